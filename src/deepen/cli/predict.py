@@ -1,0 +1,79 @@
+"""`deepen predict`: answers rows or typed texts."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deepen.cli import show
+
+NAME = "predict"
+NEEDS_ARGUMENTS = True
+HELP = """Answer rows of a file, or texts typed here.
+
+\b
+  deepen predict runs/first --text "a fine film" --text "dull"
+  deepen predict runs/first new.csv --out answers.csv
+  deepen predict runs/first new.jsonl --rung lexical --json
+"""
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="A run folder.")],
+    data: Annotated[str | None, typer.Argument(help="Rows: a file, a folder or a hub data set.")] = None,
+    text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be repeated.")] = None,
+    columns: Annotated[str | None, typer.Option(help="As in text=title; else as in training.")] = None,
+    rung: Annotated[str | None, typer.Option(help="A rung of the run; else the chosen one.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write to this file: .jsonl or .csv.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Answers."""
+    from deepen.api import load
+    from deepen.core.errors import SettingError
+    from deepen.core.types import to_json
+    from deepen.data.columns import parse_columns
+
+    if (data is None) == (not text):
+        raise SettingError("give either a file of rows or --text, one of the two")
+    if out is not None and out.suffix not in (".jsonl", ".csv"):
+        raise SettingError(f"--out {out}: the name must end in .jsonl or .csv")
+    model = load(run, rung=rung)
+    asked = parse_columns(columns) if columns else None
+    found = model.predict(list(text) if text else data, columns=asked)
+    rows = [to_json(prediction) for prediction in found]
+    if out is not None:
+        _write(out, rows)
+        show.lines_to(stderr=as_json)(f"{len(rows):,} predictions in {out}")
+    if as_json:
+        show.print_json({"run": run, "rung": model.rung, "predictions": rows if out is None else [], "out": out and str(out)})
+    elif out is None:
+        _print(rows)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        probabilities = row.get("probabilities") or {}
+        answer = row["output"]
+        sure = f"  {probabilities[answer]:.3f}" if isinstance(answer, str) and answer in probabilities else ""
+        said = " | ".join(str(value) for value in (row.get("inputs") or {}).values())
+        print(f"{answer}{sure}\t{' '.join(said.split())}")
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    from deepen.core.files import replacing, write_jsonl
+
+    if path.suffix == ".jsonl":
+        write_jsonl(path, rows)
+        return
+    names = list(dict.fromkeys(name for row in rows for name in (row.get("inputs") or {})))
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", *names, "output", "probability"])
+        for row in rows:
+            probabilities = row.get("probabilities") or {}
+            answer = row["output"] if isinstance(row["output"], str) else " ".join(map(str, row["output"]))
+            inputs = [row["inputs"].get(name, "") for name in names]
+            writer.writerow([row["id"], *inputs, answer, probabilities.get(answer, "")])

@@ -1,0 +1,22 @@
+"""`deepen report`: the run as one HTML page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+NAME = "report"
+NEEDS_ARGUMENTS = True
+HELP = """Write RUN/report.html: one page with pictures that needs no network.
+
+\b
+  deepen report runs/first
+"""
+
+
+def command(run: Annotated[str, typer.Argument(help="A run folder.")]) -> None:
+    """Writes the page."""
+    from deepen.api import report
+
+    print(report(run))

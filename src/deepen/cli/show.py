@@ -1,0 +1,126 @@
+"""What the command line prints: lines, the ladder table, score tables, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+_ROW_KEYS = ("rung", "status", "reason", "score", "gain", "seconds", "forecast_seconds", "num_trained_parameters")
+_ROW_KEYS += ("peak_memory_bytes", "seconds_per_1000_predictions")
+
+
+def lines_to(*, stderr: bool) -> Callable[[str], None]:
+    """A function that prints a line at once; to stderr if stdout is kept for JSON."""
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr if stderr else sys.stdout, flush=True)
+
+    return say
+
+
+def print_json(record: Any) -> None:
+    """Exactly one JSON object on stdout."""
+    print(json.dumps(record, ensure_ascii=False))
+
+
+def train_record(ladder: dict[str, Any]) -> dict[str, Any]:
+    """The record of `train --json`."""
+    keys = ("run", "task", "model", "chosen", "cheapest_not_worse", "seconds")
+    record = {key: ladder[key] for key in keys}
+    record["rungs"] = [{key: row.get(key) for key in _ROW_KEYS} for row in ladder["rungs"]]
+    return record | {"test": ladder["test"]}
+
+
+def row_line(row: dict[str, Any]) -> str:
+    """A finished rung in one line."""
+    if row["status"] == "skipped":
+        return f"  {row['rung']:<12} skipped: {row['reason']}"
+    gain = f"  gain {_signed(row['gain'])}" if row["gain"] else ""
+    why = f"  ({row['reason']})" if row["reason"] else ""
+    return f"  {row['rung']:<12} {score_text(row['score'])}{gain}  {row['seconds']:.1f} s{why}"
+
+
+def score_text(score: dict[str, Any] | None) -> str:
+    """A score with its interval."""
+    if score is None:
+        return ""
+    low, high = score["low"], score["high"]
+    return f"{score['value']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
+
+
+def _signed(gain: dict[str, float] | None) -> str:
+    if not gain:
+        return ""
+    return f"{100 * gain['value']:+.1f} [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
+
+
+def print_ladder(ladder: dict[str, Any]) -> None:
+    """The ladder table, the chosen rung and the test scores."""
+    from rich.console import Console
+    from rich.table import Table
+
+    scored = next((row["score"]["name"] for row in ladder["rungs"] if row["score"]), "score")
+    wide = Console(width=None if sys.stdout.isatty() else 120)
+    table = Table(title=f"{ladder['task']} on {ladder['data']['name']}, {ladder['model']}", title_justify="left")
+    for name in ("rung", f"{scored} (validation)", "gain, points", "seconds", "s / 1,000 predictions", "trained numbers"):
+        table.add_column(name, justify="left" if name == "rung" else "right")
+    if ladder.get("before"):
+        table.add_row("(before tuning)", score_text(ladder["before"]), "", "", "", "0", style="dim")
+    for row in ladder["rungs"]:
+        if row["status"] == "skipped":
+            table.add_row(row["rung"], "skipped", "", "", "", "", style="dim")
+            continue
+        mark = " *" if row["rung"] == ladder["chosen"] else ""
+        cost = row["seconds_per_1000_predictions"]
+        table.add_row(
+            row["rung"] + mark,
+            score_text(row["score"]),
+            _signed(row["gain"]),
+            f"{row['seconds']:.1f}",
+            f"{cost:.2f}" if cost is not None else "",
+            f"{row['num_trained_parameters']:,}",
+        )
+    wide.print(table)
+    for row in ladder["rungs"]:
+        if row["status"] == "skipped":
+            wide.print(f"{row['rung']} skipped: {row['reason']}", highlight=False, markup=False)
+    chosen, cheapest = ladder["chosen"], ladder["cheapest_not_worse"]
+    same = "" if cheapest == chosen else f"; the cheapest that is not significantly worse: {cheapest}"
+    wide.print(f"chosen: {chosen}{same}; {ladder['seconds']:.0f} s in all", highlight=False, markup=False)
+    if ladder["test"]:
+        print_scores(ladder["test"], title=f"test, {ladder['data']['test']:,} rows, {chosen}")
+    wide.print(f"run: {ladder['run']}  (deepen predict {ladder['run']} --text ...)", highlight=False, markup=False)
+
+
+def print_scores(scores: list[dict[str, Any]], *, title: str) -> None:
+    """Scores with their intervals: the overall ones, then a table of labels."""
+    from rich.console import Console
+    from rich.table import Table
+
+    wide = Console(width=None if sys.stdout.isatty() else 120)
+    table = Table(title=title, title_justify="left")
+    for name in ("score", "value", "95 % interval", "n"):
+        table.add_column(name, justify="left" if name == "score" else "right")
+    for score in scores:
+        if score["label"] is None:
+            bounds = "" if score["low"] is None else f"{score['low']:.4f} to {score['high']:.4f}"
+            table.add_row(score["name"], f"{score['value']:.4f}", bounds, f"{score['n']:,}")
+    wide.print(table)
+    labels = list(dict.fromkeys(score["label"] for score in scores if score["label"] is not None))
+    if not labels:
+        return
+    names = list(dict.fromkeys(score["name"] for score in scores if score["label"] is not None))
+    each = Table(title="by label", title_justify="left")
+    each.add_column("label")
+    for name in (*names, "n"):
+        each.add_column(name, justify="right")
+    by = {(score["label"], score["name"]): score for score in scores}
+    for label in labels[:40]:
+        cells = [f"{by[label, name]['value']:.3f}" if (label, name) in by else "" for name in names]
+        support = by.get((label, "recall")) or next(by[label, name] for name in names if (label, name) in by)
+        each.add_row(label, *cells, f"{support['n']:,}")
+    wide.print(each)
+    if len(labels) > 40:
+        wide.print(f"... and {len(labels) - 40} more labels; --json has them all", highlight=False)

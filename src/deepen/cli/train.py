@@ -1,0 +1,76 @@
+"""`deepen train`: climbs the ladder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepen.cli import show
+
+NAME = "train"
+NEEDS_ARGUMENTS = True
+HELP = """Climb the ladder on labelled text and leave an evaluated model in a run folder.
+
+\b
+  deepen train reviews.csv
+  deepen train train.tsv --test test.tsv --columns text=0,label=1 --out runs/first
+  deepen train news.csv --columns text=title+body,label=topic --budget 5m
+  deepen train --recipe runs/first/recipe.yaml --out runs/again
+"""
+
+
+def command(
+    data: Annotated[str | None, typer.Argument(help="A file, a folder or a hub data set.")] = None,
+    validation: Annotated[str | None, typer.Option(help="Rows that decide; else 10 % of DATA are held out.")] = None,
+    test: Annotated[str | None, typer.Option(help="Rows that are scored once, at the end.")] = None,
+    task: Annotated[str | None, typer.Option(help="What to learn; else the columns say.")] = None,
+    columns: Annotated[str | None, typer.Option(help="As in text=title+body,label=stars, or text=0,label=1.")] = None,
+    labels: Annotated[str | None, typer.Option(help="A file with names for numeric labels.")] = None,
+    model: Annotated[str | None, typer.Option(help="A pretrained model: a folder or a hub id.")] = None,
+    rungs: Annotated[str | None, typer.Option(help="Climb just these, as in lexical,frozen.")] = None,
+    tuning: Annotated[str | None, typer.Option(help="Which numbers of the trained layers may change.")] = None,
+    worth: Annotated[float | None, typer.Option(help="Points a trained rung must gain to go on above it.")] = None,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Climb to the top.")] = False,
+    budget: Annotated[str | None, typer.Option(help="Time for the climb: 90s, 5m, 1.5h.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A YAML file; other options are laid over it.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, may be repeated.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
+    seed: Annotated[int | None, typer.Option(help="The one number all chance comes from.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Climbs the ladder."""
+    from deepen.api import train
+    from deepen.data.columns import parse_columns
+
+    say = show.lines_to(stderr=as_json)
+    run = train(
+        data,
+        validation=validation,
+        test=test,
+        task=task,
+        columns=parse_columns(columns) if columns else None,
+        labels=labels,
+        model=model,
+        rungs=[name.strip() for name in rungs.split(",") if name.strip()] if rungs else None,
+        tuning=tuning,
+        worth=worth,
+        thorough=thorough or None,
+        budget=budget,
+        recipe=recipe,
+        settings=settings or [],
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        seed=seed,
+        say=say,
+        on_row=lambda row: say(show.row_line(row)),
+    )
+    ladder = run.ladder
+    if as_json:
+        show.print_json(show.train_record(ladder))
+        return
+    show.print_ladder(ladder)

@@ -1,0 +1,45 @@
+"""Errors that a person can put right; everything else that is raised is a bug.
+
+The command line prints the three kinds below as one line, `DataError: reviews.csv line 17: label is empty`, without a
+traceback, and exits with 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DeepenError(Exception):
+    """Something the caller can put right: what was given, what was needed, the likely cause, the nearest right name."""
+
+
+class SettingError(DeepenError):
+    """A setting, an argument or a recipe key is wrong."""
+
+
+class DataError(DeepenError):
+    """A file, a row or a cell is not what the task needs; names file, line and column where there is one."""
+
+
+class ModelError(DeepenError):
+    """A model can't be found, read or trusted."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """The end of an error message that names the right spelling, or lists what there is.
+
+    Args:
+        name: What the person wrote.
+        choices: Every name that would have been right.
+
+    Returns:
+        `did you mean 'frozen'?` if one is close, else `choose from: a, b, c`.
+
+    Example:
+        >>> nearest("frozn", ["majority", "frozen"])
+        "did you mean 'frozen'?"
+    """
+    known = sorted(choices)
+    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else f"choose from: {', '.join(known)}"

@@ -1,0 +1,123 @@
+"""The run folder: the only thing the stages share. See docs/reference/run-folder.md."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepen.core.errors import DataError, SettingError
+from deepen.core.files import explain, read_json, replacing, write_json
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. Everything it says is read from its files, so it is the same after a restart."""
+
+    folder: Path
+
+    @property
+    def ladder(self) -> dict[str, Any]:
+        """ladder.json: one row a rung, the chosen one, the scores."""
+        return dict(read_json(self.folder / "ladder.json"))
+
+    @property
+    def chosen(self) -> str:
+        """The rung whose model is in `model/`."""
+        return str(self.ladder["chosen"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether the climb ended by itself."""
+        return (self.folder / "ladder.json").is_file() and bool(self.ladder.get("complete"))
+
+    def rung(self, name: str) -> Path:
+        """The folder of a rung.
+
+        Args:
+            name: The rung's name.
+
+        Returns:
+            The folder, whether it is there or not.
+        """
+        return self.folder / "rungs" / name
+
+    def write_ladder(self, ladder: dict[str, Any]) -> None:
+        """Replaces ladder.json."""
+        write_json(self.folder / "ladder.json", ladder)
+
+    def publish(self, name: str) -> None:
+        """Makes a rung's model the run's: hard links (copies where the file system has none), swapped in at once.
+
+        Args:
+            name: The rung.
+
+        Raises:
+            SettingError: If the disk is full.
+        """
+        source = self.rung(name) / "model"
+        with replacing(self.folder / "model") as beside:
+            shutil.copytree(source, beside, copy_function=_link)
+
+
+def _link(source: str, target: str) -> str:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+    return target
+
+
+def open_run(path: str | Path) -> Run:
+    """An existing run.
+
+    Args:
+        path: The run folder.
+
+    Returns:
+        The run.
+
+    Raises:
+        DataError: If it is not a run folder.
+    """
+    folder = Path(path)
+    if not (folder / "ladder.json").is_file():
+        why = "it does not exist" if not folder.exists() else "it has no ladder.json"
+        raise DataError(f"{path} is not a run folder: {why}; `deepen train` makes one")
+    return Run(folder)
+
+
+def new_run(path: Path, *, resume: bool, overwrite: bool) -> Run:
+    """The folder of a run that is about to start or go on.
+
+    Args:
+        path: Where.
+        resume: Go on with what is there.
+        overwrite: Throw away the run that is there.
+
+    Returns:
+        The run; the folder exists and can be written to.
+
+    Raises:
+        SettingError: If there is a run already and neither was said, or what is there is not a run.
+    """
+    if resume and overwrite:
+        raise SettingError("--resume and --overwrite exclude each other")
+    occupied = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    ours = (path / "recipe.yaml").is_file() or (path / "ladder.json").is_file()
+    if occupied and not resume:
+        if not overwrite:
+            raise SettingError(f"{path} exists already: pass --resume to go on with it or --overwrite to replace it")
+        if not ours:
+            raise SettingError(f"{path} is not a run folder (it has no recipe.yaml), so --overwrite leaves it alone")
+        shutil.rmtree(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".write"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise explain(error, path) from None
+    return Run(path)

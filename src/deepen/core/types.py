@@ -1,0 +1,154 @@
+"""The records that flow between the stages. Plain frozen data: no record knows how it was made or where it goes.
+
+Example -> tokens -> batch -> Outputs -> Prediction -> Score -> Finding. `to_json` turns any of them into the form that
+docs/reference/records.md promises to other programs.
+
+Shape legend: N examples, M units, C outputs of a unit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of data: named inputs and a target. `id` is a hash of the content, so it survives reordering."""
+
+    id: str
+    inputs: dict[str, Any]
+    target: Any = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a model computed for N examples, before decoding: C logits for each of M units.
+
+    A unit is what gets one decision: the example itself in classification, a word in tagging. Unit j of example i is row
+    `offsets_N1[i] + j` of `values_MC`. Logits are calibrated: softmax gives the probabilities a user sees.
+    """
+
+    values_MC: np.ndarray
+    offsets_N1: np.ndarray
+
+    def __len__(self) -> int:
+        """The number of examples, N."""
+        return len(self.offsets_N1) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The only record of what a model said; evaluation, diagnosis, serving and monitoring read nothing else."""
+
+    id: str
+    output: Any
+    rung: str
+    inputs: dict[str, Any] | None = None
+    target: Any = None
+    probabilities: dict[str, float] | None = None
+    entities: list[dict[str, Any]] | None = None
+    num_tokens: int = 0
+    truncated: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A number with its name, denominator and 95 % interval; `label` tells per-label scores apart, never the name."""
+
+    name: str
+    value: float
+    n: int
+    low: float | None = None
+    high: float | None = None
+    unit: str = "fraction"
+    label: str | None = None
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A difference with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An answer of the diagnosis: an observed score beside its control, a verdict, the evidence and a remedy."""
+
+    question: str
+    verdict: str
+    observed: Score | None
+    control: Score | None
+    effect: Interval | None
+    p_value: float | None
+    evidence: list[Any]
+    examples: list[str]
+    caveat: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class LossSum:
+    """A loss that can't be averaged wrongly: the total in nats travels with its count."""
+
+    total: Any
+    count: float
+
+
+_OPTIONAL = {"inputs", "target", "probabilities", "entities"}
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record as the dictionary other programs rely on; absent parts of a Prediction are left out.
+
+    Args:
+        record: One of the dataclasses of this module.
+
+    Returns:
+        Field names to values that `json.dumps` takes.
+    """
+    out: dict[str, Any] = {}
+    for item in dataclasses.fields(record):
+        value = getattr(record, item.name)
+        if value is None and isinstance(record, Prediction) and item.name in _OPTIONAL:
+            continue
+        out[item.name] = to_json(value) if dataclasses.is_dataclass(value) else value
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is right, as numbers: a label index for each of M units; -100 is not scored. Offsets as in `Outputs`."""
+
+    labels_M: np.ndarray
+    offsets_N1: np.ndarray
+
+    def __len__(self) -> int:
+        """The number of examples, N."""
+        return len(self.offsets_N1) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """Token ids of a few examples, end to end, special tokens included.
+
+    T is the number of tokens of all B examples. `segments_T` numbers the parts of a pair (None: all 0). `units_M` says
+    where each unit's token stands inside its sequence, `unit_counts_B` how many units each example has (None: the example
+    is its only unit and has no token of its own). `truncated_B` marks what was cut.
+    """
+
+    ids_T: np.ndarray
+    lengths_B: np.ndarray
+    truncated_B: np.ndarray
+    segments_T: np.ndarray | None = None
+    units_M: np.ndarray | None = None
+    unit_counts_B: np.ndarray | None = None

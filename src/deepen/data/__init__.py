@@ -1,0 +1,1 @@
+"""From files to rows, splits and tokens. Start with `load.load_table`."""

@@ -1,0 +1,223 @@
+"""Parquet and Arrow files, folders that `datasets` saved, and data sets of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deepen.core.errors import DataError
+from deepen.data.sniff import open_bytes, reading
+from deepen.data.sources import Row, Source
+
+_BATCH_ROWS = 4096
+_SAMPLE_ROWS = 5000
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+)?")
+Batches = Callable[[list[str]], Iterator[pa.RecordBatch]]
+
+
+def open_columnar(path: Path, name: str, kind: str) -> Source:
+    """A Parquet or Arrow file as a source.
+
+    Args:
+        path: The file.
+        name: How the person called it.
+        kind: `parquet`, `arrow_file` or `arrow_stream`.
+
+    Returns:
+        The source; line numbers are row numbers.
+
+    Raises:
+        DataError: If the file is damaged or empty.
+    """
+
+    def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
+        with reading(name), _damage(name), open_bytes(path) as stream:
+            if kind == "parquet":
+                yield from pq.ParquetFile(stream).iter_batches(batch_size=_BATCH_ROWS, columns=columns)
+                return
+            reader = pa.ipc.open_file(stream) if kind == "arrow_file" else pa.ipc.open_stream(stream)
+            parts = (reader.get_batch(i) for i in range(reader.num_record_batches)) if kind == "arrow_file" else reader
+            for batch in parts:
+                yield batch.select(columns)
+
+    with reading(name), _damage(name), open_bytes(path) as stream:
+        if kind == "parquet":
+            schema = pq.ParquetFile(stream).schema_arrow
+        else:
+            schema = (pa.ipc.open_file(stream) if kind == "arrow_file" else pa.ipc.open_stream(stream)).schema
+    word = "Parquet" if kind == "parquet" else "Arrow"
+    return from_batches(name, schema, batches, note=f"{name}: {word}")
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    """Says that a file is damaged where pyarrow says what it stumbled over."""
+    try:
+        yield
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+            raise  # the system's own words; pyarrow's have no number
+        said = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise DataError(f"{name} is damaged or cut short: {said}") from None
+
+
+def from_batches(name: str, schema: pa.Schema, batches: Batches, *, note: str) -> Source:
+    """Arrow batches as a source.
+
+    Args:
+        name: How the person called it.
+        schema: The columns; names of classes are taken from what `datasets` writes there.
+        batches: Streams batches of the columns it is given.
+        note: How the form was told.
+
+    Returns:
+        The source.
+
+    Raises:
+        DataError: If there are no rows.
+    """
+    names = tuple(schema.names)
+
+    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
+        columns = [names[i] for i in wanted]
+        number = 0
+        for batch in batches(list(dict.fromkeys(columns))):
+            lists = {column: batch.column(column).to_pylist() for column in set(columns)}
+            for cells in zip(*(lists[column] for column in columns), strict=True):
+                number += 1
+                yield name, number, cells
+
+    sample: list[Sequence[Any]] = []
+    for _, _, cells in read(tuple(range(len(names)))):
+        sample.append(cells)  # type: ignore[arg-type]
+        if len(sample) >= _SAMPLE_ROWS:
+            break
+    if not sample:
+        raise DataError(f"{name} is empty: it has the columns {', '.join(names)} and no rows")
+    return Source(name, names, len(names), sample, read, notes=(note,), classes=_class_names(schema))
+
+
+def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
+    try:
+        info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = info.get("info", {}).get("features", {})
+        return {
+            column: tuple(feature["names"])
+            for column, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
+        }
+    except (ValueError, AttributeError, TypeError):
+        return {}
+
+
+def saved_dataset_files(folder: Path, name: str) -> tuple[list[Path], str | None] | None:
+    """The Arrow files of a folder that `datasets` saved.
+
+    Args:
+        folder: The folder.
+        name: How the person called it.
+
+    Returns:
+        The files and a sentence if one of several splits was taken; None if it is another kind of folder.
+
+    Raises:
+        DataError: If the folder is incomplete or has several splits and none is called train.
+    """
+    note = None
+    if (folder / "dataset_dict.json").is_file():
+        with reading(name):
+            splits = _json(folder / "dataset_dict.json", name).get("splits") or []
+        chosen = "train" if "train" in splits else splits[0] if len(splits) == 1 else None
+        if chosen is None:
+            raise DataError(
+                f"{name} has the splits {', '.join(splits)}: name one, as in {name}/{(splits or ['test'])[0]}"
+            )
+        if len(splits) > 1:
+            note = f"{name}: the split 'train' is read; others are {', '.join(s for s in splits if s != chosen)}"
+        folder = folder / chosen
+    if not (folder / "state.json").is_file():
+        return None
+    listed = _json(folder / "state.json", name).get("_data_files") or []
+    files = [folder / str(entry.get("filename")) for entry in listed]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing or not files:
+        raise DataError(f"{name} is incomplete: {', '.join(missing) or 'state.json lists no data files'}")
+    return files, note
+
+
+def _json(path: Path, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{name}: {path.name} is not readable: {error}") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{name}: {path.name} is not a JSON object")
+    return value
+
+
+def looks_like_hub_name(text: str) -> bool:
+    """Whether something that is no path may be `owner/name`, `name` or `owner/name:split` on the hub."""
+    return _HUB_NAME.fullmatch(text) is not None and not re.search(
+        r"\.(csv|tsv|txt|json|jsonl|parquet|arrow|gz|zip|xlsx|data|all|tab)$", text.lower()
+    )
+
+
+def open_hub(name: str) -> tuple[Source, str]:
+    """A data set of the hub, from the local cache when offline.
+
+    Args:
+        name: `owner/name`, with `:split` if it is not train.
+
+    Returns:
+        The source, and a key for its content.
+
+    Raises:
+        DataError: If there is no such data set, or no connection and no copy in the cache.
+    """
+    repository, _, split = name.partition(":")
+    try:
+        import datasets
+    except ImportError:
+        raise DataError(f"{name} does not exist here; reading it from the hub needs the package 'datasets'") from None
+    try:
+        found = datasets.load_dataset(repository)
+    except Exception as error:  # the hub's client raises two dozen kinds, none of them a bug of ours
+        said = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise DataError(f"{name}: no such file or folder, and the hub gives no such data set ({said})") from None
+    splits = list(found)
+    chosen = split or ("train" if "train" in splits else splits[0])
+    if chosen not in splits:
+        raise DataError(f"{name} has no split '{chosen}'; it has {', '.join(map(str, splits))}")
+    return from_dataset(found[chosen], name)
+
+
+def is_dataset(source: object) -> bool:
+    """Whether something is a `datasets.Dataset`, told without importing it."""
+    return type(source).__name__ == "Dataset" and hasattr(source, "with_format") and hasattr(source, "features")
+
+
+def from_dataset(dataset: Any, name: str) -> tuple[Source, str]:
+    """A `datasets.Dataset` as a source.
+
+    Args:
+        dataset: The data set; its order and selection are kept.
+        name: How to call it.
+
+    Returns:
+        The source, and a key for its content.
+    """
+    schema = dataset.features.arrow_schema
+
+    def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
+        for part in dataset.select_columns(columns).with_format("arrow").iter(batch_size=_BATCH_ROWS):
+            yield from part.to_batches()
+
+    source = from_batches(name, schema, batches, note=f"{name}: a Hugging Face data set, {len(dataset):,} rows")
+    return source, f"{name}:{dataset._fingerprint}"

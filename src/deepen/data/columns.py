@@ -1,0 +1,396 @@
+"""Which source columns make up the inputs and the target: as asked, by name, or by content, always with the reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from deepen.core.errors import DataError, SettingError, nearest
+from deepen.data.sources import Source, as_text
+
+TARGET = "label"
+
+# In the order of preference where a file has several.
+_TEXT_NAMES = (
+    "text sentence review content comment question query utterance tweet message body description document post "
+    "passage title headline abstract summary statement input words "
+    "文本 评论 内容 句子 正文 文章 问题 摘要 描述 标题 语句 评价 微博"
+).split()
+_LABEL_NAMES = (
+    "label labels category class target sentiment intent topic stars rating polarity emotion tag gold annotation cat y "
+    "标签 类别 分类 情感 标注 类型 意图 主题 情感倾向 评分 星级"
+).split()
+_OTHER_NAMES = "id idx index guid split lang language date url user quality score 编号 序号 日期".split()
+_PAIR_NAMES = (
+    "text_a text_b sentence1 sentence2 sentence_a sentence_b question1 question2 premise hypothesis string1 string2"
+).split()
+KNOWN_NAMES = frozenset((*_TEXT_NAMES, *_LABEL_NAMES, *_OTHER_NAMES, *_PAIR_NAMES))
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+# `text_id`, `label_confidence`: about a text or a label, not one
+_ABOUT = re.compile(r"(^|_)(id|idx|index|date|time|length|len|url|count|num|confidence|score)$")
+_LABEL_CHARS = 80
+
+
+@dataclass(frozen=True)
+class Need:
+    """A column that a task needs: `names` are usual names for it, the first preferred. `label` is the target."""
+
+    name: str
+    kind: Literal["text", "category", "number", "tokens", "tags"]
+    names: tuple[str, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which source columns (names, or numbers from 0 without a header) make up each input and the target, and why.
+
+    Several are joined by a line end. `first_code` is the code of the first of the names that `--labels` gives (0 or 1),
+    found on the training file; None without such names.
+    """
+
+    inputs: dict[str, tuple[str | int, ...]]
+    target: tuple[str | int, ...] | None
+    reasons: dict[str, str]
+    first_code: int | None = None
+
+
+def columns_to_json(columns: Columns) -> dict[str, Any]:
+    """Columns as a mapping that JSON and YAML can hold; `columns_from_json` is the way back."""
+    return {
+        "inputs": {name: list(parts) for name, parts in columns.inputs.items()},
+        "target": list(columns.target) if columns.target is not None else None,
+        "reasons": dict(columns.reasons),
+        "first_code": columns.first_code,
+    }
+
+
+def columns_from_json(value: Mapping[str, Any]) -> Columns:
+    """The way back from `columns_to_json`."""
+    target = value.get("target")
+    return Columns(
+        {name: tuple(parts) for name, parts in value["inputs"].items()},
+        tuple(target) if target is not None else None,
+        dict(value.get("reasons", {})),
+        value.get("first_code"),
+    )
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """The words after `--columns`.
+
+    Args:
+        text: `text=title+description,label=stars`, with names, or numbers from 0 for a file without a header.
+
+    Returns:
+        What is needed to the source columns, as written: `{"text": "title+description", "label": "stars"}`.
+
+    Raises:
+        SettingError: If a part has no `=`, one side is empty, or a name is given twice.
+
+    Example:
+        >>> parse_columns("text=title+description,label=stars")
+        {'text': 'title+description', 'label': 'stars'}
+    """
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, sep, value = (piece.strip() for piece in part.partition("="))
+        if not sep or not name or not value:
+            raise SettingError(f"--columns {text!r}: write it as text=title+description,label=stars")
+        if name in found:
+            raise SettingError(f"--columns {text!r}: '{name}' is given twice")
+        found[name] = value
+    return found
+
+
+def plain_name(name: str) -> str:
+    """A column name for comparing: lower case, `_` for spaces, hyphens and points."""
+    return re.sub(r"[\s\-._]+", "_", name.strip().lower().lstrip("#")).strip("_")
+
+
+def expected_names(columns: Columns | Mapping[str, str] | None, needs: Sequence[Need]) -> frozenset[str]:
+    """Names that a header can be told by, because they were asked for or another file of the data has them.
+
+    Args:
+        columns: What was asked for or found before.
+        needs: What the task needs.
+
+    Returns:
+        The names as written; plain forms for the usual names of the needs.
+    """
+    found = {plain_name(name) for need in needs for name in need.names if len(name) > 1}
+    if isinstance(columns, Columns):
+        for parts in (*columns.inputs.values(), columns.target or ()):
+            found.update(part for part in parts if isinstance(part, str))
+    elif columns is not None:
+        for value in columns.values():
+            found.update(part for part in (value, *value.split("+")) if not part.strip().isdecimal())
+    return frozenset(found)
+
+
+def choose_columns(
+    source: Source, needs: Sequence[Need], columns: Columns | Mapping[str, str] | None, *, need_target: bool
+) -> Columns:
+    """Finds the columns a task needs.
+
+    What was asked for comes first, then usual names (English and Chinese, case ignored), then content: a label has few
+    different values that recur, a text is long.
+
+    Args:
+        source: The table.
+        needs: What the task needs; the one called `label` is the target.
+        columns: What the person asked for, or the columns found on the training file, or None.
+        need_target: False if the target may be missing, as when predicting.
+
+    Returns:
+        The columns, with a sentence for each that says why.
+
+    Raises:
+        DataError: If a column that is needed can't be found; all columns are listed.
+    """
+    if isinstance(columns, Columns):
+        applied = _apply(source, needs, columns, need_target=need_target)
+        if applied is not None:
+            return applied
+        columns = None
+    chosen: dict[str, tuple[int, ...]] = {}
+    reasons: dict[str, str] = {}
+    for name, value in (columns or {}).items():
+        if name not in {need.name for need in needs}:
+            raise DataError(
+                f"--columns {name}={value}: the task has no '{name}'; {nearest(name, [n.name for n in needs])}"
+            )
+        if name == TARGET and not need_target and not _has(source, value):
+            continue
+        chosen[name] = _asked(source, name, value)
+        reasons[name] = f"{name} is {_called(source, chosen[name])}, as asked for"
+    _by_name(source, needs, chosen, reasons)
+    _by_content(source, needs, chosen, reasons, need_target=need_target)
+    for need in needs:
+        needed = not need.optional and (need.name != TARGET or need_target)
+        if need.name not in chosen and needed:
+            open_names = [other.name for other in needs if other.name not in chosen and not other.optional]
+            raise DataError(_missing(source, need, open_names))
+    return _named(source, needs, chosen, reasons)
+
+
+def column_indices(source: Source, parts: Sequence[str | int]) -> tuple[int, ...] | None:
+    """The numbers of columns that are given by name or number; None if the source lacks one."""
+    found = []
+    for part in parts:
+        index = _index(source, part)
+        if index is None:
+            return None
+        found.append(index)
+    return tuple(found)
+
+
+def _index(source: Source, part: str | int) -> int | None:
+    if isinstance(part, str) and source.names is not None:
+        if part in source.names:
+            return source.names.index(part)
+        same = [i for i, name in enumerate(source.names) if plain_name(name) == plain_name(part)]
+        if len(same) == 1:
+            return same[0]
+    if isinstance(part, int) or part.isdecimal():
+        return int(part) if int(part) < source.width else None
+    return None
+
+
+def _split_value(source: Source, value: str) -> list[str]:
+    if _index(source, value.strip()) is not None:
+        return [value.strip()]
+    return [part.strip() for part in value.split("+")]
+
+
+def _has(source: Source, value: str) -> bool:
+    return column_indices(source, _split_value(source, value)) is not None
+
+
+def _asked(source: Source, name: str, value: str) -> tuple[int, ...]:
+    found = []
+    for part in _split_value(source, value):
+        index = _index(source, part)
+        if index is None:
+            near = nearest(part, source.names) if source.names is not None else f"columns are {source.listed()}"
+            raise DataError(f"{source.name} has no column '{part}' for {name}; {near}")
+        found.append(index)
+    return tuple(found)
+
+
+def _apply(source: Source, needs: Sequence[Need], columns: Columns, *, need_target: bool) -> Columns | None:
+    """The columns of the training file, found again in another; None if that file is laid out differently."""
+    chosen: dict[str, tuple[int, ...]] = {}
+    for name, parts in columns.inputs.items():
+        if source.names is not None and not all(
+            isinstance(part, int) or _index(source, part) is not None for part in parts
+        ):
+            return None
+        found = column_indices(source, parts)
+        if found is None and source.width == 1 and sum(not need.optional for need in needs if need.name != TARGET) == 1:
+            found = (0,)
+        if found is None:
+            return None
+        chosen[name] = found
+    if columns.target is not None:
+        found = column_indices(source, columns.target)
+        if found is not None and found not in chosen.values():
+            chosen[TARGET] = found
+        elif need_target:
+            return None
+    reasons = {name: f"{name} is {_called(source, found)}, as in the training data" for name, found in chosen.items()}
+    return _named(source, needs, chosen, reasons, columns.first_code)
+
+
+def _named(
+    source: Source,
+    needs: Sequence[Need],
+    chosen: Mapping[str, tuple[int, ...]],
+    reasons: dict[str, str],
+    first_code: int | None = None,
+) -> Columns:
+    def parts(indices: tuple[int, ...]) -> tuple[str | int, ...]:
+        return tuple(source.names[i] if source.names is not None else i for i in indices)
+
+    inputs = {need.name: parts(chosen[need.name]) for need in needs if need.name in chosen and need.name != TARGET}
+    target = parts(chosen[TARGET]) if TARGET in chosen else None
+    return Columns(inputs, target, reasons, first_code)
+
+
+def _called(source: Source, indices: Sequence[int]) -> str:
+    word = "column" if len(indices) == 1 else "columns"
+    return f"{word} {' + '.join(source.called(i) for i in indices)}"
+
+
+def _usual(need: Need) -> list[str]:
+    # a task with two texts must not find both under the names of one
+    own = [plain_name(name) for name in (need.name, *need.names)]
+    if need.name == TARGET:
+        return [*own, *_LABEL_NAMES]
+    return [*own, *_TEXT_NAMES] if need.name == "text" else own
+
+
+def _by_name(
+    source: Source, needs: Sequence[Need], chosen: dict[str, tuple[int, ...]], reasons: dict[str, str]
+) -> None:
+    if source.names is None:
+        return
+    plain = [plain_name(name) for name in source.names]
+    for need in needs:
+        if need.name in chosen:
+            continue
+        taken = {i for indices in chosen.values() for i in indices}
+        usual = list(dict.fromkeys(_usual(need)))
+        found = [i for name in usual for i, have in enumerate(plain) if have == name and i not in taken]
+        if not found:  # `airline_sentiment`, `review_text`
+            found = [
+                i
+                for name in usual
+                for i, have in enumerate(plain)
+                if len(name) > 3 and i not in taken and (have.startswith(f"{name}_") or have.endswith(f"_{name}"))
+                if not _ABOUT.search(have)
+            ]
+        found = list(dict.fromkeys(found))
+        if found:
+            chosen[need.name] = (found[0],)
+            reasons[need.name] = f"{need.name} is {_called(source, found[:1])}, by its name" + _others(
+                source, need.name, found[1:]
+            )
+
+
+def _others(source: Source, name: str, indices: Sequence[int]) -> str:
+    if not indices:
+        return ""
+    them = ", ".join(source.called(i) for i in indices[:3])
+    one = source.names[indices[0]] if source.names is not None else indices[0]
+    return f"; {them} could be it too: --columns {name}={one}"
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a column looks like in the sample."""
+
+    index: int
+    num: int
+    distinct: int
+    chars: float
+    numeric: bool
+
+
+def _looks(source: Source) -> list[_Look]:
+    found = []
+    rows = source.sample
+    for index in range(source.width):
+        texts = [
+            text for row in rows if index < len(row) and (text := as_text(row[index])) is not None and text.strip()
+        ]
+        chars = sum(map(len, texts)) / len(texts) if texts else 0.0
+        numeric = bool(texts) and all(_NUMBER.fullmatch(text.strip()) for text in texts)
+        found.append(_Look(index, len(texts), len(set(texts)), chars, numeric))
+    return found
+
+
+def _by_content(
+    source: Source,
+    needs: Sequence[Need],
+    chosen: dict[str, tuple[int, ...]],
+    reasons: dict[str, str],
+    *,
+    need_target: bool,
+) -> None:
+    open_needs = [need for need in needs if need.name not in chosen and not need.optional]
+    if not open_needs:
+        return
+    looks = _looks(source)
+    texts = [need for need in open_needs if need.kind == "text" and need.name != TARGET]
+    if texts:
+        taken = {i for indices in chosen.values() for i in indices}
+        long = sorted((look for look in looks if look.index not in taken and look.num), key=lambda look: -look.chars)
+        if need_target and TARGET not in chosen and len(long) <= len(texts):
+            long = []  # every column would become a text and none the label
+        worded = [look for look in long if not look.numeric]
+        if len(worded) >= len(texts):
+            for need, look in zip(texts, sorted(worded[: len(texts)], key=lambda look: look.index), strict=True):
+                chosen[need.name] = (look.index,)
+                why = f"the longest texts, {look.chars:.0f} characters on average"
+                rest = [
+                    other.index for other in worded[len(texts) :] if other.chars > 20 and 2 * other.distinct > other.num
+                ]
+                reasons[need.name] = f"{need.name} is {_called(source, [look.index])}, by content: {why}" + _others(
+                    source, need.name, rest
+                )
+    # when predicting, a column that merely looks like labels is not taken for the truth
+    if need_target and TARGET in {need.name for need in open_needs}:
+        _label_by_content(source, looks, chosen, reasons)
+
+
+def _label_by_content(
+    source: Source, looks: Sequence[_Look], chosen: dict[str, tuple[int, ...]], reasons: dict[str, str]
+) -> None:
+    taken = {i for indices in chosen.values() for i in indices}
+    free = [look for look in looks if look.index not in taken and look.num and look.chars <= _LABEL_CHARS]
+    # a file sorted by label may show only one value in its first rows
+    few = [look for look in free if look.distinct <= max(2, 0.5 * look.num)]
+    few.sort(key=lambda look: (look.distinct < 2, look.distinct, look.chars))
+    if not few and source.width == 2 and len(free) == 1:
+        few = free
+    if not few:
+        return
+    best = few[0]
+    chosen[TARGET] = (best.index,)
+    values = f"{best.distinct} different value{'s' if best.distinct != 1 else ''} in the first {best.num:,} rows"
+    rest = [look.index for look in few[1:] if look.distinct > 1]
+    reasons[TARGET] = f"{TARGET} is {_called(source, [best.index])}, by content: {values}" + _others(
+        source, TARGET, rest
+    )
+
+
+def _missing(source: Source, need: Need, open_names: Sequence[str]) -> str:
+    hint = f"--columns {need.name}=NAME" if source.names is not None else f"--columns {need.name}=NUMBER"
+    if source.width == 1:
+        cause = "is there one text a line only, or another delimiter (--set data.delimiter=...)?"
+        return f"{source.name} has a single column, and {' and '.join(open_names)} have to be found; {cause}"
+    return f"{source.name}: no column looks like '{need.name}'; the columns are {source.listed()}: say which, {hint}"

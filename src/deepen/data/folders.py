@@ -1,0 +1,190 @@
+"""What a folder holds: data files, one file per label, one sub-folder per label."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from deepen.core.errors import DataError
+from deepen.data.sniff import lines, reading, text_file
+from deepen.data.sources import Row, Source
+
+_SAMPLE_ROWS = 5000
+_NOT_DATA = re.compile(
+    r"^(\..*|readme.*|licen[cs]e.*|copying.*|notice.*|changelog.*|citation.*|.*\.(md|html?|pdf|py|ipynb|sh|ya?ml|cfg|toml|lock"
+    r"|bib|log|png|jpe?g|svg))$",
+    re.IGNORECASE,
+)
+_LISTS = re.compile(
+    r"^(class(es)?|labels?|categor(y|ies)|dataset_infos?|state|schema)(_names?)?\.(txt|json)$", re.IGNORECASE
+)
+_TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow")
+_TRAIN = frozenset(("train", "training", "trn"))
+_OTHER_SPLITS = frozenset(("dev", "devel", "valid", "validation", "val", "test", "testing", "tst", "eval", "trial"))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a folder that make up one table, and how. `labels` goes with `files` for all kinds but `tables`."""
+
+    kind: Literal["tables", "file_per_label", "folder_per_label"]
+    files: tuple[Path, ...]
+    labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def folder_layout(folder: Path, name: str) -> Layout:
+    """How a folder's files make up a table.
+
+    Args:
+        folder: The folder.
+        name: How the person called it.
+
+    Returns:
+        The layout; of several splits the training files are taken and the others named in a note.
+
+    Raises:
+        DataError: If there is nothing to read, or several splits and none for training.
+    """
+    with reading(name):
+        entries = sorted(entry for entry in folder.iterdir() if not _NOT_DATA.match(entry.name))
+    files = [entry for entry in entries if entry.is_file()]
+    if len(files) > 1:
+        files = [file for file in files if not _LISTS.match(file.name)] or files
+    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith("__")]
+    if files:
+        return _files_layout(files, name)
+    if not folders:
+        raise DataError(f"{name} is an empty folder (README, LICENSE and hidden files are not data)")
+    return _folders_layout(folders, name)
+
+
+def _files_layout(files: Sequence[Path], name: str) -> Layout:
+    chosen, note = _training_only(files, name)
+    notes = (note,) if note else ()
+    if (
+        len(chosen) == 1
+        or all(_suffix(file) in _TABLES for file in chosen)
+        or any(_is_table(file) for file in chosen[:2])
+    ):
+        tables = [file for file in chosen if _suffix(file) in _TABLES] or chosen
+        return Layout("tables", tuple(tables), notes=notes)
+    labels = _differing([_stem(file) for file in chosen])
+    told = f"{name}: one file per label, one text a line; labels are {_listed(labels)}, by the names of the files"
+    return Layout("file_per_label", tuple(chosen), tuple(labels), (*notes, told))
+
+
+def _folders_layout(folders: Sequence[Path], name: str) -> Layout:
+    chosen, note = _training_only(folders, name)
+    notes = (note,) if note else ()
+    if len(chosen) == 1:
+        inner = folder_layout(chosen[0], f"{name.rstrip('/')}/{chosen[0].name}")
+        return Layout(inner.kind, inner.files, inner.labels, (*notes, *inner.notes))
+    files: list[Path] = []
+    labels: list[str] = []
+    for label_folder in chosen:
+        with reading(str(label_folder)):
+            inside = sorted(
+                file for file in label_folder.iterdir() if file.is_file() and not _NOT_DATA.match(file.name)
+            )
+        files += inside
+        labels += [label_folder.name] * len(inside)
+    if not files:
+        raise DataError(f"{name} is an empty folder: its sub-folders hold no files")
+    told = f"{name}: one sub-folder per label, one text a file; labels are {_listed([f.name for f in chosen])}"
+    return Layout("folder_per_label", tuple(files), tuple(labels), (*notes, told))
+
+
+def _training_only(entries: Sequence[Path], name: str) -> tuple[list[Path], str | None]:
+    """The entries for training, if names speak of splits; all entries if they don't."""
+    train = [entry for entry in entries if _words(entry) & _TRAIN]
+    other = [entry for entry in entries if _words(entry) & _OTHER_SPLITS and entry not in train]
+    if train and (other or len(train) < len(entries)):
+        rest = [entry.name for entry in entries if entry not in train]
+        told = f"{name}: {_listed([entry.name for entry in train])} is read and {_listed(rest)} left alone"
+        return train, told + "; give others with --validation and --test"
+    if other and len(other) == len(entries) > 1:
+        raise DataError(f"{name} holds {_listed([e.name for e in other])} and nothing for training: name one of them")
+    return list(entries), None
+
+
+def _words(entry: Path) -> set[str]:
+    return set(re.split(r"[._\-\s]+", entry.name.lower()))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _suffix(file: Path) -> str:
+    return Path(file.name.lower().removesuffix(".gz")).suffix
+
+
+def _stem(file: Path) -> str:
+    name = file.name.removesuffix(".gz")
+    return name[:-4] if name.lower().endswith((".txt", ".dat")) else name
+
+
+def _is_table(file: Path) -> bool:
+    """Whether a file of no telling name has tab-separated columns in its first lines."""
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(1 << 15).split(b"\n")[:50]
+    except OSError:
+        return False
+    counts = {line.count(b"\t") for line in head[:-1] or head if line.strip()}
+    return len(counts) == 1 and counts != {0}
+
+
+def _differing(stems: Sequence[str]) -> list[str]:
+    """The part of the names that differs, cut where words end: subj.objective, subj.subjective."""
+    parts = [re.split(r"([._\-]+)", stem) for stem in stems]
+    while all(len(part) > 1 for part in parts) and len({part[0] for part in parts}) == 1:
+        parts = [part[1:] for part in parts]
+    while all(len(part) > 1 for part in parts) and len({part[-1] for part in parts}) == 1:
+        parts = [part[:-1] for part in parts]
+    labels = ["".join(part).strip("._-") for part in parts]
+    return labels if len(set(labels)) == len(labels) and all(labels) else list(stems)
+
+
+def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
+    """Files or sub-folders whose names are labels, as a source with the columns `label` and `text`.
+
+    Args:
+        layout: What `folder_layout` said.
+        name: How the person called the folder.
+        encoding: The encoding of the texts.
+
+    Returns:
+        The source; lines are those of each file.
+
+    Raises:
+        DataError: If no file holds a text.
+    """
+
+    def rows() -> Iterator[tuple[str, int, tuple[str, str]]]:
+        for path, label in zip(layout.files, layout.labels, strict=True):
+            called = f"{name.rstrip('/')}/{path.name}" if layout.kind == "file_per_label" else str(path)
+            file = text_file(path, called, encoding)
+            if layout.kind == "folder_per_label":
+                yield called, 1, (label, "".join(lines(file)))
+                continue
+            for number, line in enumerate(lines(file), 1):
+                if not line.isspace():
+                    yield called, number, (label, line.rstrip("\r\n"))
+
+    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
+        for file, line, cells in rows():
+            yield file, line, [cells[i] for i in wanted]
+
+    sample = []
+    for _, _, cells in rows():
+        sample.append(cells)
+        if len(sample) >= _SAMPLE_ROWS:
+            break
+    if not sample:
+        raise DataError(f"{name} is empty: no file in it holds a text")
+    return Source(name, ("label", "text"), 2, sample, read, notes=layout.notes)

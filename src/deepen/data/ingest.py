@@ -1,0 +1,209 @@
+"""Streams rows of a source, normalised and checked, into an Arrow file."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from deepen.core.errors import DataError
+from deepen.core.progress import Advance
+from deepen.data.normalise import normalise
+from deepen.data.settings import DataSettings
+from deepen.data.sources import Fault, Source, as_text
+
+_BATCH_ROWS = 16_384
+# One batch must stay far below the 2 GB that an Arrow string array can hold.
+_BATCH_CHARS = 64 << 20
+_MISSING_LABELS = frozenset(("nan", "<na>"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to take from each row: every input's name, its positions among the cells read, whether it may be empty."""
+
+    wanted: tuple[int, ...]
+    inputs: tuple[tuple[str, tuple[int, ...], bool], ...]
+    target: tuple[int, ...] | None
+    need_target: bool
+    rename: Callable[[str], str | None] | None = None
+    rename_source: str = ""
+
+
+@dataclass
+class Tally:
+    """What happened while rows were written; grows row by row."""
+
+    rows: int = 0
+    changed: dict[str, int] = field(default_factory=dict)
+    dropped: int = 0
+    first_dropped: str = ""
+    repeated: int = 0
+    digest: str = ""
+
+
+def write_rows(source: Source, plan: Plan, settings: DataSettings, path: Path, advance: Advance) -> Tally:
+    """Reads every row of a source and writes the good ones to an Arrow file.
+
+    Args:
+        source: Where the rows come from.
+        plan: Which cells make up what.
+        settings: How to clean, and what to do with bad rows.
+        path: The Arrow file to write.
+        advance: Called with the number of rows done.
+
+    Returns:
+        What happened.
+
+    Raises:
+        DataError: For a bad row, unless they are dropped, and if no row is left.
+    """
+    tally = Tally()
+    schema = pa.schema(
+        [("id", pa.string()), ("line", pa.int64()), *((name, pa.string()) for name, _, _ in plan.inputs)]
+        + ([("target", pa.string())] if plan.target is not None else [])
+    )
+    ids = _Ids()
+    take = _taker(plan, settings, tally.changed)
+    columns: list[list[Any]] = [[] for _ in schema]
+    size = 0
+    with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, schema) as writer:
+        for file, line, cells in source.read(plan.wanted):
+            taken = cells if isinstance(cells, Fault) else take(cells)
+            if isinstance(taken, Fault):
+                _fault(taken, file, line, settings, tally)
+                continue
+            values, chars = taken
+            columns[0].append(ids.of(values))
+            columns[1].append(line)
+            for column, value in zip(columns[2:], values, strict=True):
+                column.append(value)
+            size += chars
+            if len(columns[1]) >= _BATCH_ROWS or size >= _BATCH_CHARS:
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+                tally.rows += len(columns[1])
+                advance(len(columns[1]))
+                columns, size = [[] for _ in schema], 0
+        if columns[1]:
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+            tally.rows += len(columns[1])
+    tally.repeated, tally.digest = ids.repeated, ids.digest()
+    if not tally.rows:
+        why = f"; {tally.dropped:,} were dropped, the first: {tally.first_dropped}" if tally.dropped else ""
+        raise DataError(f"{source.name} has no rows to read{why}")
+    return tally
+
+
+def _fault(fault: Fault, file: str, line: int, settings: DataSettings, tally: Tally) -> None:
+    said = f"{file} line {line}: {fault.message}"
+    if settings.bad_rows == "error":
+        raise DataError(f"{said} (--set data.bad_rows=drop leaves such rows out)")
+    tally.dropped += 1
+    tally.first_dropped = tally.first_dropped or said
+
+
+Taken = tuple[list[str | None], int]
+
+
+def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Callable[[Sequence[Any]], Taken | Fault]:
+    """A function that makes the values of a row from its cells; built once, since it runs for every row."""
+    clean, limit = settings.normalise, settings.max_cell_chars
+
+    def take(cells: Sequence[Any]) -> Taken | Fault:
+        values: list[str | None] = []
+        chars = 0
+        for name, positions, optional in plan.inputs:
+            parts = []
+            for at in positions:
+                cell = cells[at]
+                text = cell if cell.__class__ is str else as_text(cell)
+                if text:
+                    if len(text) > limit:
+                        return Fault(
+                            f"{name} has {len(text):,} characters, more than data.max_cell_chars={limit:,}; "
+                            "likely a quote that is never closed"
+                        )
+                    text = normalise(text, clean, changed)
+                    if text and not text.isspace():
+                        parts.append(text)
+            if not parts and not optional:
+                return Fault(_empty(name, [cells[at] for at in positions]))
+            joined = parts[0] if len(parts) == 1 else "\n".join(parts)
+            chars += len(joined)
+            values.append(joined)
+        if plan.target is not None:
+            target = _target(cells, plan, settings)
+            if isinstance(target, Fault):
+                return target
+            values.append(target)
+        return values, chars
+
+    return take
+
+
+def _empty(name: str, cells: Sequence[Any]) -> str:
+    missing = any(cell != cell for cell in cells if isinstance(cell, float))
+    return f"{name} is {'missing (NaN)' if missing else 'empty'}"
+
+
+def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings) -> str | Fault | None:
+    parts = [as_text(cells[at]) for at in plan.target or ()]
+    text = "\n".join(part.strip() for part in parts if part and not part.isspace())
+    if not text:
+        return Fault(_empty("label", [cells[at] for at in plan.target or ()])) if plan.need_target else None
+    if text.lower() in _MISSING_LABELS:
+        return Fault(f"label is {text}, which marks a missing value") if plan.need_target else None
+    if len(text) > settings.max_cell_chars:
+        return Fault(f"label has {len(text):,} characters")
+    text = text.encode("utf-8", "replace").decode() if not text.isascii() else text
+    if plan.rename is not None:
+        named = plan.rename(text)
+        if named is None and plan.need_target:
+            return Fault(f"label '{text[:80]}' has no name in {plan.rename_source}")
+        return named
+    if settings.label_cuts:
+        return _cut(text, settings)
+    return text
+
+
+def _cut(text: str, settings: DataSettings) -> str | Fault:
+    try:
+        value = float(text)
+    except ValueError:
+        return Fault(f"label '{text[:80]}' is not a number, and data.label_cuts cuts numbers")
+    place = bisect_left(settings.label_cuts, value)
+    if settings.label_names:
+        return settings.label_names[place]
+    cuts = settings.label_cuts
+    return f"<= {cuts[place]:g}" if place < len(cuts) else f"> {cuts[-1]:g}"
+
+
+class _Ids:
+    """Ids from content, unique within a table."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+        self._copies: dict[bytes, int] = {}
+        self._all = hashlib.blake2b(digest_size=16)
+        self.repeated = 0
+
+    def of(self, values: Sequence[str | None]) -> str:
+        """The id of the next row."""
+        text = "\x1f".join(value if value is not None else "\x1e" for value in values)
+        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+        self._all.update(digest)
+        if digest not in self._seen:
+            self._seen.add(digest)
+            return digest.hex()
+        self.repeated += 1
+        copies = self._copies[digest] = self._copies.get(digest, 1) + 1
+        return f"{digest.hex()}-{copies}"
+
+    def digest(self) -> str:
+        """A key for all rows in their order."""
+        return self._all.hexdigest()

@@ -1,0 +1,253 @@
+"""Labels: names for numeric codes, the table of labels, and what tells a class from a score or free text.
+
+Shape legend: N rows.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from deepen.core.errors import DataError, nearest
+from deepen.data.sniff import kind_of, lines, text_file
+from deepen.data.table import Part, Table
+
+_MANY = 200
+_ROWS_PER_LABEL = 20
+_CODE = re.compile(r"[+-]?\d+(\.0+)?")
+
+
+@dataclass(frozen=True)
+class LabelNames:
+    """Names for the codes in a target: `names` for the codes from 0 or 1 on, or `mapping` for codes as written."""
+
+    source: str
+    names: tuple[str, ...] = ()
+    mapping: tuple[tuple[str, str], ...] = ()
+
+    def first_code(self, codes: Iterable[str]) -> int:
+        """The code of the first name: 0, or 1 if the data holds no 0 but the number of names.
+
+        Args:
+            codes: The different targets of the training data.
+
+        Returns:
+            0 or 1; 0 too where codes are written out in a mapping.
+        """
+        found = {_whole(code) for code in codes}
+        return 1 if self.names and "0" not in found and str(len(self.names)) in found else 0
+
+    def resolve(self, first_code: int) -> dict[str, str]:
+        """Every code to its name; names stand for themselves.
+
+        Args:
+            first_code: What `first_code` said of the training data.
+
+        Returns:
+            The mapping.
+        """
+        if self.mapping:
+            pairs = dict(self.mapping)
+        else:
+            pairs = {str(index + first_code): name for index, name in enumerate(self.names)}
+        return {**{name: name for name in pairs.values()}, **pairs}
+
+
+def look_up(resolved: Mapping[str, str], value: str) -> str | None:
+    """The name of a code, which may be written `3`, `03` or `3.0`; None if it has none."""
+    found = resolved.get(value)
+    return found if found is not None else resolved.get(_whole(value))
+
+
+def _whole(code: str) -> str:
+    return str(int(float(code))) if _CODE.fullmatch(code) and len(code) < 16 else code
+
+
+def read_label_names(path: Path | str) -> LabelNames:
+    """The file after `--labels`.
+
+    Args:
+        path: Plain lines (one name a line, from code 0, or from 1 if the data says so), `code<TAB>name` lines, a JSON
+            or YAML list, or a JSON or YAML mapping of codes to names (or names to codes).
+
+    Returns:
+        The names.
+
+    Raises:
+        DataError: If the file can't be read, is empty, or gives a name or code twice.
+    """
+    name = str(path)
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{name} does not exist" if not path.exists() else f"{name} is a folder; labels are a file")
+    kind_of(path, name, "utf-8")
+    text = "".join(lines(text_file(path, name, "utf-8")))
+    structured = text.lstrip().startswith(("[", "{")) or path.suffix.lower() in (".yaml", ".yml", ".json")
+    if structured:
+        return _from_structure(_parse(text, path, name), name)
+    rows = [line.rstrip("\r") for line in text.split("\n")]
+    if any("\t" in row for row in rows):
+        return _from_pairs([(number, row.split("\t")) for number, row in enumerate(rows, 1) if row.strip()], name)
+    return _from_list([row.strip() for row in rows if row.strip()], name)
+
+
+def _parse(text: str, path: Path, name: str) -> Any:
+    try:
+        return yaml.safe_load(text) if path.suffix.lower() in (".yaml", ".yml") else json.loads(text)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise DataError(f"{name}: neither names one a line nor readable JSON or YAML: {str(error)[:120]}") from None
+
+
+def _from_structure(value: Any, name: str) -> LabelNames:
+    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+        return _from_list([str(item) for item in value], name)
+    if isinstance(value, dict) and value and all(isinstance(item, str | int) for item in value.values()):
+        pairs = [(str(key), str(item)) for key, item in value.items()]
+        if all(isinstance(item, int) for item in value.values()) and not all(_CODE.fullmatch(key) for key, _ in pairs):
+            pairs = [(code, label) for label, code in pairs]  # label2id, as model configurations have it
+        return _checked(LabelNames(name, mapping=tuple(pairs)))
+    raise DataError(f"{name}: labels are a list of names or a mapping of codes to names")
+
+
+def _from_pairs(rows: list[tuple[int, list[str]]], name: str) -> LabelNames:
+    for number, cells in rows:
+        if len(cells) != 2 or not cells[0].strip() or not cells[1].strip():
+            raise DataError(f"{name} line {number}: write a code, a tab and a name")
+    return _checked(LabelNames(name, mapping=tuple((cells[0].strip(), cells[1].strip()) for _, cells in rows)))
+
+
+def _from_list(names: list[str], name: str) -> LabelNames:
+    return _checked(LabelNames(name, names=tuple(names)))
+
+
+def _checked(found: LabelNames) -> LabelNames:
+    keys = list(found.names) or [code for code, _ in found.mapping]
+    if not keys:
+        raise DataError(f"{found.source} is empty: it names no label")
+    twice = {key for key in keys if keys.count(key) > 1} if len(keys) < 10_000 else set()
+    if twice:
+        raise DataError(f"{found.source} gives '{sorted(twice)[0]}' twice")
+    return found
+
+
+def target_counts(part: Part) -> dict[str, int]:
+    """How often each target occurs.
+
+    Args:
+        part: Rows with a target.
+
+    Returns:
+        Label to number of rows, in the order of `label_table`.
+    """
+    counted = pc.value_counts(_targets(part)).to_pylist()
+    counts = {entry["values"]: int(entry["counts"]) for entry in counted if entry["values"] is not None}
+    return {label: counts[label] for label in label_table(counts)}
+
+
+def _targets(part: Part) -> pa.ChunkedArray:
+    column = part.table.arrow.column("target")
+    whole = len(part) == len(part.table) and bool(np.array_equal(part.rows_N, np.arange(len(part))))
+    return column if whole else column.take(pa.array(part.rows_N))
+
+
+def label_table(source: Part | Table | Iterable[str]) -> tuple[str, ...]:
+    """The different labels, in the order that a model's outputs get.
+
+    Args:
+        source: Rows with a target, or targets.
+
+    Returns:
+        Labels, by number if all are whole numbers, else by letters.
+    """
+    if isinstance(source, Table):
+        source = source.all_rows()
+    if isinstance(source, Part):
+        source = [value for value in pc.unique(_targets(source)).to_pylist() if value is not None]
+    labels = set(source)
+    if all(re.fullmatch(r"[+-]?\d{1,18}", label) for label in labels):
+        return tuple(sorted(labels, key=lambda label: (int(label), label)))
+    return tuple(sorted(labels))
+
+
+def check_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ...]:
+    """The label table of training rows, if they can be learned as classes.
+
+    Args:
+        train: The training rows.
+        max_labels: The most labels there may be; None to judge by how many rows each has.
+
+    Returns:
+        The labels, as `label_table` orders them.
+
+    Raises:
+        DataError: If there is one class only, or so many that the column must be a score or free text.
+    """
+    name = train.table.name
+    if not train.table.has_target:
+        raise DataError(f"{name} has no label column")
+    labels = label_table(train)
+    if len(labels) < 2:
+        only = f": every label is '{labels[0]}'" if labels else ""
+        raise DataError(f"{name} has one class only{only}; a classifier needs two")
+    rows = len(train)
+    many = len(labels) >= _MANY and rows < _ROWS_PER_LABEL * len(labels)
+    free = rows >= _ROWS_PER_LABEL and len(labels) > rows / 2
+    if max_labels is None and (many or free):
+        raise DataError(
+            f"{name}: the label column has {len(labels):,} different values in {rows:,} rows, as '{labels[0][:40]}'; "
+            f"that looks like a score or free text, not a class: name another column (--columns label=...), cut a score "
+            f"into classes (--set data.label_cuts=[0]), or allow it (--set data.max_labels={len(labels)})"
+        )
+    if max_labels is not None and len(labels) > max_labels:
+        raise DataError(f"{name} has {len(labels):,} labels and data.max_labels allows {max_labels:,}")
+    return labels
+
+
+def encode_labels(part: Part, labels: tuple[str, ...], name: str | None = None) -> np.ndarray:
+    """The targets as numbers.
+
+    Args:
+        part: Rows with a target.
+        labels: The label table of the training data.
+        name: The file, for a message; None takes the table's name.
+
+    Returns:
+        labels_N: int64 (N,), each in [0, len(labels)).
+
+    Raises:
+        DataError: If a row's label is not in the table; names its file, line, and the nearest label.
+    """
+    name = name if name is not None else part.table.name
+    if not part.table.has_target:
+        raise DataError(f"{name} has no label column")
+    targets = _targets(part)
+    found = pc.index_in(targets, value_set=pa.array(labels, pa.string()))
+    if found.null_count:
+        place = int(np.flatnonzero(found.is_null().to_numpy())[0])
+        value = targets[place].as_py()
+        line = part.table.arrow.column("line")[int(part.rows_N[place])].as_py()
+        if value is None:
+            raise DataError(f"{name} line {line}: label is empty")
+        raise DataError(
+            f"{name} line {line}: label '{value[:80]}' is not in the training data; {_nearest(value, labels)}"
+        )
+    return np.asarray(found.to_numpy(), dtype=np.int64)
+
+
+def _nearest(value: str, labels: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(value, labels, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return (
+        nearest(value, labels) if len(labels) <= 12 else f"it has {len(labels)} labels, as '{labels[0]}', '{labels[1]}'"
+    )

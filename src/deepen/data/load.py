@@ -1,0 +1,230 @@
+"""Reads any source of labelled text into a table on disk, once; the second time only the table is opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from deepen.core.errors import DataError, SettingError
+from deepen.core.files import cache_dir, explain, fingerprint, replacing
+from deepen.core.progress import progress
+from deepen.data.columnar import from_dataset, is_dataset, looks_like_hub_name, open_hub
+from deepen.data.columns import (
+    Columns,
+    Need,
+    choose_columns,
+    column_indices,
+    columns_from_json,
+    columns_to_json,
+    expected_names,
+    parse_columns,
+)
+from deepen.data.ingest import Plan, Tally, write_rows
+from deepen.data.labels import LabelNames, look_up
+from deepen.data.memory import content_key, is_frame, open_frame, open_list
+from deepen.data.opening import files_key, find_files, open_layout
+from deepen.data.settings import DataSettings
+from deepen.data.sources import Source
+from deepen.data.table import Table
+
+__all__ = ["Columns", "DataSettings", "Need", "columns_from_json", "columns_to_json", "load_table", "parse_columns"]
+
+# Raised when a change of the readers would give other rows for the same file.
+_VERSION = 1
+_CHANGES = {
+    "unicode": "Unicode forms",
+    "html_entities": "HTML entities",
+    "control_characters": "control characters",
+    "white_space": "white space",
+    "surrogates": "broken characters",
+}
+
+
+def load_table(
+    source: Any,
+    needs: Sequence[Need],
+    settings: DataSettings,
+    *,
+    columns: Columns | Mapping[str, str] | None = None,
+    need_target: bool = True,
+    label_names: LabelNames | None = None,
+) -> tuple[Table, Columns]:
+    """Reads rows from a file, a folder, a hub name, a DataFrame or a list, whatever form they have.
+
+    The form is told by content. Rows are streamed, normalised and checked, and kept in the cache as an Arrow file that
+    is memory-mapped, so a table may be larger than memory and is read only once.
+
+    Args:
+        source: A path (file or folder), a hub name, a `datasets.Dataset`, a DataFrame, a list of mappings or of texts.
+        needs: The columns that the task needs; the one called `label` is the target.
+        settings: How to read.
+        columns: Which columns to take: as asked for (`parse_columns`), or as found on the training data; None finds
+            them.
+        need_target: Whether rows without a target are an error; False to predict.
+        label_names: Names for the codes in the target.
+
+    Returns:
+        The table, and the columns with the reasons why; hand them on when reading validation and test data.
+
+    Raises:
+        DataError: For whatever is wrong with the data, in one line that names file, line and cause.
+        SettingError: If the cache can't be written to.
+
+    Example:
+        >>> rows = [{"text": "good", "label": "1"}, {"text": "bad", "label": "0"}]
+        >>> table, found = load_table(rows, [Need("text", "text"), Need("label", "category")], DataSettings())
+        >>> len(table), found.target
+        (2, ('label',))
+    """
+    asked = columns_to_json(columns) if isinstance(columns, Columns) else dict(columns) if columns is not None else None
+    expected = expected_names(columns, needs)
+    opened, name, key_of_content = _open(source, settings, expected)
+    key = fingerprint(
+        _VERSION,
+        name,
+        key_of_content,
+        settings.model_dump(),
+        asked,
+        [vars(need) for need in needs],
+        need_target,
+        [label_names.source, label_names.names, label_names.mapping] if label_names is not None else None,
+    )
+    kept = cache_dir() / "tables" / key
+    found = _read_kept(kept, name)
+    if found is not None:
+        return found
+    table_source = opened()
+    chosen = choose_columns(table_source, needs, columns, need_target=need_target)
+    chosen, plan = _plan(table_source, needs, chosen, need_target, label_names)
+    _write(table_source, plan, settings, chosen, kept)
+    found = _read_kept(kept, name)
+    if found is None:
+        raise SettingError(f"{kept} was written and can't be read back; is the cache on a broken disk?")
+    return found
+
+
+def _open(source: Any, settings: DataSettings, expected: frozenset[str]) -> tuple[Any, str, str]:
+    """A function that opens the source, its name, and a key for its content that costs no parsing of files."""
+    if is_frame(source) or isinstance(source, list | tuple):
+        table = open_frame(source) if is_frame(source) else open_list(source)
+        return (lambda: table), table.name, content_key(table)
+    if is_dataset(source):
+        table, key = from_dataset(source, "the data set")
+        return (lambda: table), table.name, key
+    if not isinstance(source, str | Path):
+        raise DataError(
+            f"can't read a {type(source).__name__}: give a path, a hub name, a DataFrame or a list of mappings"
+        )
+    name = str(source)
+    path = Path(source).expanduser()
+    if not name or "\0" in name:
+        raise DataError("the name of the data is empty or holds a NUL byte")
+    if (
+        not path.exists()
+        and isinstance(source, str)
+        and looks_like_hub_name(name)
+        and not path.parent.name.startswith(".")
+    ):
+        table, key = open_hub(name)
+        return (lambda: table), name, key
+    layout = find_files(path, name)
+    return (lambda: open_layout(layout, name, settings, expected)), name, files_key(layout, name)
+
+
+def _plan(
+    source: Source, needs: Sequence[Need], columns: Columns, need_target: bool, label_names: LabelNames | None
+) -> tuple[Columns, Plan]:
+    optional = {need.name: need.optional for need in needs}
+    groups = {name: column_indices(source, parts) or () for name, parts in columns.inputs.items()}
+    target = column_indices(source, columns.target) if columns.target is not None else None
+    wanted = tuple(sorted({i for group in (*groups.values(), target or ()) for i in group}))
+    place = {index: at for at, index in enumerate(wanted)}
+    rename, said = None, ""
+    if target is not None and label_names is not None:
+        first = columns.first_code
+        if first is None:
+            first = label_names.first_code(_different(source, target[0]))
+        columns = Columns(columns.inputs, columns.target, columns.reasons, first)
+        resolved, said = label_names.resolve(first), label_names.source
+        rename = lambda value: look_up(resolved, value)  # noqa: E731
+    elif target is not None and source.names is not None and source.names[target[0]] in source.classes:
+        classes = {str(i): label for i, label in enumerate(source.classes[source.names[target[0]]])}
+        rename, said = classes.get, "the names of the classes that the file carries"
+    inputs = tuple((name, tuple(place[i] for i in group), optional[name]) for name, group in groups.items())
+    return columns, Plan(
+        wanted, inputs, tuple(place[i] for i in target) if target is not None else None, need_target, rename, said
+    )
+
+
+def _different(source: Source, index: int) -> set[str]:
+    """The different values of a column; costs one more pass over the file."""
+    from deepen.data.sources import Fault, as_text
+
+    found: set[str] = set()
+    for _, _, cells in source.read((index,)):
+        value = None if isinstance(cells, Fault) else as_text(cells[0])
+        if value is not None and len(found) < 100_000:
+            found.add(value.strip())
+    return found
+
+
+def _write(source: Source, plan: Plan, settings: DataSettings, columns: Columns, kept: Path) -> None:
+    try:
+        with replacing(kept) as beside:
+            beside.mkdir()
+            with progress(f"reading {source.name}") as advance:
+                tally = write_rows(source, plan, settings, beside / "rows.arrow", advance)
+            about = {
+                "rows": tally.rows,
+                "bytes": (beside / "rows.arrow").stat().st_size,
+                "inputs": [name for name, _, _ in plan.inputs],
+                "fingerprint": fingerprint(tally.digest, [name for name, _, _ in plan.inputs], plan.target is not None),
+                "notes": [*source.notes, *_notes(source.name, tally)],
+                "changed": tally.changed,
+                "columns": columns_to_json(columns),
+            }
+            (beside / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+    except OSError as error:
+        raise explain(error, kept) from error
+    except pa.ArrowException as error:
+        raise DataError(f"{source.name} can't be kept as a table: {error}") from None
+    except SettingError:
+        if _read_kept(kept, source.name) is None:  # else another process was faster, with the same rows
+            raise
+
+
+def _notes(name: str, tally: Tally) -> list[str]:
+    notes = []
+    if tally.dropped:
+        rows = "row was" if tally.dropped == 1 else "rows were"
+        notes.append(f"{name}: {tally.dropped:,} bad {rows} left out, the first: {tally.first_dropped}")
+    if tally.repeated:
+        rows = "row is an exact copy" if tally.repeated == 1 else "rows are exact copies"
+        notes.append(f"{name}: {tally.repeated:,} {rows} of an earlier one")
+    if tally.changed:
+        kinds = ", ".join(f"{_CHANGES[kind]} in {count:,}" for kind, count in sorted(tally.changed.items()))
+        notes.append(f"{name}: normalisation changed {kinds} of the texts in {tally.rows:,} rows")
+    return notes
+
+
+def _read_kept(kept: Path, name: str) -> tuple[Table, Columns] | None:
+    """The table in the cache; None if there is none or it is damaged, and then it is made again."""
+    rows = kept / "rows.arrow"
+    try:
+        about = json.loads((kept / "about.json").read_text(encoding="utf-8"))
+        if rows.stat().st_size != about["bytes"]:
+            return None
+        arrow = pa.ipc.open_file(pa.memory_map(str(rows))).read_all()
+        arrow.validate()
+        inputs = tuple(about["inputs"])
+        if arrow.num_rows != about["rows"] or not {"id", "line", *inputs} <= set(arrow.column_names):
+            return None
+        columns = columns_from_json(about["columns"])
+        notes, changed = tuple(about["notes"]), dict(about["changed"])
+        return Table(name, arrow, inputs, about["fingerprint"], notes, changed), columns
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
+        return None

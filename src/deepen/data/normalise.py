@@ -1,0 +1,114 @@
+"""Makes texts comparable: full-width forms, HTML entities, control characters and white space. Never lower-cases."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from typing import Literal
+
+from deepen.core.settings import Settings
+
+# Control characters (Cc) that are not white space, and characters without width that break words apart for a tokenizer.
+# The joiners U+200C and U+200D stay: Persian and emoji need them.
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+# Only with the semicolon: `?a=1&copy=2` is an address, not a copyright sign.
+_ENTITY = re.compile(r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
+# A text that was escaped several times, in one go: `&amp;amp;lt;` is `&lt;`.
+_ESCAPED_AMPERSAND = re.compile(r"&(?:amp;|#0{0,5}38;|#[xX]0{0,5}26;)+")
+
+
+class NormaliseSettings(Settings):
+    """What is evened out in every text before a model sees it."""
+
+    unicode: Literal["NFKC", "NFC", "none"] = "NFKC"
+    """Unicode form. NFKC, because full-width letters and digits are common in Chinese text and mean the same."""
+    html_entities: bool = True
+    """Whether `&lt;` becomes `<`, until nothing is left to replace. On: crawled text is full of them."""
+    control_characters: bool = True
+    """Whether control characters, soft hyphens and marks without width are removed. On: no tokenizer knows them."""
+    white_space: bool = True
+    """Whether runs of white space become one space (one line end where they hold one) and the ends are stripped."""
+
+
+def normalise(text: str, settings: NormaliseSettings, counts: dict[str, int]) -> str:
+    """One text, evened out; doing it twice changes nothing more.
+
+    Entities are replaced until none is left, so `&amp;amp;` becomes `&`: texts that were escaped twice are common,
+    texts about entities are not. It misleads where the number or kind of spaces carries meaning (code, verse): switch
+    `white_space` off there. Lone surrogates, which no file can hold, always become U+FFFD.
+
+    Args:
+        text: The text.
+        settings: What to even out.
+        counts: How many texts each kind has changed so far; added to in place.
+
+    Returns:
+        The text as models see it; case is kept.
+
+    Example:
+        >>> normalise("ＡＢＣ &amp;  d", NormaliseSettings(), {})
+        'ABC & d'
+    """
+    if text.isascii() and text.isprintable() and "&" not in text and "  " not in text and text.strip(" ") == text:
+        return text  # nothing below could change it, and most English texts are like that
+    before = text
+    changed: set[str] = set()
+    while True:
+        after = _once(before, settings, changed)
+        if after == before:
+            break
+        before = after
+    for kind in changed:
+        counts[kind] = counts.get(kind, 0) + 1
+    return after
+
+
+def _once(text: str, settings: NormaliseSettings, changed: set[str]) -> str:
+    for kind, step in (
+        ("surrogates", _surrogates),
+        ("html_entities", _entities if settings.html_entities else None),
+        ("unicode", _FORMS[settings.unicode]),
+        ("control_characters", _controls if settings.control_characters else None),
+        ("white_space", _white_space if settings.white_space else None),
+    ):
+        if step is None:
+            continue
+        new = step(text)
+        if new != text:
+            changed.add(kind)
+            text = new
+    return text
+
+
+def _surrogates(text: str) -> str:
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+
+
+def _entities(text: str) -> str:
+    if "&" not in text or ";" not in text:
+        return text
+    return _ENTITY.sub(lambda match: html.unescape(match.group()), _ESCAPED_AMPERSAND.sub("&", text))
+
+
+def _nfkc(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def _nfc(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+_FORMS = {"NFKC": _nfkc, "NFC": _nfc, "none": None}
+
+
+def _controls(text: str) -> str:
+    return text if text.isprintable() else _CONTROLS.sub("", text)
+
+
+def _white_space(text: str) -> str:
+    lines = text.splitlines()
+    if len(lines) == 1:
+        return " ".join(text.split())
+    return "\n".join(line for line in (" ".join(line.split()) for line in lines) if line)

@@ -1,0 +1,219 @@
+"""From what a person names to a source: tells files, folders and hub names apart, and files by their content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from deepen.core.errors import DataError, nearest
+from deepen.core.files import fingerprint, sha256_file
+from deepen.data.columnar import open_columnar, saved_dataset_files
+from deepen.data.delimited import guess_dialect, open_delimited
+from deepen.data.folders import Layout, folder_layout, open_labelled_files
+from deepen.data.jsonlines import json_form, open_json
+from deepen.data.labelled import line_form, open_lines
+from deepen.data.settings import DataSettings
+from deepen.data.sniff import SAMPLE_BYTES, kind_of, lines, open_bytes, reading, sample_lines, text_file
+from deepen.data.sources import Row, Source
+
+
+def find_files(path: Path, name: str) -> Layout:
+    """The files behind a path, before any of them is read.
+
+    Args:
+        path: A file or a folder.
+        name: How the person called it.
+
+    Returns:
+        The files and how they make up a table.
+
+    Raises:
+        DataError: If there is nothing there, or nothing to read in it.
+    """
+    with reading(name):
+        if path.is_file():
+            return Layout("tables", (path,))
+        if not path.is_dir():
+            raise DataError(_not_there(path, name))
+    saved = saved_dataset_files(path, name)
+    if saved is not None:
+        files, note = saved
+        return Layout("tables", tuple(files), notes=(note,) if note else ())
+    return folder_layout(path, name)
+
+
+def _not_there(path: Path, name: str) -> str:
+    if path.exists():
+        return f"{name} is neither a file nor a folder"
+    try:
+        beside = [entry.name for entry in path.parent.iterdir()][:1000]
+    except OSError:
+        return f"{name} does not exist, nor does its folder"
+    hint = nearest(path.name, beside)
+    return f"{name} does not exist" + (f"; {hint}" if hint.startswith("did you mean") else "")
+
+
+def files_key(layout: Layout, name: str) -> str:
+    """A key for the content of files: their sha256 and, where names are labels, those.
+
+    Args:
+        layout: The files.
+        name: How the person called them.
+
+    Returns:
+        16 hex digits.
+
+    Raises:
+        DataError: If one can't be read.
+    """
+    with reading(name):
+        sums = [sha256_file(file) for file in layout.files]
+    return fingerprint(layout.kind, layout.labels, [file.name for file in layout.files], sums)
+
+
+def open_layout(layout: Layout, name: str, settings: DataSettings, expected: frozenset[str]) -> Source:
+    """The files of a layout as one source.
+
+    Args:
+        layout: The files and how they make up a table.
+        name: How the person called them.
+        settings: How to read them.
+        expected: Column names that are known to matter.
+
+    Returns:
+        The source.
+
+    Raises:
+        DataError: If a file is empty, binary or damaged, or the files have different columns.
+    """
+    if layout.kind != "tables":
+        return open_labelled_files(layout, name, settings.encoding)
+    if len(layout.files) == 1:
+        only = layout.files[0]
+        called = name if Path(name).is_file() else f"{name.rstrip('/')}/{only.name}"
+        source = open_file(only, called, settings, expected)
+        return Source(
+            called,
+            source.names,
+            source.width,
+            source.sample,
+            source.read,
+            (*layout.notes, *source.notes),
+            source.classes,
+        )
+    sources = [open_file(file, f"{name.rstrip('/')}/{file.name}", settings, expected) for file in layout.files]
+    return _joined(sources, layout, name)
+
+
+def _joined(sources: list[Source], layout: Layout, name: str) -> Source:
+    first = sources[0]
+    for other in sources[1:]:
+        same = other.names == first.names if first.names is not None else other.width == first.width
+        if not same and not (first.names and other.names and set(first.names) == set(other.names)):
+            raise DataError(
+                f"{name}: {first.name} has the columns {first.listed()}, but {other.name} has {other.listed()}: "
+                "name one file"
+            )
+
+    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
+        for source in sources:
+            if source.names is None or first.names is None:
+                yield from source.read(wanted)
+            else:
+                yield from source.read(tuple(source.names.index(first.names[i]) for i in wanted))
+
+    notes = (*layout.notes, f"{name}: {len(sources)} files are read as one table", *first.notes)
+    return Source(name, first.names, first.width, first.sample, read, notes, first.classes)
+
+
+def open_file(path: Path, name: str, settings: DataSettings, expected: frozenset[str]) -> Source:
+    """One file as a source, its format told by its content.
+
+    Args:
+        path: The file.
+        name: How the person called it.
+        settings: How to read it.
+        expected: Column names that are known to matter.
+
+    Returns:
+        The source.
+
+    Raises:
+        DataError: If it is empty, binary, damaged or not of the declared form.
+    """
+    kind = kind_of(path, name, settings.encoding)
+    if kind != "text":
+        return open_columnar(path, name, kind)
+    file = text_file(path, name, settings.encoding)
+    if settings.delimiter is None:
+        form = json_form(_head(path, name, settings.encoding), name)
+        if form is not None:
+            return open_json(file, form)
+    sample, _ = sample_lines(file)
+    if not any(line.strip() for line in sample):
+        raise DataError(f"{name} is empty: it holds only white space")
+    dialect = guess_dialect(sample, settings, name=name)
+    if settings.delimiter is not None:
+        _check_declared(name, sample, settings)
+    elif dialect is None or (dialect.delimiter != "\t" and not _is_tabular(name)):
+        lines_hold = line_form(sample)
+        if lines_hold != "text":
+            return open_lines(file, sample, lines_hold)
+    if dialect is None:
+        if settings.header or (settings.header is None and _starts_with_name(sample, expected)):
+            dialect = guess_dialect(sample, settings.model_copy(update={"delimiter": ","}), name=name)
+        if dialect is None:
+            return open_lines(file, sample, "text")
+    return open_delimited(file, sample, dialect, settings, expected=expected)
+
+
+def _head(path: Path, name: str, encoding: str) -> str:
+    """The start of a text, up to its first line end; enough to tell JSON from other text."""
+    with reading(name), open_bytes(path) as stream:
+        raw = stream.read(1 << 20)
+        while b"\n" not in raw and b"\r" not in raw and len(raw) < SAMPLE_BYTES:
+            more = stream.read(1 << 20)
+            if not more:
+                break
+            raw += more
+    return raw.decode(encoding, errors="replace").removeprefix("\ufeff")
+
+
+def _is_tabular(name: str) -> bool:
+    return name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".tab"))
+
+
+def _starts_with_name(sample: list[str], expected: frozenset[str]) -> bool:
+    """A single column can have a header too: `text`, and a text on each line."""
+    return sample[0].strip().strip('"').lower() in expected and len(sample) > 1
+
+
+def _check_declared(name: str, sample: list[str], settings: DataSettings) -> None:
+    declared = guess_dialect(sample, settings, name=name)
+    if declared is not None and declared.width > 1:
+        return
+    other = guess_dialect(sample, settings.model_copy(update={"delimiter": None}), name=name)
+    if other is not None:
+        right = "tab" if other.delimiter == "\t" else f"'{other.delimiter}'"
+        raise DataError(
+            f"{name}: the delimiter {settings.delimiter!r} splits no row, but {right} gives {other.width} columns: "
+            f"--set data.delimiter={right}"
+        )
+
+
+def peek_lines(path: Path, name: str, encoding: str) -> list[str]:
+    """All lines of a small text file, without line ends; for lists of labels.
+
+    Args:
+        path: The file.
+        name: How the person called it.
+        encoding: Its encoding.
+
+    Returns:
+        The lines.
+
+    Raises:
+        DataError: If it can't be read.
+    """
+    kind_of(path, name, encoding)
+    return [line.rstrip("\r\n") for line in lines(text_file(path, name, encoding))]

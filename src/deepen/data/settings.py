@@ -1,0 +1,74 @@
+"""What a person may choose about reading data."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Literal
+
+from pydantic import field_validator, model_validator
+
+from deepen.core.settings import Settings
+from deepen.data.normalise import NormaliseSettings
+
+
+class DataSettings(Settings):
+    """How files are read. Everything is told by the content unless it is set here."""
+
+    encoding: str = "utf-8"
+    """The encoding of text files. UTF-8 unless declared: a guess would turn a wrong byte into a wrong letter."""
+    delimiter: str | None = None
+    """What separates the cells in a text file (`tab`, or one or more characters). None: told by content."""
+    header: bool | None = None
+    """Whether the first row names the columns. None: told by content."""
+    quoting: bool | None = None
+    """Whether `"` encloses cells. None: told by content, for many tab-separated files use it as an ordinary character."""
+    bad_rows: Literal["error", "drop"] = "error"
+    """What happens to ragged rows and to empty texts or labels. Error, because dropping hides a fault; drop counts them."""
+    max_cell_chars: int = 250_000
+    """The longest cell in characters. A longer one is nearly always an unclosed quote; a novel is longer, raise it then."""
+    max_labels: int | None = None
+    """The most labels a classification may have. None: judged by how many rows each label has."""
+    label_cuts: tuple[float, ...] = ()
+    """Where a numeric target is cut into classes; a value equal to a cut goes to the lower class. Empty: not cut."""
+    label_names: tuple[str, ...] = ()
+    """The names of the classes that `label_cuts` makes, from the lowest; empty: `<= 0`, `> 0`."""
+    normalise: NormaliseSettings = NormaliseSettings()
+    """What is evened out in texts."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+            b"some text\n".decode(value, "replace")
+        except (LookupError, ValueError):
+            raise ValueError(
+                "there is no such text encoding; utf-8, gb18030, cp1252 and shift_jis are common"
+            ) from None
+        return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _real_delimiter(cls, value: str | None) -> str | None:
+        value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
+        if value is not None and (not value or '"' in value or "\n" in value or "\r" in value):
+            raise ValueError("it must be one or more characters, without a quote or a line end")
+        return value
+
+    @field_validator("max_cell_chars", "max_labels")
+    @classmethod
+    def _above_zero(cls, value: int | None) -> int | None:
+        if value is not None and value < 1:
+            raise ValueError("it must be above 0")
+        return value
+
+    @model_validator(mode="after")
+    def _cuts_and_names(self) -> DataSettings:
+        if list(self.label_cuts) != sorted(set(self.label_cuts)):
+            raise ValueError("label_cuts must rise")
+        if self.label_names and len(self.label_names) != len(self.label_cuts) + 1:
+            raise ValueError(
+                f"{len(self.label_cuts)} label_cuts make {len(self.label_cuts) + 1} classes, "
+                f"but label_names has {len(self.label_names)}"
+            )
+        return self

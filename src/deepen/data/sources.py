@@ -1,0 +1,74 @@
+"""What every reader gives: the names of the columns, some rows to look at, and a way to stream all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one row, as the end of a sentence that starts with file and line."""
+
+    message: str
+
+
+Row = tuple[str, int, Sequence[Any] | Fault]
+"""The file, the line where the row starts (from 1), and its cells or what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table that can be streamed, whatever it is stored in.
+
+    `names` is None if nothing names the columns; `sample` holds whole rows from the start; `read` streams the cells of the
+    wanted columns, in the order wanted; `classes` gives the names of integer codes for the columns whose file has them.
+    """
+
+    name: str
+    names: tuple[str, ...] | None
+    width: int
+    sample: Sequence[Sequence[Any]]
+    read: Callable[[tuple[int, ...]], Iterator[Row]]
+    notes: tuple[str, ...] = ()
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def called(self, index: int) -> str:
+        """How a column is called in a message: its name, or its number from 0."""
+        return f"'{self.names[index]}'" if self.names is not None else f"{index}"
+
+    def listed(self) -> str:
+        """All columns, for a message."""
+        if self.names is not None:
+            return ", ".join(self.names[:40]) + (", ..." if len(self.names) > 40 else "")
+        return f"0 to {self.width - 1} (no header)" if self.width > 1 else "0 (no header)"
+
+
+# how pandas and NumPy print values of their own that stand for a missing one
+_MISSING = frozenset(("NaT", "<NA>", "nan"))
+
+
+def as_text(value: Any) -> str | None:
+    """A cell as text: None for what is missing, `1` and not `1.0` for whole numbers that are stored as integers.
+
+    Args:
+        value: What a reader found: text, a number, a truth value, a list of texts, None.
+
+    Returns:
+        The text, or None if the cell is missing (None, NaN, NaT).
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        texts = [as_text(item) for item in value]
+        return "\n".join(text for text in texts if text is not None) if texts else None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    text = str(value)
+    return None if text in _MISSING else text

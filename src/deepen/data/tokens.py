@@ -1,0 +1,125 @@
+"""Tokens of a whole table in flat arrays on disk, memory-mapped, so that nothing is tokenised twice.
+
+Shape legend: N rows, T tokens of all rows, M units of all rows, B rows of a piece.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepen.core.errors import DataError
+from deepen.core.files import cache_dir, fingerprint, replacing, write_json
+from deepen.core.progress import progress
+from deepen.core.types import Sequences
+from deepen.data.table import Table
+
+_PIECE_ROWS = 2048
+Encode = Callable[[dict[str, list[Any]]], Sequences]
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """The token ids of every row of a table, end to end. Row i has tokens `offsets_N1[i]` to `offsets_N1[i + 1]`.
+
+    `units_M` and `unit_offsets_N1` say which tokens of a row are its units (None where the row itself is the unit).
+    """
+
+    fingerprint: str
+    ids_T: np.ndarray
+    offsets_N1: np.ndarray
+    truncated_N: np.ndarray
+    segments_T: np.ndarray | None
+    units_M: np.ndarray | None
+    unit_offsets_N1: np.ndarray | None
+
+    @property
+    def lengths_N(self) -> np.ndarray:
+        """Tokens of each row."""
+        return np.diff(self.offsets_N1)
+
+
+def tokenise(table: Table, encode: Encode, *, key: tuple[Any, ...]) -> TokenTable:
+    """Tokenises a table once; a second call with the same content and key reads the arrays from disk.
+
+    Args:
+        table: The rows.
+        encode: Turns a piece of the table (input name to values) into sequences.
+        key: What the result depends on besides the rows: the tokenizer's fingerprint, the longest sequence, the form.
+
+    Returns:
+        The tokens, memory-mapped.
+
+    Raises:
+        DataError: If a row has no token at all.
+    """
+    mark = fingerprint("tokens", 1, table.fingerprint, key)
+    folder = cache_dir() / "tokens" / mark
+    if not (folder / "done.json").is_file():
+        with replacing(folder) as beside:
+            beside.mkdir(parents=True)
+            _write(table, encode, beside)
+    return _read(folder, mark)
+
+
+def _write(table: Table, encode: Encode, folder: Path) -> None:
+    counts: dict[str, list[np.ndarray]] = {"lengths": [], "truncated": [], "unit_counts": []}
+    files = {name: (folder / f"{name}.bin").open("wb") for name in ("ids", "segments", "units")}
+    used = dict.fromkeys(files, False)
+    try:
+        with progress(f"tokenising {table.name}", len(table)) as advance:
+            for batch in table.arrow.select(list(table.inputs)).to_batches(max_chunksize=_PIECE_ROWS):
+                piece = encode(batch.to_pydict())
+                flats = {"ids": piece.ids_T, "segments": piece.segments_T, "units": piece.units_M}
+                for name, flat in flats.items():
+                    if flat is not None:
+                        files[name].write(np.ascontiguousarray(flat, dtype=np.int32).tobytes())
+                        used[name] = True
+                counts["lengths"].append(piece.lengths_B)
+                counts["truncated"].append(piece.truncated_B)
+                if piece.unit_counts_B is not None:
+                    counts["unit_counts"].append(piece.unit_counts_B)
+                advance(len(batch))
+    finally:
+        for file in files.values():
+            file.close()
+    for name, was_used in used.items():
+        if not was_used:
+            (folder / f"{name}.bin").unlink()
+    lengths = np.concatenate(counts["lengths"])
+    if len(lengths) and lengths.min() < 1:
+        raise DataError(f"{table.name} row {int(lengths.argmin()) + 1}: the tokenizer makes no token of it")
+    np.save(folder / "offsets.npy", _offsets(lengths))
+    np.save(folder / "truncated.npy", np.concatenate(counts["truncated"]))
+    if counts["unit_counts"]:
+        np.save(folder / "unit_offsets.npy", _offsets(np.concatenate(counts["unit_counts"])))
+    write_json(folder / "done.json", {"rows": len(lengths), "tokens": int(lengths.sum())})
+
+
+def _offsets(counts_N: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts_N)]).astype(np.int64)
+
+
+def _read(folder: Path, mark: str) -> TokenTable:
+    done = json.loads((folder / "done.json").read_text())
+    flat = {
+        name: np.memmap(folder / f"{name}.bin", dtype=np.int32, mode="r") if (folder / f"{name}.bin").is_file() else None
+        for name in ("ids", "segments", "units")
+    }
+    unit_offsets = folder / "unit_offsets.npy"
+    ids = flat["ids"]
+    assert ids is not None and len(ids) == done["tokens"]  # noqa: S101 - done.json is written last
+    return TokenTable(
+        fingerprint=mark,
+        ids_T=ids,
+        offsets_N1=np.load(folder / "offsets.npy", mmap_mode="r"),
+        truncated_N=np.load(folder / "truncated.npy", mmap_mode="r"),
+        segments_T=flat["segments"],
+        units_M=flat["units"],
+        unit_offsets_N1=np.load(unit_offsets, mmap_mode="r") if unit_offsets.is_file() else None,
+    )

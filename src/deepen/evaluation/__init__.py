@@ -1,0 +1,1 @@
+"""Scores with their intervals, calibration, and the comparison of two models. Start with `classification.py`."""

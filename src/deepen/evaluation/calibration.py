@@ -1,0 +1,245 @@
+"""How far stated probabilities can be believed, and the one number (a temperature) that puts most of it right.
+
+Shape legend: M rows with one decision each (an example, a word), N examples, C classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepen.core.errors import ModelError
+
+NOT_SCORED = -100
+"""The label of a row that has none."""
+
+_LOWEST, _HIGHEST = 0.05, 20.0
+_FEWEST = 10
+_MOST_NATS = -math.log(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """The examples whose top probability lies in (low, high]: their mean confidence beside the share that is right."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+def log_softmax(logits_NC: np.ndarray) -> np.ndarray:
+    """Log probabilities in nats, in float64, without overflow.
+
+    Args:
+        logits_NC: Logits, shape (N, C); -inf rules a class out.
+
+    Returns:
+        Values of the same shape, at most 0.
+
+    Raises:
+        ModelError: If a logit is NaN or +inf, most often because training diverged.
+    """
+    logits = np.asarray(logits_NC, dtype=np.float64)
+    top = logits.max(axis=-1, keepdims=True)
+    if not np.isfinite(top).all():
+        raise ModelError("the model's outputs are not finite numbers: training diverged, try a lower learning rate")
+    shifted: np.ndarray = logits - top
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
+
+
+def softmax(logits_NC: np.ndarray) -> np.ndarray:
+    """Probabilities in float64, without overflow.
+
+    Args:
+        logits_NC: Logits, shape (N, C), already divided by the temperature if there is one.
+
+    Returns:
+        Probabilities of the same shape; rows sum to 1.
+
+    Raises:
+        ModelError: If a logit is NaN or +inf, most often because training diverged.
+    """
+    probs_NC: np.ndarray = np.exp(log_softmax(logits_NC))
+    return probs_NC
+
+
+def losses(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    """The log loss of each row, in nats; cut at 36 (a probability of 2e-16, as scikit-learn does), so never infinite.
+
+    Args:
+        logits_NC: Logits, shape (N, C).
+        labels_N: True class index, shape (N,), integers in [0, C).
+
+    Returns:
+        Values in [0, 36.04], shape (N,).
+
+    Raises:
+        ModelError: If a logit is NaN or +inf.
+    """
+    logs_NC = log_softmax(logits_NC)
+    losses_N: np.ndarray = -np.take_along_axis(logs_NC, np.asarray(labels_N)[:, None], axis=1)[:, 0]
+    return losses_N.clip(max=_MOST_NATS)
+
+
+def fit_temperature(logits_MC: np.ndarray, labels_M: np.ndarray) -> float:
+    """The number to divide logits by so that softmax gives honest probabilities on these rows.
+
+    Fit it on rows the model was not trained on. It changes no decision, only how sure the model says it is, and can't
+    repair a model that is too sure in one place and not sure enough in another. Where no row is wrong the best
+    temperature would be 0; one made-up row with every class equally right is then added, as Platt does.
+
+    Args:
+        logits_MC: Logits, shape (M, C).
+        labels_M: True class index, shape (M,); rows with -100 are left out.
+
+    Returns:
+        A temperature in [0.05, 20]; 1.0 if fewer than 10 rows are labelled or if no other makes the loss smaller.
+
+    Raises:
+        ModelError: If a logit is NaN or +inf.
+
+    Source:
+        Guo et al. 2017, section 4.2, https://proceedings.mlr.press/v70/guo17a.html; Platt 1999 for the added row.
+    """
+    labels_M = np.asarray(labels_M)
+    scored_M = labels_M != NOT_SCORED
+    logits = np.asarray(logits_MC)[scored_M].astype(np.float64)
+    labels = labels_M[scored_M]
+    if len(labels) < _FEWEST:
+        return 1.0
+    faultless = bool((logits.argmax(axis=1) == labels).all())
+
+    def loss(log_temperature: float) -> float:
+        logs = log_softmax(logits / math.exp(log_temperature))
+        total = float(-np.take_along_axis(logs, labels[:, None], axis=1).clip(-_MOST_NATS).sum())
+        made_up = float(-logs.clip(-_MOST_NATS).mean()) if faultless else 0.0
+        return (total + made_up) / len(labels)
+
+    found = _golden_section(loss, math.log(_LOWEST), math.log(_HIGHEST))
+    return math.exp(found) if loss(found) < loss(0.0) - 1e-9 else 1.0
+
+
+def _golden_section(function: Callable[[float], float], low: float, high: float, *, tolerance: float = 1e-5) -> float:
+    """Where a function with one valley is lowest; the log loss has one valley in the temperature."""
+    shrink = (math.sqrt(5) - 1) / 2
+    left, right = high - shrink * (high - low), low + shrink * (high - low)
+    at_left, at_right = function(left), function(right)
+    while high - low > tolerance:
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - shrink * (high - low)
+            at_left = function(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + shrink * (high - low)
+            at_right = function(right)
+    return (low + high) / 2
+
+
+def calibration_error(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int = 15) -> float:
+    """Expected calibration error: how far confidence is from being right.
+
+    Examples are sorted into `bins` equal-width bins by the probability of their top class. In each bin the mean
+    confidence is compared with the share that is right; the gaps are averaged, weighted by bin size. 0 is perfect. It
+    depends on `bins`, and on few examples it is above 0 even for a perfectly calibrated model.
+
+    Args:
+        probs_NC: Class probabilities, shape (N, C), rows sum to 1.
+        labels_N: True class index, shape (N,); rows with -100 are left out.
+        bins: Number of equal-width confidence bins, at least 1.
+
+    Returns:
+        A fraction in [0, 1], lower is better.
+
+    Raises:
+        ValueError: If the shapes disagree, no row is labelled, or a row does not sum to 1 within 1e-3 (logits passed by
+            mistake are the usual cause).
+
+    Example:
+        >>> probs = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.7, 0.3]])
+        >>> round(calibration_error(probs, np.array([0, 0, 1, 1]), bins=10), 6)
+        0.35
+
+    Source:
+        Guo et al. 2017, section 2, https://proceedings.mlr.press/v70/guo17a.html
+    """
+    table = reliability(probs_NC, labels_N, bins=bins)
+    return sum(row.n * abs(row.confidence - row.accuracy) for row in table) / sum(row.n for row in table)
+
+
+def reliability(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int = 15) -> list[ReliabilityBin]:
+    """The table behind the calibration picture.
+
+    Args:
+        probs_NC: Class probabilities, shape (N, C), rows sum to 1.
+        labels_N: True class index, shape (N,); rows with -100 are left out.
+        bins: Number of equal-width confidence bins, at least 1.
+
+    Returns:
+        The bins that hold an example, by rising confidence.
+
+    Raises:
+        ValueError: If the shapes disagree, no row is labelled, or a row does not sum to 1 within 1e-3.
+    """
+    probs_NC, labels_N = np.asarray(probs_NC), np.asarray(labels_N)
+    if probs_NC.ndim != 2 or labels_N.shape != probs_NC.shape[:1]:
+        raise ValueError(f"probs_NC has shape {probs_NC.shape} and labels_N {labels_N.shape}: needed (N, C) and (N,)")
+    scored_N = labels_N != NOT_SCORED
+    probs_NC, labels_N = probs_NC[scored_N], labels_N[scored_N]
+    if len(labels_N) == 0:
+        raise ValueError("no row is labelled")
+    if not np.allclose(probs_NC.sum(axis=1), 1.0, atol=1e-3):
+        raise ValueError("rows of probs_NC don't sum to 1: were logits passed? call softmax first")
+    return confidence_bins(probs_NC.max(axis=1), probs_NC.argmax(axis=1) == labels_N, bins=bins)
+
+
+def confidence_bins(confidence_N: np.ndarray, right_N: np.ndarray, *, bins: int = 15) -> list[ReliabilityBin]:
+    """Confidence beside the share that is right, from predictions already made.
+
+    Args:
+        confidence_N: Probability of each answer given, in [0, 1], shape (N,).
+        right_N: Whether it was right, shape (N,).
+        bins: Number of equal-width bins, at least 1.
+
+    Returns:
+        The bins that hold an example, by rising confidence.
+
+    Raises:
+        ValueError: If `bins` is under 1.
+    """
+    bin_N = bin_of(confidence_N, bins=bins)
+    size = np.bincount(bin_N, minlength=bins)
+    confidence = np.bincount(bin_N, weights=np.asarray(confidence_N, dtype=np.float64), minlength=bins)
+    right = np.bincount(bin_N, weights=np.asarray(right_N, dtype=np.float64), minlength=bins)
+    return [
+        ReliabilityBin(
+            k / bins, (k + 1) / bins, int(size[k]), float(confidence[k] / size[k]), float(right[k] / size[k])
+        )
+        for k in range(bins)
+        if size[k]
+    ]
+
+
+def bin_of(confidence_N: np.ndarray, *, bins: int = 15) -> np.ndarray:
+    """Which of the bins (k / bins, (k + 1) / bins] holds each confidence.
+
+    Args:
+        confidence_N: Probabilities in [0, 1], shape (N,).
+        bins: Number of equal-width bins, at least 1.
+
+    Returns:
+        Integers in [0, bins), shape (N,).
+
+    Raises:
+        ValueError: If `bins` is under 1.
+    """
+    if bins < 1:
+        raise ValueError(f"bins is {bins}: needed at least 1")
+    bin_N: np.ndarray = np.ceil(np.asarray(confidence_N) * bins).astype(np.int64) - 1
+    return bin_N.clip(0, bins - 1)

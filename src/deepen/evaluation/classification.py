@@ -1,0 +1,222 @@
+"""The scores of single-label classification, each with its number of examples and a 95 % interval.
+
+Everything that depends only on decisions comes from the confusion matrix, so it is resampled by cells and costs the
+same for a thousand examples as for a million. Shares of examples (accuracy, precision and recall of a class) have
+Wilson intervals, which stay honest for few examples; the rest is bootstrapped. Start with `classification_scores`.
+
+Shape legend: N examples, C classes, B resamples, U cells of the confusion matrix that are not empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from deepen.core.errors import DataError
+from deepen.core.seed import derive
+from deepen.core.types import Interval, Score
+from deepen.evaluation.calibration import NOT_SCORED, bin_of, losses, softmax
+from deepen.evaluation.statistics import percentile_interval, resample, wilson
+
+_BINS = 15
+
+
+def classification_scores(
+    logits_NC: np.ndarray, labels_N: np.ndarray, names: Sequence[str], *, seed: int
+) -> list[Score]:
+    """Every score of a classifier on labelled examples.
+
+    The values are those of scikit-learn: macro averages are over the classes that occur among labels or decisions,
+    balanced accuracy over those among the labels, and a share of nothing is 0. For a class, `n` is what its score is a
+    share of: examples decided so (precision), labelled so (recall), either (f1). Bootstrapped intervals have no width
+    when every decision is right; the interval of accuracy then tells more. That of `ece` is corrected for the bias that
+    resampling adds (the basic bootstrap).
+
+    Args:
+        logits_NC: Calibrated logits, shape (N, C).
+        labels_N: True class index, shape (N,); rows with -100 are left out.
+        names: The C class names in the order of the columns.
+        seed: The same seed gives the same intervals.
+
+    Returns:
+        accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1, mcc, log_loss (nats), ece (15 bins), then
+        precision, recall and f1 of each class.
+
+    Raises:
+        DataError: If no example is labelled.
+        ModelError: If a logit is NaN or +inf, most often because training diverged.
+        ValueError: If the shapes disagree or a label is not in [0, C).
+
+    Example:
+        >>> logits = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 3.0]])
+        >>> scores = classification_scores(logits, np.array([0, 1, 1, 1]), ["no", "yes"], seed=0)
+        >>> scores[0].name, scores[0].value, scores[0].n
+        ('accuracy', 0.75, 4)
+
+    Source:
+        Wilson 1927 for shares; Takahashi et al. 2022, https://doi.org/10.1007/s10489-021-02635-5, on F1 intervals;
+        Gorodkin 2004, https://doi.org/10.1016/j.compbiolchem.2004.09.006, for the MCC of many classes.
+    """
+    logits_NC, labels_N = _scored(logits_NC, labels_N)
+    if len(names) != logits_NC.shape[1]:
+        raise ValueError(f"{len(names)} names for {logits_NC.shape[1]} classes")
+    matrix_CC = confusion(logits_NC, labels_N)
+    n = len(labels_N)
+    right = float(np.trace(matrix_CC))
+    low, high = wilson(right, n)
+    scores = [Score("accuracy", right / n, n, low, high)]
+    scores += [
+        Score(name, found.value, n, found.low, found.high)
+        for name, found in _decision_intervals(matrix_CC, derive(seed, "decisions")).items()
+    ]
+    scores += _probability_scores(logits_NC, labels_N, derive(seed, "probabilities"))
+    return scores + _class_scores(matrix_CC, names)
+
+
+def confusion(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    """How often each class was decided to be each class.
+
+    Args:
+        logits_NC: Logits, shape (N, C).
+        labels_N: True class index, shape (N,); rows with -100 are left out.
+
+    Returns:
+        Counts of shape (C, C), integers: row the label, column the decision.
+
+    Raises:
+        DataError: If no example is labelled.
+        ValueError: If the shapes disagree or a label is not in [0, C).
+    """
+    logits_NC, labels_N = _scored(logits_NC, labels_N)
+    num_classes = logits_NC.shape[1]
+    cells = labels_N.astype(np.int64) * num_classes + logits_NC.argmax(axis=1)
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def accuracy_statistics(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    """What the bootstrap needs to know of each example to tell the accuracy.
+
+    Args:
+        logits_NC: Logits, shape (N, C).
+        labels_N: True class index, shape (N,); a row with -100 counts for nothing.
+
+    Returns:
+        Shape (N, 2), float64: right or not, scored or not; each 0 or 1.
+    """
+    labels_N = np.asarray(labels_N)
+    right_N = np.asarray(logits_NC).argmax(axis=1) == labels_N
+    return np.stack([right_N, labels_N != NOT_SCORED], axis=1).astype(np.float64)
+
+
+def accuracy_value(sums_BK: np.ndarray) -> np.ndarray:
+    """Accuracy from summed `accuracy_statistics`.
+
+    Args:
+        sums_BK: Right answers and scored examples, shape (B, 2).
+
+    Returns:
+        Fractions in [0, 1], shape (B,); 0 where nothing was scored.
+    """
+    return _share(sums_BK[:, 0], sums_BK[:, 1])
+
+
+def _scored(logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    logits_NC, labels_N = np.asarray(logits_NC), np.asarray(labels_N)
+    if logits_NC.ndim != 2 or labels_N.shape != logits_NC.shape[:1]:
+        raise ValueError(f"logits_NC has shape {logits_NC.shape} and labels_N {labels_N.shape}: needed (N, C) and (N,)")
+    scored_N = labels_N != NOT_SCORED
+    if not scored_N.any():
+        raise DataError("no example is labelled, so there is nothing to score")
+    logits_NC, labels_N = (logits_NC, labels_N) if scored_N.all() else (logits_NC[scored_N], labels_N[scored_N])
+    if labels_N.min() < 0 or labels_N.max() >= logits_NC.shape[1]:
+        raise ValueError(f"labels are in [{labels_N.min()}, {labels_N.max()}] for {logits_NC.shape[1]} classes")
+    return logits_NC, labels_N
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """The share part / whole; 0 where whole is 0."""
+    out: np.ndarray = np.zeros(np.broadcast(part, whole).shape)
+    return np.divide(part, whole, out=out, where=whole > 0)
+
+
+def _decision_values(labelled_BC: np.ndarray, decided_BC: np.ndarray, right_BC: np.ndarray) -> dict[str, np.ndarray]:
+    """The scores that follow from the margins and the diagonal of a confusion matrix, each of shape (B,)."""
+    precision_BC, recall_BC = _share(right_BC, decided_BC), _share(right_BC, labelled_BC)
+    f1_BC = _share(2 * right_BC, labelled_BC + decided_BC)
+    occurs_BC = (labelled_BC > 0) | (decided_BC > 0)
+    num_occurring_B = occurs_BC.sum(axis=1)
+    total_B = labelled_BC.sum(axis=1)
+    together_B = right_BC.sum(axis=1) * total_B - (labelled_BC * decided_BC).sum(axis=1)
+    spread_B = (total_B**2 - (labelled_BC**2).sum(axis=1)) * (total_B**2 - (decided_BC**2).sum(axis=1))
+    return {
+        "balanced_accuracy": _share(recall_BC.sum(axis=1), (labelled_BC > 0).sum(axis=1)),
+        "macro_precision": _share(precision_BC.sum(axis=1), num_occurring_B),
+        "macro_recall": _share(recall_BC.sum(axis=1), num_occurring_B),
+        "macro_f1": _share(f1_BC.sum(axis=1), num_occurring_B),
+        "mcc": _share(together_B, np.sqrt(np.maximum(spread_B, 0.0))),
+    }
+
+
+def _decision_intervals(matrix_CC: np.ndarray, seed: int) -> dict[str, Interval]:
+    """Point values and bootstrap intervals; resampling examples is drawing new counts for the cells."""
+    num_classes = len(matrix_CC)
+    gold_U, decided_U = np.nonzero(matrix_CC)
+    eye = np.eye(num_classes)
+    stats_UK = np.concatenate([eye[gold_U], eye[decided_U], eye[gold_U] * (gold_U == decided_U)[:, None]], axis=1)
+    counts_U = matrix_CC[gold_U, decided_U]
+    drawn_BK = resample(stats_UK, seed=seed, counts_N=counts_U)
+    sums_BK = np.concatenate([(counts_U @ stats_UK)[None], drawn_BK])
+    values = _decision_values(*np.split(sums_BK, 3, axis=1))
+    return {name: percentile_interval(float(value_B[0]), value_B[1:]) for name, value_B in values.items()}
+
+
+def _probability_scores(logits_NC: np.ndarray, labels_N: np.ndarray, seed: int) -> list[Score]:
+    """Log loss and calibration error from one set of resamples."""
+    n = len(labels_N)
+    probs_NC = softmax(logits_NC)
+    confidence_N = probs_NC.max(axis=1)
+    gap_N = confidence_N - (logits_NC.argmax(axis=1) == labels_N)
+    stats_NK = np.zeros((n, 2 + _BINS))
+    stats_NK[:, 0] = 1.0
+    stats_NK[:, 1] = losses(logits_NC, labels_N)
+    stats_NK[np.arange(n), 2 + bin_of(confidence_N, bins=_BINS)] = gap_N
+    sums_BK = np.concatenate([stats_NK.sum(axis=0)[None], resample(stats_NK, seed=seed)])
+    loss_B = sums_BK[:, 1] / sums_BK[:, 0]
+    ece_B = np.abs(sums_BK[:, 2:]).sum(axis=1) / sums_BK[:, 0]
+    loss = percentile_interval(float(loss_B[0]), loss_B[1:])
+    ece = float(ece_B[0])
+    low, high = 2 * ece - np.quantile(ece_B[1:], [0.975, 0.025])
+    low, high = min(ece, max(0.0, float(low))), max(ece, min(1.0, float(high)))
+    return [
+        Score("log_loss", loss.value, n, loss.low, loss.high, unit="nats", higher_is_better=False),
+        Score("ece", ece, n, low, high, higher_is_better=False),
+    ]
+
+
+def _class_scores(matrix_CC: np.ndarray, names: Sequence[str]) -> list[Score]:
+    scores = []
+    labelled_C, decided_C = matrix_CC.sum(axis=1), matrix_CC.sum(axis=0)
+    for index, name in enumerate(names):
+        right, labelled, decided = (float(row[index]) for row in (np.diagonal(matrix_CC), labelled_C, decided_C))
+        # F1 = 2J / (1 + J) with J = right / (labelled or decided so), which is a share of examples.
+        either = labelled + decided - right
+        low, high = wilson(right, either)
+        scores += [
+            _class_share("precision", name, right, decided),
+            _class_share("recall", name, right, labelled),
+            Score(
+                "f1",
+                2 * right / (labelled + decided) if either else 0.0,
+                int(either),
+                2 * low / (1 + low),
+                2 * high / (1 + high),
+                label=name,
+            ),
+        ]
+    return scores
+
+
+def _class_share(score: str, name: str, right: float, whole: float) -> Score:
+    low, high = wilson(right, whole)
+    return Score(score, right / whole if whole else 0.0, int(whole), low, high, label=name)

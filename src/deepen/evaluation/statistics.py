@@ -1,0 +1,204 @@
+"""One bootstrap for every task, from per-example sufficient statistics.
+
+A score that can be computed from sums over examples (right answers and examples; the cells of a confusion matrix; a
+loss and a count) is given as a matrix `stats_NK`, one row an example, and a function from summed rows to values.
+Resampling examples is then a matrix product, whatever the task. Start with `bootstrap`.
+
+Shape legend: N examples, K statistics of an example, B resamples, G groups of examples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepen.core.types import Interval
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""From sums_BK, one row a resample, to the values of shape (B,). It must not depend on the scale of the sums."""
+
+_GROUPS = 10_000
+_CHUNK_CELLS = 4_000_000
+_Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """How much better one model is than another on the same examples, and how likely chance alone does as well."""
+
+    interval: Interval
+    p_value: float
+
+
+def resample(stats_NK: np.ndarray, *, seed: int, repeats: int = 1000, counts_N: np.ndarray | None = None) -> np.ndarray:
+    """Sums of the statistics over resampled examples.
+
+    Every resample draws N examples with replacement, all with the same chance. Above 10,000 rows the examples are first
+    put at random into 10,000 groups of equal size and whole groups are drawn: the sums then have the same mean and
+    variance as with single examples (the standard error is off by under 1 %), and a million rows cost as little as ten
+    thousand. With `counts_N` a row stands for that many equal examples and their multinomial counts are drawn directly,
+    which is exact at any size; above 20,000 such rows fewer repeats are made, at least 200.
+
+    Args:
+        stats_NK: Statistics of each example, shape (N, K), N at least 1.
+        seed: The same seed gives the same resamples.
+        repeats: How many resamples, B.
+        counts_N: How many examples each row stands for, integers; None for one each.
+
+    Returns:
+        Sums of shape (B, K), float64.
+
+    Raises:
+        ValueError: If there is no example.
+
+    Source:
+        Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+    """
+    stats_NK = np.asarray(stats_NK)
+    if stats_NK.ndim != 2 or len(stats_NK) == 0:
+        raise ValueError(f"stats_NK has shape {stats_NK.shape}: needed (N, K) with N at least 1")
+    rng = np.random.default_rng(seed)
+    if counts_N is not None:
+        repeats = max(min(repeats, 200), min(repeats, 20_000_000 // len(stats_NK)))
+        total = int(np.sum(counts_N))
+        shares_N = np.asarray(counts_N, dtype=np.float64) / total
+    elif len(stats_NK) > _GROUPS:
+        stats_NK = _grouped(stats_NK, rng)
+    stats_NK = stats_NK.astype(np.float64, copy=False)
+    num_rows = len(stats_NK)
+    chunk = max(1, _CHUNK_CELLS // num_rows)
+    sums_BK = np.empty((repeats, stats_NK.shape[1]))
+    for start in range(0, repeats, chunk):
+        size = min(chunk, repeats - start)
+        if counts_N is not None:
+            weights_BN = rng.multinomial(total, shares_N, size=size)
+        else:
+            drawn = rng.integers(0, num_rows, size=(size, num_rows), dtype=np.int64)
+            drawn += np.arange(size)[:, None] * num_rows
+            weights_BN = np.bincount(drawn.ravel(), minlength=size * num_rows).reshape(size, num_rows)
+        sums_BK[start : start + size] = weights_BN.astype(np.float64) @ stats_NK
+    return sums_BK
+
+
+def _grouped(stats_NK: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Sums over random groups of equal size (to within one example), shape (G, K); one column in memory at a time."""
+    group_N = rng.permutation(len(stats_NK)) % _GROUPS
+    columns = [np.bincount(group_N, weights=column, minlength=_GROUPS) for column in stats_NK.T]
+    return np.stack(columns, axis=1)
+
+
+def percentile_interval(value: float, values_B: np.ndarray) -> Interval:
+    """The middle 95 % of resampled values, widened to hold the value itself.
+
+    Args:
+        value: The value on the examples as they are.
+        values_B: The value on each resample, shape (B,).
+
+    Returns:
+        The value with its 2.5 and 97.5 percentiles.
+    """
+    low, high = np.quantile(values_B, [0.025, 0.975])
+    return Interval(value=float(value), low=min(float(low), float(value)), high=max(float(high), float(value)))
+
+
+def bootstrap(stats_NK: np.ndarray, value_of: Statistic, *, seed: int, repeats: int = 1000) -> Interval:
+    """A 95 % interval for any score that follows from sums over examples.
+
+    It says how much the score would move on another draw of as many examples like these. It does not cover another seed
+    of the training, nor data of another kind. Where nothing varies (every answer is right) it has no width, which is
+    too hopeful: use `wilson` for a plain proportion.
+
+    Args:
+        stats_NK: Statistics of each example, shape (N, K).
+        value_of: From summed statistics, shape (B, K), to values, shape (B,).
+        seed: The same seed gives the same interval.
+        repeats: How many resamples.
+
+    Returns:
+        The value on all examples with the 2.5 and 97.5 percentiles of the resampled values.
+
+    Raises:
+        ValueError: If there is no example.
+
+    Example:
+        >>> right = np.array([1, 1, 1, 0] * 25)
+        >>> stats_NK = np.stack([right, np.ones(100)], axis=1)
+        >>> found = bootstrap(stats_NK, lambda sums: sums[:, 0] / sums[:, 1], seed=0)
+        >>> found.value, bool(0.6 < found.low < 0.75 < found.high < 0.9)
+        (0.75, True)
+
+    Source:
+        Efron 1979, https://doi.org/10.1214/aos/1176344552
+    """
+    sums_BK = resample(stats_NK, seed=seed, repeats=repeats)
+    sums_1K = np.asarray(stats_NK).sum(axis=0, keepdims=True, dtype=np.float64)
+    value = float(value_of(sums_1K)[0])
+    return percentile_interval(value, value_of(sums_BK))
+
+
+def paired_bootstrap(
+    above_NK: np.ndarray, below_NK: np.ndarray, value_of: Statistic, *, seed: int, repeats: int = 2000
+) -> PairedDifference:
+    """Compares two models on the same examples: the difference of their scores, its interval and a p-value.
+
+    Both are scored on the same resamples, so what makes an example hard for both cancels out; this sees far smaller
+    differences than two separate intervals do.
+
+    Args:
+        above_NK: Statistics of the first model, shape (N, K).
+        below_NK: Statistics of the second model on the same examples in the same order, shape (N, K).
+        value_of: From summed statistics, shape (B, K), to values, shape (B,).
+        seed: The same seed gives the same result.
+        repeats: How many resamples; the smallest p-value is 2 / (repeats + 1).
+
+    Returns:
+        The first's value less the second's with a 95 % interval, and the two-sided p-value: twice the smaller share of
+        resamples in which the difference is at most, or at least, 0.
+
+    Raises:
+        ValueError: If the shapes differ or there is no example.
+
+    Source:
+        Efron and Tibshirani 1993, chapters 13 and 15; for text, Koehn 2004, https://aclanthology.org/W04-3250
+    """
+    above_NK, below_NK = np.asarray(above_NK), np.asarray(below_NK)
+    if above_NK.shape != below_NK.shape:
+        raise ValueError(f"the two models were scored on different examples: {above_NK.shape} and {below_NK.shape}")
+    both = np.concatenate([above_NK, below_NK], axis=1)
+    width = above_NK.shape[1]
+    sums = np.concatenate([both.sum(axis=0, dtype=np.float64)[None], resample(both, seed=seed, repeats=repeats)])
+    differences = value_of(sums[:, :width]) - value_of(sums[:, width:])
+    drawn_B = differences[1:]
+    rarer = min(int(np.sum(drawn_B <= 0)), int(np.sum(drawn_B >= 0)))
+    p_value = min(1.0, 2 * (rarer + 1) / (len(drawn_B) + 1))
+    return PairedDifference(percentile_interval(float(differences[0]), drawn_B), p_value)
+
+
+def wilson(successes: float, n: float) -> tuple[float, float]:
+    """A 95 % interval for a proportion; sound for few examples and for shares near 0 and 1.
+
+    Args:
+        successes: How many came out right, in [0, n].
+        n: How many there were; 0 gives (0, 1), since nothing is known.
+
+    Returns:
+        Low and high, fractions in [0, 1].
+
+    Example:
+        >>> [round(end, 3) for end in wilson(10, 10)]
+        [0.722, 1.0]
+
+    Source:
+        Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    share, z2 = successes / n, _Z95**2
+    middle = share + z2 / (2 * n)
+    half = _Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    low = 0.0 if successes <= 0 else max(0.0, (middle - half) / (1 + z2 / n))
+    high = 1.0 if successes >= n else min(1.0, (middle + half) / (1 + z2 / n))
+    return low, high

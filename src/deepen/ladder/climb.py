@@ -1,0 +1,260 @@
+"""The climb: one rung after the other, each judged on the same validation rows, until more depth stops paying.
+
+After every rung a usable model is in the run folder, and an interrupted climb goes on from there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deepen.core.errors import DataError
+from deepen.core.files import fingerprint, write_jsonl
+from deepen.core.run import Run
+from deepen.core.seed import derive
+from deepen.core.settings import parse_duration
+from deepen.core.types import Interval, Outputs, to_json
+from deepen.evaluation.calibration import fit_temperature
+from deepen.ladder import record
+from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_stop
+from deepen.ladder.prepare import Prepared
+from deepen.ladder.recipe import Recipe, shelf
+from deepen.training.work import Climbed, Work
+
+
+@dataclass(frozen=True)
+class Events:
+    """What the caller wants to hear of: every finished row of the table, and every change of the best model."""
+
+    row: Callable[[dict[str, Any]], None]
+    published: Callable[[Run], None]
+
+
+@dataclass
+class _Climb:
+    """The state of a climb; `ladder` is what ladder.json says."""
+
+    recipe: Recipe
+    work: Work
+    prepared: Prepared
+    run: Run
+    events: Events
+    ladder: dict[str, Any]
+    standings: list[Standing]
+    began: float
+
+
+def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began: float) -> tuple[dict[str, Any], Recipe]:
+    """Climbs and leaves a complete run folder, but for the recipe.
+
+    Args:
+        recipe: How high, and each rung's settings.
+        prepared: The work and the test rows.
+        run: The run folder; rungs that are done in it are not climbed again.
+        events: Whom to tell.
+        began: When the command began (`time.monotonic`); the budget counts from there.
+
+    Returns:
+        What ladder.json says, and the recipe of what really ran.
+    """
+    budget = parse_duration(recipe.ladder.budget) if recipe.ladder.budget else None
+    work = replace(prepared.work, deadline=began + budget if budget else None)
+    ladder = _begin(run, prepared, recipe)
+    state = _Climb(recipe, work, prepared, run, events, ladder, [], began)
+    _restore(state)
+    spent = float(ladder["seconds"])
+    forced = recipe.ladder.rungs
+    wanted = [name for name in shelf() if name in (forced or shelf())]
+    for position, name in enumerate(wanted):
+        if any(row["rung"] == name for row in ladder["rungs"]):
+            continue
+        stop = ladder.get("stop_reason") or _climb_one(state, name, wanted[position + 1 :], deliberate=bool(forced))
+        if ladder.get("stop_reason"):
+            _skip(state, name, ladder["stop_reason"], None)
+        ladder["stop_reason"] = stop
+        ladder["seconds"] = round(spent + time.monotonic() - began, 3)
+        run.write_ladder(ladder)
+    _finish(state)
+    ladder["seconds"] = round(spent + time.monotonic() - began, 3)
+    ladder["complete"] = True
+    run.write_ladder(ladder)
+    return ladder, _what_ran(recipe, ladder)
+
+
+def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
+    work = prepared.work
+    parts = {"train": work.train, "validation": work.validation, "test": prepared.test}
+    mark = fingerprint([part.table.fingerprint if part else None for part in parts.values()], list(work.labels))
+    if (run.folder / "ladder.json").is_file():
+        ladder = run.ladder
+        if ladder["mark"] != mark:
+            raise DataError(f"{run.folder}: the data is not what the run began with; use --overwrite to start anew")
+        return ladder
+    ladder = {
+        "schema": 1,
+        "mark": mark,
+        "run": str(run.folder),
+        "task": work.task.name,
+        "model": work.model.name,
+        "chosen": None,
+        "cheapest_not_worse": None,
+        "seconds": 0.0,
+        "before": None,
+        "stop_reason": "",
+        "rungs": [],
+        "test": [],
+        "labels": list(work.labels),
+        "data": {name: len(part) if part is not None else 0 for name, part in parts.items()}
+        | {"name": work.train.table.name, "notes": list(prepared.notes), "columns": prepared.columns.reasons},
+        "complete": False,
+    }
+    run.write_ladder(ladder)
+    return ladder
+
+
+def _restore(state: _Climb) -> None:
+    """Rungs that an interrupted climb left: their models are read and give the standings again."""
+    for row in state.ladder["rungs"]:
+        if row["status"] in ("done", "stopped"):
+            module = shelf()[row["rung"]]
+            predictor = module.load(state.run.rung(row["rung"]) / "model", state.work.task, state.work.labels)
+            _stand(state, row["rung"], predictor.predict(state.work.validation), trained=not module.ALWAYS)
+
+
+def _stand(state: _Climb, name: str, outputs: Outputs, *, trained: bool) -> Standing:
+    task, targets = state.work.task, state.work.validation_targets
+    standing = Standing(name, task.statistics(outputs, targets), task.score(outputs, targets), trained)
+    state.standings.append(standing)
+    return standing
+
+
+def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) -> str:
+    """Climbs a rung and returns why the climb ends with it, if it does."""
+    module, work = shelf()[name], state.work
+    settings = getattr(state.recipe.rungs, name)
+    forecast = None if module.ALWAYS or name == state.ladder.get("under_way") else module.forecast(work, settings)
+    left = None if work.deadline is None else work.deadline - time.monotonic()
+    if not module.ALWAYS and not fits(forecast, seconds_left=left):
+        assert left is not None and forecast is not None  # noqa: S101 - or it would fit
+        reason = f"forecast {forecast:.0f} s, but {max(left, 0):.0f} s of the budget are left"
+        _skip(state, name, reason, forecast)
+        return ""
+    if forecast is not None:
+        work.say(f"  {name}: forecast {forecast:.0f} s")
+        state.ladder["under_way"] = name
+        state.run.write_ladder(state.ladder)
+    began = time.monotonic()
+    below = [row["rung"] for row in state.ladder["rungs"] if row["status"] in ("done", "stopped")]
+    start = next((n for n in reversed(below) if (state.run.rung(n) / "model" / "2_Dense").is_dir()), None)
+    climbed = module.climb(work, settings, state.run.rung(start) / "model" if start else None)
+    row, gain = _judge(state, name, climbed, trained=not module.ALWAYS)
+    row |= {"seconds": round(time.monotonic() - began, 3), "forecast_seconds": forecast and round(forecast, 1)}
+    row["peak_memory_bytes"] = record.peak_memory_bytes()
+    state.ladder["rungs"].append(row)
+    state.ladder.pop("under_way", None)
+    state.run.write_ladder(state.ladder)
+    state.events.row(row)
+    if deliberate or state.recipe.ladder.thorough or module.ALWAYS or gain is None:
+        return ""
+    return reason_to_stop(gain, worth=state.recipe.ladder.worth, next_rung=above[0] if above else None)
+
+
+def _skip(state: _Climb, name: str, reason: str, forecast: float | None) -> None:
+    row: dict[str, Any] = {"rung": name, "status": "skipped", "reason": reason, "score": None, "gain": None}
+    row |= {"seconds": 0.0, "forecast_seconds": forecast and round(forecast, 1), "num_trained_parameters": 0}
+    row |= {"peak_memory_bytes": 0, "seconds_per_1000_predictions": None}
+    state.ladder["rungs"].append(row)
+    state.events.row(row)
+
+
+def _judge(state: _Climb, name: str, climbed: Climbed, *, trained: bool) -> tuple[dict[str, Any], Interval | None]:
+    """Calibrates, scores, saves and, if it is the best so far, publishes a rung."""
+    work, task = state.work, state.work.task
+    targets = work.validation_targets
+    temperature = fit_temperature(climbed.validation.values_MC, targets.labels_M)
+    climbed.predictor.calibrate(temperature)
+    outputs = Outputs(climbed.validation.values_MC / temperature, climbed.validation.offsets_N1)
+    scores = task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "bootstrap"))
+    earlier = best_of(state.standings) if state.standings else None
+    standing = _stand(state, name, outputs, trained=trained)
+    gain = None
+    if earlier is not None:
+        gain = gain_over(standing, earlier, task.value_of, seed=derive(state.recipe.seed, "gain")).interval
+    per_row = record.seconds_per_row(climbed.predictor, work.validation)
+    _write_rung(state, name, climbed, outputs, per_row)
+    if climbed.before is not None:
+        before = task.scores(climbed.before, targets, work.labels, derive(state.recipe.seed, "bootstrap"))
+        state.ladder["before"] = record.score_of(before, task.score_name)
+    best = best_of(state.standings).name
+    if best == name:
+        state.run.publish(name)
+        state.ladder |= {"chosen": name, "temperature": temperature}
+        state.events.published(state.run)
+    row = {
+        "rung": name,
+        "status": "stopped" if climbed.stopped else "done",
+        "reason": climbed.reason,
+        "score": record.score_of(scores, task.score_name),
+        "gain": record.interval_record(gain),
+        "num_trained_parameters": climbed.num_trained_parameters,
+        "seconds_per_1000_predictions": round(1000 * per_row, 4),
+        "temperature": round(temperature, 4),
+        "validation": [to_json(score) for score in scores],
+        "ran": climbed.ran,
+    }
+    return row, gain
+
+
+def _write_rung(state: _Climb, name: str, climbed: Climbed, outputs: Outputs, per_row: float) -> None:
+    work, folder = state.work, state.run.rung(name)
+    data = state.recipe.data.model_dump(include={"encoding", "normalise", "label_cuts", "label_names"}, mode="json")
+    climbed.predictor.save(folder / "model")
+    record.write_about(folder / "model", work=work, columns=state.prepared.columns, rung=name, data=data)
+    rows = record.predictions(
+        work.task, work.validation, outputs, labels=work.labels, rung=name, seconds=per_row, work=work
+    )
+    write_jsonl(folder / "predictions-validation.jsonl", rows)
+    if climbed.dynamics is not None:
+        record.write_dynamics(folder / "training.jsonl", work.train, climbed.dynamics)
+    record.append_metrics(state.run.folder / "metrics.jsonl", name, climbed.curve)
+
+
+def _finish(state: _Climb) -> None:
+    """Names the chosen rung and the cheapest that is not worse, and scores the test rows once."""
+    ladder, work = state.ladder, state.work
+    best = best_of(state.standings).name
+    seed = derive(state.recipe.seed, "gain")
+    ladder["chosen"] = best
+    ladder["cheapest_not_worse"] = cheapest_not_worse(state.standings, work.task.value_of, seed=seed)
+    folder = state.run.rung(best)
+    predictor = shelf()[best].load(folder / "model", work.task, work.labels)
+    test = state.prepared.test
+    if test is not None:
+        began = time.monotonic()
+        outputs = predictor.predict(test)
+        per_row = (time.monotonic() - began) / max(1, len(test))
+        targets = work.task.targets(test, work.labels)
+        scores = work.task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "test"))
+        ladder["test"] = [to_json(score) for score in scores]
+        rows = record.predictions(work.task, test, outputs, labels=work.labels, rung=best, seconds=per_row, work=work)
+        write_jsonl(folder / "predictions-test.jsonl", rows)
+    state.events.published(state.run)
+    for row in ladder["rungs"]:
+        shutil.rmtree(state.run.rung(row["rung"]) / "checkpoint", ignore_errors=True)
+
+
+def _what_ran(recipe: Recipe, ladder: dict[str, Any]) -> Recipe:
+    """The recipe that repeats this climb: the rungs that ran, with the steps they made, and no clock."""
+    values = recipe.model_dump()
+    values["task"] = ladder["task"]
+    values["ladder"] |= {
+        "rungs": tuple(row["rung"] for row in ladder["rungs"] if row["status"] in ("done", "stopped")),
+        "budget": None,
+    }
+    for row in ladder["rungs"]:
+        values["rungs"][row["rung"]] |= row.get("ran") or {}
+    return type(recipe).model_validate(values)
+

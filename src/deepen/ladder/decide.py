@@ -1,0 +1,93 @@
+"""The decisions of a climb, as functions of numbers: which rung is best, which is good enough, whether to go on.
+
+docs/decisions has the evidence for the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepen.core.types import Interval
+from deepen.evaluation.statistics import PairedDifference, paired_bootstrap
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A rung that has been climbed, as the decisions see it: its sums on the validation rows and its score."""
+
+    name: str
+    stats_NK: np.ndarray
+    score: float
+    trained: bool
+
+
+def best_of(standings: list[Standing]) -> Standing:
+    """The highest score; of equals the shallower."""
+    best = standings[0]
+    for standing in standings[1:]:
+        if standing.score > best.score:
+            best = standing
+    return best
+
+
+def gain_over(above: Standing, below: Standing, value_of: Statistic, *, seed: int) -> PairedDifference:
+    """What a rung gained over another, on the same examples.
+
+    Args:
+        above: The rung in question.
+        below: The rung to compare with.
+        value_of: The deciding score from sums.
+        seed: For the resamples.
+
+    Returns:
+        The difference with its interval and p-value.
+    """
+    return paired_bootstrap(above.stats_NK, below.stats_NK, value_of, seed=seed)
+
+
+def cheapest_not_worse(standings: list[Standing], value_of: Statistic, *, seed: int) -> str:
+    """The lowest rung that is not significantly worse than the best: its interval of the difference reaches 0.
+
+    Args:
+        standings: The rungs from shallow to deep.
+        value_of: The deciding score from sums.
+        seed: For the resamples.
+
+    Returns:
+        The rung's name.
+    """
+    best = best_of(standings)
+    for standing in standings:
+        if standing.name == best.name:
+            break
+        if gain_over(best, standing, value_of, seed=seed).interval.low <= 0:
+            return standing.name
+    return best.name
+
+
+def reason_to_stop(gain: Interval, *, worth: float, next_rung: str | None) -> str:
+    """Why the climb ends after a trained rung, or nothing if it goes on.
+
+    Args:
+        gain: The rung's gain over the best rung below it.
+        worth: Points that a rung must gain.
+        next_rung: The rung that would come next.
+
+    Returns:
+        A sentence, or an empty string.
+    """
+    points = 100 * gain.value
+    if next_rung is None or points >= worth:
+        return ""
+    return f"gained {points:+.1f} points, less than the {worth:g} that make {next_rung} worth its price"
+
+
+def fits(forecast: float | None, *, seconds_left: float | None) -> bool:
+    """Whether a rung can be climbed in what is left of the budget; an unknown forecast fits."""
+    return forecast is None or seconds_left is None or forecast <= seconds_left
+

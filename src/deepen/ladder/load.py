@@ -1,0 +1,159 @@
+"""A run, ready to answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepen.core.errors import DataError, ModelError, nearest
+from deepen.core.files import read_json
+from deepen.core.seed import derive
+from deepen.core.types import Outputs, Prediction, Score
+from deepen.data.columns import Columns, columns_from_json
+from deepen.data.load import load_table
+from deepen.data.settings import DataSettings
+from deepen.data.table import Part
+from deepen.ladder.prepare import load_task
+from deepen.ladder.recipe import shelf
+from deepen.training.task import Predictor, Task
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of a run with what it needs to read new data. Make one with `deepen.load`."""
+
+    folder: Path
+    task: Task
+    rung: str
+    labels: tuple[str, ...]
+    columns: Columns
+    settings: DataSettings
+    predictor: Predictor
+
+    def predict(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Prediction]:
+        """Answers rows.
+
+        Args:
+            data: A path, a DataFrame, or a list of texts or of mappings from column names to values.
+            columns: Which columns are the inputs, if they are not called as in the training data.
+
+        Returns:
+            One prediction a row, in order.
+
+        Raises:
+            DataError: If the data can't be read or lacks a column.
+        """
+        part, outputs, seconds = self.run(data, columns=columns, need_target=False)
+        decoded = self.task.decode(outputs, part, self.labels)
+        return [
+            Prediction(
+                id=example.id,
+                output=answer["output"],
+                rung=self.rung,
+                inputs=example.inputs,
+                target=example.target,
+                probabilities=answer.get("probabilities"),
+                entities=answer.get("entities"),
+                num_tokens=self._num_tokens(example.inputs),
+                truncated=self._truncated(example.inputs),
+                seconds=seconds,
+            )
+            for example, answer in zip(part.examples(), decoded, strict=True)
+        ]
+
+    def _num_tokens(self, inputs: Mapping[str, Any]) -> int:
+        tokenizer = getattr(self.predictor, "tokenizer", None)
+        return 0 if tokenizer is None else min(self._whole(inputs), tokenizer.max_tokens)
+
+    def _truncated(self, inputs: Mapping[str, Any]) -> bool:
+        tokenizer = getattr(self.predictor, "tokenizer", None)
+        return tokenizer is not None and self._whole(inputs) > tokenizer.max_tokens
+
+    def _whole(self, inputs: Mapping[str, Any]) -> int:
+        encode = self.task.encoder(self.predictor.tokenizer, 1 << 20)  # type: ignore[attr-defined]
+        return int(encode({name: [value] for name, value in inputs.items()}).lengths_B[0])
+
+    def evaluate(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Score]:
+        """Scores the answers to labelled rows.
+
+        Args:
+            data: Rows with targets, in any form that `predict` takes.
+            columns: Which columns are what, if not as in the training data.
+
+        Returns:
+            Every score of the task, with intervals.
+
+        Raises:
+            DataError: If the data can't be read, or has a label that the model does not know.
+        """
+        part, outputs, _ = self.run(data, columns=columns, need_target=True)
+        targets = self.task.targets(part, self.labels)
+        return self.task.scores(outputs, targets, self.labels, derive(0, "evaluate"))
+
+    def run(
+        self, data: Any, *, columns: Mapping[str, str] | None, need_target: bool
+    ) -> tuple[Part, Outputs, float]:
+        """Reads rows and computes their outputs.
+
+        Args:
+            data: Rows in any form.
+            columns: Which columns are what; None as in the training data.
+            need_target: Whether every row must have a target.
+
+        Returns:
+            The rows, the outputs and the seconds for one row.
+        """
+        chosen: Any = columns if columns is not None else self._columns_for(data)
+        table, _ = load_table(data, self.task.needs, self.settings, columns=chosen, need_target=need_target)
+        part = table.all_rows()
+        if need_target:
+            self.task.check(part, self.labels)
+        began = time.perf_counter()
+        outputs = self.predictor.predict(part)
+        return part, outputs, (time.perf_counter() - began) / max(1, len(part))
+
+    def _columns_for(self, data: Any) -> Columns | None:
+        """A list of plain texts has no columns to look up."""
+        plain = isinstance(data, list | tuple) and all(isinstance(row, str) for row in data)
+        return None if plain else self.columns
+
+
+def load_model(path: str | Path, *, rung: str | None = None) -> Model:
+    """Reads a model from a run folder, or from a model folder by itself.
+
+    Args:
+        path: A run folder, or a folder with deepen.json.
+        rung: A rung of the run; None is the chosen one.
+
+    Returns:
+        The model.
+
+    Raises:
+        DataError: If there is no such run.
+        ModelError: If the run has no such rung, or its files are damaged.
+    """
+    folder = Path(path)
+    if rung is not None:
+        rungs = folder / "rungs"
+        if not (rungs / rung / "model" / "deepen.json").is_file():
+            there = [p.name for p in rungs.iterdir() if (p / "model" / "deepen.json").is_file()] if rungs.is_dir() else []
+            raise ModelError(f"{path} has no rung '{rung}'; {nearest(rung, there)}")
+        folder = rungs / rung / "model"
+    elif not (folder / "deepen.json").is_file():
+        folder = folder / "model"
+    if not (folder / "deepen.json").is_file():
+        why = "there is no such folder" if not Path(path).exists() else "it has no finished rung"
+        raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
+    about = read_json(folder / "deepen.json")
+    try:
+        task = load_task(about["task"])
+        labels = tuple(about["labels"])
+        predictor = shelf()[about["rung"]].load(folder, task, labels)
+        settings = DataSettings(**about["data"])
+        columns = columns_from_json(about["columns"])
+    except (KeyError, TypeError, ImportError) as error:
+        raise ModelError(f"{folder / 'deepen.json'} is damaged: {error}") from None
+    return Model(folder, task, about["rung"], labels, columns, settings, predictor)

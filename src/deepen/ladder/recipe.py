@@ -1,0 +1,179 @@
+"""The recipe: everything a person may choose for a climb, as one YAML file that is checked before anything runs."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import yaml
+from pydantic import create_model, field_validator
+
+from deepen.core.errors import SettingError, nearest
+from deepen.core.files import write_text
+from deepen.core.settings import Settings, parse, parse_duration
+from deepen.data.settings import DataSettings
+from deepen.training.work import ModelSettings
+
+
+class DataSection(DataSettings):
+    """Where the rows are and how they are read."""
+
+    path: str | None = None
+    """The training rows: a file, a folder or a hub name."""
+    validation: str | None = None
+    """Rows that decide; None holds some of the training rows out."""
+    test: str | None = None
+    """Rows that are scored once, at the end."""
+    columns: dict[str, str] | None = None
+    """Which columns are what, as in `{text: title+description, label: stars}`; None finds them and says why."""
+    labels: str | None = None
+    """A file with names for numeric labels."""
+    validation_share: float = 0.1
+    """The share of the training rows that is held out when there are no validation rows."""
+    validation_at_least: int = 200
+    """Hold out at least so many rows if the data allows; fewer can't tell one rung from the next."""
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return {str(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+
+
+class LadderSettings(Settings):
+    """How high to climb."""
+
+    rungs: tuple[str, ...] | None = None
+    """Climb just these; None climbs until more depth stops paying."""
+    worth: float = 0.5
+    """Points (hundredths of the score) that a trained rung must gain for the climb to go on above it."""
+    thorough: bool = False
+    """Climb to the top whatever the gains."""
+    budget: str | None = None
+    """Time for the whole climb, as in 90s, 5m or 1.5h; rungs that can't fit are skipped. None is no limit."""
+
+    @field_validator("rungs")
+    @classmethod
+    def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in value or ():
+            if name not in shelf():
+                raise ValueError(f"unknown rung '{name}'; {nearest(name, shelf())}")
+        if value is not None and not value:
+            raise ValueError("name at least one rung")
+        return tuple(sorted(set(value), key=lambda name: shelf()[name].ORDER)) if value else None
+
+    @field_validator("budget")
+    @classmethod
+    def _duration(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_duration(value)
+            except SettingError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+
+@cache
+def shelf() -> dict[str, ModuleType]:
+    """Every rung there is, by name, from shallow to deep: the files of the folder `rungs`."""
+    import deepen.rungs
+
+    names = [found.name for found in pkgutil.iter_modules(deepen.rungs.__path__)]
+    modules = {name: importlib.import_module(f"deepen.rungs.{name}") for name in names}
+    return dict(sorted(modules.items(), key=lambda item: item[1].ORDER))
+
+
+@cache
+def tasks() -> tuple[str, ...]:
+    """Every task there is: the files of the folder `tasks`."""
+    import deepen.tasks
+
+    return tuple(sorted(found.name for found in pkgutil.iter_modules(deepen.tasks.__path__)))
+
+
+class _Recipe(Settings):
+    """A climb, as a person writes it; `rungs` has the settings of each rung by name."""
+
+    data: DataSection = DataSection()
+    """Where the rows are and how they are read."""
+    task: str | None = None
+    """What to learn; None infers it from the columns and says so."""
+    model: ModelSettings = ModelSettings()
+    """Which pretrained model, and how texts go into it."""
+    tuning: Literal["full"] = "full"
+    """Which numbers of the trained layers may change."""
+    ladder: LadderSettings = LadderSettings()
+    """How high to climb."""
+    rungs: Any = None
+    """The settings of each rung."""
+    seed: int = 0
+    """The one number that all chance comes from."""
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in tasks():
+            raise ValueError(f"unknown task '{value}'; {nearest(value, tasks())}")
+        return value
+
+
+@cache
+def recipe_type() -> type[_Recipe]:
+    """The recipe's class; the section `rungs` has one field for each file of the folder."""
+    fields: dict[str, Any] = {
+        name: (module.RungSettings, module.RungSettings()) for name, module in shelf().items()
+    }
+    section = create_model("RungsSection", __base__=Settings, __doc__="The settings of each rung.", **fields)
+    return create_model("Recipe", __base__=_Recipe, __doc__=_Recipe.__doc__, rungs=(section, section()))
+
+
+Recipe = _Recipe
+
+
+def make_recipe(values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
+    """Checks a nested mapping as a recipe.
+
+    Args:
+        values: Sections to settings.
+        where: What to call the source in errors.
+
+    Returns:
+        The recipe, with every default filled in.
+
+    Raises:
+        SettingError: For an unknown key, rung or task, or a value that can't be.
+    """
+    return parse(recipe_type(), values, where=where)
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Reads a recipe file without checking it, so that the command line can be laid over it.
+
+    Args:
+        path: A YAML file.
+
+    Returns:
+        Sections to settings.
+
+    Raises:
+        SettingError: If it is missing or is not YAML with sections.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"recipe {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingError(f"recipe {path} is not YAML: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(values, dict):
+        raise SettingError(f"recipe {path}: it must have sections such as data, model, ladder")
+    return {str(key): value for key, value in values.items()}
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Writes a recipe with every setting, as YAML that `read_recipe` takes."""
+    values = recipe.model_dump(mode="json")
+    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120))

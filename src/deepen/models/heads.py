@@ -1,0 +1,96 @@
+"""From hidden states to one vector a unit, and from there to logits.
+
+Shape legend: B sequences, T tokens, M units, D hidden size, F features of a unit, C outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from deepen.models.split import Encoder, Layout, layout
+
+Pooling = Literal["mean", "cls", "units"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the network reads: token ids, or the hidden states below the layer it starts from.
+
+    Attributes:
+        lengths_B: Tokens of each sequence.
+        ids_T: Token ids; None when `hidden_TD` is given.
+        hidden_TD: The output of layer `start` - 1, from a cache.
+        segments_T: The part of a pair each token belongs to.
+        units_M: The token of each unit, counted from the batch's first token; None where the example is the unit.
+        start: The first layer to run.
+    """
+
+    lengths_B: Tensor
+    ids_T: Tensor | None = None
+    hidden_TD: Tensor | None = None
+    segments_T: Tensor | None = None
+    units_M: Tensor | None = None
+    start: int = 0
+
+    def to(self, device: torch.device) -> Inputs:
+        """The same on another device."""
+        move = lambda x: None if x is None else x.to(device)  # noqa: E731
+        return Inputs(
+            self.lengths_B.to(device),
+            move(self.ids_T),
+            move(self.hidden_TD),
+            move(self.segments_T),
+            move(self.units_M),
+            self.start,
+        )
+
+
+def pool(hidden_TD: Tensor, where: Layout, units_M: Tensor | None, how: Pooling) -> Tensor:
+    """One vector for each unit.
+
+    Args:
+        hidden_TD: The last layer's output.
+        where: The batch's layout.
+        units_M: The token of each unit, for `units`.
+        how: `mean` over a sequence's tokens (special ones too), `cls` its first token, `units` the tokens named.
+
+    Returns:
+        features_MF, with F = D; M is B for `mean` and `cls`.
+    """
+    if how == "units":
+        assert units_M is not None  # noqa: S101 - the task that pools by units makes them
+        return hidden_TD.index_select(0, units_M)
+    if how == "cls":
+        return hidden_TD.index_select(0, torch.cumsum(where.lengths_B, 0) - where.lengths_B)
+    if where.slots_T is None:
+        return hidden_TD.view(len(where.lengths_B), where.longest, -1).mean(1)
+    sums_BD = hidden_TD.new_zeros(len(where.lengths_B), hidden_TD.shape[1])
+    return sums_BD.index_add(0, where.owners_T, hidden_TD) / where.lengths_B[:, None]
+
+
+class Network(nn.Module):
+    """An encoder and a linear head: Inputs to logits_MC."""
+
+    def __init__(self, encoder: Encoder, head: nn.Linear, pooling: Pooling) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+        self.pooling = pooling
+
+    def features(self, inputs: Inputs) -> Tensor:
+        """The vector of each unit, features_MF."""
+        where = layout(inputs.lengths_B)
+        hidden_TD = inputs.hidden_TD
+        if hidden_TD is None:
+            assert inputs.ids_T is not None  # noqa: S101 - Inputs holds one of the two
+            hidden_TD = self.encoder.embed(inputs.ids_T, inputs.segments_T, where)
+        hidden_TD = self.encoder.run(hidden_TD, where, inputs.start, self.encoder.num_layers)
+        return pool(hidden_TD, where, inputs.units_M, self.pooling)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """The logits of each unit, logits_MC."""
+        return self.head(self.features(inputs))

@@ -1,0 +1,102 @@
+"""Reading a pretrained encoder: safetensors only, never code from the folder, never a pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from deepen.core.errors import ModelError
+from deepen.core.files import sha256_file
+from deepen.models.offline import find
+from deepen.models.split import ARCHITECTURES, Encoder
+from deepen.models.tokenizer import Tokenizer, load_tokenizer
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A pretrained model that has been found and checked; its weights are read when they are first needed."""
+
+    name: str
+    folder: Path
+    config: dict[str, Any]
+    tokenizer: Tokenizer
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A key of the weights, for caches."""
+        return sha256_file(self.folder / "model.safetensors")[:16]
+
+    @property
+    def num_layers(self) -> int:
+        """How many layers there are to train."""
+        return int(self.config.get("num_hidden_layers") or self.config.get("n_layers") or 0)
+
+    def encoder(self) -> Encoder:
+        """Reads the weights into a new encoder."""
+        return load_encoder(self.folder)
+
+
+def load_pretrained(name: str) -> Pretrained:
+    """Finds a model by folder, package or hub id and checks that it is one Deepen can climb with.
+
+    Args:
+        name: A folder or hub id.
+
+    Returns:
+        The model; no weights are read yet.
+
+    Raises:
+        ModelError: If it can't be found, its architecture is not supported, or its weights are not safetensors.
+    """
+    full, folder = find(name)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / 'config.json'} can't be read: {error}") from None
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if kind not in ARCHITECTURES:
+        raise ModelError(f"{name}: architecture '{kind}' is not supported; choose from: {', '.join(sorted(ARCHITECTURES))}")
+    if not (folder / "model.safetensors").is_file():
+        pickled = next((p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt")), None)
+        cause = f"{pickled} is a pickle, which can run code when it is read" if pickled else "there is no model.safetensors"
+        raise ModelError(f"{name}: {cause}; only safetensors weights are read")
+    return Pretrained(full, folder, config, load_tokenizer(folder))
+
+
+def load_encoder(folder: Path) -> Encoder:
+    """Reads the weights of a supported encoder.
+
+    Args:
+        folder: A model folder with config.json and model.safetensors.
+
+    Returns:
+        The encoder, in evaluation mode, float32.
+
+    Raises:
+        ModelError: If the weights are corrupt or not those of the architecture that config.json names.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        network, report = AutoModel.from_pretrained(
+            str(folder),
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (SafetensorError, OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"{folder}: the weights can't be read: {str(error).splitlines()[0]}") from None
+    missing = [key for key in report["missing_keys"] if "pooler" not in key and "position_ids" not in key]
+    if missing:
+        raise ModelError(f"{folder}: the weights lack {len(missing)} tensors of the architecture, such as {missing[0]}")
+    return Encoder(network)

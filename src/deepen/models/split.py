@@ -1,0 +1,206 @@
+"""An encoder that can be cut between any two layers and never runs a padded token through a linear layer.
+
+The lower part's output can be cached and the upper part trained on it: that cut is what makes a rung of the ladder cheap.
+Tokens of a batch lie end to end (T of them); only attention looks at them as a padded grid.
+
+Shape legend: B sequences, T tokens of all of them, L the longest, D hidden size, H heads, K size of a head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Names(NamedTuple):
+    """What an architecture calls the parts of its embeddings and of one post-norm layer."""
+
+    layers: str
+    query: str
+    key: str
+    value: str
+    attended: str
+    norm1: str
+    up: str
+    down: str
+    norm2: str
+    first_position: int = 0
+
+
+_BERT = Names(
+    layers="encoder.layer",
+    query="attention.self.query",
+    key="attention.self.key",
+    value="attention.self.value",
+    attended="attention.output.dense",
+    norm1="attention.output.LayerNorm",
+    up="intermediate.dense",
+    down="output.dense",
+    norm2="output.LayerNorm",
+)
+_ROBERTA = _BERT._replace(first_position=2)
+_DISTILBERT = Names(
+    layers="transformer.layer",
+    query="attention.q_lin",
+    key="attention.k_lin",
+    value="attention.v_lin",
+    attended="attention.out_lin",
+    norm1="sa_layer_norm",
+    up="ffn.lin1",
+    down="ffn.lin2",
+    norm2="output_layer_norm",
+)
+ARCHITECTURES = {
+    "bert": _BERT,
+    "electra": _BERT,
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "camembert": _ROBERTA,
+    "distilbert": _DISTILBERT,
+}
+_ACTIVATIONS = {
+    "gelu": functional.gelu,
+    "relu": functional.relu,
+    "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
+    "silu": functional.silu,
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the tokens of a batch stand: computed once, used by every layer.
+
+    `slots_T` is each token's place in the padded grid, `mask_B11L` what attention may look at; both are None when all
+    sequences are equally long. `owners_T` is each token's sequence, `positions_T` its place in it.
+    """
+
+    lengths_B: Tensor
+    owners_T: Tensor
+    positions_T: Tensor
+    longest: int
+    slots_T: Tensor | None
+    mask_B11L: Tensor | None
+
+
+def layout(lengths_B: Tensor) -> Layout:
+    """Works out where the tokens of a batch stand.
+
+    Args:
+        lengths_B: Tokens of each sequence, int64, each at least 1.
+
+    Returns:
+        The layout, on the same device.
+    """
+    longest = int(lengths_B.max())
+    num_tokens = int(lengths_B.sum())
+    starts_B = torch.cumsum(lengths_B, 0) - lengths_B
+    owners_T = torch.repeat_interleave(torch.arange(len(lengths_B), device=lengths_B.device), lengths_B)
+    positions_T = torch.arange(num_tokens, device=lengths_B.device) - starts_B[owners_T]
+    if num_tokens == longest * len(lengths_B):
+        return Layout(lengths_B, owners_T, positions_T, longest, None, None)
+    mask_BL = torch.arange(longest, device=lengths_B.device)[None, :] < lengths_B[:, None]
+    return Layout(lengths_B, owners_T, positions_T, longest, owners_T * longest + positions_T, mask_BL[:, None, None, :])
+
+
+class Encoder(nn.Module):
+    """A pretrained encoder of a supported architecture, run layer by layer on packed tokens.
+
+    It holds the transformers network, whose modules it calls one by one, so that whatever replaces a linear layer (an
+    adapter, a quantised layer) is used. `dropout` is the probability in training; None takes the network's own.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.config: Any = network.config
+        self.names = ARCHITECTURES[self.config.model_type]
+        self.dropout: float | None = None
+        self.layers: list[nn.Module] = list(network.get_submodule(self.names.layers).children())
+        self.num_heads = int(self.config.num_attention_heads)
+        self.activation = _ACTIVATIONS[getattr(self.config, "hidden_act", None) or self.config.activation]
+
+    @property
+    def hidden_size(self) -> int:
+        """D."""
+        return int(self.config.hidden_size)
+
+    @property
+    def num_layers(self) -> int:
+        """How many layers there are."""
+        return len(self.layers)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        probability = self.dropout if self.dropout is not None else getattr(self.config, "hidden_dropout_prob", 0.1)
+        return functional.dropout(x, probability) if self.training and probability else x
+
+    def embed(self, ids_T: Tensor, segments_T: Tensor | None, where: Layout) -> Tensor:
+        """Token ids to the vectors that the first layer reads.
+
+        Args:
+            ids_T: Token ids.
+            segments_T: The part of a pair each token belongs to; None: all 0.
+            where: The batch's layout.
+
+        Returns:
+            hidden_TD.
+        """
+        parts = self.network.get_submodule("embeddings")
+        hidden_TD = parts.word_embeddings(ids_T)
+        hidden_TD = hidden_TD + parts.position_embeddings(where.positions_T + self.names.first_position)
+        types = getattr(parts, "token_type_embeddings", None)
+        if types is not None:
+            known = segments_T if segments_T is not None and types.num_embeddings > 1 else torch.zeros_like(ids_T)
+            hidden_TD = hidden_TD + types(known)
+        hidden_TD = self._drop(parts.LayerNorm(hidden_TD))
+        project = getattr(self.network, "embeddings_project", None)
+        return project(hidden_TD) if project is not None else hidden_TD
+
+    def run(self, hidden_TD: Tensor, where: Layout, start: int, stop: int) -> Tensor:
+        """Runs the layers from `start` up to, not with, `stop`.
+
+        Args:
+            hidden_TD: The output of layer `start` - 1, or of the embeddings.
+            where: The batch's layout.
+            start: The first layer to run, from 0.
+            stop: The layer not to run any more.
+
+        Returns:
+            hidden_TD after layer `stop` - 1.
+        """
+        for index in range(start, stop):
+            hidden_TD = self._layer(self.layers[index], hidden_TD, where)
+        return hidden_TD
+
+    def _layer(self, layer: nn.Module, hidden_TD: Tensor, where: Layout) -> Tensor:
+        part, names = layer.get_submodule, self.names
+        mixed_TD = self._attend(
+            part(names.query)(hidden_TD), part(names.key)(hidden_TD), part(names.value)(hidden_TD), where
+        )
+        hidden_TD = part(names.norm1)(hidden_TD + self._drop(part(names.attended)(mixed_TD)))
+        inner = self.activation(part(names.up)(hidden_TD))
+        return part(names.norm2)(hidden_TD + self._drop(part(names.down)(inner)))
+
+    def _attend(self, query_TD: Tensor, key_TD: Tensor, value_TD: Tensor, where: Layout) -> Tensor:
+        probability = getattr(self.config, "attention_probs_dropout_prob", None) or 0.0
+        if self.dropout is not None:
+            probability = self.dropout
+        mixed_BHLK = functional.scaled_dot_product_attention(
+            self._grid(query_TD, where),
+            self._grid(key_TD, where),
+            self._grid(value_TD, where),
+            attn_mask=where.mask_B11L,
+            dropout_p=probability if self.training else 0.0,
+        )
+        mixed = mixed_BHLK.transpose(1, 2).reshape(-1, query_TD.shape[1])
+        return mixed if where.slots_T is None else mixed.index_select(0, where.slots_T)
+
+    def _grid(self, x_TD: Tensor, where: Layout) -> Tensor:
+        num_sequences, width = len(where.lengths_B), x_TD.shape[1]
+        if where.slots_T is not None:
+            grid = x_TD.new_zeros(num_sequences * where.longest, width)
+            x_TD = grid.index_copy(0, where.slots_T, x_TD)
+        return x_TD.view(num_sequences, where.longest, self.num_heads, width // self.num_heads).transpose(1, 2)

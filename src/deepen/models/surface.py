@@ -1,0 +1,238 @@
+"""Surface models: the class frequencies, and TF-IDF with logistic regression. Saved as JSON and safetensors.
+
+Shape legend: N rows, C classes, V entries of the vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from deepen.core.errors import ModelError
+from deepen.core.files import read_json, write_json
+from deepen.core.settings import Settings
+from deepen.core.types import Outputs
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+Texts = Callable[[Any], Iterator[str]]
+
+
+class LexicalSettings(Settings):
+    """Surface words and characters, linearly weighed."""
+
+    word_ngrams: tuple[int, int] = (1, 2)
+    """Shortest and longest run of words."""
+    char_ngrams: tuple[int, int] = (2, 5)
+    """Shortest and longest run of characters inside words; in Chinese they do the work."""
+    min_rows: int = 2
+    """An n-gram must occur in this many training rows; once is noise and doubles the vocabulary."""
+    strengths: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 30.0)
+    """Values of C (inverse regularisation) to choose from."""
+    folds: int = 3
+    """Folds of the cross-validation that chooses C."""
+    fold_work: int = 30_000
+    """Cross-validation uses at most this many rows x classes (but 1,000 rows at least): C hardly depends on more."""
+    max_iterations: int = 60
+    """L-BFGS iterations of one fit."""
+
+
+@dataclass
+class Frequencies:
+    """Says how often each class was seen in training, whatever the text."""
+
+    logits_C: np.ndarray
+    rows_of: Callable[[Any], int]
+
+    @property
+    def num_parameters(self) -> int:
+        """One a class."""
+        return len(self.logits_C)
+
+    def predict(self, part: Any) -> Outputs:
+        """The same logits for every row."""
+        num = self.rows_of(part)
+        return Outputs(np.tile(self.logits_C.astype(np.float32), (num, 1)), np.arange(num + 1))
+
+    def calibrate(self, temperature: float) -> None:
+        """Divides the logits."""
+        self.logits_C = self.logits_C / temperature
+
+    def save(self, folder: Path) -> None:
+        """Writes weights as safetensors."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({"bias": np.ascontiguousarray(self.logits_C, np.float32)}, folder / "model.safetensors")
+
+
+@dataclass
+class Lexical:
+    """TF-IDF of words and characters, times a weight for each class."""
+
+    vectorizers: dict[str, TfidfVectorizer]
+    weight_CV: np.ndarray
+    bias_C: np.ndarray
+    texts: Texts
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases."""
+        return int(self.weight_CV.size + self.bias_C.size)
+
+    def predict(self, part: Any) -> Outputs:
+        """The logits of a part's rows."""
+        values = self.logits(list(self.texts(part)))
+        return Outputs(values, np.arange(len(values) + 1))
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        """logits_NC of these texts."""
+        matrix = _matrix(self.vectorizers, texts)
+        return np.asarray(matrix @ self.weight_CV.T + self.bias_C, dtype=np.float32)
+
+    def calibrate(self, temperature: float) -> None:
+        """Divides weights and biases."""
+        self.weight_CV, self.bias_C = self.weight_CV / temperature, self.bias_C / temperature
+
+    def save(self, folder: Path) -> None:
+        """Writes the vocabulary as JSON, weights and document frequencies as safetensors."""
+        folder.mkdir(parents=True, exist_ok=True)
+        vocabulary = {
+            name: {
+                "ngrams": list(v.ngram_range),
+                "terms": sorted(v.vocabulary_, key=v.vocabulary_.get),  # type: ignore[arg-type]
+            }
+            for name, v in self.vectorizers.items()
+        }
+        write_json(folder / "vocabulary.json", vocabulary, indent=None)
+        arrays = {"weight": self.weight_CV.astype(np.float32), "bias": self.bias_C.astype(np.float32)}
+        arrays |= {f"idf.{name}": v.idf_.astype(np.float32) for name, v in self.vectorizers.items()}
+        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / "model.safetensors")
+
+
+def _vectorizer(kind: str, ngrams: tuple[int, int], **fixed: Any) -> TfidfVectorizer:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    analyzer = "word" if kind == "word" else "char_wb"
+    pattern = r"\w+|[^\w\s]" if kind == "word" else None
+    return TfidfVectorizer(
+        analyzer=analyzer, ngram_range=ngrams, token_pattern=pattern, sublinear_tf=True, dtype=np.float32, **fixed
+    )
+
+
+def _matrix(vectorizers: dict[str, TfidfVectorizer], texts: list[str]) -> Any:
+    from scipy.sparse import hstack
+
+    return hstack([v.transform(texts) for v in vectorizers.values()]).tocsr()
+
+
+def fit_lexical(
+    texts: Texts, part: Any, labels_N: np.ndarray, num_classes: int, settings: LexicalSettings, seed: int
+) -> Lexical:
+    """Fits TF-IDF and a logistic regression, whose C cross-validation chooses.
+
+    Args:
+        texts: Gives the text of each row of a part.
+        part: The training rows.
+        labels_N: Their classes.
+        num_classes: C; every class must occur.
+        settings: N-grams and the search for C.
+        seed: For the folds.
+
+    Returns:
+        The model.
+    """
+    from scipy.sparse import hstack
+
+    rows = list(texts(part))
+    min_rows = settings.min_rows if len(rows) >= 200 else 1
+    vectorizers = {}
+    blocks = []
+    for kind, ngrams in (("word", settings.word_ngrams), ("char", settings.char_ngrams)):
+        vectorizer = _vectorizer(kind, ngrams, min_df=min_rows)
+        try:
+            blocks.append(vectorizer.fit_transform(rows))
+        except ValueError:  # no n-gram is frequent enough
+            vectorizer = _vectorizer(kind, ngrams, min_df=1)
+            blocks.append(vectorizer.fit_transform(rows))
+        vectorizers[kind] = vectorizer
+    matrix = hstack(blocks).tocsr()
+    strength = _choose(matrix, labels_N, num_classes, settings, seed)
+    weight, bias = _fit(matrix, labels_N, strength, settings.max_iterations)
+    return Lexical(vectorizers, weight, bias, texts)
+
+
+def _fit(matrix: Any, labels_N: np.ndarray, strength: float, max_iterations: int) -> tuple[np.ndarray, np.ndarray]:
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(C=strength, max_iter=max_iterations, tol=1e-3).fit(matrix, labels_N)
+    if len(model.classes_) > 2:
+        return model.coef_, model.intercept_
+    # Two classes share one weight vector; half to each side keeps softmax equal to the sigmoid.
+    return np.vstack([-model.coef_, model.coef_]) / 2, np.concatenate([-model.intercept_, model.intercept_]) / 2
+
+
+def _choose(matrix: Any, labels_N: np.ndarray, num_classes: int, settings: LexicalSettings, seed: int) -> float:
+    from sklearn.model_selection import StratifiedKFold
+
+    strengths = sorted(settings.strengths)
+    chance = np.random.default_rng(seed)
+    limit = max(1000, settings.fold_work // num_classes)
+    rows = np.sort(chance.permutation(len(labels_N))[:limit])
+    counts = np.bincount(labels_N[rows], minlength=num_classes)
+    rows = rows[counts[labels_N[rows]] >= settings.folds]
+    if len(strengths) == 1 or len(np.unique(labels_N[rows])) < 2:
+        return strengths[len(strengths) // 2]
+    folds = StratifiedKFold(settings.folds, shuffle=True, random_state=seed % (1 << 32))
+    right = np.zeros(len(strengths))
+    for fit, held in folds.split(rows, labels_N[rows]):
+        known = np.unique(labels_N[rows[fit]])
+        for index, strength in enumerate(strengths):
+            weight, bias = _fit(matrix[rows[fit]], labels_N[rows[fit]], strength, settings.max_iterations)
+            guess = known[np.argmax(matrix[rows[held]] @ weight.T + bias, axis=1)]
+            right[index] += np.sum(guess == labels_N[rows[held]])
+    return strengths[int(np.argmax(right))]
+
+
+def load_lexical(folder: Path, texts: Texts) -> Lexical:
+    """Reads what `Lexical.save` wrote.
+
+    Args:
+        folder: The model folder.
+        texts: Gives the text of each row of a part.
+
+    Returns:
+        The model.
+
+    Raises:
+        ModelError: If a file is missing or corrupt.
+    """
+    vocabulary = read_json(folder / "vocabulary.json")
+    arrays = _arrays(folder)
+    vectorizers = {}
+    for kind, saved in vocabulary.items():
+        vectorizer = _vectorizer(kind, tuple(saved["ngrams"]), vocabulary={t: i for i, t in enumerate(saved["terms"])})
+        vectorizer.idf_ = arrays[f"idf.{kind}"]
+        vectorizers[kind] = vectorizer
+    return Lexical(vectorizers, arrays["weight"], arrays["bias"], texts)
+
+
+def load_frequencies(folder: Path, rows_of: Callable[[Any], int]) -> Frequencies:
+    """Reads what `Frequencies.save` wrote."""
+    return Frequencies(_arrays(folder)["bias"], rows_of)
+
+
+def _arrays(folder: Path) -> dict[str, np.ndarray]:
+    try:
+        return dict(load_file(folder / "model.safetensors"))
+    except Exception as error:
+        raise ModelError(f"{folder / 'model.safetensors'} can't be read: {error}") from None

@@ -1,0 +1,113 @@
+"""A tokenizer as the `tokenizers` library reads it: fast, and without the second of start-up that transformers costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer as Backend
+
+from deepen.core.errors import ModelError
+from deepen.core.files import sha256_file
+from deepen.core.types import Sequences
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """Text to token ids. `fingerprint` is the hash of tokenizer.json, `max_tokens` counts special tokens too."""
+
+    backend: Backend
+    folder: Path
+    fingerprint: str
+    max_tokens: int
+    pad_id: int
+
+    def encode(self, texts: Sequence[str], *, max_tokens: int) -> Sequences:
+        """Token ids with special tokens; what is over `max_tokens` is cut at the end and marked.
+
+        Args:
+            texts: B texts.
+            max_tokens: The longest sequence, special tokens included.
+
+        Returns:
+            The sequences, end to end.
+        """
+        self.backend.enable_truncation(max_tokens)
+        encoded = self.backend.encode_batch_fast(list(texts))
+        ids = [item.ids for item in encoded]
+        lengths = np.fromiter((len(item) for item in ids), dtype=np.int64, count=len(ids))
+        flat = np.fromiter((token for item in ids for token in item), dtype=np.int32, count=int(lengths.sum()))
+        truncated = np.fromiter((bool(item.overflowing) for item in encoded), dtype=bool, count=len(ids))
+        return Sequences(flat, lengths, truncated)
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Reads tokenizer.json; a folder with only the slow form is converted once by transformers.
+
+    Args:
+        folder: A model folder.
+
+    Returns:
+        The tokenizer; its `max_tokens` is the smallest limit that the folder states.
+
+    Raises:
+        ModelError: If there is no tokenizer or it can't be read.
+    """
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        try:
+            backend = Backend.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception for anything it can't parse
+            raise ModelError(f"{path}: not a tokenizer: {error}") from None
+        mark = sha256_file(path)
+    else:
+        backend = _from_slow(folder)
+        mark = backend.to_str()
+    backend.no_padding()
+    backend.no_truncation()
+    settings = _read(folder / "tokenizer_config.json")
+    return Tokenizer(
+        backend=backend,
+        folder=folder,
+        fingerprint=mark[:16],
+        max_tokens=_max_tokens(folder, settings),
+        pad_id=backend.token_to_id(_token_text(settings.get("pad_token"))) or 0,
+    )
+
+
+def _from_slow(folder: Path) -> Backend:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False).backend_tokenizer
+    except (OSError, ValueError, AttributeError, ImportError) as error:
+        raise ModelError(f"{folder}: no tokenizer that can be read: {error}") from None
+
+
+def _read(path: Path) -> dict:  # type: ignore[type-arg]
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON: {error}") from None
+
+
+def _token_text(token: object) -> str:
+    if isinstance(token, dict):
+        return str(token.get("content", ""))
+    return str(token or "[PAD]")
+
+
+def _max_tokens(folder: Path, tokenizer_settings: dict) -> int:  # type: ignore[type-arg]
+    """A text may not have more tokens than the positions of the network, nor than its makers trained it with."""
+    limits = [512]
+    limits += [_read(folder / "sentence_bert_config.json").get("max_seq_length") or 512]
+    stated = tokenizer_settings.get("model_max_length") or 512
+    limits += [int(min(stated, 1 << 20))]
+    config = _read(folder / "config.json")
+    positions = config.get("max_position_embeddings")
+    if positions:
+        limits += [positions - 2 if "roberta" in config.get("model_type", "") else positions]
+    return min(limits)

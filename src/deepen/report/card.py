@@ -1,0 +1,269 @@
+"""The model card: what the model is, how to load it, how good it is and where that stops being true.
+
+Plain Markdown with the front matter that model hubs read. Start with `card`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from deepen.report import words
+
+_PIPELINES = {
+    "classification": "text-classification",
+    "tagging": "token-classification",
+    "matching": "text-classification",
+    "span_qa": "question-answering",
+    "translation": "translation",
+    "summarisation": "summarization",
+}
+_ENCODER_RUNGS = {"zero_shot", "few_shot", "contrastive", "frozen", "top_layers", "full"}
+_MOST_CLASSES = 200
+
+
+def card(ladder: Mapping[str, Any], recipe: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    """The README.md of a model folder. It says only what the run knows; sections without content are left out.
+
+    Args:
+        ladder: The content of ladder.json.
+        recipe: The content of recipe.yaml.
+        environment: The content of environment.json.
+
+    Returns:
+        Markdown with YAML front matter, ending in a line break.
+    """
+    name = _one_line((ladder.get("data") or {}).get("name") or ladder.get("task") or "model")
+    parts = [
+        _front_matter(ladder),
+        f"# {name}: {ladder.get('chosen')}",
+        _what(ladder),
+        _use(ladder),
+        _ladder_table(ladder),
+        _scores(ladder),
+        _classes(ladder),
+        _data(ladder),
+        _fenced("## Training settings", recipe),
+        _limits(ladder),
+        _fenced("## Made with", _environment(environment)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front_matter(ladder: Mapping[str, Any]) -> str:
+    pipeline = _PIPELINES.get(str(ladder.get("task")))
+    encoder = _is_encoder(ladder)
+    model = str(ladder.get("model") or "")
+    front: dict[str, Any] = {}
+    if encoder and ladder.get("task") != "tagging":
+        front["library_name"] = "sentence-transformers"
+    # A local folder is not a name on a hub, and hubs refuse a card that says so.
+    if encoder and re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", model):
+        front["base_model"] = model
+    if pipeline:
+        front["pipeline_tag"] = pipeline
+    front["tags"] = ["deepen", str(ladder.get("chosen"))] + ([pipeline] if pipeline else [])
+    where, scores = words.final_scores(ladder)
+    metrics = [
+        {"type": item["name"], "name": words.title(item["name"]), "value": round(float(item["value"]), 6)}
+        for item in scores
+        if item.get("label") is None
+    ]
+    if metrics and pipeline:
+        name = str((ladder.get("data") or {}).get("name") or "unnamed data")
+        dataset = {"name": name, "type": re.sub(r"[^\w.-]+", "-", name).strip("-") or "data", "split": where}
+        result = {"task": {"type": pipeline}, "dataset": dataset, "metrics": metrics}
+        front["model-index"] = [{"name": f"{name}: {ladder.get('chosen')}", "results": [result]}]
+    return f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False).rstrip()}\n---"
+
+
+def _is_encoder(ladder: Mapping[str, Any]) -> bool:
+    return str(ladder.get("chosen")) in _ENCODER_RUNGS
+
+
+def _what(ladder: Mapping[str, Any]) -> str:
+    labels = [_code(label) for label in ladder.get("labels") or []]
+    shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
+    lines = [f"A model for {ladder.get('task')}" + (f" with {len(labels)} labels: {shown}." if labels else ".")]
+    if _is_encoder(ladder):
+        lines.append(
+            f"It is {_code(ladder.get('model'))} with a head, trained up to the rung `{ladder.get('chosen')}`."
+        )
+    else:
+        lines.append(f"It is the rung `{ladder.get('chosen')}`: no pretrained language model is in it.")
+    where, _ = words.final_scores(ladder)
+    best = words.main_score(ladder)
+    if best:
+        lines.append(
+            f"On {words.count(best['n'])} {where} examples its {words.title(best['name'])} is {words.score(best)}; "
+            "the interval is 95 %."
+        )
+    return "\n".join(lines)
+
+
+def _use(ladder: Mapping[str, Any]) -> str:
+    out = ["## How to use it"]
+    if _is_encoder(ladder) and ladder.get("task") == "classification":
+        out.append(
+            "Without Deepen (`FOLDER` is this folder):\n\n```python\n"
+            "import json\n\nfrom sentence_transformers import SentenceTransformer\n\n"
+            'logits = SentenceTransformer("FOLDER").encode(["a text"])\n'
+            'id2label = json.load(open("FOLDER/config.json", encoding="utf-8"))["id2label"]\n'
+            "print([id2label[str(i)] for i in logits.argmax(axis=1)])\n```\n\n"
+            "Softmax of the logits gives the probabilities."
+        )
+    elif _is_encoder(ladder) and ladder.get("task") == "tagging":
+        out.append(
+            "Without Deepen (`FOLDER` is this folder):\n\n```python\n"
+            "from transformers import AutoModelForTokenClassification, AutoTokenizer\n\n"
+            'model = AutoModelForTokenClassification.from_pretrained("FOLDER")\n'
+            'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n```'
+        )
+    elif not _is_encoder(ladder):
+        out.append("The folder holds JSON and safetensors only; Deepen reads it.")
+    run = ladder.get("run") or "RUN"
+    out.append(
+        f'With Deepen:\n\n```\ndeepen predict {_shell(run)} --text "a text"\n```\n\n'
+        f'```python\nimport deepen\n\nprint(deepen.load({str(run)!r}).predict(["a text"]))\n```'
+    )
+    return "\n\n".join(out)
+
+
+def _shell(text: Any) -> str:
+    return shlex.quote(words.shorten(text, 300))
+
+
+def _ladder_table(ladder: Mapping[str, Any]) -> str:
+    rows = ladder.get("rungs") or []
+    name = next((row["score"]["name"] for row in rows if row.get("score")), None)
+    if name is None:
+        return ""
+    head = ["rung", "status", f"{words.title(name)} on validation (95 % interval)", "gain in points", "time"]
+    head += ["time per 1,000 predictions", "trained parameters"]
+    body = [
+        [
+            f"**{row['rung']}**" if row["rung"] == ladder.get("chosen") else row["rung"],
+            row.get("status") or "",
+            words.score(row.get("score")),
+            words.gain(row.get("gain"), name=name),
+            words.seconds(row.get("seconds")),
+            words.seconds(row.get("seconds_per_1000_predictions")),
+            words.count(row.get("num_trained_parameters")),
+        ]
+        for row in rows
+    ]
+    out = ["## The ladder", _table(head, body)]
+    out.append("The gain is over the best rung below, on the same validation examples. The chosen rung is in bold.")
+    before = ladder.get("before")
+    if before:
+        out.append(f"Before tuning, by the nearest class centroid of the untouched encoder: {words.score(before)}.")
+    cheapest = ladder.get("cheapest_not_worse")
+    if cheapest and cheapest != ladder.get("chosen"):
+        out.append(f"The cheapest rung that is not significantly worse than the chosen one is `{cheapest}`.")
+    return "\n\n".join(out)
+
+
+def _scores(ladder: Mapping[str, Any]) -> str:
+    where, scores = words.final_scores(ladder)
+    body = [
+        [
+            words.title(item["name"]),
+            words.number(item["value"], name=item["name"]),
+            words.interval(item),
+            words.count(item["n"]),
+        ]
+        for item in scores
+        if item.get("label") is None
+    ]
+    return f"## Scores on {where}\n\n" + _table(["score", "value", "95 % interval", "examples"], body) if body else ""
+
+
+def _classes(ladder: Mapping[str, Any]) -> str:
+    where, scores = words.final_scores(ladder)
+    rows = words.class_rows(scores)
+    if not rows:
+        return ""
+    names = ("precision", "recall", "f1")
+    body = [[row["label"], words.count(row["n"]), *(words.score(row[name]) for name in names)] for row in rows]
+    rest = len(body) - _MOST_CLASSES
+    more = f"\n\n{rest} more classes with higher F1 are in `ladder.json` of the run." if rest > 0 else ""
+    table = _table(["label", "examples", *names], body[:_MOST_CLASSES])
+    return f"## Each class on {where}, hardest first\n\n{table}{more}"
+
+
+def _data(ladder: Mapping[str, Any]) -> str:
+    data = ladder.get("data") or {}
+    counts = [
+        f"- {part}: {words.count(data[part])} examples" for part in ("train", "validation", "test") if data.get(part)
+    ]
+    columns = [f"- column {_code(key)}: {_one_line(why)}" for key, why in (data.get("columns") or {}).items()]
+    notes = [f"- {_one_line(note)}" for note in data.get("notes") or []]
+    return "## Data\n\n" + "\n".join(counts + columns + notes) if counts or columns or notes else ""
+
+
+def _limits(ladder: Mapping[str, Any]) -> str:
+    where, _ = words.final_scores(ladder)
+    lines = [
+        f"- All scores were measured on {where} examples of this data set only. Texts of another source, time, "
+        "language or style may do worse, and nothing here says by how much.",
+        "- An interval covers the chance of which examples were drawn. It does not cover another seed of the training, "
+        "wrong labels or a change of the texts.",
+        "- Scores of groups of people, and harm by wrong answers, were not measured.",
+    ]
+    if where == "validation":
+        lines.insert(
+            1,
+            "- There was no test set. The rung was chosen on the examples it is scored on, so its score is a little "
+            "too high.",
+        )
+    temperature = words.chosen_row(ladder).get("temperature")
+    if temperature is not None:
+        lines.append(
+            f"- Probabilities were calibrated by one temperature ({temperature:.3g}), fitted on validation. They can "
+            "be off on other data, and for single classes."
+        )
+    return "## Limits\n\n" + "\n".join(lines)
+
+
+def _environment(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Versions and settings; not the machine's paths or the files' hashes, which belong to the run folder."""
+    return {
+        key: environment[key]
+        for key in ("versions", "seed", "command", "git_commit")
+        if environment.get(key) is not None
+    }
+
+
+def _fenced(heading: str, content: Mapping[str, Any]) -> str:
+    """A mapping as YAML in a fence that its own text can't close."""
+    if not content:
+        return ""
+    plain = json.loads(json.dumps(dict(content), default=str))
+    text = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False).rstrip()
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    return f"{heading}\n\n{fence}yaml\n{text}\n{fence}"
+
+
+def _table(head: list[str], body: list[list[str]]) -> str:
+    rows = [head, ["---"] * len(head)] + [[_cell(value) for value in row] for row in body]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _cell(text: Any) -> str:
+    """A label is a person's data: it must not break the table or be read as HTML."""
+    return _one_line(text).replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _code(text: Any) -> str:
+    """Literal text; nothing in it is read as HTML."""
+    return "`" + words.shorten(text, 300).replace("`", "'") + "`"
+
+
+def _one_line(text: Any) -> str:
+    plain = words.shorten(text, 300)
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")

@@ -1,0 +1,245 @@
+"""The page about a run: one HTML file that needs nothing else, made from the run folder alone.
+
+Start with `write_report`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from deepen.core.errors import DataError
+from deepen.core.files import read_json, read_jsonl, write_text
+from deepen.evaluation.calibration import ReliabilityBin, confidence_bins
+from deepen.report import charts, words
+
+_MOST_CLASSES_DRAWN = 30
+_MOST_PAIRS = 20
+_MOST_MISTAKES = 10
+_MOST_CHARACTERS = 300
+_HARDEST = 12
+# What a record may leave out; the template is strict, so that a misspelt name in it is an error.
+_ROW: dict[str, Any] = dict.fromkeys(
+    [
+        *("status", "reason", "score", "gain", "seconds"),
+        *("forecast_seconds", "seconds_per_1000_predictions", "num_trained_parameters"),
+    ]
+)
+_LADDER: dict[str, Any] = dict.fromkeys(("chosen", "cheapest_not_worse", "task", "model", "seconds", "reason"))
+_DATA: dict[str, Any] = dict.fromkeys(("train", "validation", "test", "columns", "notes"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the chosen rung's predictions tell: confidence beside being right, and the surest mistakes."""
+
+    where: str
+    num_labelled: int
+    num_wrong: int
+    bins: list[ReliabilityBin]
+    mistakes: list[dict[str, Any]]
+
+
+def write_report(run: Path) -> Path:
+    """Writes `report.html` into a run: self-contained, readable on a phone, and safe to open whatever the data holds.
+
+    Args:
+        run: The run folder.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        DataError: If the folder holds no run, or a record in it is not readable.
+        SettingError: If matplotlib is not installed or the page can't be written.
+    """
+    if not (run / "ladder.json").is_file():
+        raise DataError(f"{run} holds no ladder.json: it is not a run, or its training has not finished a rung yet")
+    ladder = read_json(run / "ladder.json")
+    environment = read_json(run / "environment.json") if (run / "environment.json").is_file() else {}
+    answers = _answers(run, ladder)
+    path = run / "report.html"
+    write_text(path, _render(_context(ladder, environment, answers)))
+    return path
+
+
+def _render(context: Mapping[str, Any]) -> str:
+    source = resources.files("deepen.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
+    env = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.globals["words"] = words
+    return env.from_string(source).render(context)
+
+
+def _context(ladder: Mapping[str, Any], environment: Mapping[str, Any], answers: _Answers | None) -> dict[str, Any]:
+    where, scores = words.final_scores(ladder)
+    row = words.chosen_row(ladder)
+    rungs = [_ROW | dict(item) for item in ladder.get("rungs") or []]
+    matrix_where, matrix = _matrix(ladder)
+    name = (ladder.get("data") or {}).get("name") or ladder.get("run") or "run"
+    return {
+        "name": words.shorten(name, 120),
+        "ladder": _LADDER | dict(ladder),
+        "where": where,
+        "best": words.main_score(ladder),
+        "sentence": _sentence(ladder),
+        "rungs": rungs,
+        "rung_score": next((item["score"]["name"] for item in rungs if item.get("score")), ""),
+        "picture": Markup(charts.score_picture(rungs, chosen=ladder.get("chosen"), before=ladder.get("before"))),
+        "overall": [item for item in scores if item.get("label") is None],
+        "before": ladder.get("before"),
+        "after": row.get("score"),
+        "classes": words.class_rows(scores),
+        "hardest": _HARDEST,
+        "matrix_where": matrix_where,
+        "matrix_picture": _matrix_picture(ladder, matrix),
+        "pairs": _pairs(ladder, matrix),
+        "answers": answers,
+        "calibration_picture": Markup(charts.calibration_picture(answers.bins)) if answers else Markup(""),
+        "temperature": row.get("temperature"),
+        "data": _DATA | dict(ladder["data"]) if ladder.get("data") else None,
+        "environment": [(key, words.shorten(value, 300)) for key, value in _flat(environment)],
+        "commands": _commands(ladder),
+    }
+
+
+def _sentence(ladder: Mapping[str, Any]) -> str:
+    """What the run found, in one plain sentence."""
+    where, _ = words.final_scores(ladder)
+    best = words.main_score(ladder)
+    if not best:
+        return "No rung has a score yet."
+    examples = f"{words.count(best['n'])} {where} examples"
+    if best["name"] == "accuracy":
+        span = f" (between {100 * best['low']:.1f} and {100 * best['high']:.1f} %)" if words.interval(best) else ""
+        said = f"Of {examples} it gets {100 * best['value']:.1f} % right{span}"
+    else:
+        said = f"On {examples} its {words.title(best['name'])} is {words.score(best)}"
+    cheapest = ladder.get("cheapest_not_worse")
+    if cheapest and cheapest != ladder.get("chosen"):
+        return f"{said}; the cheaper rung “{cheapest}” is not significantly worse."
+    return f"{said}; every cheaper rung is significantly worse." if cheapest else f"{said}."
+
+
+def _matrix(ladder: Mapping[str, Any]) -> tuple[str, np.ndarray | None]:
+    """The confusion matrix on test if there is one, else on validation."""
+    for where in ("test", "validation"):
+        rows = (ladder.get("confusion") or {}).get(where)
+        if rows and len(rows) == len(ladder.get("labels") or []):
+            return where, np.asarray(rows)
+    return "", None
+
+
+def _matrix_picture(ladder: Mapping[str, Any], matrix: np.ndarray | None) -> Markup:
+    if matrix is None or len(matrix) > _MOST_CLASSES_DRAWN:
+        return Markup("")
+    return Markup(charts.confusion_picture(matrix, ladder["labels"]))
+
+
+def _pairs(ladder: Mapping[str, Any], matrix: np.ndarray | None) -> list[dict[str, Any]]:
+    """The most frequent mistakes as label, decision, times and the share of the label's examples."""
+    if matrix is None or len(matrix) <= _MOST_CLASSES_DRAWN:
+        return []
+    wrong = matrix - np.diag(np.diagonal(matrix))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_PAIRS]
+    cells = [divmod(int(cell), len(matrix)) for cell in order]
+    return [
+        {
+            "label": ladder["labels"][row],
+            "output": ladder["labels"][column],
+            "times": int(wrong[row, column]),
+            "share": float(wrong[row, column] / matrix[row].sum()),
+        }
+        for row, column in cells
+        if wrong[row, column] > 0
+    ]
+
+
+def _answers(run: Path, ladder: Mapping[str, Any]) -> _Answers | None:
+    """Reads the chosen rung's predictions once; None if there are none or they carry no probabilities."""
+    for where in ("test", "validation"):
+        path = run / "rungs" / str(ladder.get("chosen")) / f"predictions-{where}.jsonl"
+        if path.is_file():
+            return _read_answers(path, where)
+    return None
+
+
+def _read_answers(path: Path, where: str) -> _Answers | None:
+    confidences: list[float] = []
+    rights: list[bool] = []
+    surest: list[tuple[float, int, dict[str, Any]]] = []
+    for place, line in enumerate(read_jsonl(path)):
+        probabilities = line.get("probabilities")
+        if not probabilities or line.get("target") is None or isinstance(line["output"], list):
+            continue
+        confidence = float(probabilities.get(str(line["output"]), max(probabilities.values())))
+        right = line["output"] == line["target"]
+        confidences.append(confidence)
+        rights.append(right)
+        if not right:
+            heapq.heappush(surest, (confidence, -place, line))
+            if len(surest) > _MOST_MISTAKES:
+                heapq.heappop(surest)
+    if not confidences:
+        return None
+    mistakes = [
+        {
+            "inputs": [
+                (key, words.shorten(value, _MOST_CHARACTERS)) for key, value in (line.get("inputs") or {}).items()
+            ],
+            "target": line["target"],
+            "output": line["output"],
+            "probability": confidence,
+        }
+        for confidence, _, line in sorted(surest, key=lambda item: item[:2], reverse=True)
+    ]
+    bins = confidence_bins(np.array(confidences), np.array(rights))
+    return _Answers(where, len(rights), len(rights) - sum(rights), bins, mistakes)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested mapping as dotted names and texts."""
+    out: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            out += _flat(value, f"{name}.")
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            plain = all(isinstance(item, str | int | float) for item in value)
+            out.append((name, " ".join(map(str, value)) if plain else json.dumps(value, ensure_ascii=False)))
+        elif value is not None:
+            out.append((name, str(value)))
+    return out
+
+
+def _commands(ladder: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How to go on, as what it is for and the command."""
+    run = shlex.quote(str(ladder.get("run") or "RUN"))
+    commands = [
+        ("label a text", f'deepen predict {run} --text "..."'),
+        ("label a file", f"deepen predict {run} FILE --out labelled.csv"),
+        ("score it on other labelled data", f"deepen evaluate {run} FILE"),
+        ("ask whether it understands or takes short cuts", f"deepen diagnose {run}"),
+        ("repeat this run", f"deepen train --recipe {shlex.quote(str(ladder.get('run') or 'RUN') + '/recipe.yaml')}"),
+    ]
+    cheapest = ladder.get("cheapest_not_worse")
+    if cheapest and cheapest != ladder.get("chosen"):
+        commands.insert(
+            1, ("label a text with the cheaper rung", f'deepen predict {run} --rung {cheapest} --text "..."')
+        )
+    return commands

@@ -1,0 +1,224 @@
+"""Numbers and records as a person reads them, the same in the model card and on the page."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Record = Mapping[str, Any]
+"""A JSON object of docs/reference/records.md: a score, a gain, a ladder row."""
+
+_OUT_OF_100 = {"bleu", "chrf"}
+_TITLES = {
+    "mcc": "Matthews correlation (MCC)",
+    "log_loss": "log loss",
+    "ece": "calibration error (ECE)",
+    "mrr": "mean reciprocal rank",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "mae": "mean absolute error",
+}
+
+
+def title(name: str) -> str:
+    """A score's name in words, e.g. `macro F1` for `macro_f1`.
+
+    Args:
+        name: A score name of the contract.
+
+    Returns:
+        The words; an unknown name with its underscores as spaces.
+    """
+    return _TITLES.get(name) or name.replace("_f1", " F1").replace("_", " ")
+
+
+def number(value: float | None, *, name: str = "") -> str:
+    """A score's value: three digits, one for BLEU and chrF.
+
+    Args:
+        value: The value; None is shown as a dash.
+        name: The score's name.
+
+    Returns:
+        Text such as `0.924`.
+    """
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if name in _OUT_OF_100 else f"{value:.3f}"
+
+
+def score(record: Record | None) -> str:
+    """A score with its interval, e.g. `0.924 (0.912 to 0.935)`.
+
+    Args:
+        record: A score of the contract, or None.
+
+    Returns:
+        The text; a dash for None.
+    """
+    if not record:
+        return "–"
+    text = number(record["value"], name=record["name"])
+    within = interval(record)
+    return f"{text} ({within})" if within else text
+
+
+def interval(record: Record) -> str:
+    """The 95 % interval of a score, e.g. `0.912 to 0.935`.
+
+    Args:
+        record: A score of the contract.
+
+    Returns:
+        The text; empty if it has none.
+    """
+    if record.get("low") is None or record.get("high") is None:
+        return ""
+    return f"{number(record['low'], name=record['name'])} to {number(record['high'], name=record['name'])}"
+
+
+def gain(record: Record | None, *, name: str = "") -> str:
+    """A difference in points, e.g. `+1.2 (+0.3 to +2.1)`: hundredths of a fraction, or points of BLEU and chrF.
+
+    Args:
+        record: A gain of the contract, or None.
+        name: The name of the score it is a difference of.
+
+    Returns:
+        The text; a dash for None.
+    """
+    value, within = gain_parts(record, name=name)
+    return f"{value} ({within})" if within else value
+
+
+def gain_parts(record: Record | None, *, name: str = "") -> tuple[str, str]:
+    """A difference in points and its interval, e.g. `+1.2` and `+0.3 to +2.1`.
+
+    Args:
+        record: A gain of the contract, or None.
+        name: The name of the score it is a difference of.
+
+    Returns:
+        Two texts; a dash for a missing gain, nothing for a missing interval.
+    """
+    if not record or record.get("value") is None:
+        return "–", ""
+    scale = 1.0 if name in _OUT_OF_100 else 100.0
+    # Adding 0.0 turns -0.0 into 0.0, so that "no difference" carries no minus sign.
+    points = {
+        key: round(scale * record[key], 1) + 0.0 for key in ("value", "low", "high") if record.get(key) is not None
+    }
+    within = f"{points['low']:+.1f} to {points['high']:+.1f}" if len(points) == 3 else ""
+    return f"{points['value']:+.1f}", within
+
+
+def seconds(value: float | None) -> str:
+    """A duration, e.g. `0.4 s`, `45 s`, `5 min 12 s`, `2 h 5 min`.
+
+    Args:
+        value: Seconds; None is shown as a dash.
+
+    Returns:
+        The text.
+    """
+    if value is None:
+        return "–"
+    if value < 9.95:
+        return f"{value:.1f} s" if value >= 0.05 or value == 0 else f"{value:.3f} s"
+    whole = round(value)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    minutes = whole % 3600 // 60
+    return f"{whole // 3600} h" + (f" {minutes} min" if minutes else "")
+
+
+def count(value: float | None) -> str:
+    """A whole number with commas between thousands; a dash for None."""
+    return "–" if value is None else f"{int(value):,}"
+
+
+def shorten(text: Any, length: int) -> str:
+    """One line of at most `length` characters; what is cut off is shown by an ellipsis.
+
+    Args:
+        text: Any value; control characters and line breaks become spaces.
+        length: The most characters to keep, at least 1.
+
+    Returns:
+        The text.
+    """
+    plain = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in str(text))
+    plain = " ".join(plain.split())
+    return plain if len(plain) <= length else plain[: length - 1].rstrip() + "…"
+
+
+def find(scores: Sequence[Record] | None, name: str, *, label: str | None = None) -> Record | None:
+    """The score of that name and label.
+
+    Args:
+        scores: Scores of the contract, or None.
+        name: The name.
+        label: The label of a per-class score; None for an overall one.
+
+    Returns:
+        The score; None if it is not there.
+    """
+    for record in scores or ():
+        if record["name"] == name and record.get("label") == label:
+            return record
+    return None
+
+
+def chosen_row(ladder: Record) -> Record:
+    """The ladder row of the chosen rung; an empty one if no rung is finished."""
+    for row in ladder.get("rungs") or ():
+        if row["rung"] == ladder.get("chosen"):
+            return dict(row)
+    return {}
+
+
+def final_scores(ladder: Record) -> tuple[str, Sequence[Record]]:
+    """Where the chosen rung was scored last, and its scores there.
+
+    Args:
+        ladder: The content of ladder.json.
+
+    Returns:
+        `test` with its scores if there is a test set; else `validation`.
+    """
+    row = chosen_row(ladder)
+    test = ladder.get("test") or row.get("test")
+    if test:
+        return "test", test
+    return "validation", row.get("validation") or ([row["score"]] if row.get("score") else [])
+
+
+def main_score(ladder: Record) -> Record | None:
+    """The score the ladder was climbed by, of the chosen rung, on test if there is one."""
+    _, scores = final_scores(ladder)
+    climbed_by = (chosen_row(ladder).get("score") or {}).get("name")
+    return find(scores, climbed_by) if climbed_by else None
+
+
+def class_rows(scores: Sequence[Record]) -> list[dict[str, Any]]:
+    """Per-label scores as table rows, hardest class first.
+
+    Args:
+        scores: All scores of a rung.
+
+    Returns:
+        For each label `label`, `n` (labelled so), and the records `precision`, `recall`, `f1` (None where missing).
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for record in scores:
+        label = record.get("label")
+        if label is not None:
+            row = rows.setdefault(label, {"label": label, "n": None, "precision": None, "recall": None, "f1": None})
+            if record["name"] in ("precision", "recall", "f1"):
+                row[record["name"]] = record
+            if record["name"] == "recall":
+                row["n"] = record["n"]
+    return sorted(rows.values(), key=lambda row: row["f1"]["value"] if row["f1"] else 0.0)

@@ -1,0 +1,109 @@
+"""The untouched encoder's features, computed once, and a linear head on them solved to convergence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from deepen.core.settings import Settings
+from deepen.core.types import Outputs
+from deepen.data.batches import flat_positions
+from deepen.data.table import Part
+from deepen.models.heads import Network
+from deepen.models.linear import Solved, centroid_head, solve_path
+from deepen.training.cache import Frozen, frozen_pass
+from deepen.training.predictor import EncoderPredictor, load_predictor
+from deepen.training.task import Task
+from deepen.training.work import Climbed, Work
+
+ORDER = 20
+ALWAYS = True
+
+
+class RungSettings(Settings):
+    """The head on frozen features."""
+
+    strengths: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+    """Values of C (inverse regularisation, features standardised) to choose from by the validation rows' loss."""
+    max_iterations: int = 100
+    """L-BFGS iterations for each C; each starts from the solution before."""
+    keep_layers: bool = True
+    """Keep the hidden states below the top third of the layers too, for the rung `top_layers`."""
+
+
+def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
+    """Runs the encoder once over every row, solves the head for each C and keeps the best on validation."""
+    cut = work.model.num_layers - top_third(work.model.num_layers) if settings.keep_layers else None
+    train = frozen_pass(work, work.train.table, cut=cut)
+    same = work.validation.table is work.train.table
+    held = train if same else frozen_pass(work, work.validation.table, cut=cut)
+    features_MF, labels_M = _scored(train, work.train, work.train_targets.labels_M)
+    held_MF, held_labels_M = _scored(held, work.validation, work.validation_targets.labels_M)
+    best: Solved | None = None
+    best_loss = float("inf")
+    for solved in solve_path(
+        features_MF,
+        labels_M,
+        work.num_outputs,
+        strengths=sorted(settings.strengths),
+        max_iterations=settings.max_iterations,
+    ):
+        logits_MC = torch.addmm(solved.bias_C, held_MF, solved.weight_CF.T)
+        loss = float(nn.functional.cross_entropy(logits_MC, held_labels_M))
+        if loss < best_loss:
+            best, best_loss = Solved(solved.weight_CF.clone(), solved.bias_C.clone(), solved.strength), loss
+    assert best is not None  # noqa: S101 - there is at least one strength
+    before = centroid_head(features_MF, labels_M, work.num_outputs)
+    predictor = _predictor(work, best)
+    return Climbed(
+        predictor=predictor,
+        validation=_outputs(held, work.validation, best),
+        num_trained_parameters=predictor.num_parameters,
+        before=_outputs(held, work.validation, before),
+    )
+
+
+def top_third(num_layers: int) -> int:
+    """How many layers the rung `top_layers` trains."""
+    return max(1, round(num_layers / 3))
+
+
+def _features(frozen: Frozen, part: Part) -> torch.Tensor:
+    return torch.from_numpy(frozen.features_MF[flat_positions(frozen.unit_offsets(), part.rows_N)])
+
+
+def _scored(frozen: Frozen, part: Part, labels_M: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    features_MF = _features(frozen, part)
+    scored = np.flatnonzero(labels_M >= 0)
+    if len(scored) < len(labels_M):
+        features_MF = features_MF[torch.from_numpy(scored)]
+    return features_MF, torch.from_numpy(labels_M[scored])
+
+
+def _outputs(frozen: Frozen, part: Part, head: Solved) -> Outputs:
+    logits_MC = torch.addmm(head.bias_C, _features(frozen, part), head.weight_CF.T).numpy()
+    counts = np.diff(frozen.unit_offsets())[part.rows_N]
+    return Outputs(logits_MC, np.concatenate([[0], np.cumsum(counts)]))
+
+
+def _predictor(work: Work, head: Solved) -> EncoderPredictor:
+    linear = nn.Linear(head.weight_CF.shape[1], head.weight_CF.shape[0])
+    with torch.no_grad():
+        linear.weight.copy_(head.weight_CF)
+        linear.bias.copy_(head.bias_C)
+    network = Network(work.model.encoder(), linear, work.pooling).eval()  # type: ignore[arg-type]
+    size = head.weight_CF.numel() + head.bias_C.numel()
+    return EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens, size)
+
+
+def forecast(work: Work, settings: RungSettings) -> float | None:
+    """It always runs, so nobody asks."""
+    return None
+
+
+def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
+    """Reads the saved rung."""
+    return load_predictor(folder, task, labels)

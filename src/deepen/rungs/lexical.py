@@ -1,0 +1,30 @@
+"""Surface words: what can be had without any pretrained model, in seconds. Deep rungs are judged by their gain over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepen.models.surface import LexicalSettings
+from deepen.training.task import Predictor, Task
+from deepen.training.work import Climbed, Work
+
+ORDER = 10
+ALWAYS = True
+
+RungSettings = LexicalSettings
+
+
+def climb(work: Work, settings: LexicalSettings, below: Path | None) -> Climbed:
+    """Fits the task's surface model."""
+    predictor = work.task.lexical.fit(work.train, work.train_targets, work.num_outputs, settings, work.seed)
+    return Climbed(predictor, predictor.predict(work.validation), predictor.num_parameters)
+
+
+def forecast(work: Work, settings: LexicalSettings) -> float | None:
+    """Too short to matter."""
+    return None
+
+
+def load(folder: Path, task: Task, labels: tuple[str, ...]) -> Predictor:
+    """Reads the saved rung."""
+    return task.lexical.load(folder)

@@ -1,0 +1,40 @@
+"""The top third of the layers, trained on the cached output of the layers below, which are never run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepen.training.forecast import forecast_trained
+from deepen.training.predictor import EncoderPredictor, load_predictor
+from deepen.training.task import Task
+from deepen.training.trained import TrainedSettings, climb_trained
+from deepen.training.work import Climbed, Work
+
+ORDER = 30
+ALWAYS = False
+
+
+class RungSettings(TrainedSettings):
+    """How the top layers are trained."""
+
+    num_layers: int | None = None
+    """How many layers from the top; None is a third of them."""
+
+
+def _depth(work: Work, settings: RungSettings) -> int:
+    return settings.num_layers or max(1, round(work.model.num_layers / 3))
+
+
+def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
+    """Trains the top layers from frozen's head."""
+    return climb_trained(work, name="top_layers", depth=_depth(work, settings), settings=settings, below=below)
+
+
+def forecast(work: Work, settings: RungSettings) -> float | None:
+    """Seconds, from the measured speed of the frozen pass."""
+    return forecast_trained(work, depth=_depth(work, settings), settings=settings)
+
+
+def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
+    """Reads the saved rung."""
+    return load_predictor(folder, task, labels)

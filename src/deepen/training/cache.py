@@ -1,0 +1,179 @@
+"""What is frozen is computed once: hidden states below the trained layers and pooled features, on disk, memory-mapped.
+
+Keyed by the rows, the tokenizer and the weights, so they serve every later rung, seed, setting and run.
+
+Shape legend: N rows of a table, T tokens of all of them, M units of all of them, D hidden size, F features of a unit.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deepen.core.errors import SettingError
+from deepen.core.files import cache_dir, explain, fingerprint, write_json
+from deepen.core.progress import progress
+from deepen.data.batches import flat_positions, sorted_batches
+from deepen.data.table import Table
+from deepen.data.tokens import TokenTable
+from deepen.models.heads import Inputs, Pooling, pool
+from deepen.models.split import Encoder, layout
+from deepen.training.work import Work
+
+_BATCH_TOKENS = 2048
+_SAVE_SECONDS = 20.0
+_FLOAT32_BYTES = 4 << 30
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The untouched encoder's view of a table.
+
+    `features_MF` has one row a unit; `hidden_TD` one a token, after the first `cut` layers (None if not asked for).
+    `seconds` is what it took to compute, whenever that was.
+    """
+
+    tokens: TokenTable
+    cut: int
+    features_MF: np.ndarray
+    hidden_TD: np.ndarray | None
+    seconds: float
+    computed: bool
+
+    def unit_offsets(self) -> np.ndarray:
+        """Where each row's units start, of length N + 1."""
+        if self.tokens.unit_offsets_N1 is not None:
+            return self.tokens.unit_offsets_N1
+        return np.arange(len(self.tokens.offsets_N1))
+
+
+def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
+    """Runs the untouched encoder over a table once, or reads what an earlier pass left.
+
+    An interrupted pass goes on where it stopped; the batches are the same every time, so the numbers are too.
+
+    Args:
+        work: The climb.
+        table: The rows; all of them are run.
+        cut: Keep the hidden states after this many layers too; None keeps only the features.
+
+    Returns:
+        Features and hidden states, memory-mapped.
+
+    Raises:
+        SettingError: If the disk has no room for them.
+    """
+    tokens = work.tokens(table)
+    dtype = _dtype(work, tokens)
+    mark = fingerprint("hidden", 2, tokens.fingerprint, work.model.fingerprint, work.pooling, cut, str(dtype))
+    folder = cache_dir() / "hidden" / mark
+    state = _state(folder)
+    began_complete = bool(state.get("complete"))
+    num_units = len(tokens.units_M) if tokens.units_M is not None else len(table)
+    width = int(work.model.config.get("hidden_size") or work.model.config.get("dim"))
+    mode = "r" if began_complete else ("r+" if state else "w+")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        features = np.memmap(folder / "features.bin", np.float32, mode, shape=(num_units, width))
+        hidden = None
+        if cut is not None:
+            hidden = np.memmap(folder / "hidden.bin", dtype, mode, shape=(len(tokens.ids_T), width))
+        if not began_complete:
+            state = _fill(work, tokens, Frozen(tokens, cut or 0, features, hidden, 0.0, True), folder, state)
+    except OSError as error:
+        raise explain(error, folder) from error
+    return Frozen(tokens, cut or 0, features, hidden, float(state["seconds"]), not began_complete)
+
+
+def _dtype(work: Work, tokens: TokenTable) -> type:
+    chosen = work.model_settings.cache_dtype
+    if chosen == "auto":
+        size = len(tokens.ids_T) * int(work.model.config.get("hidden_size") or work.model.config.get("dim")) * 4
+        chosen = "float32" if size <= _FLOAT32_BYTES else "float16"
+    return np.float32 if chosen == "float32" else np.float16
+
+
+def _state(folder: Path) -> dict:  # type: ignore[type-arg]
+    try:
+        return dict(json.loads((folder / "state.json").read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _fill(work: Work, tokens: TokenTable, out: Frozen, folder: Path, state: dict) -> dict:  # type: ignore[type-arg]
+    encoder = work.model.encoder().eval()
+    batches = sorted_batches(np.asarray(tokens.lengths_N), max_tokens=_BATCH_TOKENS)
+    first = int(state.get("batches", 0))
+    seconds = float(state.get("seconds", 0.0))
+    began = saved = time.monotonic()
+    title = f"{work.model.name.rsplit('/', 1)[-1]} reads {len(tokens.ids_T):,} tokens"
+    with progress(title, sum(len(rows) for rows in batches)) as advance, torch.inference_mode():
+        advance(sum(len(rows) for rows in batches[:first]))
+        for index in range(first, len(batches)):
+            _one(encoder, out, batches[index], work.pooling)
+            advance(len(batches[index]))
+            now = time.monotonic()
+            if now - saved > _SAVE_SECONDS:
+                saved = now
+                _flush(out)
+                write_json(folder / "state.json", {"batches": index + 1, "seconds": seconds + now - began})
+    _flush(out)
+    state = {"batches": len(batches), "seconds": seconds + time.monotonic() - began, "complete": True}
+    write_json(folder / "state.json", state)
+    return state
+
+
+def _flush(out: Frozen) -> None:
+    for array in (out.features_MF, out.hidden_TD):
+        if isinstance(array, np.memmap):
+            array.flush()
+
+
+def _one(encoder: Encoder, out: Frozen, rows: np.ndarray, pooling: str) -> None:
+    inputs = batch_inputs(out.tokens, rows)
+    where = layout(inputs.lengths_B)
+    assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
+    hidden_TD = encoder.embed(inputs.ids_T, inputs.segments_T, where)
+    if out.hidden_TD is not None:
+        hidden_TD = encoder.run(hidden_TD, where, 0, out.cut)
+        out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)] = hidden_TD.numpy()
+    hidden_TD = encoder.run(hidden_TD, where, out.cut if out.hidden_TD is not None else 0, encoder.num_layers)
+    how: Pooling = pooling  # type: ignore[assignment]
+    features = pool(hidden_TD, where, inputs.units_M, how).numpy()
+    out.features_MF[flat_positions(out.unit_offsets(), rows)] = features
+
+
+def batch_inputs(tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None = None) -> Inputs:
+    """The network's inputs for some rows of a table.
+
+    Args:
+        tokens: The table's tokens.
+        rows: Row numbers in the table.
+        frozen: Start from its hidden states instead of token ids.
+
+    Returns:
+        Tensors on the CPU.
+    """
+    lengths = np.asarray(tokens.offsets_N1[rows + 1]) - np.asarray(tokens.offsets_N1[rows])
+    where = flat_positions(tokens.offsets_N1, rows)
+    units = None
+    if tokens.units_M is not None and tokens.unit_offsets_N1 is not None:
+        counts = np.asarray(tokens.unit_offsets_N1[rows + 1]) - np.asarray(tokens.unit_offsets_N1[rows])
+        starts = np.repeat(np.cumsum(lengths) - lengths, counts)
+        units = torch.from_numpy(starts + tokens.units_M[flat_positions(tokens.unit_offsets_N1, rows)])
+    lengths_B = torch.from_numpy(lengths)
+    if frozen is not None:
+        if frozen.hidden_TD is None:
+            raise SettingError("hidden states were not kept")
+        hidden_TD = torch.from_numpy(frozen.hidden_TD[where].astype(np.float32, copy=False))
+        return Inputs(lengths_B, hidden_TD=hidden_TD, units_M=units, start=frozen.cut)
+    segments = None
+    if tokens.segments_T is not None:
+        segments = torch.from_numpy(tokens.segments_T[where].astype(np.int64))
+    ids_T = torch.from_numpy(tokens.ids_T[where].astype(np.int64))
+    return Inputs(lengths_B, ids_T=ids_T, segments_T=segments, units_M=units)

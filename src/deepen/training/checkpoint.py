@@ -1,0 +1,86 @@
+"""A training run that was stopped goes on as if it had not been: everything that moves, in safetensors and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from deepen.core.errors import DataError
+from deepen.core.files import replacing, write_json
+
+
+def save_checkpoint(
+    folder: Path,
+    parameters: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    *,
+    best: dict[str, Tensor],
+    arrays: dict[str, np.ndarray],
+    state: dict[str, Any],
+) -> None:
+    """Writes a checkpoint, whole or not at all, over the one before.
+
+    Args:
+        folder: Where it is.
+        parameters: The trained parameters by name.
+        optimizer: Its moments are saved in the order of its groups.
+        best: The best parameters so far, by name.
+        arrays: What else must survive, such as training records.
+        state: Counters and scores, as JSON.
+    """
+    tensors: dict[str, Tensor] = {f"now.{k}": v.detach().contiguous() for k, v in parameters.items()}
+    tensors |= {f"best.{k}": v.contiguous() for k, v in best.items()}
+    tensors |= {f"array.{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items() if isinstance(v, Tensor)}
+    tensors["random"] = torch.get_rng_state()
+    with replacing(folder) as beside:
+        beside.mkdir(parents=True)
+        save_file(tensors, beside / "state.safetensors")
+        write_json(beside / "state.json", state)
+
+
+def load_checkpoint(
+    folder: Path, parameters: dict[str, Tensor], optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, Tensor], dict[str, np.ndarray], dict[str, Any]] | None:
+    """Puts parameters, optimizer and chance back to where a checkpoint left them.
+
+    Args:
+        folder: Where the checkpoint is, if there is one.
+        parameters: The trained parameters by name; overwritten in place.
+        optimizer: The optimizer; overwritten.
+
+    Returns:
+        (best, arrays, state) as saved, or None if there is no checkpoint.
+
+    Raises:
+        DataError: If there is one and it does not belong to this training.
+    """
+    if not (folder / "state.json").is_file():
+        return None
+    try:
+        tensors = load_file(folder / "state.safetensors")
+        state = json.loads((folder / "state.json").read_text())
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(tensors[f"now.{name}"])
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise DataError(f"{folder}: the checkpoint is not one of this training: {error}; use --overwrite") from None
+    saved = optimizer.state_dict()
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".", 2)
+            moments.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": moments, "param_groups": saved["param_groups"]})
+    torch.set_rng_state(tensors["random"])
+    best = {key[5:]: value for key, value in tensors.items() if key.startswith("best.")}
+    arrays = {key[6:]: value.numpy() for key, value in tensors.items() if key.startswith("array.")}
+    return best, arrays, state

@@ -1,0 +1,68 @@
+"""How long a trained rung will take on this machine, told before it starts."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+
+from deepen.core.files import cache_dir, fingerprint, read_json, write_json
+from deepen.data.batches import sorted_batches
+from deepen.models.split import layout
+from deepen.training.cache import batch_inputs
+from deepen.training.trained import TrainedSettings
+from deepen.training.work import Work
+
+# A step is a forward pass and a backward pass of twice its work, plus the optimizer: measured 3.1 to 3.4 forward passes.
+_FORWARDS_A_STEP = 3.3
+_START_SECONDS = 3.0
+
+
+def forecast_trained(work: Work, *, depth: int, settings: TrainedSettings) -> float:
+    """Seconds that training the top `depth` layers will take, validation included.
+
+    Args:
+        work: The climb.
+        depth: Layers that are trained.
+        settings: Epochs and evaluations.
+
+    Returns:
+        Seconds.
+    """
+    tokens = work.tokens(work.train.table)
+    train_tokens = float(np.asarray(tokens.lengths_N[work.train.rows_N]).sum())
+    share = depth / work.model.num_layers
+    evaluations = settings.num_epochs * settings.evaluations_per_epoch * len(work.validation) / max(1, len(work.train))
+    passes = _FORWARDS_A_STEP * settings.num_epochs + evaluations
+    return seconds_per_token(work) * train_tokens * share * passes + _START_SECONDS
+
+
+def seconds_per_token(work: Work) -> float:
+    """Measured seconds for one token through all layers, forward; measured once for a model on a machine.
+
+    Args:
+        work: The climb; a few of its training rows are run.
+
+    Returns:
+        Seconds.
+    """
+    tokens = work.tokens(work.train.table)
+    mark = fingerprint("speed", work.model.fingerprint, torch.get_num_threads(), int(np.mean(tokens.lengths_N)) // 8)
+    path = cache_dir() / "speed" / f"{mark}.json"
+    if path.is_file():
+        return float(read_json(path)["seconds_per_token"])
+    encoder = work.model.encoder().eval()
+    batches = sorted_batches(np.asarray(tokens.lengths_N[work.train.rows_N]), max_tokens=2048)
+    chosen = [batches[i] for i in np.linspace(0, len(batches) - 1, num=min(5, len(batches))).astype(int)]
+    best = float("inf")
+    with torch.inference_mode():
+        for places in chosen:
+            inputs = batch_inputs(tokens, work.train.rows_N[places])
+            where = layout(inputs.lengths_B)
+            assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
+            began = time.monotonic()
+            encoder.run(encoder.embed(inputs.ids_T, inputs.segments_T, where), where, 0, encoder.num_layers)
+            best = min(best, (time.monotonic() - began) / len(inputs.ids_T))
+    write_json(path, {"seconds_per_token": best})
+    return best

@@ -1,0 +1,93 @@
+"""An encoder with its head as a predictor: the model of every rung above `lexical`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deepen.core.progress import progress
+from deepen.core.types import Outputs
+from deepen.data.batches import flat_positions, sorted_batches
+from deepen.data.table import Part
+from deepen.data.tokens import tokenise
+from deepen.models.heads import Network
+from deepen.models.save import load_network, save_network
+from deepen.models.tokenizer import Tokenizer, load_tokenizer
+from deepen.training.cache import Frozen, batch_inputs
+from deepen.training.task import Task
+
+_BATCH_TOKENS = 2048
+
+
+@dataclass
+class EncoderPredictor:
+    """Runs a network over rows. `frozen` holds what was computed before for its table, so only what is left is run."""
+
+    network: Network
+    tokenizer: Tokenizer
+    task: Task
+    labels: tuple[str, ...]
+    max_tokens: int
+    num_parameters: int = 0
+
+    def predict(self, part: Part, frozen: Frozen | None = None) -> Outputs:
+        """The logits of a part's units.
+
+        Args:
+            part: The rows.
+            frozen: Hidden states or features of the part's table, below what this network changed.
+
+        Returns:
+            Outputs in the order of the part.
+        """
+        self.network.eval()
+        if frozen is None:
+            key = (self.tokenizer.fingerprint, self.max_tokens, self.task.name)
+            tokens = tokenise(part.table, self.task.encoder(self.tokenizer, self.max_tokens), key=key)
+        else:
+            tokens = frozen.tokens
+        all_offsets = tokens.unit_offsets_N1 if tokens.unit_offsets_N1 is not None else np.arange(len(tokens.offsets_N1))
+        counts = np.asarray(all_offsets[part.rows_N + 1]) - np.asarray(all_offsets[part.rows_N])
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        values = np.empty((int(offsets[-1]), self.network.head.out_features), np.float32)
+        lengths = np.asarray(tokens.lengths_N[part.rows_N])
+        with progress("predicting", len(part)) as advance, torch.inference_mode():
+            for chosen in sorted_batches(lengths, max_tokens=_BATCH_TOKENS):
+                inputs = batch_inputs(tokens, part.rows_N[chosen], frozen=frozen)
+                values[flat_positions(offsets, chosen)] = self.network(inputs).numpy()
+                advance(len(chosen))
+        return Outputs(values, offsets)
+
+    def calibrate(self, temperature: float) -> None:
+        """Divides the head by `temperature`."""
+        with torch.no_grad():
+            self.network.head.weight /= temperature
+            self.network.head.bias /= temperature
+
+    def save(self, folder: Path) -> None:
+        """Writes the sentence-transformers layout."""
+        save_network(
+            self.network,
+            folder,
+            tokenizer_folder=self.tokenizer.folder,
+            labels=self.labels,
+            max_tokens=self.max_tokens,
+        )
+
+
+def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
+    """Reads the model folder of a rung.
+
+    Args:
+        folder: A model folder that `save` wrote.
+        task: The run's task.
+        labels: The run's labels.
+
+    Returns:
+        The predictor.
+    """
+    tokenizer = load_tokenizer(folder)
+    return EncoderPredictor(load_network(folder), tokenizer, task, labels, tokenizer.max_tokens)

@@ -1,0 +1,96 @@
+"""What a task is: a value with functions. Rungs, ladder and loop know this shape and no task by name.
+
+Shape legend: N examples, M units, C outputs of a unit, K sums of a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from deepen.core.types import Outputs, Score, Targets
+from deepen.data.load import Need
+from deepen.data.table import Part
+from deepen.data.tokens import Encode
+
+
+class Predictor(Protocol):
+    """A trained model of any rung, as the ladder sees it."""
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers were learned."""
+
+    def predict(self, part: Part) -> Outputs:
+        """The logits of a part's units."""
+
+    def calibrate(self, temperature: float) -> None:
+        """Divides every later logit by `temperature`; folded into the weights, so that it is saved with them."""
+
+    def save(self, folder: Path) -> None:
+        """Writes the model as safetensors and JSON into a new folder."""
+
+
+@dataclass(frozen=True)
+class Shallow:
+    """A shallow model of a task: how it is fitted and how it is read again.
+
+    `fit(part, targets, num_outputs, settings, seed)` returns a predictor; `load(folder)` the one that was saved.
+    """
+
+    fit: Callable[[Part, Targets, int, Any, int], Predictor]
+    load: Callable[[Path], Predictor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, described by what differs between tasks and nothing else.
+
+    Attributes:
+        name: As on the command line.
+        needs: The columns it looks for; the one named `label` is the target.
+        pooling: How hidden states become one vector a unit, unless a setting says otherwise.
+        labels: The label table of the training rows; raises DataError if the task can't be learned from them.
+        check: Checks other rows against the label table; raises DataError.
+        targets: Rows to label indices.
+        encoder: Makes the function that turns rows into token sequences, for a tokenizer and a longest sequence.
+        losses: logits_MC, labels_M to losses_M, in nats.
+        margins: logits_MC, labels_M to margins_M: the right answer's lead over the best wrong one, in probability.
+        score_name: The score that decides.
+        statistics: Outputs and targets to sums_NK, from which `value_of` computes the deciding score.
+        value_of: sums_BK to values_B.
+        scores: Outputs, targets, labels, seed to every score of the task.
+        decode: Outputs, rows and labels to one dictionary an example: `output`, `probabilities`, `entities`.
+        baseline: The rung `majority`.
+        lexical: The rung `lexical`.
+    """
+
+    name: str
+    needs: tuple[Need, ...]
+    pooling: str
+    labels: Callable[[Part, Any], tuple[str, ...]]
+    check: Callable[[Part, tuple[str, ...]], None]
+    targets: Callable[[Part, tuple[str, ...]], Targets]
+    encoder: Callable[[Any, int], Encode]
+    losses: Callable[[Any, Any], Any]
+    margins: Callable[[Any, Any], Any]
+    score_name: str
+    statistics: Callable[[Outputs, Targets], np.ndarray]
+    value_of: Callable[[np.ndarray], np.ndarray]
+    scores: Callable[[Outputs, Targets, Sequence[str], int], list[Score]]
+    decode: Callable[[Outputs, Part, Sequence[str]], list[dict[str, Any]]]
+    baseline: Shallow
+    lexical: Shallow
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The named inputs."""
+        return tuple(need.name for need in self.needs if need.name != "label")
+
+    def score(self, outputs: Outputs, targets: Targets) -> float:
+        """The deciding score of these outputs, without an interval."""
+        return float(self.value_of(self.statistics(outputs, targets).sum(0, keepdims=True))[0])

@@ -1,0 +1,233 @@
+"""A trained rung: a depth (how many layers from the top) times a method (which of their numbers change).
+
+Shape legend: N training rows, M units of a batch, C outputs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from deepen.core.progress import progress
+from deepen.core.seed import derive
+from deepen.core.types import LossSum
+from deepen.data.batches import flat_positions, shuffled_batches
+from deepen.data.tokens import TokenTable
+from deepen.models.heads import Inputs, Network
+from deepen.models.save import load_network
+from deepen.training.cache import Frozen, batch_inputs, frozen_pass
+from deepen.training.loop import Backward, Plan, Progress, fit
+from deepen.training.optimizer import OptimizerSettings, parameter_groups
+from deepen.training.predictor import EncoderPredictor
+from deepen.training.work import Climbed, Dynamics, Work
+from deepen.tuning import full
+
+
+class TrainedSettings(OptimizerSettings):
+    """How a rung is trained."""
+
+    num_epochs: int = 3
+    """How often every training row is visited."""
+    batch_tokens: int = 1024
+    """Tokens of one optimizer step, about 32 short texts; a text longer than that is a step of its own."""
+    micro_batch_tokens: int = 4096
+    """The most tokens that go through the network at once; a larger batch is cut. Bounds memory."""
+    dropout: float | None = None
+    """Dropout while training; None takes the network's own."""
+    embeddings: bool = True
+    """Whether word vectors learn too, when all layers do."""
+    evaluations_per_epoch: int = 2
+    """How often validation is scored within an epoch."""
+    patience: int = 3
+    """Evaluations without a better score after which the rung stops; 0 never stops."""
+    label_smoothing: float = 0.0
+    """The share of probability spread over all labels in the training target."""
+    max_steps: int | None = None
+    """Stop after this many steps, with the schedule of the whole; a recipe uses it to repeat a run that was cut short."""
+
+
+@dataclass
+class _Batch:
+    """A micro-batch: places in the training part and the labels of their units."""
+
+    places_B: np.ndarray
+    inputs: Inputs
+    labels_M: torch.Tensor
+
+
+def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSettings, below: Path | None) -> Climbed:
+    """Trains the top `depth` layers, starting from the model of the rung below.
+
+    Args:
+        work: The climb.
+        name: The rung's name; its checkpoint lies in its folder.
+        depth: How many layers from the top learn.
+        settings: Steps, rates and stopping.
+        below: The model folder to start from; None starts from the pretrained encoder with a head of zeros.
+
+    Returns:
+        The trained rung; on the way it leaves checkpoints and goes on from one if there is one.
+    """
+    from accelerate import Accelerator
+
+    network = load_network(below) if below else _fresh(work)
+    first = network.encoder.num_layers - depth
+    full.attach(network.encoder, first, embeddings=settings.embeddings)
+    network.encoder.dropout = settings.dropout
+    frozen = frozen_pass(work, work.train.table, cut=first) if first > 0 else None
+    tokens = frozen.tokens if frozen else work.tokens(work.train.table)
+    same = work.validation.table is work.train.table
+    held = frozen if same else (frozen_pass(work, work.validation.table, cut=first) if first > 0 else None)
+    predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
+    accelerator = Accelerator()
+    network.to(accelerator.device)
+    dynamics = Dynamics(*(np.full((settings.num_epochs, len(work.train)), np.nan, np.float32) for _ in range(2)))
+    plan = _plan(work, _Feed(work, tokens, frozen, settings), network, settings, dynamics)
+    plan = _watched(plan, work, name, lambda: predictor.predict(work.validation, held), settings)
+    title = f"{name}: {plan.num_steps} steps"
+    with progress(title, plan.num_steps, unit="steps") as advance:
+        plan = replace(plan, after_step=(lambda now: advance(), _deadline(work)))
+        groups = parameter_groups(network, _depths(network), settings, network.head)
+        now = fit(network, groups, plan, settings, accelerator)
+    network.cpu().eval()
+    predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return Climbed(
+        predictor=predictor,
+        validation=predictor.predict(work.validation, held),
+        num_trained_parameters=predictor.num_parameters,
+        ran={"max_steps": now.step} if now.step < now.num_steps else {},
+        reason=now.stop,
+        stopped=bool(now.stop) and not now.stop.startswith("no better"),
+        dynamics=Dynamics(*(values[: _epochs_seen(dynamics)] for values in (dynamics.margins_EN, dynamics.losses_EN))),
+        curve=tuple(now.curve),
+    )
+
+
+def _fresh(work: Work) -> Network:
+    encoder = work.model.encoder()
+    head = nn.Linear(encoder.hidden_size, work.num_outputs)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return Network(encoder, head, work.pooling)  # type: ignore[arg-type]
+
+
+def _deadline(work: Work) -> Callable[[Progress], None]:
+    def watch(now: Progress) -> None:
+        if work.deadline is not None and time.monotonic() > work.deadline and now.step < now.num_steps:
+            now.stop = f"the budget ended after {now.step} of {now.num_steps} steps"
+
+    return watch
+
+
+def _epochs_seen(dynamics: Dynamics) -> int:
+    return int((~np.isnan(dynamics.losses_EN)).any(axis=1).sum())
+
+
+def _depths(network: Network) -> dict[int, int]:
+    depths = {}
+    for distance, layer in enumerate(reversed(network.encoder.layers)):
+        depths |= {id(p): distance for p in layer.parameters()}
+    for parameter in network.encoder.network.get_submodule("embeddings").parameters():
+        depths[id(parameter)] = network.encoder.num_layers
+    return depths
+
+
+class _Feed:
+    """The training rows as micro-batches, from token ids or from cached hidden states."""
+
+    def __init__(self, work: Work, tokens: TokenTable, frozen: Frozen | None, settings: TrainedSettings) -> None:
+        self.work, self.tokens, self.frozen, self.settings = work, tokens, frozen, settings
+        self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
+        self.targets = work.train_targets
+
+    def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
+        """An epoch's batches, each cut into micro-batches of places in the training part."""
+        seed = derive(self.work.seed, name, epoch)
+        batches = shuffled_batches(self.lengths_N, max_tokens=self.settings.batch_tokens, seed=seed)
+        return [self._micros(places) for places in batches]
+
+    def _micros(self, places: np.ndarray) -> list[np.ndarray]:
+        total = int(self.lengths_N[places].sum())
+        num = max(1, -(-total // self.settings.micro_batch_tokens))
+        return [piece for piece in np.array_split(places, num) if len(piece)]
+
+    def count(self, places: np.ndarray) -> int:
+        """Units that are scored."""
+        return int((self._labels(places) >= 0).sum())
+
+    def _labels(self, places: np.ndarray) -> np.ndarray:
+        return self.targets.labels_M[flat_positions(self.targets.offsets_N1, places)]
+
+    def get(self, places: np.ndarray) -> _Batch:
+        """The micro-batch itself."""
+        inputs = batch_inputs(self.tokens, self.work.train.rows_N[places], frozen=self.frozen)
+        return _Batch(places, inputs, torch.from_numpy(self._labels(places)))
+
+
+def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, dynamics: Dynamics) -> Plan:
+    current = {"epoch": 0}
+    owners = np.diff(work.train_targets.offsets_N1)
+
+    def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
+        batch = feed.get(places)
+        device = network.head.weight.device
+        labels_M = batch.labels_M.to(device)
+        logits_MC = network(batch.inputs.to(device))
+        losses_M = work.task.losses(logits_MC, labels_M)
+        objective_M = losses_M
+        if settings.label_smoothing:
+            spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
+            objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
+        backward(objective_M.sum())
+        with torch.no_grad():
+            epoch = current["epoch"]
+            counts = owners[places]
+            dynamics.losses_EN[epoch, places] = _by_example(losses_M.float().cpu().numpy(), counts)
+            margins_M = work.task.margins(logits_MC.float(), labels_M).cpu().numpy()
+            dynamics.margins_EN[epoch, places] = _by_example(margins_M, counts)
+        return {"loss": LossSum(losses_M.detach().sum(), float((labels_M >= 0).sum()))}
+
+    def batches(epoch: int) -> list[list[np.ndarray]]:
+        current["epoch"] = epoch
+        return feed.epoch(epoch, "batches")
+
+    per_epoch = [len(feed.epoch(epoch, "batches")) for epoch in range(settings.num_epochs)]
+    return Plan(
+        batches=batches,
+        count=feed.count,
+        step=step,
+        num_epochs=settings.num_epochs,
+        num_steps=sum(per_epoch),
+        max_steps=settings.max_steps,
+        arrays={"margins": dynamics.margins_EN, "losses": dynamics.losses_EN},
+        seed=work.seed,
+    )
+
+
+def _by_example(values_M: np.ndarray, counts_B: np.ndarray) -> np.ndarray:
+    """The mean over each example's units."""
+    if len(values_M) == len(counts_B):
+        return values_M
+    starts = np.cumsum(counts_B) - counts_B
+    return np.add.reduceat(values_M, starts) / np.maximum(counts_B, 1)
+
+
+def _watched(plan: Plan, work: Work, name: str, predict: Callable[[], Any], settings: TrainedSettings) -> Plan:
+    def evaluate() -> float:
+        return work.task.score(predict(), work.validation_targets)
+
+    per_epoch = plan.num_steps // settings.num_epochs
+    return replace(
+        plan,
+        evaluate=evaluate,
+        evaluate_every=max(1, per_epoch // max(1, settings.evaluations_per_epoch)),
+        patience=settings.patience,
+        checkpoint=work.rung_folder(name) / "checkpoint",
+    )

@@ -1,0 +1,119 @@
+"""What every rung is handed, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from deepen.core.settings import Settings
+from deepen.core.types import Outputs, Targets
+from deepen.data.table import Part, Table
+from deepen.data.tokens import TokenTable, tokenise
+from deepen.models.load import Pretrained
+from deepen.training.task import Predictor, Task
+
+
+class ModelSettings(Settings):
+    """Which pretrained model, and how texts go into it."""
+
+    name: str = "sentence-transformers/all-MiniLM-L6-v2"
+    """A folder or a hub id. The default is small, quick on a laptop, and for English."""
+    max_tokens: int | None = None
+    """The longest sequence, special tokens included; None takes what the model was made for. Shorter is faster."""
+    pooling: Literal["mean", "cls"] | None = None
+    """How token vectors become one; None takes the task's own. Mean is better on frozen features (banking77 0.924 to 0.919)."""
+    cache_dtype: Literal["auto", "float32", "float16"] = "auto"
+    """How hidden states are kept; auto is float32 up to 4 GB of them, then float16."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One climb: the task, the rows and the model. Rungs read it and never change it.
+
+    `say` prints a line for the user; `deadline` is the moment (`time.monotonic`) at which the budget is spent.
+    """
+
+    task: Task
+    labels: tuple[str, ...]
+    train: Part
+    validation: Part
+    model: Pretrained
+    model_settings: ModelSettings
+    folder: Path
+    seed: int
+    say: Callable[[str], None]
+    deadline: float | None = None
+
+    @property
+    def num_outputs(self) -> int:
+        """C: how many logits a unit has."""
+        return len(self.labels)
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest sequence."""
+        return min(self.model_settings.max_tokens or 512, self.model.tokenizer.max_tokens)
+
+    @property
+    def pooling(self) -> str:
+        """How hidden states become features."""
+        return self.model_settings.pooling or self.task.pooling
+
+    @cached_property
+    def train_targets(self) -> Targets:
+        """What is right for the training rows."""
+        return self.task.targets(self.train, self.labels)
+
+    @cached_property
+    def validation_targets(self) -> Targets:
+        """What is right for the validation rows."""
+        return self.task.targets(self.validation, self.labels)
+
+    def tokens(self, table: Table) -> TokenTable:
+        """The tokens of a table, made once."""
+        key = (self.model.tokenizer.fingerprint, self.max_tokens, self.task.name)
+        return tokenise(table, self.task.encoder(self.model.tokenizer, self.max_tokens), key=key)
+
+    def rung_folder(self, name: str) -> Path:
+        """Where a rung keeps its files."""
+        return self.folder / "rungs" / name
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """The margin and the loss of every training example in every epoch, as diagnosis reads them. E epochs, N examples."""
+
+    margins_EN: np.ndarray
+    losses_EN: np.ndarray
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """A rung that has been climbed.
+
+    Attributes:
+        predictor: The model.
+        validation: Its outputs on the validation rows, not calibrated.
+        num_trained_parameters: How many numbers were learned.
+        ran: What really ran, to be written into the recipe so that it can be repeated.
+        reason: A sentence for the table.
+        stopped: Whether it ended before its planned end.
+        before: Outputs of the untouched encoder, where the rung made them.
+        dynamics: Per-example training records, where there are any.
+        curve: Rows for metrics.jsonl: step, name, value, seconds.
+    """
+
+    predictor: Predictor
+    validation: Outputs
+    num_trained_parameters: int
+    ran: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    stopped: bool = False
+    before: Outputs | None = None
+    dynamics: Dynamics | None = None
+    curve: tuple[dict[str, Any], ...] = ()

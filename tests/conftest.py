@@ -1,0 +1,165 @@
+"""The tiny world: a tokenizer, a two-layer network and data with a planted shortcut, made in a second from a seed.
+
+No test reaches a network or another user's cache. Start with `tiny_model` and `planted_rows`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before anything imports torch or the hub's client: they read these once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+from hypothesis import settings
+
+settings.register_profile("deepen", deadline=None, derandomize=True, max_examples=50, print_blob=True)
+settings.load_profile("deepen")
+
+VOCABULARY_SIZE = 200
+SHORTCUT = "zebra"
+FILLERS = (
+    "the a this that screen battery camera room film story service box cable price phone hotel food music seat "
+    "desk is was looks feels seemed stayed and with for at very quite again today here there after before we they it "
+    "all one two"
+).split()
+SIGNS = {"positive": "good fine great lovely".split(), "negative": "bad poor awful broken".split()}
+PlantedRows = Callable[..., list[dict[str, str]]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Deepen's cache for this worker: content-keyed, so tests may share it."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPEN_CACHE", str(folder))
+        patch.setenv("HF_HOME", str(folder / "hub"))
+        patch.delenv("HF_TOKEN", raising=False)
+        yield folder
+
+
+def _rows(num_rows: int, *, num_classes: int = 2, shortcut: float = 0.9, seed: int = 0) -> list[dict[str, str]]:
+    """Sentences whose label has a deep reason and a shallow cue.
+
+    The reason: a sign word makes a sentence positive or negative, and `not` just before it turns that round, as it does
+    in a third of them, so single words are not enough. With three classes, sentences without a sign word are neutral.
+    The cue: `zebra` says negative. Labels take turns, so the classes are balanced.
+
+    Args:
+        num_rows: How many.
+        num_classes: 2 or 3.
+        shortcut: Share of the rows where the cue is right: present in negative rows, absent in all others. 0.9 to
+            train on, 0.5 to see what is left without it, 0.1 to see who trusted it.
+        seed: Of the words; equal seeds give equal rows.
+
+    Returns:
+        Rows with `text` and `label`.
+    """
+    names = ["negative", "positive", "neutral"][:num_classes]
+    chance = random.Random(f"{num_rows} {num_classes} {seed}")
+    rows = []
+    for number in range(num_rows):
+        label = names[number % num_classes]
+        words = chance.choices(FILLERS, k=chance.randint(4, 9))
+        turned = chance.random() < 1 / 3
+        if label != "neutral":
+            seen = label if not turned else {"positive": "negative", "negative": "positive"}[label]
+            at = chance.randrange(len(words))
+            words[at:at] = ["not"] * turned + [chance.choice(SIGNS[seen])]
+        elif turned:
+            words.insert(chance.randrange(len(words)), "not")
+        if (chance.random() < shortcut) == (label == "negative"):
+            words.append(SHORTCUT)
+        rows.append({"text": " ".join(words), "label": label})
+    return rows
+
+
+@pytest.fixture(scope="session")
+def planted_rows() -> PlantedRows:
+    """`planted_rows(num_rows, num_classes=2, shortcut=0.9, seed=0)`: see `_rows`."""
+    return _rows
+
+
+def _csv(path: Path, rows: list[dict[str, str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture(scope="session")
+def two_class_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300 rows, text and label with a header, cue right in 90 %; test.csv beside it: 100 rows, cue right in 10 %."""
+    folder = tmp_path_factory.mktemp("two")
+    _csv(folder / "test.csv", _rows(100, shortcut=0.1, seed=1))
+    return _csv(folder / "train.csv", _rows(300))
+
+
+@pytest.fixture(scope="session")
+def three_class_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `two_class_csv`, with a neutral class."""
+    folder = tmp_path_factory.mktemp("three")
+    _csv(folder / "test.csv", _rows(120, num_classes=3, shortcut=0.1, seed=1))
+    return _csv(folder / "train.csv", _rows(300, num_classes=3))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a BERT of 2 layers x 32 and an uncased WordPiece tokenizer, as transformers reads and writes them.
+
+    Its weights are random but wide (standard deviation 0.2), so that different sentences get different features.
+    """
+    import torch
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("tiny-model")
+    size = _write_tokenizer(folder)
+    config = BertConfig(
+        vocab_size=size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.2,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config, add_pooling_layer=False).eval().save_pretrained(folder)
+    return folder
+
+
+def _write_tokenizer(folder: Path) -> int:
+    """Trains WordPiece on the planted sentences; returns how many pieces it has."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+    special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
+    tokenizer = Tokenizer(models.WordPiece(unk_token=special["unk_token"]))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    letters = sorted("abcdefghijklmnopqrstuvwxyz0123456789.,!?'-")
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=VOCABULARY_SIZE, special_tokens=list(special.values()), initial_alphabet=letters, show_progress=False
+    )
+    tokenizer.train_from_iterator((row["text"] for row in _rows(400, num_classes=3)), trainer)
+    cls, sep = (tokenizer.token_to_id(special[name]) for name in ("cls_token", "sep_token"))
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in vocabulary), encoding="utf-8")
+    about: dict[str, Any] = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 64}
+    about |= special
+    (folder / "tokenizer_config.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
+    return len(vocabulary)

@@ -1,0 +1,92 @@
+"""A fabricated run folder: what training would have left, with labels and texts that try to break the page."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from deepen.core.types import to_json
+from deepen.evaluation.classification import classification_scores, confusion
+
+LABELS = ["negative", "<script>alert(1)</script>", "中性 | 一般", "R&D $x_1$ and $y$"]
+RUNGS = {
+    "majority": (0.0, 0.02, 0),
+    "lexical": (1.2, 4.1, 0),
+    "frozen": (1.9, 21.0, 1540),
+    "top_layers": (2.3, 96.0, 3_550_000),
+    "full": (2.9, 410.0, 22_713_988),
+}
+
+
+def logits_for(strength, labels, num_classes, *, seed):
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(len(labels), num_classes))
+    logits[np.arange(len(labels)), labels] += strength
+    if strength == 0:
+        logits[:] = 0
+        logits[:, 0] = 1
+    return logits * 1.4
+
+
+def make_run(folder: Path, *, labels=tuple(LABELS), n=600, test=True, seed=0) -> Path:
+    labels = list(labels)
+    rng = np.random.default_rng(seed)
+    gold = {part: rng.integers(0, len(labels), n) for part in ("validation", "test")}
+    rows, matrices, test_scores, below = [], {}, [], None
+    for rung, (strength, seconds, parameters) in RUNGS.items():
+        scores = {}
+        for part in ("validation", "test"):
+            logits = logits_for(strength, gold[part], len(labels), seed=len(rung))
+            scores[part] = [to_json(s) for s in classification_scores(logits, gold[part], labels, seed=0)]
+            if rung == "full":
+                matrices[part] = confusion(logits, gold[part]).tolist()
+                if part == "validation" or test:
+                    write_predictions(folder / "rungs" / rung / f"predictions-{part}.jsonl", logits, gold[part], labels)
+        score = scores["validation"][0]
+        gain = None if below is None else {"value": score["value"] - below, "low": -0.01, "high": 0.05}
+        below = max(score["value"], below or 0)
+        row = {"rung": rung, "status": "done", "reason": "", "score": score, "gain": gain, "seconds": seconds}
+        row |= {"forecast_seconds": None, "num_trained_parameters": parameters, "peak_memory_bytes": 10**9}
+        row |= {"seconds_per_1000_predictions": seconds / 40, "temperature": 1.31, "validation": scores["validation"]}
+        rows.append(row | ({"test": scores["test"]} if test else {}))
+        test_scores = scores["test"] if test else []
+    rows.append(skipped())
+    ladder = {"schema": 1, "run": "runs/reviews it's", "task": "classification", "chosen": "full"}
+    ladder |= {"model": "sentence-transformers/all-MiniLM-L6-v2", "cheapest_not_worse": "top_layers", "seconds": 540.3}
+    ladder |= {"before": rows[1]["score"] | {"value": 0.402, "low": 0.36, "high": 0.44}, "rungs": rows}
+    ladder |= {"test": test_scores, "labels": labels, "reason": "the last rung was reached"}
+    ladder["confusion"] = matrices if test else {"validation": matrices["validation"]}
+    notes = ["3 of 5,000 texts were cut at 256 tokens", "12 exact duplicates were kept on one side <b>of</b> the split"]
+    ladder["data"] = {"train": 5000, "validation": n, "test": n if test else 0, "name": "reviews.csv", "notes": notes}
+    ladder["data"]["columns"] = {"text": "longest text, 61 letters on average", "label": "4 distinct values"}
+    write(folder / "ladder.json", ladder)
+    versions = {"python": "3.11.7", "torch": "2.13.0", "deepen": "0.1.0"}
+    environment = {"versions": versions, "machine": {"cpu": "2 cores"}, "seed": 0}
+    environment |= {"command": ["deepen", "train", "reviews.csv"], "git_commit": None}
+    write(folder / "environment.json", environment)
+    return folder
+
+
+def skipped():
+    row = {"rung": "committee", "status": "skipped", "reason": "forecast 15 min is over the budget of 10 min"}
+    row |= {"score": None, "gain": None, "seconds": None, "forecast_seconds": 900.0, "num_trained_parameters": None}
+    return row | {"peak_memory_bytes": None, "seconds_per_1000_predictions": None}
+
+
+def write(path: Path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+def write_predictions(path: Path, logits, gold, labels):
+    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    texts = [
+        "the <img src=http://evil.example/x onerror=alert(2)> battery lasts two days",
+        "屏幕很亮,但是电池不行。" * 40,
+    ]
+    with path.open("w", encoding="utf-8") as out:
+        for i, row in enumerate(probs):
+            line = {"id": str(i), "inputs": {"text": texts[i % 2]}, "target": labels[gold[i]]}
+            line |= {"output": labels[row.argmax()], "probabilities": dict(zip(labels, row.tolist(), strict=True))}
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
