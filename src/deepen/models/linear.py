@@ -66,7 +66,7 @@ def solve_path(
             solver.zero_grad()
             loss = functional.cross_entropy(torch.addmm(bias, standard_MF, weight.T), labels_M)
             loss = loss + penalty * weight.square().sum()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             return loss
 
         solver.step(closure)

@@ -1,6 +1,6 @@
 """An encoder that can be cut between any two layers and never runs a padded token through a linear layer.
 
-The lower part's output can be cached and the upper part trained on it: that cut is what makes a rung of the ladder cheap.
+The lower part's output can be cached and the upper part trained on it: that cut is what makes a rung cheap.
 Tokens of a batch lie end to end (T of them); only attention looks at them as a padded grid.
 
 Shape legend: B sequences, T tokens of all of them, L the longest, D hidden size, H heads, K size of a head.
@@ -8,16 +8,19 @@ Shape legend: B sequences, T tokens of all of them, L the longest, D hidden size
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deepen.core.errors import ModelError
+
 
 class Names(NamedTuple):
-    """What an architecture calls the parts of its embeddings and of one post-norm layer."""
+    """What an architecture calls the parts of one post-norm layer, and whether positions count from the padding id."""
 
     layers: str
     query: str
@@ -28,7 +31,7 @@ class Names(NamedTuple):
     up: str
     down: str
     norm2: str
-    first_position: int = 0
+    after_padding: bool = False
 
 
 _BERT = Names(
@@ -42,7 +45,7 @@ _BERT = Names(
     down="output.dense",
     norm2="output.LayerNorm",
 )
-_ROBERTA = _BERT._replace(first_position=2)
+_ROBERTA = _BERT._replace(after_padding=True)
 _DISTILBERT = Names(
     layers="transformer.layer",
     query="attention.q_lin",
@@ -62,7 +65,7 @@ ARCHITECTURES = {
     "camembert": _ROBERTA,
     "distilbert": _DISTILBERT,
 }
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
     "relu": functional.relu,
     "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
@@ -103,7 +106,9 @@ def layout(lengths_B: Tensor) -> Layout:
     if num_tokens == longest * len(lengths_B):
         return Layout(lengths_B, owners_T, positions_T, longest, None, None)
     mask_BL = torch.arange(longest, device=lengths_B.device)[None, :] < lengths_B[:, None]
-    return Layout(lengths_B, owners_T, positions_T, longest, owners_T * longest + positions_T, mask_BL[:, None, None, :])
+    return Layout(
+        lengths_B, owners_T, positions_T, longest, owners_T * longest + positions_T, mask_BL[:, None, None, :]
+    )
 
 
 class Encoder(nn.Module):
@@ -113,15 +118,19 @@ class Encoder(nn.Module):
     adapter, a quantised layer) is used. `dropout` is the probability in training; None takes the network's own.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
-        self.network = network
+        self.network: nn.Module = network
         self.config: Any = network.config
         self.names = ARCHITECTURES[self.config.model_type]
         self.dropout: float | None = None
         self.layers: list[nn.Module] = list(network.get_submodule(self.names.layers).children())
         self.num_heads = int(self.config.num_attention_heads)
-        self.activation = _ACTIVATIONS[getattr(self.config, "hidden_act", None) or self.config.activation]
+        self.first_position = int(self.config.pad_token_id) + 1 if self.names.after_padding else 0
+        activation = getattr(self.config, "hidden_act", None) or self.config.activation
+        if activation not in _ACTIVATIONS:
+            raise ModelError(f"activation '{activation}' is not supported; choose from: {', '.join(_ACTIVATIONS)}")
+        self.activation = _ACTIVATIONS[activation]
 
     @property
     def hidden_size(self) -> int:
@@ -134,8 +143,13 @@ class Encoder(nn.Module):
         return len(self.layers)
 
     def _drop(self, x: Tensor) -> Tensor:
-        probability = self.dropout if self.dropout is not None else getattr(self.config, "hidden_dropout_prob", 0.1)
+        probability = self._probability("hidden_dropout_prob", "dropout")
         return functional.dropout(x, probability) if self.training and probability else x
+
+    def _probability(self, name: str, distilbert_name: str) -> float:
+        own = getattr(self.config, name, None)
+        chosen = self.dropout if self.dropout is not None else own
+        return float(chosen if chosen is not None else getattr(self.config, distilbert_name, None) or 0.0)
 
     def embed(self, ids_T: Tensor, segments_T: Tensor | None, where: Layout) -> Tensor:
         """Token ids to the vectors that the first layer reads.
@@ -148,9 +162,9 @@ class Encoder(nn.Module):
         Returns:
             hidden_TD.
         """
-        parts = self.network.get_submodule("embeddings")
+        parts: Any = cast(Any, self.network.get_submodule("embeddings"))
         hidden_TD = parts.word_embeddings(ids_T)
-        hidden_TD = hidden_TD + parts.position_embeddings(where.positions_T + self.names.first_position)
+        hidden_TD = hidden_TD + parts.position_embeddings(where.positions_T + self.first_position)
         types = getattr(parts, "token_type_embeddings", None)
         if types is not None:
             known = segments_T if segments_T is not None and types.num_embeddings > 1 else torch.zeros_like(ids_T)
@@ -185,9 +199,7 @@ class Encoder(nn.Module):
         return part(names.norm2)(hidden_TD + self._drop(part(names.down)(inner)))
 
     def _attend(self, query_TD: Tensor, key_TD: Tensor, value_TD: Tensor, where: Layout) -> Tensor:
-        probability = getattr(self.config, "attention_probs_dropout_prob", None) or 0.0
-        if self.dropout is not None:
-            probability = self.dropout
+        probability = self._probability("attention_probs_dropout_prob", "attention_dropout")
         mixed_BHLK = functional.scaled_dot_product_attention(
             self._grid(query_TD, where),
             self._grid(key_TD, where),

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from deepen.core.errors import ModelError
 from deepen.core.files import read_json, write_json
+from deepen.core.progress import progress
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs
 
@@ -41,6 +42,10 @@ class LexicalSettings(Settings):
     """Cross-validation uses at most this many rows x classes (but 1,000 rows at least): C hardly depends on more."""
     max_iterations: int = 60
     """L-BFGS iterations of one fit."""
+    tag_l1: float = 0.05
+    """For tagging: the penalty on the size of each weight, which drops most features; as c1 of crfsuite."""
+    tag_l2: float = 0.01
+    """For tagging: the penalty on its square; as c2 of crfsuite."""
 
 
 @dataclass
@@ -104,7 +109,7 @@ class Lexical:
         vocabulary = {
             name: {
                 "ngrams": list(v.ngram_range),
-                "terms": sorted(v.vocabulary_, key=v.vocabulary_.get),  # type: ignore[arg-type]
+                "terms": sorted(v.vocabulary_, key=v.vocabulary_.get),
             }
             for name, v in self.vectorizers.items()
         }
@@ -194,12 +199,14 @@ def _choose(matrix: Any, labels_N: np.ndarray, num_classes: int, settings: Lexic
         return strengths[len(strengths) // 2]
     folds = StratifiedKFold(settings.folds, shuffle=True, random_state=seed % (1 << 32))
     right = np.zeros(len(strengths))
-    for fit, held in folds.split(rows, labels_N[rows]):
-        known = np.unique(labels_N[rows[fit]])
-        for index, strength in enumerate(strengths):
-            weight, bias = _fit(matrix[rows[fit]], labels_N[rows[fit]], strength, settings.max_iterations)
-            guess = known[np.argmax(matrix[rows[held]] @ weight.T + bias, axis=1)]
-            right[index] += np.sum(guess == labels_N[rows[held]])
+    with progress("lexical: choosing C", settings.folds * len(strengths), unit="fits") as advance:
+        for fit, held in folds.split(rows, labels_N[rows]):
+            known = np.unique(labels_N[rows[fit]])
+            for index, strength in enumerate(strengths):
+                weight, bias = _fit(matrix[rows[fit]], labels_N[rows[fit]], strength, settings.max_iterations)
+                guess = known[np.argmax(matrix[rows[held]] @ weight.T + bias, axis=1)]
+                right[index] += np.sum(guess == labels_N[rows[held]])
+                advance()
     return strengths[int(np.argmax(right))]
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from deepen.core.progress import progress
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs
 from deepen.data.batches import flat_positions
@@ -42,20 +43,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     held = train if same else frozen_pass(work, work.validation.table, cut=cut)
     features_MF, labels_M = _scored(train, work.train, work.train_targets.labels_M)
     held_MF, held_labels_M = _scored(held, work.validation, work.validation_targets.labels_M)
-    best: Solved | None = None
-    best_loss = float("inf")
-    for solved in solve_path(
-        features_MF,
-        labels_M,
-        work.num_outputs,
-        strengths=sorted(settings.strengths),
-        max_iterations=settings.max_iterations,
-    ):
-        logits_MC = torch.addmm(solved.bias_C, held_MF, solved.weight_CF.T)
-        loss = float(nn.functional.cross_entropy(logits_MC, held_labels_M))
-        if loss < best_loss:
-            best, best_loss = Solved(solved.weight_CF.clone(), solved.bias_C.clone(), solved.strength), loss
-    assert best is not None  # noqa: S101 - there is at least one strength
+    best = _solve(work, settings, (features_MF, labels_M), (held_MF, held_labels_M))
     before = centroid_head(features_MF, labels_M, work.num_outputs)
     predictor = _predictor(work, best)
     return Climbed(
@@ -66,16 +54,36 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     )
 
 
+def _solve(work: Work, settings: RungSettings, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> Solved:
+    """The head whose loss on the held-out units is lowest; the path ends when it has risen twice in a row."""
+    best: Solved | None = None
+    best_loss, risen = float("inf"), 0
+    strengths = sorted(settings.strengths)
+    path = solve_path(*train, work.num_outputs, strengths=strengths, max_iterations=settings.max_iterations)
+    with progress("frozen: solving the head", len(strengths), unit="heads") as advance:
+        for solved in path:
+            logits_MC = torch.addmm(solved.bias_C, held[0], solved.weight_CF.T)
+            loss = float(nn.functional.cross_entropy(logits_MC, held[1]))
+            risen = risen + 1 if loss > best_loss else 0
+            if loss < best_loss:
+                best, best_loss = Solved(solved.weight_CF.clone(), solved.bias_C.clone(), solved.strength), loss
+            advance()
+            if risen == 2:
+                break
+    assert best is not None  # noqa: S101 - there is at least one strength
+    return best
+
+
 def top_third(num_layers: int) -> int:
     """How many layers the rung `top_layers` trains."""
     return max(1, round(num_layers / 3))
 
 
-def _features(frozen: Frozen, part: Part) -> torch.Tensor:
+def _features(frozen: Frozen, part: Part) -> Tensor:
     return torch.from_numpy(frozen.features_MF[flat_positions(frozen.unit_offsets(), part.rows_N)])
 
 
-def _scored(frozen: Frozen, part: Part, labels_M: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def _scored(frozen: Frozen, part: Part, labels_M: np.ndarray) -> tuple[Tensor, Tensor]:
     features_MF = _features(frozen, part)
     scored = np.flatnonzero(labels_M >= 0)
     if len(scored) < len(labels_M):

@@ -1,4 +1,4 @@
-"""Surface words: what can be had without any pretrained model, in seconds. Deep rungs are judged by their gain over it."""
+"""Surface words: what can be had without a pretrained model, in seconds. Deep rungs are judged by their gain on it."""
 
 from __future__ import annotations
 

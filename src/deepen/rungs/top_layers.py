@@ -17,6 +17,8 @@ ALWAYS = False
 class RungSettings(TrainedSettings):
     """How the top layers are trained."""
 
+    learning_rate: float = 2e-4
+    """The highest rate, per step. A few top layers bear more than the whole encoder does."""
     num_layers: int | None = None
     """How many layers from the top; None is a third of them."""
 

@@ -8,15 +8,18 @@ Shape legend: N rows of a table, T tokens of all of them, M units of all of them
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from deepen.core.errors import SettingError
-from deepen.core.files import cache_dir, explain, fingerprint, write_json
+from deepen.core.files import cache_dir, fingerprint, write_json, writing
 from deepen.core.progress import progress
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Table
@@ -72,41 +75,68 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
     dtype = _dtype(work, tokens)
     mark = fingerprint("hidden", 2, tokens.fingerprint, work.model.fingerprint, work.pooling, cut, str(dtype))
     folder = cache_dir() / "hidden" / mark
-    state = _state(folder)
-    began_complete = bool(state.get("complete"))
     num_units = len(tokens.units_M) if tokens.units_M is not None else len(table)
-    width = int(work.model.config.get("hidden_size") or work.model.config.get("dim"))
-    mode = "r" if began_complete else ("r+" if state else "w+")
-    try:
+    forms: _Forms = {"features.bin": (np.dtype(np.float32), (num_units, work.model.hidden_size))}
+    if cut is not None:
+        forms["hidden.bin"] = (np.dtype(dtype), (len(tokens.ids_T), work.model.hidden_size))
+    state = _state(folder, forms)
+    began_complete = bool(state.get("complete"))
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        features = np.memmap(folder / "features.bin", np.float32, mode, shape=(num_units, width))
-        hidden = None
-        if cut is not None:
-            hidden = np.memmap(folder / "hidden.bin", dtype, mode, shape=(len(tokens.ids_T), width))
         if not began_complete:
-            state = _fill(work, tokens, Frozen(tokens, cut or 0, features, hidden, 0.0, True), folder, state)
-    except OSError as error:
-        raise explain(error, folder) from error
-    return Frozen(tokens, cut or 0, features, hidden, float(state["seconds"]), not began_complete)
+            _reserve(folder, forms)
+        maps = {
+            name: np.memmap(folder / name, kind, "r" if began_complete else "r+", shape=shape)
+            for name, (kind, shape) in forms.items()
+        }
+        found = Frozen(tokens, cut or 0, maps["features.bin"], maps.get("hidden.bin"), 0.0, not began_complete)
+        if not began_complete:
+            state = _fill(work, tokens, found, folder, state)
+    return replace(found, seconds=float(state["seconds"]))
+
+
+_Forms = dict[str, tuple[np.dtype[Any], tuple[int, int]]]
+
+
+def _reserve(folder: Path, forms: _Forms) -> None:
+    """Takes the room on the disk at once: a memory map that outgrows the disk later would kill the process."""
+    try:
+        for name, size in _sizes(forms).items():
+            with (folder / name).open("ab") as file:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, size)
+                file.truncate(size)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _sizes(forms: _Forms) -> dict[str, int]:
+    return {name: int(np.prod(shape)) * kind.itemsize for name, (kind, shape) in forms.items()}
 
 
 def _dtype(work: Work, tokens: TokenTable) -> type:
     chosen = work.model_settings.cache_dtype
     if chosen == "auto":
-        size = len(tokens.ids_T) * int(work.model.config.get("hidden_size") or work.model.config.get("dim")) * 4
+        size = len(tokens.ids_T) * work.model.hidden_size * 4
         chosen = "float32" if size <= _FLOAT32_BYTES else "float16"
     return np.float32 if chosen == "float32" else np.float16
 
 
-def _state(folder: Path) -> dict:  # type: ignore[type-arg]
+def _state(folder: Path, forms: _Forms) -> dict[str, Any]:
+    """How far an earlier pass came; nothing if one of its files is not what it left."""
     try:
+        if any((folder / name).stat().st_size != size for name, size in _sizes(forms).items()):
+            return {}
         return dict(json.loads((folder / "state.json").read_text()))
     except (OSError, ValueError):
         return {}
 
 
-def _fill(work: Work, tokens: TokenTable, out: Frozen, folder: Path, state: dict) -> dict:  # type: ignore[type-arg]
-    encoder = work.model.encoder().eval()
+def _fill(work: Work, tokens: TokenTable, out: Frozen, folder: Path, state: dict[str, Any]) -> dict[str, Any]:
+    from accelerate import PartialState
+
+    encoder = work.model.encoder().eval().to(PartialState().device)
     batches = sorted_batches(np.asarray(tokens.lengths_N), max_tokens=_BATCH_TOKENS)
     first = int(state.get("batches", 0))
     seconds = float(state.get("seconds", 0.0))
@@ -135,16 +165,16 @@ def _flush(out: Frozen) -> None:
 
 
 def _one(encoder: Encoder, out: Frozen, rows: np.ndarray, pooling: str) -> None:
-    inputs = batch_inputs(out.tokens, rows)
+    inputs = batch_inputs(out.tokens, rows).to(next(encoder.parameters()).device)
     where = layout(inputs.lengths_B)
     assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
     hidden_TD = encoder.embed(inputs.ids_T, inputs.segments_T, where)
     if out.hidden_TD is not None:
         hidden_TD = encoder.run(hidden_TD, where, 0, out.cut)
-        out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)] = hidden_TD.numpy()
+        out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)] = hidden_TD.cpu().numpy()
     hidden_TD = encoder.run(hidden_TD, where, out.cut if out.hidden_TD is not None else 0, encoder.num_layers)
     how: Pooling = pooling  # type: ignore[assignment]
-    features = pool(hidden_TD, where, inputs.units_M, how).numpy()
+    features = pool(hidden_TD, where, inputs.units_M, how).cpu().numpy()
     out.features_MF[flat_positions(out.unit_offsets(), rows)] = features
 
 
@@ -166,6 +196,8 @@ def batch_inputs(tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None 
         counts = np.asarray(tokens.unit_offsets_N1[rows + 1]) - np.asarray(tokens.unit_offsets_N1[rows])
         starts = np.repeat(np.cumsum(lengths) - lengths, counts)
         units = torch.from_numpy(starts + tokens.units_M[flat_positions(tokens.unit_offsets_N1, rows)])
+    if tokens.sequences_S is not None and tokens.sequence_offsets_N1 is not None:
+        lengths = np.asarray(tokens.sequences_S[flat_positions(tokens.sequence_offsets_N1, rows)])
     lengths_B = torch.from_numpy(lengths)
     if frozen is not None:
         if frozen.hidden_TD is None:

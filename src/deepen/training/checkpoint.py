@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, parameters: dict[str, Tensor], optimizer: torch.optim.Optimizer
+    folder: Path, parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
 ) -> tuple[dict[str, Tensor], dict[str, np.ndarray], dict[str, Any]] | None:
     """Puts parameters, optimizer and chance back to where a checkpoint left them.
 

@@ -14,7 +14,7 @@ from deepen.training.cache import batch_inputs
 from deepen.training.trained import TrainedSettings
 from deepen.training.work import Work
 
-# A step is a forward pass and a backward pass of twice its work, plus the optimizer: measured 3.1 to 3.4 forward passes.
+# A step is a forward pass, a backward pass of twice its work and the optimizer: measured 3.1 to 3.4 forward passes.
 _FORWARDS_A_STEP = 3.3
 _START_SECONDS = 3.0
 

@@ -1,7 +1,8 @@
 """The one training loop, for tuning and for pretraining.
 
 It is handed what to train, which batches, and a `step` that owns its forward and backward pass; it knows no task and no
-method. Losses are sums with their counts, so micro-batches of unequal size add up to the batch they were cut from.
+method. Losses are sums with their counts, so micro-batches of unequal size add up to the batch they were cut from, in
+one process or several.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from deepen.core.seed import derive
 from deepen.core.types import LossSum
 from deepen.training.checkpoint import load_checkpoint, save_checkpoint
 from deepen.training.optimizer import OptimizerSettings, clip, rate_factor
+from deepen.training.team import Team
 
 Backward = Callable[[Tensor], None]
 Step = Callable[[Any, Backward], dict[str, LossSum]]
@@ -29,8 +31,8 @@ Step = Callable[[Any, Backward], dict[str, LossSum]]
 class Progress:
     """Where a training is. The loop owns it; `after_step` functions read it and may set `stop`.
 
-    `step` counts optimizer updates made, `epoch` full passes, `in_epoch` the updates of the pass under way; `factor` is the
-    plateau schedule's share of the rate.
+    `step` counts optimizer updates made, `epoch` full passes, `in_epoch` the updates of the pass under way; `factor` is
+    the plateau schedule's share of the rate.
     """
 
     step: int = 0
@@ -49,7 +51,8 @@ class Plan:
     """What the loop is to do.
 
     Attributes:
-        batches: An epoch's batches, each a list of micro-batches; the same for the same epoch.
+        batches: An epoch's batches, each a list of micro-batches; the same for the same epoch, and in every process,
+            which take turns at the micro-batches of a batch.
         count: How many units of a micro-batch are scored; the loss is divided by the sum over the batch.
         step: Runs a micro-batch forward and backward.
         num_epochs: How often all batches are visited.
@@ -108,7 +111,10 @@ def fit(
         for name, array in arrays.items():
             plan.arrays[name][...] = array
         now = Progress(**state)
-    keeper = _Keeper(model, named, optimizer, plan, best)
+    team = Team(accelerator, plan.arrays)
+    if team.rank:  # each process draws its own dropout
+        torch.manual_seed(derive(plan.seed, "training", team.rank, now.step))
+    keeper = _Keeper(model, named, optimizer, plan, best, team)
     model.train()
     while now.epoch < plan.num_epochs and not now.stop:
         batches = plan.batches(now.epoch)
@@ -116,62 +122,65 @@ def fit(
             rate = now.factor * rate_factor(now.step, plan.num_steps, settings)
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
-            _update(model, micros, plan, accelerator)
+            _update(team, micros, plan)
+            team.sum_gradients(named.values())
             clip(named.values(), settings.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             now.step += 1
             now.in_epoch += 1
-            keeper.after(now, settings)
-            if now.stop:
+            if keeper.after(now, settings):
                 break
         else:
             now.epoch, now.in_epoch = now.epoch + 1, 0
+        team.merge()
     keeper.restore_best(now)
     return now
 
 
-def _update(model: nn.Module, micros: Sequence[Any], plan: Plan, accelerator: Any) -> None:
-    """Gradients of one batch: each micro-batch's loss is divided by the count of the whole batch, over all processes."""
-    count = torch.tensor(float(sum(plan.count(micro) for micro in micros)))
-    if accelerator.num_processes > 1:
-        count = accelerator.reduce(count.to(accelerator.device), "sum") / accelerator.num_processes
-    denominator = max(float(count), 1.0)
-    for position, micro in enumerate(micros):
-        backward = lambda total: accelerator.backward(total / denominator)  # noqa: E731
-        if position + 1 < len(micros):
-            with accelerator.no_sync(model):
-                plan.step(micro, backward)
-        else:
-            plan.step(micro, backward)
+def _update(team: Team, micros: Sequence[Any], plan: Plan) -> None:
+    """This process's gradients of one batch: every micro-batch's loss is divided by the count of the whole batch."""
+    denominator = max(float(sum(plan.count(micro) for micro in micros)), 1.0)
+    for micro in team.mine(micros):
+        plan.step(micro, lambda total: team.accelerator.backward(total / denominator))
 
 
 class _Keeper:
     """What happens between steps: evaluation, the best parameters, patience, checkpoints."""
 
     def __init__(
-        self, model: nn.Module, named: dict[str, nn.Parameter], optimizer: Any, plan: Plan, best: dict[str, Tensor]
+        self,
+        model: nn.Module,
+        named: dict[str, nn.Parameter],
+        optimizer: Any,
+        plan: Plan,
+        best: dict[str, Tensor],
+        team: Team,
     ) -> None:
         self.model, self.named, self.optimizer, self.plan, self.best = model, named, optimizer, plan, best
+        self.team = team
         self.began = self.saved = time.monotonic()
 
-    def after(self, now: Progress, settings: OptimizerSettings) -> None:
+    def after(self, now: Progress, settings: OptimizerSettings) -> bool:
+        """Whether the training stops here."""
         plan = self.plan
-        last = now.step >= plan.num_steps or (plan.max_steps is not None and now.step >= plan.max_steps)
-        if plan.evaluate and plan.evaluate_every and (now.step % plan.evaluate_every == 0 or last):
-            self._evaluate(now, settings)
-        if plan.max_steps is not None and now.step >= plan.max_steps and now.step < plan.num_steps:
-            now.stop = now.stop or f"stopped after {now.step} of {plan.num_steps} steps"
         for function in plan.after_step:
             function(now)
-        if plan.checkpoint and time.monotonic() - self.saved > plan.checkpoint_seconds:
+        if plan.max_steps is not None and plan.max_steps <= now.step < plan.num_steps:
+            now.stop = now.stop or f"stopped after {now.step} of {plan.num_steps} steps"
+        now.stop = self.team.agree(now.stop)
+        last = bool(now.stop) or now.step >= plan.num_steps  # whatever ends it: a recipe must repeat it by max_steps
+        if plan.evaluate and plan.evaluate_every and (now.step % plan.evaluate_every == 0 or last):
+            self._evaluate(now, settings)
+        if plan.checkpoint and self.team.agree(time.monotonic() - self.saved > plan.checkpoint_seconds):
             self._save(now)
+        return bool(now.stop)
 
     def _evaluate(self, now: Progress, settings: OptimizerSettings) -> None:
         assert self.plan.evaluate  # noqa: S101 - the caller looked
         random = torch.get_rng_state()
         self.model.eval()
-        score = self.plan.evaluate()
+        score = self.team.agree(self.plan.evaluate())
         self.model.train()
         torch.set_rng_state(random)
         seconds = round(time.monotonic() - self.began, 3)
@@ -184,18 +193,20 @@ class _Keeper:
         if settings.schedule == "plateau":
             now.factor *= 0.5
         if self.plan.patience and behind >= self.plan.patience:
-            now.stop = f"no better for {behind} evaluations"
+            now.stop = now.stop or f"no better for {behind} evaluations"
 
     def _save(self, now: Progress) -> None:
         assert self.plan.checkpoint  # noqa: S101 - the caller looked
-        save_checkpoint(
-            self.plan.checkpoint,
-            dict(self.named),
-            self.optimizer.optimizer,
-            best=self.best,
-            arrays=self.plan.arrays,
-            state=vars(now),
-        )
+        self.team.merge()
+        if self.team.rank == 0:
+            save_checkpoint(
+                self.plan.checkpoint,
+                dict(self.named),
+                self.optimizer.optimizer,
+                best=self.best,
+                arrays=self.plan.arrays,
+                state=vars(now),
+            )
         self.saved = time.monotonic()
 
     def restore_best(self, now: Progress) -> None:

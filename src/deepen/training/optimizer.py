@@ -26,9 +26,9 @@ class OptimizerSettings(Settings):
     weight_decay: float = 0.01
     """Decoupled (AdamW), per unit of learning rate; never on biases and norms."""
     betas: tuple[float, float] = (0.9, 0.98)
-    """Memory of the first and second moment. 0.98 forgets the warm-up sooner than 0.999 in runs of a few hundred steps."""
+    """Memory of the first and second moment. 0.98 forgets the warm-up sooner than 0.999 in a few hundred steps."""
     schedule: Schedule = "linear"
-    """What follows the warm-up: linear or cosine to 0, constant, or plateau (half whenever validation stops improving)."""
+    """What follows the warm-up: linear or cosine to 0, constant, or plateau (half when validation stops improving)."""
     warmup_share: float = 0.1
     """The share of all steps in which the rate rises from 0."""
     max_grad_norm: float = 1.0

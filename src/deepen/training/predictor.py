@@ -44,28 +44,32 @@ class EncoderPredictor:
             Outputs in the order of the part.
         """
         self.network.eval()
+        device = self.network.head.weight.device
         if frozen is None:
             key = (self.tokenizer.fingerprint, self.max_tokens, self.task.name)
             tokens = tokenise(part.table, self.task.encoder(self.tokenizer, self.max_tokens), key=key)
         else:
             tokens = frozen.tokens
-        all_offsets = tokens.unit_offsets_N1 if tokens.unit_offsets_N1 is not None else np.arange(len(tokens.offsets_N1))
+        all_offsets = (
+            tokens.unit_offsets_N1 if tokens.unit_offsets_N1 is not None else np.arange(len(tokens.offsets_N1))
+        )
         counts = np.asarray(all_offsets[part.rows_N + 1]) - np.asarray(all_offsets[part.rows_N])
         offsets = np.concatenate([[0], np.cumsum(counts)])
         values = np.empty((int(offsets[-1]), self.network.head.out_features), np.float32)
         lengths = np.asarray(tokens.lengths_N[part.rows_N])
+        device = self.network.head.weight.device
         with progress("predicting", len(part)) as advance, torch.inference_mode():
             for chosen in sorted_batches(lengths, max_tokens=_BATCH_TOKENS):
                 inputs = batch_inputs(tokens, part.rows_N[chosen], frozen=frozen)
-                values[flat_positions(offsets, chosen)] = self.network(inputs).numpy()
+                values[flat_positions(offsets, chosen)] = self.network(inputs.to(device)).float().cpu().numpy()
                 advance(len(chosen))
         return Outputs(values, offsets)
 
     def calibrate(self, temperature: float) -> None:
         """Divides the head by `temperature`."""
         with torch.no_grad():
-            self.network.head.weight /= temperature
-            self.network.head.bias /= temperature
+            self.network.head.weight.div_(temperature)
+            self.network.head.bias.div_(temperature)
 
     def save(self, folder: Path) -> None:
         """Writes the sentence-transformers layout."""

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Targets
 from deepen.data.load import Need
+from deepen.data.sources import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
 
@@ -47,12 +49,21 @@ class Shallow:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """Why a table looks like one for a task, and how sure that is, in (0, 1]; the surest task gets it."""
+
+    strength: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class Task:
     """A task, described by what differs between tasks and nothing else.
 
     Attributes:
         name: As on the command line.
         needs: The columns it looks for; the one named `label` is the target.
+        recognise: Whether a table whose columns are known looks like one for this task.
         pooling: How hidden states become one vector a unit, unless a setting says otherwise.
         labels: The label table of the training rows; raises DataError if the task can't be learned from them.
         check: Checks other rows against the label table; raises DataError.
@@ -67,10 +78,12 @@ class Task:
         decode: Outputs, rows and labels to one dictionary an example: `output`, `probabilities`, `entities`.
         baseline: The rung `majority`.
         lexical: The rung `lexical`.
+        settings: What was chosen about it, if anything can be; its file then has `TaskSettings` and `configured`.
     """
 
     name: str
     needs: tuple[Need, ...]
+    recognise: Callable[[Source], Claim | None]
     pooling: str
     labels: Callable[[Part, Any], tuple[str, ...]]
     check: Callable[[Part, tuple[str, ...]], None]
@@ -85,6 +98,7 @@ class Task:
     decode: Callable[[Outputs, Part, Sequence[str]], list[dict[str, Any]]]
     baseline: Shallow
     lexical: Shallow
+    settings: Settings | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch import nn
 
 from deepen.core.progress import progress
 from deepen.core.seed import derive
-from deepen.core.types import LossSum
+from deepen.core.types import LossSum, Outputs
 from deepen.data.batches import flat_positions, shuffled_batches
 from deepen.data.tokens import TokenTable
 from deepen.models.heads import Inputs, Network
@@ -33,24 +32,32 @@ from deepen.tuning import full
 class TrainedSettings(OptimizerSettings):
     """How a rung is trained."""
 
-    num_epochs: int = 3
-    """How often every training row is visited."""
-    batch_tokens: int = 1024
-    """Tokens of one optimizer step, about 32 short texts; a text longer than that is a step of its own."""
+    num_epochs: int = 2
+    """How often every training row is visited. Starting from the rung below, a third visit rarely pays its time."""
+    batch_rows: int = 16
+    """Rows of one optimizer step, on average. More and smaller steps learn more from a visit, and a few hundred tokens
+    already keep a CPU busy."""
+    batch_tokens: int | None = None
+    """Tokens of one optimizer step, in place of `batch_rows`; a text that is longer is a step of its own."""
     micro_batch_tokens: int = 4096
     """The most tokens that go through the network at once; a larger batch is cut. Bounds memory."""
-    dropout: float | None = None
-    """Dropout while training; None takes the network's own."""
-    embeddings: bool = True
-    """Whether word vectors learn too, when all layers do."""
+    dropout: float | None = 0.0
+    """Dropout while training; None takes the network's own. In two or three visits it only slows learning (LOG.md)."""
+    embeddings: bool = False
+    """Whether word vectors learn too, when all layers do. They are half of a small encoder's numbers, a batch touches
+    few of them, and scores don't gain by it (LOG.md)."""
     evaluations_per_epoch: int = 2
     """How often validation is scored within an epoch."""
     patience: int = 3
     """Evaluations without a better score after which the rung stops; 0 never stops."""
     label_smoothing: float = 0.0
     """The share of probability spread over all labels in the training target."""
+    head_reach: float = 32.0
+    """The largest logit the head may reach at the start: norm of its weights times norm of the features. A steeper head
+    is scaled down: solved on frozen features it is so steep that a small movement of the encoder throws its logits
+    about, and training from it as it is ends points lower (LOG.md). 0 leaves it as it is."""
     max_steps: int | None = None
-    """Stop after this many steps, with the schedule of the whole; a recipe uses it to repeat a run that was cut short."""
+    """Stop after this many steps, with the schedule of the whole: how a recipe repeats a run that was cut short."""
 
 
 @dataclass
@@ -86,11 +93,14 @@ def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSetting
     same = work.validation.table is work.train.table
     held = frozen if same else (frozen_pass(work, work.validation.table, cut=first) if first > 0 else None)
     predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
+    feed = _Feed(work, tokens, frozen, settings)
+    _flatten_head(network, feed, settings.head_reach)
     accelerator = Accelerator()
     network.to(accelerator.device)
     dynamics = Dynamics(*(np.full((settings.num_epochs, len(work.train)), np.nan, np.float32) for _ in range(2)))
-    plan = _plan(work, _Feed(work, tokens, frozen, settings), network, settings, dynamics)
-    plan = _watched(plan, work, name, lambda: predictor.predict(work.validation, held), settings)
+    plan = _plan(work, feed, network, settings, dynamics)
+    best = _Best(work, lambda: predictor.predict(work.validation, held))
+    plan = _watched(plan, work, name, best, settings)
     title = f"{name}: {plan.num_steps} steps"
     with progress(title, plan.num_steps, unit="steps") as advance:
         plan = replace(plan, after_step=(lambda now: advance(), _deadline(work)))
@@ -100,7 +110,7 @@ def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSetting
     predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     return Climbed(
         predictor=predictor,
-        validation=predictor.predict(work.validation, held),
+        validation=best.outputs or predictor.predict(work.validation, held),
         num_trained_parameters=predictor.num_parameters,
         ran={"max_steps": now.step} if now.step < now.num_steps else {},
         reason=now.stop,
@@ -118,6 +128,19 @@ def _fresh(work: Work) -> Network:
     return Network(encoder, head, work.pooling)  # type: ignore[arg-type]
 
 
+def _flatten_head(network: Network, feed: _Feed, reach: float) -> None:
+    """Scales the head down to `reach`, judged by the features of the first training rows."""
+    if reach <= 0:
+        return
+    few = np.arange(min(64, len(feed.lengths_N)))
+    with torch.no_grad():
+        norm = network.eval().features(feed.get(few).inputs).norm(dim=-1).median()
+        now = network.head.weight.norm(dim=-1).mean() * norm
+        if now > reach:
+            network.head.weight.mul_(reach / now)
+            network.head.bias.mul_(reach / now)
+
+
 def _deadline(work: Work) -> Callable[[Progress], None]:
     def watch(now: Progress) -> None:
         if work.deadline is not None and time.monotonic() > work.deadline and now.step < now.num_steps:
@@ -131,7 +154,7 @@ def _epochs_seen(dynamics: Dynamics) -> int:
 
 
 def _depths(network: Network) -> dict[int, int]:
-    depths = {}
+    depths: dict[int, int] = {}
     for distance, layer in enumerate(reversed(network.encoder.layers)):
         depths |= {id(p): distance for p in layer.parameters()}
     for parameter in network.encoder.network.get_submodule("embeddings").parameters():
@@ -146,11 +169,13 @@ class _Feed:
         self.work, self.tokens, self.frozen, self.settings = work, tokens, frozen, settings
         self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
         self.targets = work.train_targets
+        mean = float(self.lengths_N.mean()) if len(self.lengths_N) else 1.0
+        self.batch_tokens = settings.batch_tokens or max(1, round(settings.batch_rows * mean))
 
     def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
         """An epoch's batches, each cut into micro-batches of places in the training part."""
         seed = derive(self.work.seed, name, epoch)
-        batches = shuffled_batches(self.lengths_N, max_tokens=self.settings.batch_tokens, seed=seed)
+        batches = shuffled_batches(self.lengths_N, max_tokens=self.batch_tokens, seed=seed)
         return [self._micros(places) for places in batches]
 
     def _micros(self, places: np.ndarray) -> list[np.ndarray]:
@@ -219,15 +244,29 @@ def _by_example(values_M: np.ndarray, counts_B: np.ndarray) -> np.ndarray:
     return np.add.reduceat(values_M, starts) / np.maximum(counts_B, 1)
 
 
-def _watched(plan: Plan, work: Work, name: str, predict: Callable[[], Any], settings: TrainedSettings) -> Plan:
-    def evaluate() -> float:
-        return work.task.score(predict(), work.validation_targets)
+class _Best:
+    """Scores the validation rows and keeps the outputs of the best score, which the rung is judged by."""
 
-    per_epoch = plan.num_steps // settings.num_epochs
+    def __init__(self, work: Work, predict: Callable[[], Outputs]) -> None:
+        self.work, self.predict = work, predict
+        self.score = float("-inf")
+        self.outputs: Outputs | None = None
+
+    def evaluate(self) -> float:
+        """The score now."""
+        outputs = self.predict()
+        score = self.work.task.score(outputs, self.work.validation_targets)
+        if score > self.score:
+            self.score, self.outputs = score, outputs
+        return score
+
+
+def _watched(plan: Plan, work: Work, name: str, best: _Best, settings: TrainedSettings) -> Plan:
+    evaluations = settings.num_epochs * max(1, settings.evaluations_per_epoch)
     return replace(
         plan,
-        evaluate=evaluate,
-        evaluate_every=max(1, per_epoch // max(1, settings.evaluations_per_epoch)),
+        evaluate=best.evaluate,
+        evaluate_every=max(1, -(-plan.num_steps // evaluations)),
         patience=settings.patience,
         checkpoint=work.rung_folder(name) / "checkpoint",
     )

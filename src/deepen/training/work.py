@@ -26,7 +26,7 @@ class ModelSettings(Settings):
     max_tokens: int | None = None
     """The longest sequence, special tokens included; None takes what the model was made for. Shorter is faster."""
     pooling: Literal["mean", "cls"] | None = None
-    """How token vectors become one; None takes the task's own. Mean is better on frozen features (banking77 0.924 to 0.919)."""
+    """How token vectors become one; None takes the task's own. Mean is better frozen (banking77 0.924 to 0.919)."""
     cache_dtype: Literal["auto", "float32", "float16"] = "auto"
     """How hidden states are kept; auto is float32 up to 4 GB of them, then float16."""
 
@@ -62,7 +62,8 @@ class Work:
     @property
     def pooling(self) -> str:
         """How hidden states become features."""
-        return self.model_settings.pooling or self.task.pooling
+        own = self.task.pooling
+        return own if own == "units" else self.model_settings.pooling or own
 
     @cached_property
     def train_targets(self) -> Targets:
@@ -86,7 +87,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """The margin and the loss of every training example in every epoch, as diagnosis reads them. E epochs, N examples."""
+    """Margin and loss of every training example in every epoch, as diagnosis reads them. E epochs, N examples."""
 
     margins_EN: np.ndarray
     losses_EN: np.ndarray

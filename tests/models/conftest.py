@@ -1,0 +1,63 @@
+"""A small random network of every supported architecture, in a folder as transformers writes it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepen.models.split import ARCHITECTURES
+
+_SMALL = {
+    "vocab_size": 300,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 40,
+    "initializer_range": 0.2,
+    "pad_token_id": 0,
+}
+_OWN: dict[str, dict[str, Any]] = {
+    "electra": {"embedding_size": 16},
+    "roberta": {"type_vocab_size": 1},
+    "xlm-roberta": {"type_vocab_size": 1},
+    "camembert": {"type_vocab_size": 1},
+    "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48},
+}
+MakeNetwork = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_network(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> MakeNetwork:
+    """`make_network(architecture, **config)`: the folder of a random network with the tiny world's tokenizer."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    def make(architecture: str, **given: Any) -> Path:
+        own = _OWN.get(architecture, {})
+        names = {"dim": "hidden_size", "n_layers": "num_hidden_layers", "n_heads": "num_attention_heads"}
+        names |= {"hidden_dim": "intermediate_size"}
+        taken = {names.get(key, key) for key in own} if architecture == "distilbert" else set()
+        values = {key: value for key, value in _SMALL.items() if key not in taken} | own | given
+        folder = tmp_path_factory.mktemp(architecture)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = AutoModel.from_config(AutoConfig.for_model(architecture, **values))
+            for parameter in network.parameters():  # biases and norms too, so that leaving one out is seen
+                torch.nn.init.normal_(parameter, 1.0 if parameter.ndim == 1 else 0.0, 0.2)
+        network.eval().save_pretrained(folder)
+        for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+            shutil.copyfile(tiny_model / name, folder / name)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session", params=sorted(ARCHITECTURES))
+def any_network(request: pytest.FixtureRequest, make_network: MakeNetwork) -> Path:
+    """The folder of a network of each architecture in turn."""
+    return make_network(request.param)

@@ -1,0 +1,110 @@
+"""A model folder is read by other tools, and they get the logits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from deepen.core.errors import ModelError
+from deepen.models.heads import Inputs, Network
+from deepen.models.load import load_encoder
+from deepen.models.save import load_network, save_network
+from deepen.models.tokenizer import load_tokenizer
+
+LABELS = ("negative", "so-so", "positive")
+TEXTS = ["good film", "not bad at all , and the battery looks fine", "awful", "the " * 60, "Ünknown 词 !?"]
+WITH_CLASSIFIER = ("bert", "roberta", "xlm-roberta", "camembert")
+
+
+def network_of(folder: Path, pooling: Any) -> Network:
+    encoder = load_encoder(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        head = torch.nn.Linear(encoder.hidden_size, len(LABELS))
+    return Network(encoder, head, pooling).eval()
+
+
+def logits(network: Network, folder: Path, *, max_tokens: int) -> np.ndarray:
+    found = load_tokenizer(folder).encode(TEXTS, max_tokens=max_tokens)
+    with torch.inference_mode():
+        ids_T = torch.from_numpy(found.ids_T.astype(np.int64))
+        return network(Inputs(torch.from_numpy(found.lengths_B), ids_T=ids_T)).numpy()
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_other_tools_give_the_logits(any_network: Path, pooling: str, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    network, out = network_of(any_network, pooling), tmp_path / "model"
+    save_network(network, out, tokenizer_folder=any_network, labels=LABELS, max_tokens=20)
+    right = logits(network, out, max_tokens=20)
+
+    found = SentenceTransformer(str(out), device="cpu").encode(TEXTS, batch_size=2)
+    np.testing.assert_allclose(found, right, atol=1e-5)
+
+    config = json.loads((out / "config.json").read_text())
+    assert list(config["id2label"].values()) == list(LABELS)
+    if pooling == "cls" and config["model_type"] in WITH_CLASSIFIER:
+        classifier, report = AutoModelForSequenceClassification.from_pretrained(out, output_loading_info=True)
+        assert not report["missing_keys"]
+        texts = AutoTokenizer.from_pretrained(out)(
+            TEXTS, padding=True, truncation=True, max_length=20, return_tensors="pt"
+        )
+        if config.get("type_vocab_size", 0) < 2:
+            texts.pop("token_type_ids", None)
+        with torch.inference_mode():
+            found = classifier.eval()(**texts).logits.numpy()
+        np.testing.assert_allclose(found, right, atol=2e-5)
+        assert classifier.config.id2label == dict(enumerate(LABELS))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_round_trip_changes_no_bit(any_network: Path, pooling: str, tmp_path: Path) -> None:
+    network = network_of(any_network, pooling)
+    save_network(network, tmp_path / "one", tokenizer_folder=any_network, labels=LABELS, max_tokens=20)
+    again = load_network(tmp_path / "one")
+    assert again.pooling == pooling
+    before, after = network.state_dict(), again.state_dict()
+    assert {key for key in before if "pooler" not in key} == {key for key in after if "pooler" not in key}
+    assert all(torch.equal(before[key], value) for key, value in after.items() if "pooler" not in key)
+
+    save_network(again, tmp_path / "two", tokenizer_folder=tmp_path / "one", labels=LABELS, max_tokens=20)
+    for file in ("model.safetensors", "2_Dense/model.safetensors", "modules.json", "tokenizer.json"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+
+
+def test_what_is_written(tiny_model: Path, tmp_path: Path) -> None:
+    save_network(network_of(tiny_model, "mean"), tmp_path, tokenizer_folder=tiny_model, labels=LABELS, max_tokens=20)
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {
+        *("config.json", "model.safetensors", "modules.json", "sentence_bert_config.json"),
+        *("config_sentence_transformers.json", "1_Pooling/config.json", "2_Dense/config.json"),
+        *("2_Dense/model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
+    }
+    for path in tmp_path.rglob("*.json"):
+        assert str(tiny_model) not in path.read_text(), f"{path.name} names a folder of this machine"
+
+
+def test_weights_that_were_not_there_are_not_made_up(tiny_model: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        network = network_of(tiny_model, "mean")
+        save_network(network, tmp_path / name, tokenizer_folder=tiny_model, labels=LABELS, max_tokens=20)
+    one, two = (tmp_path / name / "model.safetensors" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("file", ["2_Dense/model.safetensors", "2_Dense/config.json", "1_Pooling/config.json"])
+@pytest.mark.parametrize("content", [None, b"", b"not this", b"[]"], ids=["gone", "empty", "garbage", "a list"])
+def test_a_damaged_head_is_a_model_error(tiny_model: Path, tmp_path: Path, file: str, content: bytes | None) -> None:
+    save_network(network_of(tiny_model, "mean"), tmp_path, tokenizer_folder=tiny_model, labels=LABELS, max_tokens=20)
+    (tmp_path / file).unlink()
+    if content is not None:
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(ModelError):
+        load_network(tmp_path)

@@ -1,0 +1,119 @@
+"""What is frozen is computed once, and however it came about it is the same."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.training.conftest import MakeWork
+
+from deepen.core.errors import SettingError
+from deepen.models.heads import pool
+from deepen.models.split import layout
+from deepen.training import cache
+from deepen.training.cache import batch_inputs, frozen_pass
+
+
+def test_it_equals_a_fresh_run(make_work: MakeWork, own_cache: Path) -> None:
+    work = make_work()
+    for cut in (0, 1, 2, None):
+        found = frozen_pass(work, work.train.table, cut=cut)
+        assert found.computed
+        encoder, rows = work.model.encoder().eval(), work.train.rows_N
+        inputs = batch_inputs(found.tokens, rows)
+        assert inputs.ids_T is not None
+        where = layout(inputs.lengths_B)
+        with torch.inference_mode():
+            low_TD = encoder.run(encoder.embed(inputs.ids_T, None, where), where, 0, cut or 0)
+            features = pool(encoder.run(low_TD, where, cut or 0, 2), where, None, "mean")
+        np.testing.assert_allclose(found.features_MF[rows], features.numpy(), atol=1e-5)
+        if cut is None:
+            assert found.hidden_TD is None
+        else:
+            kept = batch_inputs(found.tokens, rows, frozen=found)
+            assert kept.start == cut
+            assert kept.hidden_TD is not None
+            np.testing.assert_allclose(kept.hidden_TD.numpy(), low_TD.numpy(), atol=1e-5)
+
+
+def test_the_second_time_it_is_read(make_work: MakeWork, own_cache: Path) -> None:
+    work = make_work()
+    one, two = (frozen_pass(work, work.train.table, cut=1) for _ in range(2))
+    assert (one.computed, two.computed) == (True, False)
+    assert one.seconds == two.seconds > 0
+    np.testing.assert_array_equal(one.features_MF, two.features_MF)
+    np.testing.assert_array_equal(one.hidden_TD, two.hidden_TD)
+
+
+def test_float16_is_close(make_work: MakeWork, own_cache: Path) -> None:
+    exact, short = (make_work(cache_dtype=kind) for kind in ("float32", "float16"))
+    full, half = (frozen_pass(work, work.train.table, cut=1) for work in (exact, short))
+    assert half.hidden_TD is not None
+    assert half.hidden_TD.dtype == np.float16
+    np.testing.assert_allclose(half.hidden_TD, full.hidden_TD, atol=5e-3)
+    np.testing.assert_array_equal(half.features_MF, full.features_MF)
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_an_interrupted_pass_goes_on(make_work: MakeWork, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_BATCH_TOKENS", 100)
+    monkeypatch.setattr(cache, "_SAVE_SECONDS", -1.0)
+    work = make_work()
+    whole = frozen_pass(work, work.train.table, cut=1)
+    right = (np.array(whole.features_MF), np.array(whole.hidden_TD))
+    [folder] = (own_cache / "hidden").iterdir()
+    for file in folder.iterdir():
+        file.unlink()
+    one, ran = cache._one, []
+
+    def die(encoder: Any, out: Any, rows: np.ndarray, pooling: str) -> None:
+        ran.append(len(rows))
+        if len(ran) == 6:
+            raise KilledError
+        one(encoder, out, rows, pooling)
+
+    monkeypatch.setattr(cache, "_one", die)
+    with pytest.raises(KilledError):
+        frozen_pass(work, work.train.table, cut=1)
+    before = sum(ran[:5])
+    ran.clear()
+    ran.extend([0] * 6)
+    again = frozen_pass(work, work.train.table, cut=1)
+    assert before + sum(ran) == len(work.train.table), "rows that were done are not run again"
+    np.testing.assert_array_equal(again.features_MF, right[0])
+    np.testing.assert_array_equal(again.hidden_TD, right[1])
+
+
+@pytest.mark.parametrize("file", ["hidden.bin", "features.bin", "state.json"])
+def test_a_damaged_cache_is_made_again(make_work: MakeWork, own_cache: Path, file: str) -> None:
+    work = make_work()
+    right = np.array(frozen_pass(work, work.train.table, cut=1).hidden_TD)
+    [folder] = (own_cache / "hidden").iterdir()
+    path = folder / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    again = frozen_pass(work, work.train.table, cut=1)
+    assert again.computed
+    np.testing.assert_array_equal(again.hidden_TD, right)
+
+
+def test_a_full_disk_is_told_before_any_work(
+    make_work: MakeWork, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = make_work()
+    work.tokens(work.train.table)
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(SettingError, match=r"can't write .*: the disk is full"):
+        frozen_pass(work, work.train.table, cut=1)
+    assert not any((own_cache / "hidden").iterdir())

@@ -1,0 +1,193 @@
+"""What training must prove, on the tiny world."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.training.conftest import MakeWork
+
+from deepen.rungs import frozen, full
+from deepen.training import loop, trained
+from deepen.training.trained import TrainedSettings, climb_trained
+from deepen.training.work import Climbed, Work
+
+STEADY = {"dropout": 0.0, "evaluations_per_epoch": 1, "patience": 0}
+STEPS = {"num_epochs": 1, "learning_rate": 1e-2, "batch_tokens": 200, "evaluations_per_epoch": 1}
+
+
+def climb(work: Work, depth: int, below: Path | None = None, name: str = "full", **given: Any) -> Climbed:
+    return climb_trained(work, name=name, depth=depth, settings=TrainedSettings(**given), below=below)
+
+
+def weights(climbed: Climbed) -> dict[str, torch.Tensor]:
+    return dict(climbed.predictor.network.state_dict())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_first_loss_of_a_zero_head_is_ln_c(make_work: MakeWork, num_classes: int, depth: int) -> None:
+    work = make_work(num_classes=num_classes)
+    climbed = climb(work, depth, num_epochs=1, learning_rate=1e-9, batch_tokens=1 << 20)
+    assert climbed.dynamics is not None
+    assert climbed.dynamics.losses_EN[0] == pytest.approx(math.log(num_classes), abs=1e-6)
+    assert climbed.dynamics.margins_EN[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_it_overfits_one_batch(make_work: MakeWork) -> None:
+    work = make_work(num_rows=60)
+    settings = {"num_epochs": 60, "learning_rate": 3e-3, "batch_tokens": 1 << 20, "weight_decay": 0.0}
+    climbed = climb(work, 2, **STEADY, **settings, schedule="constant")
+    assert climbed.dynamics is not None
+    assert climbed.dynamics.losses_EN[-1].mean() < 0.01
+    assert (climbed.dynamics.margins_EN[-1] > 0).all()
+
+
+def test_what_is_frozen_stays_to_the_bit(make_work: MakeWork) -> None:
+    work = make_work()
+    before = work.model.encoder().state_dict()
+    after = weights(climb(work, 1, name="top_layers", **STEPS))
+    for name, value in before.items():
+        moved = not torch.equal(value, after[f"encoder.{name}"])
+        assert moved == ("encoder.layer.1." in name), name
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+def test_the_full_depth_moves_all_but_embeddings_if_asked(make_work: MakeWork, embeddings: bool) -> None:
+    work = make_work()
+    before = work.model.encoder().state_dict()
+    after = weights(climb(work, 2, **STEPS, embeddings=embeddings))
+    for name, value in before.items():
+        moved = not torch.equal(value, after[f"encoder.{name}"])
+        assert moved == (embeddings or "embeddings" not in name), name
+
+
+def test_micro_batches_add_up_to_the_batch(make_work: MakeWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients of micro-batches of unequal lengths and counts equal those of one batch."""
+    work = make_work()
+    found: list[list[torch.Tensor]] = []
+
+    def spy(team: Any, parameters: Any) -> None:
+        found.append([p.grad.clone() for p in parameters if p.grad is not None])
+
+    monkeypatch.setattr(loop.Team, "sum_gradients", spy)
+    for micro_batch_tokens in (1 << 20, 97):
+        climb(work, 2, **STEADY, num_epochs=1, batch_tokens=1 << 20, micro_batch_tokens=micro_batch_tokens, max_steps=1)
+    whole, cut = found
+    assert len(whole) == len(cut) > 10
+    for one, other in zip(whole, cut, strict=True):
+        torch.testing.assert_close(other, one, atol=1e-6, rtol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_losses(make_work: MakeWork) -> None:
+    one, two, other = (climb(make_work(seed=seed), 2, num_epochs=2) for seed in (0, 0, 1))
+    assert one.dynamics is not None
+    assert two.dynamics is not None
+    np.testing.assert_array_equal(one.dynamics.losses_EN, two.dynamics.losses_EN)
+    np.testing.assert_array_equal(one.validation.values_MC, two.validation.values_MC)
+    assert not np.array_equal(one.validation.values_MC, other.validation.values_MC)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("at", [1, 4, 6, 8])
+def test_stop_and_resume_equal_never_stopping(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, depth: int, at: int
+) -> None:
+    """KilledError after step `at`; checkpoints were written every other step."""
+    settings = {"num_epochs": 3, "learning_rate": 1e-2, "batch_tokens": 300, "schedule": "plateau", "patience": 0}
+    whole = climb(replace(make_work(), folder=tmp_path / "whole"), depth, **settings)
+
+    work = replace(make_work(), folder=tmp_path / "cut")
+    after = loop._Keeper.after
+
+    def die(self: Any, now: loop.Progress, *rest: Any) -> bool:
+        self.saved = 0.0 if now.step % 2 else float("inf")
+        stop = after(self, now, *rest)
+        if now.step == at:
+            raise KilledError
+        return stop
+
+    monkeypatch.setattr(loop._Keeper, "after", die)
+    with pytest.raises(KilledError):
+        climb(work, depth, **settings)
+    monkeypatch.setattr(loop._Keeper, "after", after)
+    torch.manual_seed(12345)  # another process has another state
+    again = climb(work, depth, **settings)
+
+    assert whole.dynamics is not None
+    assert again.dynamics is not None
+    np.testing.assert_array_equal(whole.dynamics.losses_EN, again.dynamics.losses_EN)
+    np.testing.assert_array_equal(whole.dynamics.margins_EN, again.dynamics.margins_EN)
+    np.testing.assert_array_equal(whole.validation.values_MC, again.validation.values_MC)
+    drop = lambda curve: [{k: v for k, v in row.items() if k != "seconds"} for row in curve]  # noqa: E731
+    assert drop(whole.curve) == drop(again.curve)
+    assert all(torch.equal(value, weights(again)[name]) for name, value in weights(whole).items())
+
+
+def test_early_stopping_keeps_the_best(make_work: MakeWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+    scores = iter([0.5, 0.9, 0.8, 0.7, 0.6, 0.5])
+    evaluate = loop._Keeper._evaluate
+
+    def spy(self: Any, *rest: Any) -> None:
+        seen.append({name: p.detach().clone() for name, p in self.named.items()})
+        object.__setattr__(self.plan, "evaluate", lambda: next(scores))
+        evaluate(self, *rest)
+
+    monkeypatch.setattr(loop._Keeper, "_evaluate", spy)
+    settings = {"num_epochs": 6, "learning_rate": 1e-2, "evaluations_per_epoch": 1, "patience": 2, "batch_tokens": 400}
+    climbed = climb(make_work(), 2, **settings)
+    assert climbed.reason == "no better for 2 evaluations"
+    assert not climbed.stopped
+    assert climbed.ran["max_steps"] == climbed.curve[-1]["step"]
+    assert [row["value"] for row in climbed.curve] == [0.5, 0.9, 0.8, 0.7]
+    kept = dict(climbed.predictor.network.named_parameters())  # type: ignore[attr-defined]
+    assert all(torch.equal(value, kept[name]) for name, value in seen[1].items())
+    assert any(not torch.equal(value, kept[name]) for name, value in seen[3].items())
+
+
+def test_a_run_that_the_clock_ended_is_repeated_by_its_steps(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = {"num_epochs": 3, "learning_rate": 1e-2, "batch_tokens": 300, "evaluations_per_epoch": 1}
+
+    def at_step_five(work: Work) -> Any:
+        def watch(now: loop.Progress) -> None:
+            if now.step == 5:
+                now.stop = "the budget ended"
+
+        return watch
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trained, "_deadline", at_step_five)
+        cut = climb(replace(make_work(), folder=tmp_path / "cut"), 2, **settings)
+    assert cut.stopped
+    assert cut.reason == "the budget ended"
+    again = climb(replace(make_work(), folder=tmp_path / "again"), 2, **settings, **cut.ran)
+    np.testing.assert_array_equal(cut.validation.values_MC, again.validation.values_MC)
+
+
+def test_training_starts_from_the_rung_below(make_work: MakeWork, tmp_path: Path) -> None:
+    work = make_work()
+    low = frozen.climb(work, frozen.RungSettings(), None)
+    low.predictor.save(tmp_path / "frozen")
+    up = full.climb(work, full.RungSettings(num_epochs=1, learning_rate=1e-12, head_reach=0), tmp_path / "frozen")
+    np.testing.assert_allclose(up.validation.values_MC, low.validation.values_MC, atol=1e-5)
+
+
+def test_label_smoothing_changes_what_is_learned_and_not_what_is_recorded(make_work: MakeWork) -> None:
+    settings = STEADY | {"num_epochs": 1, "batch_tokens": 1 << 20}
+    plain, smooth = (climb(make_work(), 2, **settings, label_smoothing=share) for share in (0.0, 0.3))
+    assert plain.dynamics is not None
+    assert smooth.dynamics is not None
+    np.testing.assert_array_equal(plain.dynamics.losses_EN, smooth.dynamics.losses_EN)
+    assert not np.array_equal(plain.validation.values_MC, smooth.validation.values_MC)
