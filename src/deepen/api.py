@@ -5,21 +5,24 @@ Their arguments mirror the command line, which is why they may be more than seve
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepen.core.errors import SettingError
+from deepen.core.errors import DataError, SettingError
 from deepen.core.files import read_json, write_text
-from deepen.core.run import Run, new_run, open_run
+from deepen.core.run import Run, check_place, new_run, open_run
 from deepen.core.settings import override
 from deepen.ladder.climb import Events, climb
+from deepen.ladder.examine import examine
 from deepen.ladder.load import Model, load_model
-from deepen.ladder.prepare import Sources, prepare
-from deepen.ladder.recipe import Recipe, make_recipe, read_recipe, write_recipe
+from deepen.ladder.prepare import Sources, infer_task, load_task, prepare
+from deepen.ladder.recipe import Recipe, check_resumed, make_recipe, read_recipe, write_recipe
 from deepen.ladder.record import write_environment
 from deepen.report.card import card
+from deepen.training.task import Task
 
 
 def train(
@@ -85,9 +88,12 @@ def train(
     began = time.monotonic()
     if resume and out is None:
         raise SettingError("--resume needs --out: which run to go on with?")
-    start = Path(out) / "recipe.yaml" if resume and recipe is None else recipe
-    if resume and recipe is None and not (Path(str(out)) / "recipe.yaml").is_file():
-        start = None  # it was interrupted before it began
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        raise SettingError("WORLD_SIZE is above 1, but a climb runs in one process (docs/decisions/0004-processes.md)")
+    start = recipe
+    if resume and recipe is None:
+        kept = Path(out or "") / "recipe.yaml"
+        start = kept if kept.is_file() else None  # None: it was interrupted before it began
     values = read_recipe(Path(start)) if isinstance(start, str | Path) else dict(start or {})
     sources, paths = _sources(data, validation, test)
     chosen = {
@@ -101,7 +107,8 @@ def train(
     made = make_recipe(override(_over(values, chosen), list(settings)), where=_where(start))
     if sources.train is None and made.data.path is None:
         raise SettingError("no data: name a file, a folder or a hub data set, or a recipe that does")
-    return _climb(made, sources, Path(out) if out else _free_folder(made), resume, overwrite, (say, on_row), began)
+    folder = Path(out) if out else _free_folder(made, made.task or infer_task(made, sources)[0])
+    return _climb(made, sources, folder, resume, overwrite, (say, on_row), began)
 
 
 def _where(recipe: Any) -> str:
@@ -118,17 +125,17 @@ def _climb(
     began: float,
 ) -> Run:
     say = listeners[0] or (lambda line: None)
+    check_place(folder, resume=resume, overwrite=overwrite)
+    if resume and Run(folder).complete:
+        say(f"{folder} is complete already")
+        return Run(folder)
+    if resume:
+        check_resumed(folder, recipe)
     prepared = prepare(recipe, sources, folder, say=say)
     run = new_run(folder, resume=resume, overwrite=overwrite)
-    if resume and run.complete:
-        say(f"{folder} is complete already")
-        return run
     write_recipe(folder / "recipe.yaml", recipe)
     write_environment(folder, prepared.work, prepared.test, recipe.seed)
-    events = Events(row=listeners[1] or (lambda row: None), published=_write_card)
-    _, ran = climb(recipe, prepared, run, events, began=began)
-    write_recipe(folder / "recipe.yaml", ran)
-    _write_card(run)
+    climb(recipe, prepared, run, Events(row=listeners[1] or (lambda row: None), published=_write_card), began=began)
     return run
 
 
@@ -161,10 +168,10 @@ def _over(values: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any
     return out
 
 
-def _free_folder(recipe: Recipe) -> Path:
+def _free_folder(recipe: Recipe, task: str) -> Path:
     stem = Path(recipe.data.path).name.split(".")[0] if recipe.data.path else "data"
     number = 1
-    while (folder := Path("runs") / f"{stem}-{recipe.task or 'classification'}-{number}").exists():
+    while (folder := Path("runs") / f"{stem}-{task}-{number}").exists():
         number += 1
     return folder
 
@@ -202,3 +209,79 @@ def report(run: str | Path | Run) -> Path:
     from deepen.report.page import write_report
 
     return write_report(run.folder if isinstance(run, Run) else open_run(run).folder)
+
+
+def check(
+    data: Any,
+    *,
+    validation: Any = None,
+    test: Any = None,
+    columns: Mapping[str, str] | None = None,
+    task: str | None = None,
+    labels: str | None = None,
+    model: str | None = None,
+    settings: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Looks for what would spoil a model before it is trained: bad rows, leaks, labels that conflict, personal data.
+
+    Args:
+        data: The training rows: a file, a folder, a hub name, a DataFrame or a list of mappings.
+        validation: Rows that would decide.
+        test: Rows that would be scored at the end.
+        columns: Which columns are what.
+        task: What would be learned; None infers it from the columns.
+        labels: A file with names for numeric labels.
+        model: A model whose tokens are counted; None takes the default model, if it is on this machine.
+        settings: Words such as `data.near.threshold=0.7`.
+        say: Called with lines for the user; None is silent.
+
+    Returns:
+        The record that `deepen check --json` prints: rows, columns with their reasons, task, and the findings, errors
+        first. Training would stop at an error.
+
+    Raises:
+        DataError: If a file does not exist.
+        SettingError: If an argument or a setting is wrong.
+        ModelError: If a model is named and can't be had.
+
+    Example:
+        >>> found = check([{"text": "good", "label": "+"}, {"text": "bad", "label": "+"}])  # doctest: +SKIP
+        >>> found["findings"][0]["code"]  # doctest: +SKIP
+        'one_label'
+    """
+    sources, paths = _sources(data, validation, test)
+    section = {**paths, "columns": dict(columns) if columns else None, "labels": labels}
+    values = _over({}, {"task": task, "data": section, "model": {"name": model}})
+    recipe = make_recipe(override(values, list(settings)), where="settings")
+    given = {"train": data, "validation": validation, "test": test}
+    given = {name: source for name, source in given.items() if source is not None}
+    return examine(recipe, given, _task_of(recipe, sources), model=model, say=say or (lambda line: None))
+
+
+def _task_of(recipe: Recipe, sources: Sources) -> Task:
+    """The task that was named, or the one that the columns look like; classification if they can't be read."""
+    try:
+        return load_task(recipe.task or infer_task(recipe, sources)[0])
+    except DataError:
+        return load_task("classification")
+
+
+def bench(model: str | None = None, *, mean_tokens: int = 25) -> dict[str, Any]:
+    """Measures this machine with a model: the matmul rate in its shapes, and each rung's share of it.
+
+    Args:
+        model: A pretrained model: a folder or a hub id; None is the default model.
+        mean_tokens: The mean length of a text, in tokens.
+
+    Returns:
+        The record that `deepen bench --json` prints.
+
+    Raises:
+        ModelError: If the model can't be had.
+    """
+    from deepen.models.load import load_pretrained
+    from deepen.models.offline import DEFAULT_MODEL
+    from deepen.training.bench import bench as measure
+
+    return measure(load_pretrained(model or DEFAULT_MODEL), mean_tokens=mean_tokens)

@@ -48,6 +48,12 @@ def test_quotes_are_plain_text_where_the_file_shows_it(write: Write) -> None:
     assert rows(read(write("a.tsv", "\n".join(lines))))[0] == ('"Yes," he said, "of course', "1")
 
 
+def test_the_hint_for_excel_is_no_row(write: Write) -> None:
+    table = read(write("a.csv", "sep=;\ntext;label\nhallo, du;1\nna ja;0\n"))
+    assert rows(table) == [("hallo, du", "1"), ("na ja", "0")]
+    assert table.arrow.column("line").to_pylist() == [3, 4]
+
+
 def test_old_mac_line_ends(write: Write) -> None:
     assert len(read(write("a.csv", "text,label\rgood,1\rbad,0\rfine,1\r"))) == 3
 

@@ -49,9 +49,9 @@ def test_splits_and_shards(write: Write) -> None:
     write("d/test.csv", "text,label\ne f,1\n")
     write("d/categories.json", '["no", "yes"]')
     assert rows(read("d")) == [("a b", "1"), ("c d", "0")]
+    write("e/dev.tsv", "a\t1\n")
+    write("e/test.tsv", "a\t1\n")
     with pytest.raises(DataError, match="nothing for training"):
-        write("e/dev.tsv", "a\t1\n")
-        write("e/test.tsv", "a\t1\n")
         read("e")
 
 
@@ -64,8 +64,8 @@ def test_shards_of_different_columns(write: Write) -> None:
 
 def test_empty_folder(write: Write, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
+    write("d/README.md", "nothing here")
     with pytest.raises(DataError, match=r"^d is an empty folder"):
-        write("d/README.md", "nothing here")
         read("d")
 
 

@@ -150,7 +150,7 @@ def test_one_text_a_line(write: Write) -> None:
     name = write("texts.txt", "Hello, you there.\n\nIt is fine, I think.\nSo be it.\n")
     table, _ = load_table(name, NEEDS, DataSettings(), need_target=False)
     assert [row[0] for row in rows(table)] == ["Hello, you there.", "It is fine, I think.", "So be it."]
-    with pytest.raises(DataError, match=r"^texts\.txt has a single column, and text and label have to be found"):
+    with pytest.raises(DataError, match=r"^texts\.txt has a single column, but text and label are needed"):
         read(name)
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +66,16 @@ def test_settings_and_columns_make_other_tables(write: Write) -> None:
     assert len(kept()) == 3
 
 
+def test_settings_that_change_no_row_share_a_table(write: Write) -> None:
+    class Section(DataSettings):
+        path: str | None = None
+
+    name = write("a.csv", GOOD)
+    load_table(name, NEEDS, Section(path="a", max_labels=5))
+    read(name)
+    assert len(kept()) == 1
+
+
 def test_a_cache_that_can_not_be_written(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("DEEPEN_CACHE", str(tmp_path / "file"))
@@ -123,6 +132,14 @@ def test_missing_files(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write("reviews.csv", GOOD)
     with pytest.raises(DataError, match=r"^review\.csv does not exist; did you mean 'reviews\.csv'\?"):
         read("review.csv")
+    with pytest.raises(DataError, match=r"^review does not exist; did you mean 'reviews\.csv'\?; no copy from the hub"):
+        read("review")
+    with pytest.raises(DataError, match=r"^owner/name does not exist, nor does its folder; no copy from the hub"):
+        read("owner/name")
+    with pytest.raises(DataError, match=r"^d/name does not exist$"):
+        read(write("d/other", GOOD).replace("other", "name"))
+    with pytest.raises(DataError, match="File name too long"):
+        read("x" * 5000)
     with pytest.raises(DataError, match=r"^no/such\.csv does not exist"):
         read("no/such.csv")
     with pytest.raises(DataError, match="can't read a int"):
@@ -141,7 +158,14 @@ def test_no_permission(write: Write) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"encoding": "nonsense"}, {"encoding": "rot13"}, {"encoding": "idna"}, {"delimiter": ""}, {"max_cell_chars": 0}, {"label_cuts": [1, 0]}],
+    [
+        {"encoding": "nonsense"},
+        {"encoding": "rot13"},
+        {"encoding": "idna"},
+        {"delimiter": ""},
+        {"max_cell_chars": 0},
+        {"label_cuts": [1, 0]},
+    ],
 )
 def test_wrong_settings(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
@@ -264,11 +288,3 @@ def test_arbitrary_lists(source: list[object]) -> None:
         assert "\n" not in str(error)  # noqa: PT017
     else:
         assert len(rows(table)) == len(source)
-
-
-def test_reading_is_not_slower_than_it_was(write: Write) -> None:
-    """A guard against accidents of order, not a benchmark: 20,000 rows take 0.15 s where this was written."""
-    name = write("a.csv", "text,label\n" + "".join(f"some text number {i},{i % 4}\n" for i in range(20_000)))
-    began = time.perf_counter()
-    read(name)
-    assert time.perf_counter() - began < 10

@@ -19,8 +19,8 @@ HELP = """Score a run on labelled rows.
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="A run folder.")],
-    data: Annotated[str, typer.Argument(help="Labelled rows: a file, a folder or a hub data set.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled rows: a file, a folder or a hub data set.")],
     columns: Annotated[str | None, typer.Option(help="As in text=title,label=stars; else as in training.")] = None,
     rung: Annotated[str | None, typer.Option(help="A rung of the run; else the chosen one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deepen.cli import evaluate, models, predict, report, schema, train
+from deepen.cli import bench, check, evaluate, models, predict, report, schema, train
 from deepen.core.errors import DeepenError
 
 app = typer.Typer(
@@ -16,24 +16,26 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Labelled text and a pretrained model in; a model to ship out, and a word on how deep its understanding goes.\n\n"
+    help="Labelled text and a pretrained model in; a model to ship out, and a word on how deep it understands.\n\n"
     "deepen train reviews.csv; deepen predict runs/reviews-classification-1 --text 'good stuff'",
 )
-for module in (train, evaluate, predict, report, models, schema):
+for module in (train, evaluate, predict, check, report, bench, models, schema):
     app.command(module.NAME, help=module.HELP, no_args_is_help=module.NEEDS_ARGUMENTS)(module.command)
 
 
 def _version(show: bool) -> None:
     if show:
-        from deepen import __version__
+        from importlib.metadata import version
 
-        print(f"deepen {__version__}")
+        print(f"deepen {version('deepen')}")
         raise typer.Exit()
 
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 

@@ -38,4 +38,6 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
     for row in rows:
         state = "installed" if row["installed"] else row["install"]
         print(f"{row['name']}{' (default)' if row['default'] else ''}\n    {row['about']}\n    {state}")
-    print("Any other: a folder or a hub id of a BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT or DistilBERT with safetensors.")
+    print(
+        "Any other: a folder or a hub id of a BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT or DistilBERT with safetensors."
+    )

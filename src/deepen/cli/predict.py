@@ -22,8 +22,10 @@ HELP = """Answer rows of a file, or texts typed here.
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="A run folder.")],
-    data: Annotated[str | None, typer.Argument(help="Rows: a file, a folder or a hub data set.")] = None,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder.")],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="Rows: a file, a folder or a hub data set.")
+    ] = None,
     text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be repeated.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title; else as in training.")] = None,
     rung: Annotated[str | None, typer.Option(help="A rung of the run; else the chosen one.")] = None,
@@ -48,7 +50,9 @@ def command(
         _write(out, rows)
         show.lines_to(stderr=as_json)(f"{len(rows):,} predictions in {out}")
     if as_json:
-        show.print_json({"run": run, "rung": model.rung, "predictions": rows if out is None else [], "out": out and str(out)})
+        show.print_json(
+            {"run": run, "rung": model.rung, "predictions": rows if out is None else [], "out": out and str(out)}
+        )
     elif out is None:
         _print(rows)
 

@@ -15,7 +15,7 @@ HELP = """Write RUN/report.html: one page with pictures that needs no network.
 """
 
 
-def command(run: Annotated[str, typer.Argument(help="A run folder.")]) -> None:
+def command(run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder.")]) -> None:
     """Writes the page."""
     from deepen.api import report
 

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-_ROW_KEYS = ("rung", "status", "reason", "score", "gain", "seconds", "forecast_seconds", "num_trained_parameters")
-_ROW_KEYS += ("peak_memory_bytes", "seconds_per_1000_predictions")
+_ROW_KEYS = (
+    *("rung", "status", "reason", "score", "gain", "seconds", "forecast_seconds", "num_trained_parameters"),
+    *("peak_memory_bytes", "seconds_per_1000_predictions"),
+)
 
 
 def lines_to(*, stderr: bool) -> Callable[[str], None]:
@@ -64,7 +66,14 @@ def print_ladder(ladder: dict[str, Any]) -> None:
     scored = next((row["score"]["name"] for row in ladder["rungs"] if row["score"]), "score")
     wide = Console(width=None if sys.stdout.isatty() else 120)
     table = Table(title=f"{ladder['task']} on {ladder['data']['name']}, {ladder['model']}", title_justify="left")
-    for name in ("rung", f"{scored} (validation)", "gain, points", "seconds", "s / 1,000 predictions", "trained numbers"):
+    for name in (
+        "rung",
+        f"{scored} (validation)",
+        "gain, points",
+        "seconds",
+        "s / 1,000 predictions",
+        "trained numbers",
+    ):
         table.add_column(name, justify="left" if name == "rung" else "right")
     if ladder.get("before"):
         table.add_row("(before tuning)", score_text(ladder["before"]), "", "", "", "0", style="dim")

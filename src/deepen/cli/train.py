@@ -22,7 +22,7 @@ HELP = """Climb the ladder on labelled text and leave an evaluated model in a ru
 
 
 def command(
-    data: Annotated[str | None, typer.Argument(help="A file, a folder or a hub data set.")] = None,
+    data: Annotated[str | None, typer.Argument(metavar="DATA", help="A file, a folder or a hub data set.")] = None,
     validation: Annotated[str | None, typer.Option(help="Rows that decide; else 10 % of DATA are held out.")] = None,
     test: Annotated[str | None, typer.Option(help="Rows that are scored once, at the end.")] = None,
     task: Annotated[str | None, typer.Option(help="What to learn; else the columns say.")] = None,

@@ -28,9 +28,9 @@ def sorted_batches(lengths_K: np.ndarray, *, max_tokens: int, max_rows: int = 51
 def shuffled_batches(lengths_K: np.ndarray, *, max_tokens: int, seed: int, pool: int = 50) -> list[np.ndarray]:
     """Batches for one epoch: rows are shuffled, sorted by length inside pools, cut by tokens, and the batches shuffled.
 
-    Sorting inside pools keeps the padded grid of attention small while rows still meet at random. Batches of short texts hold
-    more rows than batches of long ones; the loss is summed over rows and divided by their number, so every row of a step
-    counts the same.
+    Sorting inside pools keeps the padded grid of attention small while rows still meet at random. Batches of short
+    texts hold more rows than batches of long ones; the loss is summed over rows and divided by their number, so every
+    row of a step counts the same.
 
     Args:
         lengths_K: Tokens of each row.

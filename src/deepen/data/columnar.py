@@ -1,9 +1,8 @@
-"""Parquet and Arrow files, folders that `datasets` saved, and data sets of the Hugging Face hub."""
+"""Parquet and Arrow files, folders that `datasets` saved, and its data sets in memory."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ from deepen.data.sources import Row, Source
 
 _BATCH_ROWS = 4096
 _SAMPLE_ROWS = 5000
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+)?")
 Batches = Callable[[list[str]], Iterator[pa.RecordBatch]]
 
 
@@ -107,14 +105,22 @@ def from_batches(name: str, schema: pa.Schema, batches: Batches, *, note: str) -
 def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
     try:
         info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        features = info.get("info", {}).get("features", {})
+        features: dict[str, Any] = info.get("info", {}).get("features", {})
+        inner = {column: _item(feature) for column, feature in features.items()}
         return {
             column: tuple(feature["names"])
-            for column, feature in features.items()
+            for column, feature in inner.items()
             if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
         }
     except (ValueError, AttributeError, TypeError):
         return {}
+
+
+def _item(feature: Any) -> Any:
+    """The feature of a list's items: `[feature]`, or under the key `feature`, as the version of `datasets` has it."""
+    if isinstance(feature, list):
+        return feature[0] if feature else None
+    return feature.get("feature") or feature if isinstance(feature, dict) else None
 
 
 def saved_dataset_files(folder: Path, name: str) -> tuple[list[Path], str | None] | None:
@@ -160,42 +166,6 @@ def _json(path: Path, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f"{name}: {path.name} is not a JSON object")
     return value
-
-
-def looks_like_hub_name(text: str) -> bool:
-    """Whether something that is no path may be `owner/name`, `name` or `owner/name:split` on the hub."""
-    return _HUB_NAME.fullmatch(text) is not None and not re.search(
-        r"\.(csv|tsv|txt|json|jsonl|parquet|arrow|gz|zip|xlsx|data|all|tab)$", text.lower()
-    )
-
-
-def open_hub(name: str) -> tuple[Source, str]:
-    """A data set of the hub, from the local cache when offline.
-
-    Args:
-        name: `owner/name`, with `:split` if it is not train.
-
-    Returns:
-        The source, and a key for its content.
-
-    Raises:
-        DataError: If there is no such data set, or no connection and no copy in the cache.
-    """
-    repository, _, split = name.partition(":")
-    try:
-        import datasets
-    except ImportError:
-        raise DataError(f"{name} does not exist here; reading it from the hub needs the package 'datasets'") from None
-    try:
-        found = datasets.load_dataset(repository)
-    except Exception as error:  # the hub's client raises two dozen kinds, none of them a bug of ours
-        said = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise DataError(f"{name}: no such file or folder, and the hub gives no such data set ({said})") from None
-    splits = list(found)
-    chosen = split or ("train" if "train" in splits else splits[0])
-    if chosen not in splits:
-        raise DataError(f"{name} has no split '{chosen}'; it has {', '.join(map(str, splits))}")
-    return from_dataset(found[chosen], name)
 
 
 def is_dataset(source: object) -> bool:

@@ -151,11 +151,12 @@ def choose_columns(
     Raises:
         DataError: If a column that is needed can't be found; all columns are listed.
     """
+    first_code = None
     if isinstance(columns, Columns):
         applied = _apply(source, needs, columns, need_target=need_target)
         if applied is not None:
             return applied
-        columns = None
+        first_code, columns = columns.first_code, None  # laid out differently, but its codes mean the same
     chosen: dict[str, tuple[int, ...]] = {}
     reasons: dict[str, str] = {}
     for name, value in (columns or {}).items():
@@ -172,9 +173,11 @@ def choose_columns(
     for need in needs:
         needed = not need.optional and (need.name != TARGET or need_target)
         if need.name not in chosen and needed:
-            open_names = [other.name for other in needs if other.name not in chosen and not other.optional]
-            raise DataError(_missing(source, need, open_names))
-    return _named(source, needs, chosen, reasons)
+            needed_names = [
+                other.name for other in needs if not other.optional and (need_target or other.name != TARGET)
+            ]
+            raise DataError(_missing(source, need, needed_names))
+    return _named(source, needs, chosen, reasons, first_code)
 
 
 def column_indices(source: Source, parts: Sequence[str | int]) -> tuple[int, ...] | None:
@@ -388,9 +391,9 @@ def _label_by_content(
     )
 
 
-def _missing(source: Source, need: Need, open_names: Sequence[str]) -> str:
+def _missing(source: Source, need: Need, needed_names: Sequence[str]) -> str:
     hint = f"--columns {need.name}=NAME" if source.names is not None else f"--columns {need.name}=NUMBER"
     if source.width == 1:
         cause = "is there one text a line only, or another delimiter (--set data.delimiter=...)?"
-        return f"{source.name} has a single column, and {' and '.join(open_names)} have to be found; {cause}"
+        return f"{source.name} has a single column, but {' and '.join(needed_names)} are needed; {cause}"
     return f"{source.name}: no column looks like '{need.name}'; the columns are {source.listed()}: say which, {hint}"

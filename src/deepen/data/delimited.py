@@ -23,6 +23,8 @@ _WORDS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space"}
 _JUDGED_ROWS = 2000
 _SAMPLE_ROWS = 20_000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?")
+# the first line of some files that were written for Excel; it names the delimiter and is no row
+_EXCEL_HINT = re.compile(r"sep=.")
 _HEADER_CELL = re.compile(r"#?\w[\w .\-/#()]{0,40}")
 
 
@@ -62,7 +64,7 @@ def split_rows(
     for line in text_lines:
         number += 1
         row = line.rstrip("\r\n")
-        if not row:
+        if not row or (number == 1 and _EXCEL_HINT.fullmatch(row)):
             continue
         if not quoting or '"' not in row:
             yield number, row.split(delimiter)
@@ -280,7 +282,7 @@ def _read(
         elif len(cells) == width:
             yield name, number, [cells[i] for i in wanted]
         elif any(cells):
-            yield name, number, Fault(_ragged(len(cells), width, dialect))
+            yield name, number, Fault(_ragged(len(cells), width, dialect), "ragged_row")
 
 
 def _ragged(found: int, width: int, dialect: Dialect) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from deepen.core.progress import Advance
 from deepen.data.normalise import normalise
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Fault, Source, as_text
+from deepen.data.tagged import TaggedPlan, TaggedTally, fields, tagged_taker
 
 _BATCH_ROWS = 16_384
 # One batch must stay far below the 2 GB that an Arrow string array can hold.
@@ -33,6 +34,7 @@ class Plan:
     need_target: bool
     rename: Callable[[str], str | None] | None = None
     rename_source: str = ""
+    tagged: TaggedPlan | None = None
 
 
 @dataclass
@@ -43,8 +45,10 @@ class Tally:
     changed: dict[str, int] = field(default_factory=dict)
     dropped: int = 0
     first_dropped: str = ""
+    faults: dict[str, tuple[int, str, int, str]] = field(default_factory=dict)
     repeated: int = 0
     digest: str = ""
+    tagged: TaggedTally = field(default_factory=TaggedTally)
 
 
 def write_rows(source: Source, plan: Plan, settings: DataSettings, path: Path, advance: Advance) -> Tally:
@@ -64,12 +68,14 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, path: Path, a
         DataError: For a bad row, unless they are dropped, and if no row is left.
     """
     tally = Tally()
-    schema = pa.schema(
-        [("id", pa.string()), ("line", pa.int64()), *((name, pa.string()) for name, _, _ in plan.inputs)]
-        + ([("target", pa.string())] if plan.target is not None else [])
-    )
+    texts = [name for name, _, _ in plan.inputs] + (["target"] if plan.target is not None else [])
+    kept = fields(plan.tagged) if plan.tagged is not None else [(name, pa.string()) for name in texts]
+    schema = pa.schema([("id", pa.string()), ("line", pa.int64()), *kept])
     ids = _Ids()
-    take = _taker(plan, settings, tally.changed)
+    if plan.tagged is not None:
+        take = tagged_taker(plan.tagged, settings, tally.changed, tally.tagged)
+    else:
+        take = _taker(plan, settings, tally.changed)
     columns: list[list[Any]] = [[] for _ in schema]
     size = 0
     with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, schema) as writer:
@@ -104,10 +110,12 @@ def _fault(fault: Fault, file: str, line: int, settings: DataSettings, tally: Ta
     if settings.bad_rows == "error":
         raise DataError(f"{said} (--set data.bad_rows=drop leaves such rows out)")
     tally.dropped += 1
+    count, first_file, first_line, first = tally.faults.get(fault.code, (0, file, line, fault.message))
+    tally.faults[fault.code] = (count + 1, first_file, first_line, first)
     tally.first_dropped = tally.first_dropped or said
 
 
-Taken = tuple[list[str | None], int]
+Taken = tuple[list[Any], int]
 
 
 def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Callable[[Sequence[Any]], Taken | Fault]:
@@ -115,7 +123,7 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
     clean, limit = settings.normalise, settings.max_cell_chars
 
     def take(cells: Sequence[Any]) -> Taken | Fault:
-        values: list[str | None] = []
+        values: list[Any] = []
         chars = 0
         for name, positions, optional in plan.inputs:
             parts = []
@@ -126,13 +134,14 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
                     if len(text) > limit:
                         return Fault(
                             f"{name} has {len(text):,} characters, more than data.max_cell_chars={limit:,}; "
-                            "likely a quote that is never closed"
+                            "likely a quote that is never closed",
+                            "long_cell",
                         )
                     text = normalise(text, clean, changed)
                     if text and not text.isspace():
                         parts.append(text)
             if not parts and not optional:
-                return Fault(_empty(name, [cells[at] for at in positions]))
+                return Fault(_empty(name, [cells[at] for at in positions]), "empty_text")
             joined = parts[0] if len(parts) == 1 else "\n".join(parts)
             chars += len(joined)
             values.append(joined)
@@ -147,17 +156,24 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
 
 
 def _empty(name: str, cells: Sequence[Any]) -> str:
+    if any(isinstance(cell, Mapping) for cell in cells):
+        return f"{name} is a mapping, not text"
     missing = any(cell != cell for cell in cells if isinstance(cell, float))
     return f"{name} is {'missing (NaN)' if missing else 'empty'}"
 
 
 def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings) -> str | Fault | None:
+    for at in plan.target or ():
+        if isinstance(cells[at], list) and len(cells[at]) > 1:
+            return Fault(f"label is a list of {len(cells[at])}; a row has one label here")
     parts = [as_text(cells[at]) for at in plan.target or ()]
     text = "\n".join(part.strip() for part in parts if part and not part.isspace())
     if not text:
-        return Fault(_empty("label", [cells[at] for at in plan.target or ()])) if plan.need_target else None
+        empty = _empty("label", [cells[at] for at in plan.target or ()])
+        return Fault(empty, "empty_label") if plan.need_target else None
     if text.lower() in _MISSING_LABELS:
-        return Fault(f"label is {text}, which marks a missing value") if plan.need_target else None
+        said = f"label is {text}, which marks a missing value"
+        return Fault(said, "empty_label") if plan.need_target else None
     if len(text) > settings.max_cell_chars:
         return Fault(f"label has {len(text):,} characters")
     text = text.encode("utf-8", "replace").decode() if not text.isascii() else text
@@ -183,6 +199,10 @@ def _cut(text: str, settings: DataSettings) -> str | Fault:
     return f"<= {cuts[place]:g}" if place < len(cuts) else f"> {cuts[-1]:g}"
 
 
+def _flat(value: Any) -> str:
+    return "\x1e" if value is None else "\x1d".join(map(str, value))
+
+
 class _Ids:
     """Ids from content, unique within a table."""
 
@@ -192,9 +212,9 @@ class _Ids:
         self._all = hashlib.blake2b(digest_size=16)
         self.repeated = 0
 
-    def of(self, values: Sequence[str | None]) -> str:
+    def of(self, values: Sequence[Any]) -> str:
         """The id of the next row."""
-        text = "\x1f".join(value if value is not None else "\x1e" for value in values)
+        text = "\x1f".join(value if value.__class__ is str else _flat(value) for value in values)
         digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
         self._all.update(digest)
         if digest not in self._seen:

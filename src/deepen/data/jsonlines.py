@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from deepen.core.errors import DataError
-from deepen.data.sniff import TextFile, lines
+from deepen.data.sniff import TextFile, lines, open_bytes, reading
 from deepen.data.sources import Fault, Row, Source
 
 JsonForm = Literal["lines", "list", "object"]
@@ -203,10 +204,6 @@ class _Cursor:
 
 
 def _pieces(file: TextFile) -> Iterator[str]:
-    import codecs
-
-    from deepen.data.sniff import open_bytes, reading
-
     decoder = codecs.getincrementaldecoder(file.encoding)()
     first = True
     line = 1

@@ -205,8 +205,8 @@ def check_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ..
     if max_labels is None and (many or free):
         raise DataError(
             f"{name}: the label column has {len(labels):,} different values in {rows:,} rows, as '{labels[0][:40]}'; "
-            f"that looks like a score or free text, not a class: name another column (--columns label=...), cut a score "
-            f"into classes (--set data.label_cuts=[0]), or allow it (--set data.max_labels={len(labels)})"
+            f"that looks like a score or free text, not a class: name another column (--columns label=...), cut a "
+            f"score into classes (--set data.label_cuts=[0]), or allow it (--set data.max_labels={len(labels)})"
         )
     if max_labels is not None and len(labels) > max_labels:
         raise DataError(f"{name} has {len(labels):,} labels and data.max_labels allows {max_labels:,}")

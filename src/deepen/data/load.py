@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import cache_dir, explain, fingerprint, replacing
 from deepen.core.progress import progress
-from deepen.data.columnar import from_dataset, is_dataset, looks_like_hub_name, open_hub
+from deepen.data.columnar import from_dataset, is_dataset
 from deepen.data.columns import (
     Columns,
     Need,
@@ -21,26 +22,37 @@ from deepen.data.columns import (
     columns_from_json,
     columns_to_json,
     expected_names,
-    parse_columns,
 )
+from deepen.data.hub import looks_like_hub_name, open_hub
 from deepen.data.ingest import Plan, Tally, write_rows
 from deepen.data.labels import LabelNames, look_up
 from deepen.data.memory import content_key, is_frame, open_frame, open_list
-from deepen.data.opening import files_key, find_files, open_layout
+from deepen.data.opening import files_key, find_files, not_there, open_layout
 from deepen.data.settings import DataSettings
-from deepen.data.sources import Source
+from deepen.data.sniff import reading
+from deepen.data.sources import Fault, Source, as_text
 from deepen.data.table import Table
+from deepen.data.tagged import INPUTS, TaggedPlan, tagged_notes
 
-__all__ = ["Columns", "DataSettings", "Need", "columns_from_json", "columns_to_json", "load_table", "parse_columns"]
+__all__ = [
+    "Columns",
+    "DataSettings",
+    "Need",
+    "columns_from_json",
+    "columns_to_json",
+    "load_table",
+    "look",
+]
 
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 1
+_VERSION = 2
 _CHANGES = {
     "unicode": "Unicode forms",
     "html_entities": "HTML entities",
     "control_characters": "control characters",
     "white_space": "white space",
     "surrogates": "broken characters",
+    "empty_tokens": "empty tokens (kept as U+FFFD)",
 }
 
 
@@ -86,8 +98,9 @@ def load_table(
     key = fingerprint(
         _VERSION,
         name,
-        key_of_content,
-        settings.model_dump(),
+        key_of_content(),
+        # a recipe's section adds fields of its own, which don't change what is read
+        settings.model_dump(include=set(DataSettings.model_fields) - {"max_labels"}),
         asked,
         [vars(need) for need in needs],
         need_target,
@@ -107,14 +120,34 @@ def load_table(
     return found
 
 
-def _open(source: Any, settings: DataSettings, expected: frozenset[str]) -> tuple[Any, str, str]:
-    """A function that opens the source, its name, and a key for its content that costs no parsing of files."""
+def look(source: Any, settings: DataSettings) -> Source:
+    """Opens a source to see what it holds: the names of its columns and its first rows.
+
+    Args:
+        source: What `load_table` takes.
+        settings: How to read.
+
+    Returns:
+        The source; nothing but its first rows has been read.
+
+    Raises:
+        DataError: If it can't be opened.
+    """
+    opened, _, _ = _open(source, settings, frozenset())
+    found: Source = opened()
+    return found
+
+
+def _open(
+    source: Any, settings: DataSettings, expected: frozenset[str]
+) -> tuple[Callable[[], Source], str, Callable[[], str]]:
+    """A function that opens the source, its name, and one that makes a key for its content without parsing files."""
     if is_frame(source) or isinstance(source, list | tuple):
         table = open_frame(source) if is_frame(source) else open_list(source)
-        return (lambda: table), table.name, content_key(table)
+        return (lambda: table), table.name, lambda: content_key(table)
     if is_dataset(source):
         table, key = from_dataset(source, "the data set")
-        return (lambda: table), table.name, key
+        return (lambda: table), table.name, lambda: key
     if not isinstance(source, str | Path):
         raise DataError(
             f"can't read a {type(source).__name__}: give a path, a hub name, a DataFrame or a list of mappings"
@@ -123,16 +156,13 @@ def _open(source: Any, settings: DataSettings, expected: frozenset[str]) -> tupl
     path = Path(source).expanduser()
     if not name or "\0" in name:
         raise DataError("the name of the data is empty or holds a NUL byte")
-    if (
-        not path.exists()
-        and isinstance(source, str)
-        and looks_like_hub_name(name)
-        and not path.parent.name.startswith(".")
-    ):
-        table, key = open_hub(name)
-        return (lambda: table), name, key
+    with reading(name):
+        there = path.exists()
+    if not there and isinstance(source, str) and looks_like_hub_name(name):
+        table, key = open_hub(name, not_there(path))
+        return (lambda: table), name, lambda: key
     layout = find_files(path, name)
-    return (lambda: open_layout(layout, name, settings, expected)), name, files_key(layout, name)
+    return (lambda: open_layout(layout, name, settings, expected)), name, lambda: files_key(layout, name)
 
 
 def _plan(
@@ -155,20 +185,25 @@ def _plan(
         classes = {str(i): label for i, label in enumerate(source.classes[source.names[target[0]]])}
         rename, said = classes.get, "the names of the classes that the file carries"
     inputs = tuple((name, tuple(place[i] for i in group), optional[name]) for name, group in groups.items())
-    return columns, Plan(
-        wanted, inputs, tuple(place[i] for i in target) if target is not None else None, need_target, rename, said
-    )
+    places = tuple(place[i] for i in target) if target is not None else None
+    plan = Plan(wanted, inputs, places, need_target, rename, said)
+    if not any(need.kind == "tokens" for need in needs):
+        return columns, plan
+    for name, group in [*groups.items(), *([("label", target)] if target is not None else [])]:
+        if len(group) > 1:
+            raise DataError(f"{source.name}: {name} is one column here, and {len(group)} are named")
+    tagged = TaggedPlan(inputs[0][1][0], places[0] if places else None, need_target, rename, said)
+    return columns, replace(plan, inputs=tuple((name, (), False) for name in INPUTS), tagged=tagged)
 
 
 def _different(source: Source, index: int) -> set[str]:
     """The different values of a column; costs one more pass over the file."""
-    from deepen.data.sources import Fault, as_text
-
     found: set[str] = set()
     for _, _, cells in source.read((index,)):
-        value = None if isinstance(cells, Fault) else as_text(cells[0])
-        if value is not None and len(found) < 100_000:
-            found.add(value.strip())
+        held = [] if isinstance(cells, Fault) else cells[0] if isinstance(cells[0], list) else cells
+        for value in map(as_text, held):
+            if value is not None and len(found) < 100_000:
+                found.add(value.strip())
     return found
 
 
@@ -183,8 +218,9 @@ def _write(source: Source, plan: Plan, settings: DataSettings, columns: Columns,
                 "bytes": (beside / "rows.arrow").stat().st_size,
                 "inputs": [name for name, _, _ in plan.inputs],
                 "fingerprint": fingerprint(tally.digest, [name for name, _, _ in plan.inputs], plan.target is not None),
-                "notes": [*source.notes, *_notes(source.name, tally)],
+                "notes": [*source.notes, *tagged_notes(source.name, tally.tagged), *_notes(source.name, tally)],
                 "changed": tally.changed,
+                "faults": tally.faults,
                 "columns": columns_to_json(columns),
             }
             (beside / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
@@ -207,7 +243,8 @@ def _notes(name: str, tally: Tally) -> list[str]:
         notes.append(f"{name}: {tally.repeated:,} {rows} of an earlier one")
     if tally.changed:
         kinds = ", ".join(f"{_CHANGES[kind]} in {count:,}" for kind, count in sorted(tally.changed.items()))
-        notes.append(f"{name}: normalisation changed {kinds} of the texts in {tally.rows:,} rows")
+        what = "tokens" if tally.tagged.survey.pairs else "texts"
+        notes.append(f"{name}: normalisation changed {kinds} of the {what} in {tally.rows:,} rows")
     return notes
 
 
@@ -225,6 +262,7 @@ def _read_kept(kept: Path, name: str) -> tuple[Table, Columns] | None:
             return None
         columns = columns_from_json(about["columns"])
         notes, changed = tuple(about["notes"]), dict(about["changed"])
-        return Table(name, arrow, inputs, about["fingerprint"], notes, changed), columns
+        faults = {code: tuple(first) for code, first in about["faults"].items()}
+        return Table(name, arrow, inputs, about["fingerprint"], notes, changed, faults), columns
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
         return None

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from deepen.core.errors import DataError, nearest
 from deepen.core.files import fingerprint, sha256_file
+from deepen.data.column_files import column_form, open_columns
 from deepen.data.columnar import open_columnar, saved_dataset_files
+from deepen.data.columns import KNOWN_NAMES
 from deepen.data.delimited import guess_dialect, open_delimited
 from deepen.data.folders import Layout, folder_layout, open_labelled_files
 from deepen.data.jsonlines import json_form, open_json
 from deepen.data.labelled import line_form, open_lines
 from deepen.data.settings import DataSettings
-from deepen.data.sniff import SAMPLE_BYTES, kind_of, lines, open_bytes, reading, sample_lines, text_file
+from deepen.data.sniff import SAMPLE_BYTES, kind_of, open_bytes, reading, sample_lines, text_file
 from deepen.data.sources import Row, Source
 
 
@@ -34,7 +36,7 @@ def find_files(path: Path, name: str) -> Layout:
         if path.is_file():
             return Layout("tables", (path,))
         if not path.is_dir():
-            raise DataError(_not_there(path, name))
+            raise DataError(name + not_there(path))
     saved = saved_dataset_files(path, name)
     if saved is not None:
         files, note = saved
@@ -42,15 +44,23 @@ def find_files(path: Path, name: str) -> Layout:
     return folder_layout(path, name)
 
 
-def _not_there(path: Path, name: str) -> str:
+def not_there(path: Path) -> str:
+    """What to say of a path that leads nowhere, after its name.
+
+    Args:
+        path: The path.
+
+    Returns:
+        That it does not exist, with the nearest name beside it.
+    """
     if path.exists():
-        return f"{name} is neither a file nor a folder"
+        return " is neither a file nor a folder"
     try:
         beside = [entry.name for entry in path.parent.iterdir()][:1000]
     except OSError:
-        return f"{name} does not exist, nor does its folder"
+        return " does not exist, nor does its folder"
     hint = nearest(path.name, beside)
-    return f"{name} does not exist" + (f"; {hint}" if hint.startswith("did you mean") else "")
+    return " does not exist" + (f"; {hint}" if hint.startswith("did you mean") else "")
 
 
 def files_key(layout: Layout, name: str) -> str:
@@ -152,6 +162,9 @@ def open_file(path: Path, name: str, settings: DataSettings, expected: frozenset
     sample, _ = sample_lines(file)
     if not any(line.strip() for line in sample):
         raise DataError(f"{name} is empty: it holds only white space")
+    columns = column_form(sample) if settings.delimiter is None else None
+    if columns is not None:
+        return open_columns(file, sample, columns)
     dialect = guess_dialect(sample, settings, name=name)
     if settings.delimiter is not None:
         _check_declared(name, sample, settings)
@@ -185,7 +198,7 @@ def _is_tabular(name: str) -> bool:
 
 def _starts_with_name(sample: list[str], expected: frozenset[str]) -> bool:
     """A single column can have a header too: `text`, and a text on each line."""
-    return sample[0].strip().strip('"').lower() in expected and len(sample) > 1
+    return sample[0].strip().strip('"').lower() in expected | KNOWN_NAMES and len(sample) > 1
 
 
 def _check_declared(name: str, sample: list[str], settings: DataSettings) -> None:
@@ -199,21 +212,3 @@ def _check_declared(name: str, sample: list[str], settings: DataSettings) -> Non
             f"{name}: the delimiter {settings.delimiter!r} splits no row, but {right} gives {other.width} columns: "
             f"--set data.delimiter={right}"
         )
-
-
-def peek_lines(path: Path, name: str, encoding: str) -> list[str]:
-    """All lines of a small text file, without line ends; for lists of labels.
-
-    Args:
-        path: The file.
-        name: How the person called it.
-        encoding: Its encoding.
-
-    Returns:
-        The lines.
-
-    Raises:
-        DataError: If it can't be read.
-    """
-    kind_of(path, name, encoding)
-    return [line.rstrip("\r\n") for line in lines(text_file(path, name, encoding))]

@@ -21,11 +21,11 @@ class DataSettings(Settings):
     header: bool | None = None
     """Whether the first row names the columns. None: told by content."""
     quoting: bool | None = None
-    """Whether `"` encloses cells. None: told by content, for many tab-separated files use it as an ordinary character."""
+    """Whether `"` encloses cells. None: told by content; in many tab-separated files it is a plain character."""
     bad_rows: Literal["error", "drop"] = "error"
-    """What happens to ragged rows and to empty texts or labels. Error, because dropping hides a fault; drop counts them."""
+    """What happens to ragged rows and empty texts or labels. Error, since dropping hides a fault; drop counts them."""
     max_cell_chars: int = 250_000
-    """The longest cell in characters. A longer one is nearly always an unclosed quote; a novel is longer, raise it then."""
+    """The longest cell in characters. A longer one is nearly always an unclosed quote; raise it for books."""
     max_labels: int | None = None
     """The most labels a classification may have. None: judged by how many rows each label has."""
     label_cuts: tuple[float, ...] = ()

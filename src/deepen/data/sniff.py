@@ -17,6 +17,7 @@ from deepen.core.errors import DataError
 
 SAMPLE_BYTES = 16 << 20
 _LINE_BYTES = 64 << 20
+_HEAD_BYTES = 1 << 16
 _MAGIC = (
     (b"%PDF", "a PDF: export its text first"),
     (b"SQLite format 3", "an SQLite database: export a table as CSV"),
@@ -101,8 +102,8 @@ def kind_of(path: Path, name: str, encoding: str) -> Literal["parquet", "arrow_f
         DataError: If the file is empty, binary of another kind, or can't be read.
     """
     with reading(name), open_bytes(path) as stream:
-        head = stream.read(1 << 16)
-    if not head.strip():
+        head = stream.read(_HEAD_BYTES)
+    if not head.strip() and len(head) < _HEAD_BYTES:
         raise DataError(f"{name} is empty" if not head else f"{name} is empty: it holds only white space")
     if head.startswith(b"PAR1"):
         return "parquet"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one row, as the end of a sentence that starts with file and line."""
+    """What is wrong with one row, as the end of a sentence that starts with file and line; `code` is its kind."""
 
     message: str
+    code: str = "bad_row"
 
 
 Row = tuple[str, int, Sequence[Any] | Fault]
@@ -23,8 +24,9 @@ Row = tuple[str, int, Sequence[Any] | Fault]
 class Source:
     """A table that can be streamed, whatever it is stored in.
 
-    `names` is None if nothing names the columns; `sample` holds whole rows from the start; `read` streams the cells of the
-    wanted columns, in the order wanted; `classes` gives the names of integer codes for the columns whose file has them.
+    `names` is None if nothing names the columns; `sample` holds whole rows from the start; `read` streams the cells of
+    the wanted columns, in the order wanted; `classes` gives the names of integer codes for the columns whose file has
+    them.
     """
 
     name: str
@@ -57,11 +59,11 @@ def as_text(value: Any) -> str | None:
         value: What a reader found: text, a number, a truth value, a list of texts, None.
 
     Returns:
-        The text, or None if the cell is missing (None, NaN, NaT).
+        The text, or None if the cell is missing (None, NaN, NaT) or a mapping, which is no text.
     """
     if isinstance(value, str):
         return value
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or isinstance(value, Mapping) or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool):
         return "true" if value else "false"

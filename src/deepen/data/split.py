@@ -25,7 +25,7 @@ def content_hashes(part: Part) -> np.ndarray:
     """
     hashes_N = np.empty(len(part), dtype=np.uint64)
     blake = hashlib.blake2b
-    names = part.table.inputs
+    names = part.table.texts
     if len(names) == 1:
         for row, text in enumerate(part.values(names[0])):
             folded = " ".join(text.casefold().split())
@@ -48,9 +48,9 @@ def hold_out(
 ) -> tuple[Part, Part]:
     """Splits rows into training and held-out rows.
 
-    Which rows are held out depends on the seed and the content of each row, not on the order, so adding rows hardly moves
-    others. Copies (equal inputs after case and white space) and rows of one group stay on one side. It misleads if copies
-    differ by more than that and no groups are given.
+    Which rows are held out depends on the seed and the content of each row, not on the order, so adding rows hardly
+    moves others. Copies (equal inputs after case and white space) and rows of one group stay on one side. It misleads
+    if copies differ by more than that and no groups are given.
 
     Args:
         part: The rows to split.

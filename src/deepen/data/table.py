@@ -21,9 +21,11 @@ _BATCH_ROWS = 4096
 class Table:
     """The rows of one source, normalised, memory-mapped.
 
-    `arrow` has the columns `id` (hash of the content), `line` (where the row starts in its file, from 1), one column for
-    each named input, and `target` if the source has one. `fingerprint` is equal for equal rows under equal settings, so it
-    keys what is computed from them. `notes` are sentences for the user; `changed` counts what normalisation did.
+    `arrow` has the columns `id` (hash of the content), `line` (where the row starts in its file, from 1), one column
+    for each named input, and `target` if the source has one. `fingerprint` is equal for equal rows under equal
+    settings, so it keys what is computed from them. `notes` are sentences for the user; `changed`
+    counts what normalisation did. `faults` are the rows left out, by kind: how many, and file, line and message of the
+    first.
     """
 
     name: str
@@ -32,10 +34,16 @@ class Table:
     fingerprint: str
     notes: tuple[str, ...] = ()
     changed: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, tuple[int, str, int, str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """The number of rows, N."""
         return int(self.arrow.num_rows)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The inputs that are text; tokens, which are lists, have theirs beside them."""
+        return tuple(name for name in self.inputs if pa.types.is_string(self.arrow.schema.field(name).type))
 
     @property
     def has_target(self) -> bool:

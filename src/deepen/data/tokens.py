@@ -28,6 +28,8 @@ class TokenTable:
     """The token ids of every row of a table, end to end. Row i has tokens `offsets_N1[i]` to `offsets_N1[i + 1]`.
 
     `units_M` and `unit_offsets_N1` say which tokens of a row are its units (None where the row itself is the unit).
+    `sequences_S` has the length of each sequence where some row is several windows, and row i has those from
+    `sequence_offsets_N1[i]` on; None where each row is one sequence.
     """
 
     fingerprint: str
@@ -37,10 +39,12 @@ class TokenTable:
     segments_T: np.ndarray | None
     units_M: np.ndarray | None
     unit_offsets_N1: np.ndarray | None
+    sequences_S: np.ndarray | None = None
+    sequence_offsets_N1: np.ndarray | None = None
 
     @property
     def lengths_N(self) -> np.ndarray:
-        """Tokens of each row."""
+        """Tokens of each row, all its windows together."""
         return np.diff(self.offsets_N1)
 
 
@@ -68,7 +72,8 @@ def tokenise(table: Table, encode: Encode, *, key: tuple[Any, ...]) -> TokenTabl
 
 
 def _write(table: Table, encode: Encode, folder: Path) -> None:
-    counts: dict[str, list[np.ndarray]] = {"lengths": [], "truncated": [], "unit_counts": []}
+    counts: dict[str, list[np.ndarray]] = {"lengths": [], "truncated": [], "unit_counts": [], "sequences": []}
+    sequences: list[np.ndarray] = []
     files = {name: (folder / f"{name}.bin").open("wb") for name in ("ids", "segments", "units")}
     used = dict.fromkeys(files, False)
     try:
@@ -80,7 +85,11 @@ def _write(table: Table, encode: Encode, folder: Path) -> None:
                     if flat is not None:
                         files[name].write(np.ascontiguousarray(flat, dtype=np.int32).tobytes())
                         used[name] = True
-                counts["lengths"].append(piece.lengths_B)
+                each = piece.sequence_counts_B
+                each = np.ones(len(piece.lengths_B), np.int64) if each is None else each
+                sequences.append(piece.lengths_B)
+                counts["sequences"].append(each)
+                counts["lengths"].append(np.add.reduceat(piece.lengths_B, np.cumsum(each) - each))
                 counts["truncated"].append(piece.truncated_B)
                 if piece.unit_counts_B is not None:
                     counts["unit_counts"].append(piece.unit_counts_B)
@@ -96,6 +105,9 @@ def _write(table: Table, encode: Encode, folder: Path) -> None:
         raise DataError(f"{table.name} row {int(lengths.argmin()) + 1}: the tokenizer makes no token of it")
     np.save(folder / "offsets.npy", _offsets(lengths))
     np.save(folder / "truncated.npy", np.concatenate(counts["truncated"]))
+    if len(lengths) < sum(map(len, sequences)):
+        np.save(folder / "sequences.npy", np.concatenate(sequences))
+        np.save(folder / "sequence_offsets.npy", _offsets(np.concatenate(counts["sequences"])))
     if counts["unit_counts"]:
         np.save(folder / "unit_offsets.npy", _offsets(np.concatenate(counts["unit_counts"])))
     write_json(folder / "done.json", {"rows": len(lengths), "tokens": int(lengths.sum())})
@@ -108,12 +120,18 @@ def _offsets(counts_N: np.ndarray) -> np.ndarray:
 def _read(folder: Path, mark: str) -> TokenTable:
     done = json.loads((folder / "done.json").read_text())
     flat = {
-        name: np.memmap(folder / f"{name}.bin", dtype=np.int32, mode="r") if (folder / f"{name}.bin").is_file() else None
+        name: np.memmap(folder / f"{name}.bin", dtype=np.int32, mode="r")
+        if (folder / f"{name}.bin").is_file()
+        else None
         for name in ("ids", "segments", "units")
     }
-    unit_offsets = folder / "unit_offsets.npy"
+    optional = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r") if (folder / f"{name}.npy").is_file() else None
+        for name in ("unit_offsets", "sequences", "sequence_offsets")
+    }
     ids = flat["ids"]
-    assert ids is not None and len(ids) == done["tokens"]  # noqa: S101 - done.json is written last
+    assert ids is not None  # noqa: S101 - done.json is written last
+    assert len(ids) == done["tokens"]  # noqa: S101 - as above
     return TokenTable(
         fingerprint=mark,
         ids_T=ids,
@@ -121,5 +139,7 @@ def _read(folder: Path, mark: str) -> TokenTable:
         truncated_N=np.load(folder / "truncated.npy", mmap_mode="r"),
         segments_T=flat["segments"],
         units_M=flat["units"],
-        unit_offsets_N1=np.load(unit_offsets, mmap_mode="r") if unit_offsets.is_file() else None,
+        unit_offsets_N1=optional["unit_offsets"],
+        sequences_S=optional["sequences"],
+        sequence_offsets_N1=optional["sequence_offsets"],
     )

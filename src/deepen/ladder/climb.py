@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from deepen.core.errors import DataError
-from deepen.core.files import fingerprint, write_jsonl
+from deepen.core.files import fingerprint, replacing, write_jsonl
 from deepen.core.run import Run
 from deepen.core.seed import derive
 from deepen.core.settings import parse_duration
@@ -21,8 +23,11 @@ from deepen.evaluation.calibration import fit_temperature
 from deepen.ladder import record
 from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_stop
 from deepen.ladder.prepare import Prepared
-from deepen.ladder.recipe import Recipe, shelf
+from deepen.ladder.recipe import Recipe, shelf, write_recipe
+from deepen.models.save import has_network
 from deepen.training.work import Climbed, Work
+
+_OUTPUTS = "outputs.npz"  # a rung's validation outputs, kept until the climb is complete
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,8 @@ class _Climb:
     began: float
 
 
-def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began: float) -> tuple[dict[str, Any], Recipe]:
-    """Climbs and leaves a complete run folder, but for the recipe.
+def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began: float) -> None:
+    """Climbs and leaves a complete run folder.
 
     Args:
         recipe: How high, and each rung's settings.
@@ -56,9 +61,6 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
         run: The run folder; rungs that are done in it are not climbed again.
         events: Whom to tell.
         began: When the command began (`time.monotonic`); the budget counts from there.
-
-    Returns:
-        What ladder.json says, and the recipe of what really ran.
     """
     budget = parse_duration(recipe.ladder.budget) if recipe.ladder.budget else None
     work = replace(prepared.work, deadline=began + budget if budget else None)
@@ -71,17 +73,19 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
     for position, name in enumerate(wanted):
         if any(row["rung"] == name for row in ladder["rungs"]):
             continue
-        stop = ladder.get("stop_reason") or _climb_one(state, name, wanted[position + 1 :], deliberate=bool(forced))
-        if ladder.get("stop_reason"):
+        if ladder["stop_reason"]:
             _skip(state, name, ladder["stop_reason"], None)
-        ladder["stop_reason"] = stop
+        else:
+            _climb_one(state, name, wanted[position + 1 :], deliberate=bool(forced))
         ladder["seconds"] = round(spent + time.monotonic() - began, 3)
         run.write_ladder(ladder)
     _finish(state)
     ladder["seconds"] = round(spent + time.monotonic() - began, 3)
-    ladder["complete"] = True
     run.write_ladder(ladder)
-    return ladder, _what_ran(recipe, ladder)
+    write_recipe(run.folder / "recipe.yaml", _what_ran(recipe, ladder))
+    events.published(run)
+    ladder["complete"] = True  # last: what comes before it is not done again
+    run.write_ladder(ladder)
 
 
 def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
@@ -116,12 +120,17 @@ def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
 
 
 def _restore(state: _Climb) -> None:
-    """Rungs that an interrupted climb left: their models are read and give the standings again."""
+    """Rungs that an interrupted climb left: their outputs are read and give the standings again, to the bit."""
     for row in state.ladder["rungs"]:
         if row["status"] in ("done", "stopped"):
-            module = shelf()[row["rung"]]
-            predictor = module.load(state.run.rung(row["rung"]) / "model", state.work.task, state.work.labels)
-            _stand(state, row["rung"], predictor.predict(state.work.validation), trained=not module.ALWAYS)
+            module, folder = shelf()[row["rung"]], state.run.rung(row["rung"])
+            if (folder / _OUTPUTS).is_file():
+                kept = np.load(folder / _OUTPUTS)
+                outputs = Outputs(kept["values"], kept["offsets"])
+            else:  # interrupted while the finished climb was tidied up
+                predictor = module.load(folder / "model", state.work.task, state.work.labels)
+                outputs = predictor.predict(state.work.validation)
+            _stand(state, row["rung"], outputs, trained=not module.ALWAYS)
 
 
 def _stand(state: _Climb, name: str, outputs: Outputs, *, trained: bool) -> Standing:
@@ -131,35 +140,36 @@ def _stand(state: _Climb, name: str, outputs: Outputs, *, trained: bool) -> Stan
     return standing
 
 
-def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) -> str:
-    """Climbs a rung and returns why the climb ends with it, if it does."""
+def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) -> None:
+    """Climbs a rung, or skips it, and notes why the climb ends with it, if it does."""
     module, work = shelf()[name], state.work
     settings = getattr(state.recipe.rungs, name)
     forecast = None if module.ALWAYS or name == state.ladder.get("under_way") else module.forecast(work, settings)
     left = None if work.deadline is None else work.deadline - time.monotonic()
     if not module.ALWAYS and not fits(forecast, seconds_left=left):
-        assert left is not None and forecast is not None  # noqa: S101 - or it would fit
-        reason = f"forecast {forecast:.0f} s, but {max(left, 0):.0f} s of the budget are left"
+        reason = f"forecast {forecast or 0:.0f} s, but {max(left or 0, 0):.0f} s of the budget are left"
         _skip(state, name, reason, forecast)
-        return ""
+        return
     if forecast is not None:
         work.say(f"  {name}: forecast {forecast:.0f} s")
         state.ladder["under_way"] = name
         state.run.write_ladder(state.ladder)
     began = time.monotonic()
     below = [row["rung"] for row in state.ladder["rungs"] if row["status"] in ("done", "stopped")]
-    start = next((n for n in reversed(below) if (state.run.rung(n) / "model" / "2_Dense").is_dir()), None)
+    start = next((n for n in reversed(below) if has_network(state.run.rung(n) / "model")), None)
     climbed = module.climb(work, settings, state.run.rung(start) / "model" if start else None)
     row, gain = _judge(state, name, climbed, trained=not module.ALWAYS)
     row |= {"seconds": round(time.monotonic() - began, 3), "forecast_seconds": forecast and round(forecast, 1)}
     row["peak_memory_bytes"] = record.peak_memory_bytes()
     state.ladder["rungs"].append(row)
     state.ladder.pop("under_way", None)
-    state.run.write_ladder(state.ladder)
+    if not (deliberate or state.recipe.ladder.thorough or module.ALWAYS or gain is None):
+        next_rung = above[0] if above else None
+        state.ladder["stop_reason"] = reason_to_stop(gain, worth=state.recipe.ladder.worth, next_rung=next_rung)
+    state.run.write_ladder(state.ladder)  # the row and what follows from it at once, or a resumed climb goes on above
+    if state.ladder["chosen"] == name:
+        state.events.published(state.run)
     state.events.row(row)
-    if deliberate or state.recipe.ladder.thorough or module.ALWAYS or gain is None:
-        return ""
-    return reason_to_stop(gain, worth=state.recipe.ladder.worth, next_rung=above[0] if above else None)
 
 
 def _skip(state: _Climb, name: str, reason: str, forecast: float | None) -> None:
@@ -192,7 +202,6 @@ def _judge(state: _Climb, name: str, climbed: Climbed, *, trained: bool) -> tupl
     if best == name:
         state.run.publish(name)
         state.ladder |= {"chosen": name, "temperature": temperature}
-        state.events.published(state.run)
     row = {
         "rung": name,
         "status": "stopped" if climbed.stopped else "done",
@@ -211,8 +220,11 @@ def _judge(state: _Climb, name: str, climbed: Climbed, *, trained: bool) -> tupl
 def _write_rung(state: _Climb, name: str, climbed: Climbed, outputs: Outputs, per_row: float) -> None:
     work, folder = state.work, state.run.rung(name)
     data = state.recipe.data.model_dump(include={"encoding", "normalise", "label_cuts", "label_names"}, mode="json")
-    climbed.predictor.save(folder / "model")
-    record.write_about(folder / "model", work=work, columns=state.prepared.columns, rung=name, data=data)
+    with replacing(folder / "model") as beside:
+        climbed.predictor.save(beside)
+        record.write_about(beside, work=work, prepared=state.prepared, rung=name, data=data)
+    with replacing(folder / _OUTPUTS) as beside, beside.open("wb") as file:
+        np.savez(file, values=outputs.values_MC, offsets=outputs.offsets_N1)
     rows = record.predictions(
         work.task, work.validation, outputs, labels=work.labels, rung=name, seconds=per_row, work=work
     )
@@ -241,9 +253,9 @@ def _finish(state: _Climb) -> None:
         ladder["test"] = [to_json(score) for score in scores]
         rows = record.predictions(work.task, test, outputs, labels=work.labels, rung=best, seconds=per_row, work=work)
         write_jsonl(folder / "predictions-test.jsonl", rows)
-    state.events.published(state.run)
     for row in ladder["rungs"]:
         shutil.rmtree(state.run.rung(row["rung"]) / "checkpoint", ignore_errors=True)
+        (state.run.rung(row["rung"]) / _OUTPUTS).unlink(missing_ok=True)
 
 
 def _what_ran(recipe: Recipe, ladder: dict[str, Any]) -> Recipe:
@@ -257,4 +269,3 @@ def _what_ran(recipe: Recipe, ladder: dict[str, Any]) -> Recipe:
     for row in ladder["rungs"]:
         values["rungs"][row["rung"]] |= row.get("ran") or {}
     return type(recipe).model_validate(values)
-

@@ -90,4 +90,3 @@ def reason_to_stop(gain: Interval, *, worth: float, next_rung: str | None) -> st
 def fits(forecast: float | None, *, seconds_left: float | None) -> bool:
     """Whether a rung can be climbed in what is left of the budget; an unknown forecast fits."""
     return forecast is None or seconds_left is None or forecast <= seconds_left
-

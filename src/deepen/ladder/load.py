@@ -13,6 +13,7 @@ from deepen.core.files import read_json
 from deepen.core.seed import derive
 from deepen.core.types import Outputs, Prediction, Score
 from deepen.data.columns import Columns, columns_from_json
+from deepen.data.labels import LabelNames
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
@@ -32,6 +33,7 @@ class Model:
     columns: Columns
     settings: DataSettings
     predictor: Predictor
+    label_names: LabelNames | None = None
 
     def predict(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Prediction]:
         """Answers rows.
@@ -57,24 +59,21 @@ class Model:
                 target=example.target,
                 probabilities=answer.get("probabilities"),
                 entities=answer.get("entities"),
-                num_tokens=self._num_tokens(example.inputs),
-                truncated=self._truncated(example.inputs),
+                num_tokens=num_tokens,
+                truncated=truncated,
                 seconds=seconds,
             )
             for example, answer in zip(part.examples(), decoded, strict=True)
+            for num_tokens, truncated in [self._size(example.inputs)]
         ]
 
-    def _num_tokens(self, inputs: Mapping[str, Any]) -> int:
+    def _size(self, inputs: Mapping[str, Any]) -> tuple[int, bool]:
+        """How many tokens the network reads of a row, and whether something is cut."""
         tokenizer = getattr(self.predictor, "tokenizer", None)
-        return 0 if tokenizer is None else min(self._whole(inputs), tokenizer.max_tokens)
-
-    def _truncated(self, inputs: Mapping[str, Any]) -> bool:
-        tokenizer = getattr(self.predictor, "tokenizer", None)
-        return tokenizer is not None and self._whole(inputs) > tokenizer.max_tokens
-
-    def _whole(self, inputs: Mapping[str, Any]) -> int:
-        encode = self.task.encoder(self.predictor.tokenizer, 1 << 20)  # type: ignore[attr-defined]
-        return int(encode({name: [value] for name, value in inputs.items()}).lengths_B[0])
+        if tokenizer is None:
+            return 0, False
+        found = self.task.encoder(tokenizer, tokenizer.max_tokens)({name: [value] for name, value in inputs.items()})
+        return int(found.lengths_B.sum()), bool(found.truncated_B[0])
 
     def evaluate(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Score]:
         """Scores the answers to labelled rows.
@@ -93,9 +92,7 @@ class Model:
         targets = self.task.targets(part, self.labels)
         return self.task.scores(outputs, targets, self.labels, derive(0, "evaluate"))
 
-    def run(
-        self, data: Any, *, columns: Mapping[str, str] | None, need_target: bool
-    ) -> tuple[Part, Outputs, float]:
+    def run(self, data: Any, *, columns: Mapping[str, str] | None, need_target: bool) -> tuple[Part, Outputs, float]:
         """Reads rows and computes their outputs.
 
         Args:
@@ -107,7 +104,14 @@ class Model:
             The rows, the outputs and the seconds for one row.
         """
         chosen: Any = columns if columns is not None else self._columns_for(data)
-        table, _ = load_table(data, self.task.needs, self.settings, columns=chosen, need_target=need_target)
+        table, _ = load_table(
+            data,
+            self.task.needs,
+            self.settings,
+            columns=chosen,
+            need_target=need_target,
+            label_names=self.label_names,
+        )
         part = table.all_rows()
         if need_target:
             self.task.check(part, self.labels)
@@ -139,7 +143,9 @@ def load_model(path: str | Path, *, rung: str | None = None) -> Model:
     if rung is not None:
         rungs = folder / "rungs"
         if not (rungs / rung / "model" / "deepen.json").is_file():
-            there = [p.name for p in rungs.iterdir() if (p / "model" / "deepen.json").is_file()] if rungs.is_dir() else []
+            there = (
+                [p.name for p in rungs.iterdir() if (p / "model" / "deepen.json").is_file()] if rungs.is_dir() else []
+            )
             raise ModelError(f"{path} has no rung '{rung}'; {nearest(rung, there)}")
         folder = rungs / rung / "model"
     elif not (folder / "deepen.json").is_file():
@@ -149,11 +155,18 @@ def load_model(path: str | Path, *, rung: str | None = None) -> Model:
         raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
     about = read_json(folder / "deepen.json")
     try:
-        task = load_task(about["task"])
+        task = load_task(about["task"], about.get("task_settings"))
         labels = tuple(about["labels"])
         predictor = shelf()[about["rung"]].load(folder, task, labels)
         settings = DataSettings(**about["data"])
         columns = columns_from_json(about["columns"])
+        names = LabelNames(**_tuples(about["label_names"])) if about.get("label_names") else None
     except (KeyError, TypeError, ImportError) as error:
         raise ModelError(f"{folder / 'deepen.json'} is damaged: {error}") from None
-    return Model(folder, task, about["rung"], labels, columns, settings, predictor)
+    return Model(folder, task, about["rung"], labels, columns, settings, predictor, names)
+
+
+def _tuples(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists where the record had tuples."""
+    pairs = tuple((str(code), str(name)) for code, name in value["mapping"])
+    return {"source": value["source"], "names": tuple(value["names"]), "mapping": pairs}

@@ -12,12 +12,15 @@ import numpy as np
 
 from deepen.core.errors import DataError, SettingError
 from deepen.core.seed import derive
+from deepen.core.settings import Settings, parse
+from deepen.data.check.problem import Splits
 from deepen.data.columns import Columns
 from deepen.data.labels import LabelNames, read_label_names
-from deepen.data.load import load_table
+from deepen.data.load import load_table, look
 from deepen.data.split import hold_out
 from deepen.data.table import Part, Table
-from deepen.ladder.recipe import DataSection, Recipe
+from deepen.ladder.examine import check_first
+from deepen.ladder.recipe import DataSection, Recipe, tasks
 from deepen.models.load import Pretrained, load_pretrained
 from deepen.models.offline import DEFAULT_MODEL
 from deepen.training.task import Task
@@ -43,12 +46,45 @@ class Prepared:
     test: Part | None
     columns: Columns
     notes: tuple[str, ...]
+    label_names: LabelNames | None = None
 
 
-def load_task(name: str) -> Task:
-    """The task of that name: the value `TASK` of its file."""
-    task: Task = importlib.import_module(f"deepen.tasks.{name}").TASK
-    return task
+def load_task(name: str, settings: Any = None) -> Task:
+    """The task of that name: the value `TASK` of its file, or what its `configured` makes of settings.
+
+    Args:
+        name: The task.
+        settings: Its settings, as the recipe or deepen.json has them; None takes the defaults.
+
+    Returns:
+        The task.
+    """
+    module = importlib.import_module(f"deepen.tasks.{name}")
+    if settings is None or not hasattr(module, "TaskSettings"):
+        task: Task = module.TASK
+        return task
+    values = settings.model_dump() if isinstance(settings, Settings) else settings
+    made: Task = module.configured(parse(module.TaskSettings, values, where=f"tasks.{name}"))
+    return made
+
+
+def infer_task(recipe: Recipe, sources: Sources) -> tuple[str, str]:
+    """The task that the training rows look like, by what the tasks say of them.
+
+    Args:
+        recipe: Where the rows are, and how to read them.
+        sources: Rows from Python; None takes the recipe's path.
+
+    Returns:
+        The task's name and why.
+
+    Raises:
+        DataError: If the rows can't be opened.
+    """
+    source = look(sources.train if sources.train is not None else recipe.data.path, recipe.data)
+    claims = [(claim, name) for name in tasks() if (claim := load_task(name).recognise(source)) is not None]
+    claim, name = max(claims, key=lambda found: found[0].strength)
+    return name, claim.reason
 
 
 def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[str], None]) -> Prepared:
@@ -72,33 +108,38 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     source = sources.train if sources.train is not None else data.path
     if source is None:
         raise SettingError("no data: name a file, a folder or a hub data set")
-    task = load_task(recipe.task or "classification")
+    name, why = (recipe.task, "") if recipe.task else infer_task(recipe, sources)
+    task = load_task(name, getattr(recipe.tasks, name, None))
+    if task.pooling == "units" and recipe.model.pooling is not None:
+        raise SettingError(f"model.pooling={recipe.model.pooling}: {name} reads each token's own vector; leave it out")
     names = read_label_names(Path(data.labels)) if data.labels else None
     model = load_pretrained(recipe.model.name)
     table, columns = load_table(source, task.needs, data, columns=data.columns, label_names=names)
-    say(f"{table.name}: {len(table):,} rows, {task.name}" + ("" if recipe.task else " (the columns say so)"))
+    say(f"{table.name}: {len(table):,} rows, {task.name}" + (f": {why}" if why else ""))
     for need in task.needs:
         say(f"  {need.name}: {columns.reasons.get(need.name, '')}")
     notes = list(table.notes)
     whole = table.all_rows()
     labels = task.labels(whole, data.max_labels)
     held_source = sources.validation if sources.validation is not None else data.validation
-    if held_source is not None:
-        train, validation = whole, _other(held_source, task, data, columns, names, notes).all_rows()
-        task.check(validation, labels)
-    else:
-        train, validation = _held_out(task, whole, labels, data, recipe.seed)
+    held = _other(held_source, task, data, columns, names, notes).all_rows() if held_source is not None else None
     test_source = sources.test if sources.test is not None else data.test
     test = _other(test_source, task, data, columns, names, notes).all_rows() if test_source is not None else None
-    if test is not None:
-        task.check(test, labels)
+    given = {name: part for name, part in (("validation", held), ("test", test)) if part is not None}
+    for part in given.values():
+        task.check(part, labels)
+    splits = Splits({"train": whole, **given}, near=data.near, max_labels=data.max_labels)
+    if data.check:
+        check_first(splits, notes)
+    train, validation = (whole, held) if held is not None else _held_out(task, splits, labels, data, recipe.seed)
     _warn_of_language(whole, model, notes)
+    work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say)
+    notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
     notes = list(dict.fromkeys(notes))
     for note in notes:
         say(f"  note: {note}")
     say(f"  train {len(train):,}, validation {len(validation):,}" + (f", test {len(test):,}" if test else ""))
-    work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say)
-    return Prepared(work, test, columns, tuple(notes))
+    return Prepared(work, test, columns, tuple(notes), names)
 
 
 def _other(
@@ -109,7 +150,8 @@ def _other(
     return table
 
 
-def _held_out(task: Task, whole: Part, labels: tuple[str, ...], data: DataSection, seed: int) -> tuple[Part, Part]:
+def _held_out(task: Task, splits: Splits, labels: tuple[str, ...], data: DataSection, seed: int) -> tuple[Part, Part]:
+    whole = splits.train
     targets = task.targets(whole, labels)
     one_each = len(targets.labels_M) == len(whole)
     train, validation = hold_out(
@@ -118,10 +160,20 @@ def _held_out(task: Task, whole: Part, labels: tuple[str, ...], data: DataSectio
         share=data.validation_share,
         at_least=data.validation_at_least,
         seed=derive(seed, "validation"),
+        groups_N=splits.groups.near_N[: len(whole)],
     )
     if not len(validation) or not len(train):
         raise DataError(f"{whole.table.name}: {len(whole)} rows are too few to hold any out; pass --validation")
     return train, validation
+
+
+def _truncation(work: Work, part: Part) -> list[str]:
+    cut = int(np.asarray(work.tokens(part.table).truncated_N).sum())
+    if not cut:
+        return []
+    name, num, limit = part.table.name, len(part.table), work.max_tokens
+    share = f"{cut:,} of {num:,} texts ({100 * cut / num:.1f} %)"
+    return [f"{name}: {share} are longer than {limit} tokens and cut at the end (--set model.max_tokens=N)"]
 
 
 def _warn_of_language(part: Part, model: Pretrained, notes: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -14,10 +14,14 @@ import yaml
 from pydantic import create_model, field_validator
 
 from deepen.core.errors import SettingError, nearest
-from deepen.core.files import write_text
+from deepen.core.files import read_json, write_text
 from deepen.core.settings import Settings, parse, parse_duration
+from deepen.data.near import NearSettings
 from deepen.data.settings import DataSettings
 from deepen.training.work import ModelSettings
+
+# A resumed run finds the data by its content, and what a finished run learned by itself is written into its recipe.
+_MAY_CHANGE = frozenset(("data.path", "data.validation", "data.test", "data.labels", "task"))
 
 
 class DataSection(DataSettings):
@@ -37,6 +41,10 @@ class DataSection(DataSettings):
     """The share of the training rows that is held out when there are no validation rows."""
     validation_at_least: int = 200
     """Hold out at least so many rows if the data allows; fewer can't tell one rung from the next."""
+    near: NearSettings = NearSettings()
+    """What counts as nearly the same: such rows are never held out from one another."""
+    check: bool = True
+    """Whether the quick checks of `deepen check` run first and stop at errors; off only for data that looks odd."""
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -110,6 +118,8 @@ class _Recipe(Settings):
     """How high to climb."""
     rungs: Any = None
     """The settings of each rung."""
+    tasks: Any = None
+    """The settings of each task that has any."""
     seed: int = 0
     """The one number that all chance comes from."""
 
@@ -123,12 +133,18 @@ class _Recipe(Settings):
 
 @cache
 def recipe_type() -> type[_Recipe]:
-    """The recipe's class; the section `rungs` has one field for each file of the folder."""
-    fields: dict[str, Any] = {
-        name: (module.RungSettings, module.RungSettings()) for name, module in shelf().items()
-    }
+    """The recipe's class; the sections `rungs` and `tasks` have one field for each file of the folder with settings."""
+    fields: dict[str, Any] = {name: (module.RungSettings, module.RungSettings()) for name, module in shelf().items()}
     section = create_model("RungsSection", __base__=Settings, __doc__="The settings of each rung.", **fields)
-    return create_model("Recipe", __base__=_Recipe, __doc__=_Recipe.__doc__, rungs=(section, section()))
+    found = {name: importlib.import_module(f"deepen.tasks.{name}") for name in tasks()}
+    chosen: dict[str, Any] = {
+        name: (module.TaskSettings, module.TaskSettings())
+        for name, module in found.items()
+        if hasattr(module, "TaskSettings")
+    }
+    about = create_model("TasksSection", __base__=Settings, __doc__="The settings of each task.", **chosen)
+    both: dict[str, Any] = {"rungs": (section, section()), "tasks": (about, about())}
+    return create_model("Recipe", __base__=_Recipe, __doc__=_Recipe.__doc__, **both)
 
 
 Recipe = _Recipe
@@ -171,6 +187,41 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingError(f"recipe {path}: it must have sections such as data, model, ladder")
     return {str(key): value for key, value in values.items()}
+
+
+def check_resumed(folder: Path, recipe: Recipe) -> None:
+    """Whether a recipe goes on with the run in a folder: what its finished rungs were made with may not change.
+
+    Args:
+        folder: The run folder, or one that an interruption left empty.
+        recipe: The recipe to go on with.
+
+    Raises:
+        SettingError: If a setting differs that finished work depends on.
+    """
+    if not (folder / "recipe.yaml").is_file():
+        return
+    kept, now = read_recipe(folder / "recipe.yaml"), recipe.model_dump(mode="json")
+    ladder = read_json(folder / "ladder.json") if (folder / "ladder.json").is_file() else {}
+    begun = {row["rung"] for row in ladder.get("rungs", ()) if row["status"] != "skipped"} | {ladder.get("under_way")}
+    for key, value in _flat(now):
+        before = dict(_flat(kept)).get(key, value)
+        free = key in _MAY_CHANGE or key.startswith("ladder.") or key.endswith(".max_steps")
+        if key.startswith("rungs."):
+            free = free or key.split(".")[1] not in begun
+        if before != value and not free:
+            raise SettingError(
+                f"{folder} was begun with {key} = {before!r}, not {value!r}; --resume goes on as it began: leave that "
+                "out, or pass --overwrite to start anew"
+            )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:

@@ -16,8 +16,9 @@ import numpy as np
 
 from deepen.core.files import write_json, write_jsonl
 from deepen.core.types import Interval, Outputs, Prediction, Score, to_json
-from deepen.data.columns import Columns, columns_to_json
+from deepen.data.columns import columns_to_json
 from deepen.data.table import Part
+from deepen.ladder.prepare import Prepared
 from deepen.training.task import Predictor, Task
 from deepen.training.work import Dynamics, Work
 
@@ -70,7 +71,7 @@ def _version(name: str) -> str | None:
 
 def _git_commit() -> str | None:
     try:
-        out = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)  # noqa: S607
+        out = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return out.stdout.strip() or None
@@ -133,21 +134,23 @@ def write_dynamics(path: Path, part: Part, dynamics: Dynamics) -> None:
     write_jsonl(path, rows())
 
 
-def write_about(folder: Path, *, work: Work, columns: Columns, rung: str, data: dict[str, Any]) -> None:
+def write_about(folder: Path, *, work: Work, prepared: Prepared, rung: str, data: dict[str, Any]) -> None:
     """Writes deepen.json into a model folder: all that is needed to use it again.
 
     Args:
         folder: The model folder.
         work: The climb.
-        columns: Which columns of the data were what.
+        prepared: Which columns of the data were what, and the names of its label codes.
         rung: The rung.
         data: The reading settings that also hold for new data.
     """
     about = {
         "task": work.task.name,
         "rung": rung,
+        "task_settings": work.task.settings.model_dump(mode="json") if work.task.settings else None,
         "labels": list(work.labels),
-        "columns": columns_to_json(columns),
+        "columns": columns_to_json(prepared.columns),
+        "label_names": vars(prepared.label_names) if prepared.label_names else None,
         "data": data,
         "max_tokens": work.max_tokens,
         "base_model": work.model.name,

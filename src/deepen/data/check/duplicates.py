@@ -1,0 +1,145 @@
+"""Rows that are there twice or nearly twice: within a split, across splits (leaks), and with labels that conflict.
+
+Shape legend: N rows of all splits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepen.data.check.problem import Problem, Severity, Splits, place, rows, shown, targets, verb
+from deepen.data.table import Part
+
+_LEAK = "take these rows out of the training rows; a score on rows that were learned by heart says nothing"
+_NEAR_LEAK = "look at a few; --set data.near.threshold=0.8 counts closer ones only"
+
+
+def find(splits: Splits) -> list[Problem]:
+    """Copies and near-copies. Texts are compared without case, punctuation and spaces.
+
+    Args:
+        splits: The data.
+
+    Returns:
+        Warnings `leakage`, `near_leakage`, `conflicting_labels`; notes `exact_duplicates`, `near_duplicates`,
+        `near_conflicts`, `exact_only`.
+    """
+    groups = splits.groups
+    names = list(splits.parts)
+    split_N = np.repeat(np.arange(len(names)), [len(splits.parts[name]) for name in names])
+    found = []
+    if not groups.searched and len(split_N) > splits.near.max_rows:
+        message = f"{rows(len(split_N))}: only exact copies were looked for, not near-duplicates"
+        remedy = f"--set data.near.max_rows={len(split_N)}"
+        found.append(Problem("note", "exact_only", splits.train.table.name, None, len(split_N), message, remedy))
+    for at, name in enumerate(names):
+        found += _within(splits, name, np.flatnonzero(split_N == at))
+    for later in range(1, len(names)):
+        for earlier in range(later):
+            found += _across(splits, split_N, earlier, later)
+    return [*found, *_conflicts(splits)]
+
+
+def _within(splits: Splits, name: str, rows_K: np.ndarray) -> list[Problem]:
+    part = splits.parts[name]
+    same_K, near_K = splits.groups.same_N[rows_K], splits.groups.near_N[rows_K]
+    copies_K = _repeats(same_K)
+    found = []
+    for code, group_K, extra_K, what in (
+        ("exact_duplicates", same_K, copies_K, "copy"),
+        ("near_duplicates", near_K, _repeats(near_K) & ~copies_K, "nearly copy"),
+    ):
+        if not extra_K.any():
+            continue
+        count, first = int(extra_K.sum()), int(np.flatnonzero(extra_K)[0])
+        original = int(np.flatnonzero(group_K == group_K[first])[0])
+        if original == first:  # of a near group whose first row comes later in the file
+            original = int(np.flatnonzero(group_K == group_K[first])[1])
+        message = f"{rows(count)} of {name} {verb(count, what)} an earlier one"
+        message += f", the first that of line {place(part, original)}"
+        remedy = "none needed to split them: held-out rows never leave a copy behind" if name == "train" else ""
+        found.append(Problem("note", code, part.table.name, place(part, first), count, message, remedy))
+    return found
+
+
+def _repeats(group_K: np.ndarray) -> np.ndarray:
+    """Rows whose group was seen before."""
+    repeat = np.zeros(len(group_K), dtype=bool)
+    grouped = np.flatnonzero(group_K >= 0)
+    _, first = np.unique(group_K[grouped], return_index=True)
+    repeat[grouped] = True
+    repeat[grouped[first]] = False
+    return repeat
+
+
+def _across(splits: Splits, split_N: np.ndarray, earlier: int, later: int) -> list[Problem]:
+    names = list(splits.parts)
+    here, there = np.flatnonzero(split_N == later), np.flatnonzero(split_N == earlier)
+    known = np.zeros(len(here), dtype=bool)
+    found = []
+    for code, group_N in (("leakage", splits.groups.same_N), ("near_leakage", splits.groups.near_N)):
+        group, others = group_N[here], group_N[there]
+        seen = np.isin(group, others[others >= 0]) & (group >= 0) & ~known
+        known |= seen
+        if not seen.any():
+            continue
+        first = int(np.flatnonzero(seen)[0])
+        match = int(np.flatnonzero(others == group[first])[0])
+        part, source = splits.parts[names[later]], splits.parts[names[earlier]]
+        how, remedy = ("are", _LEAK) if code == "leakage" else ("have near-duplicates", _NEAR_LEAK)
+        count = int(seen.sum())
+        message = (
+            f"{rows(count)} of {names[later]} ({seen.mean():.1%}) {verb(count, how)} in {names[earlier]} too, "
+            f"the first as {source.table.name} line {place(source, match)}: the score on them flatters"
+        )
+        found.append(Problem("warning", code, part.table.name, place(part, first), count, message, remedy))
+    return found
+
+
+def _conflicts(splits: Splits) -> list[Problem]:
+    if not splits.train.table.has_target:
+        return []
+    values: list[str | None] = []
+    for part in splits.parts.values():
+        values += [None if value is None else str(value) for value in targets(part)]
+    codes: dict[str, int] = {}
+    code_N = np.array([-1 if value is None else codes.setdefault(value, len(codes)) for value in values])
+    exact = _conflicting(splits.groups.same_N, code_N)
+    near = _conflicting(splits.groups.near_N, code_N) & ~exact
+    found = []
+    told: tuple[tuple[Severity, str, np.ndarray, np.ndarray, str], ...] = (
+        ("warning", "conflicting_labels", splits.groups.same_N, exact, "copies"),
+        ("note", "near_conflicts", splits.groups.near_N, near, "near-duplicates"),
+    )
+    for severity, code, group_N, rows_N, what in told:
+        if not rows_N.any():
+            continue
+        first = int(np.flatnonzero(rows_N)[0])
+        other = int(np.flatnonzero((group_N == group_N[first]) & (code_N != code_N[first]) & (code_N >= 0))[0])
+        count, (part, at), (their, their_at) = int(rows_N.sum()), *(_home(splits, row) for row in (first, other))
+        labels = "; " if splits.has_tags else f"; {shown(str(values[first]))} here, {shown(str(values[other]))} in "
+        message = f"{rows(count)} {verb(count, 'have')} {what} with another label{labels}"
+        message += f"{'see ' if splits.has_tags else ''}{their.table.name} line {place(their, their_at)}"
+        remedy = "decide on one label for each" if severity == "warning" else "look at a few: a slip, or a fine line?"
+        found.append(Problem(severity, code, part.table.name, place(part, at), count, message, remedy))
+    return found
+
+
+def _home(splits: Splits, row: int) -> tuple[Part, int]:
+    """The split that a row is in, and where."""
+    for part in splits.parts.values():
+        if row < len(part):
+            return part, row
+        row -= len(part)
+    raise IndexError(row)
+
+
+def _conflicting(group_N: np.ndarray, code_N: np.ndarray) -> np.ndarray:
+    """Rows whose group has more than one label."""
+    size = len(group_N)
+    low = np.full(size, np.iinfo(np.int64).max)
+    high = np.full(size, -1)
+    use = (group_N >= 0) & (code_N >= 0)
+    np.minimum.at(low, group_N[use], code_N[use])
+    np.maximum.at(high, group_N[use], code_N[use])
+    return use & (low[group_N] < high[group_N])

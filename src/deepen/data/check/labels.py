@@ -1,0 +1,147 @@
+"""Labels: one only, scores in place of classes, rare, out of balance, spelled in two ways, in one split only."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+
+from deepen.core.errors import DataError
+from deepen.data.check.problem import Problem, Splits, place, rows, shown, targets
+from deepen.data.labels import check_labels, label_table, target_counts
+from deepen.data.table import Part
+
+_RARE = 5
+_IMBALANCE = 10
+_FLOAT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+_WHOLE_FLOAT = re.compile(r"[+-]?\d+\.0+")
+
+
+def find(splits: Splits) -> list[Problem]:
+    """What is wrong with the labels of classes.
+
+    Args:
+        splits: The data; other targets than one label a row are left alone.
+
+    Returns:
+        Errors `one_label`, `labels_not_classes`, `unknown_label`; warnings `labels_are_scores`, `labels_cast`,
+        `rare_labels`, `imbalance`, `label_variants`, `label_missing`.
+    """
+    if not splits.has_labels:
+        return []
+    train = splits.train
+    counts = target_counts(train)
+    found = [*_not_classes(splits, counts), *_numbers(train, counts)]
+    if len(counts) > 1 and not any(problem.code in ("labels_not_classes", "labels_are_scores") for problem in found):
+        found += [*_rare(train, counts), *_imbalance(train, counts)]
+    every = dict(counts)
+    for name, part in splits.parts.items():
+        if name != "train" and part.table.has_target:
+            theirs = target_counts(part)
+            found += [*_unknown(name, part, theirs, counts), *_missing(name, part, theirs, counts)]
+            for label, count in theirs.items():
+                every[label] = every.get(label, 0) + count
+    return [*found, *_variants(splits, every)]
+
+
+def _first(part: Part, label: str) -> int | None:
+    return next((place(part, at) for at, value in enumerate(targets(part)) if value == label), None)
+
+
+def _not_classes(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
+    try:
+        check_labels(splits.train, max_labels=splits.max_labels)
+    except DataError as error:
+        code = "one_label" if len(counts) < 2 else "labels_not_classes"
+        remedy = "--columns label=COLUMN names another column, --set data.label_cuts=[0] cuts a score into classes"
+        return [Problem("error", code, splits.train.table.name, None, len(counts), str(error), remedy)]
+    return []
+
+
+def _numbers(train: Part, counts: Mapping[str, int]) -> list[Problem]:
+    whole = [label for label in counts if _WHOLE_FLOAT.fullmatch(label)]
+    broken = [label for label in counts if _FLOAT.fullmatch(label) and not _WHOLE_FLOAT.fullmatch(label)]
+    name = train.table.name
+    if len(broken) >= 2 and len(broken) + len(whole) >= 0.9 * len(counts):
+        middle = sorted(float(label) for label in broken)[len(broken) // 2]
+        message = f"the labels are numbers with decimals, as {shown(broken[0])}: a score, not a class"
+        remedy = f"--set data.label_cuts=[{middle:g}] cuts them into classes"
+        count = sum(counts[label] for label in broken)
+        return [Problem("warning", "labels_are_scores", name, _first(train, broken[0]), count, message, remedy)]
+    if whole:
+        message = f"whole labels are written as decimals, as {shown(whole[0])}: a table with gaps was saved as numbers"
+        remedy = "--labels FILE names them ('0.0' and '0' are the same code there)"
+        count = sum(counts[label] for label in whole)
+        return [Problem("warning", "labels_cast", name, _first(train, whole[0]), count, message, remedy)]
+    return []
+
+
+def _rare(train: Part, counts: Mapping[str, int]) -> list[Problem]:
+    rare = sorted((label for label in counts if counts[label] < _RARE), key=lambda label: counts[label])
+    if not rare or len(train) < _RARE * len(counts):
+        return []
+    message = (
+        f"{len(rare):,} labels have fewer than {_RARE} training rows, as {shown(rare[0])} with {counts[rare[0]]}: "
+        "they will not be learned, and their scores mean nothing"
+    )
+    remedy = "collect rows for them, or join them to another label with --labels FILE (lines of label, tab, new name)"
+    return [Problem("warning", "rare_labels", train.table.name, _first(train, rare[0]), len(rare), message, remedy)]
+
+
+def _imbalance(train: Part, counts: Mapping[str, int]) -> list[Problem]:
+    most, least = max(counts, key=lambda label: counts[label]), min(counts, key=lambda label: counts[label])
+    if counts[most] < _IMBALANCE * counts[least]:
+        return []
+    message = (
+        f"{shown(most)} has {counts[most]:,} rows, {shown(least)} {counts[least]:,}: always saying the first is right "
+        f"in {counts[most] / len(train):.0%}, so accuracy alone flatters"
+    )
+    remedy = (
+        "judge by balanced_accuracy and macro_f1, and the table by label (deepen evaluate RUN DATA); "
+        f"rows of {shown(least)} help most"
+    )
+    return [Problem("warning", "imbalance", train.table.name, None, counts[least], message, remedy)]
+
+
+def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
+    spelled: dict[str, list[str]] = defaultdict(list)
+    for label in label_table(counts):
+        spelled[re.sub(r"[\s_\-]+", " ", label.casefold()).strip()].append(label)
+    found = []
+    for labels in spelled.values():
+        if len(labels) < 2:
+            continue
+        labels.sort(key=lambda label: -counts[label])
+        odd = labels[1]
+        part, line = splits.train, None
+        for candidate in splits.parts.values():
+            line = _first(candidate, odd) if candidate.table.has_target else None
+            if line is not None:
+                part = candidate
+                break
+        message = (
+            f"{shown(odd)} ({rows(counts[odd])}) and {shown(labels[0])} ({rows(counts[labels[0]])}) are one label?"
+        )
+        remedy = f"--labels FILE with the line: {odd}<tab>{labels[0]}"
+        others = sum(counts[label] for label in labels[1:])
+        found.append(Problem("warning", "label_variants", part.table.name, line, others, message, remedy))
+    return found
+
+
+def _unknown(name: str, part: Part, theirs: Mapping[str, int], ours: Mapping[str, int]) -> list[Problem]:
+    unknown = [label for label in theirs if label not in ours]
+    if not unknown:
+        return []
+    count = sum(theirs[label] for label in unknown)
+    message = f"{rows(count)} of {name} with labels that the training rows don't have, as {shown(unknown[0])}"
+    remedy = "mend the labels, or add training rows with them"
+    return [Problem("error", "unknown_label", part.table.name, _first(part, unknown[0]), count, message, remedy)]
+
+
+def _missing(name: str, part: Part, theirs: Mapping[str, int], ours: Mapping[str, int]) -> list[Problem]:
+    missing = [label for label in ours if label not in theirs]
+    if not missing:
+        return []
+    message = f"{len(missing):,} of {len(ours):,} labels are not in {name}, as {shown(missing[0])}: it can't judge them"
+    remedy = "leave --validation out so that rows of every label are held out" if name == "validation" else ""
+    return [Problem("warning", "label_missing", part.table.name, None, len(missing), message, remedy)]

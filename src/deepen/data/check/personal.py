@@ -1,0 +1,178 @@
+"""Personal data that would end up in a model: mail, phone, card and identity numbers, each with its own check.
+
+Precise rather than greedy: a number counts only if its check digit and its form are right. What is found is never
+shown in full.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+
+from deepen.data.check.problem import Problem, Splits, place, rows, verb
+from deepen.data.near import row_texts
+from deepen.data.table import Part
+
+_EMAIL = re.compile(
+    r"(?<![A-Za-z0-9_.+%-])[A-Za-z0-9_.+%-]{1,64}@"
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,24}(?![A-Za-z0-9_@-])"
+)
+_CARD = re.compile(r"(?<![\d.,-])(?<!\d )[3-6]\d{3}(?:[ -]?\d){9,15}(?![\d-])(?! \d)")
+_CHINESE_ID = re.compile(r"(?<![\dA-Za-z])[1-9]\d{16}[\dXx](?![\dA-Za-z])")
+_SSN = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,4})?(?![A-Za-z0-9])")
+_CHINESE_PHONE = re.compile(
+    r"(?<![\d+-])(?:\+?86[ -]?)?1[3-9]\d(?:\d{8}|[ -]\d{4}[ -]\d{4})(?![\d-])"
+    r"|(?<![\d-])(?:\(0\d{2,3}\) ?|0\d{2,3}-)[2-8]\d{6,7}(?![\d-])"
+)
+_PHONE = re.compile(
+    r"(?<![\w.+-])(?:\+?1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])[2-9]\d{2}[.-]\d{4}(?![\w-])"  # North America
+    r"|(?<![\w.+-])\+(?:[2-79]\d{0,2}|8[0-57-9]\d?)(?:[ .-]?\(?\d{1,4}\)?){2,5}(?![\w-])"  # international, not China
+    r"|(?<![\w.+-])0(?:7\d{3} \d{6}|\d{2} \d{4} \d{4}|\d{3} \d{3} \d{4})(?![\w-])",  # United Kingdom
+    re.ASCII,
+)
+_DIGITS = re.compile(r"\d(?:[ .()-]{0,2}\d){6}")
+_IBAN_START = re.compile(r"[A-Za-z]{2}\d{2} ?[A-Za-z0-9]{4}")
+# Lengths from the registry of ISO 13616, for the countries that have many.
+_IBAN_CHARS = {
+    name: int(length)
+    for name, length in (
+        pair.split(":")
+        for pair in (
+            "AD:24 AE:23 AT:20 BE:16 BG:22 CH:21 CY:28 CZ:24 DE:22 DK:18 EE:20 ES:24 FI:18 FR:27 GB:22 GR:27 HR:21 "
+            "HU:28 IE:22 IL:23 IS:26 IT:27 LI:21 LT:20 LU:20 LV:21 MC:27 MT:31 NL:18 NO:15 PL:28 PT:25 RO:24 SA:24 "
+            "SE:24 SI:19 SK:24 TR:26"
+        ).split()
+    )
+}
+_PROVINCES = frozenset(
+    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
+)
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+
+
+def _always(text: str) -> bool:
+    return True
+
+
+def luhn(text: str) -> bool:
+    """Whether the digits of a card number are right: length by issuer, and the check digit of Luhn (ISO/IEC 7812-1).
+
+    Example:
+        >>> luhn("4111 1111 1111 1111"), luhn("4111 1111 1111 1112")
+        (True, False)
+    """
+    digits = [int(char) for char in text if char.isdigit()]
+    joined = "".join(map(str, digits))
+    lengths = {"3": (14, 15), "4": (13, 16, 19), "5": (16,), "6": (16, 17, 18, 19)}[joined[0]]
+    if len(digits) not in lengths or len(set(digits)) < 2 or (joined[0] == "3" and joined[1] not in "04678"):
+        return False
+    doubled = (digit * 2 - 9 * (digit > 4) if at % 2 else digit for at, digit in enumerate(reversed(digits)))
+    return sum(doubled) % 10 == 0
+
+
+def chinese_id(text: str) -> bool:
+    """Whether it is a Chinese resident number: province, birth date, and the check digit of GB 11643-1999.
+
+    Example:
+        >>> chinese_id("11010519491231002X"), chinese_id("110105194912310021")
+        (True, False)
+    """
+    try:
+        born = date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
+    except ValueError:
+        return False
+    if text[:2] not in _PROVINCES or not 1880 <= born.year <= date.today().year:
+        return False
+    rest = sum(weight * int(char) for weight, char in zip(_WEIGHTS, text[:17], strict=True)) % 11
+    return "10X98765432"[rest] == text[17].upper()
+
+
+def iban(text: str) -> bool:
+    """Whether it is a bank account number: the length of its country, and 1 modulo 97 (ISO 13616).
+
+    Example:
+        >>> iban("GB82 WEST 1234 5698 7654 32"), iban("GB82 WEST 1234 5698 7654 33")
+        (True, False)
+    """
+    packed = text.replace(" ", "").upper()
+    if _IBAN_CHARS.get(packed[:2]) != len(packed):
+        return False
+    return int("".join(str(int(char, 36)) for char in packed[4:] + packed[:4])) % 97 == 1
+
+
+def _phone_digits(text: str) -> bool:
+    num = sum(char.isdigit() for char in text)
+    return 9 <= num <= 15
+
+
+_KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool], str], ...] = (
+    ("personal_email", _EMAIL, _always, "an e-mail address"),
+    ("personal_chinese_id", _CHINESE_ID, chinese_id, "a Chinese resident number"),
+    ("personal_card", _CARD, luhn, "a payment card number"),
+    ("personal_iban", _IBAN, iban, "a bank account number (IBAN)"),
+    ("personal_ssn", _SSN, _always, "a US social security number"),
+    ("personal_chinese_phone", _CHINESE_PHONE, _always, "a Chinese phone number"),
+    ("personal_phone", _PHONE, _phone_digits, "a phone number"),
+)
+
+
+def find(splits: Splits) -> list[Problem]:
+    """Rows with personal data. A model learns them by heart and can be made to say them.
+
+    Args:
+        splits: The data.
+
+    Returns:
+        Warnings `personal_email`, `personal_phone`, `personal_chinese_phone`, `personal_card`, `personal_chinese_id`,
+        `personal_ssn`, `personal_iban`: how many rows, the first line, and the first value masked.
+    """
+    return [problem for name, part in splits.parts.items() for problem in _in_part(name, part)]
+
+
+def personal_values(text: str) -> Iterator[tuple[str, str]]:
+    """Code and value of what is personal in a text; a number counts for the first kind that it fits."""
+    mail, digits = "@" in text, _DIGITS.search(text) is not None
+    if not mail and not digits and not _IBAN_START.search(text):
+        return
+    taken: list[tuple[int, int]] = []
+    for code, pattern, right, _ in _KINDS:
+        if not (mail if code == "personal_email" else digits or code == "personal_iban"):
+            continue
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            if right(match.group()) and not any(start < stop and begin < end for begin, stop in taken):
+                taken.append((start, end))
+                yield code, match.group()
+
+
+def masked(value: str) -> str:
+    """The first character of a value, and stars for the letters and digits that follow.
+
+    Example:
+        >>> masked("jo.doe@mail.com")
+        'j*.***@****.***'
+    """
+    return value[:1] + re.sub(r"\w", "*", value[1:])
+
+
+def _in_part(name: str, part: Part) -> list[Problem]:
+    counts = dict.fromkeys((code for code, *_ in _KINDS), 0)
+    firsts: dict[str, tuple[int, str]] = {}
+    for at, text in enumerate(row_texts(part)):
+        seen = set()
+        for code, value in personal_values(text):
+            if code not in seen:
+                seen.add(code)
+                counts[code] += 1
+                firsts.setdefault(code, (at, value))
+    found = []
+    for code, _, _, what in _KINDS:
+        if counts[code]:
+            at, value = firsts[code]
+            message = f"{rows(counts[code])} of {name} {verb(counts[code], 'hold')} {what}, first {masked(value)}"
+            message += ": a model keeps what it reads"
+            remedy = "replace the values by a word such as [MAIL] before training"
+            found.append(Problem("warning", code, part.table.name, place(part, at), counts[code], message, remedy))
+    return found

@@ -1,0 +1,75 @@
+"""What the reader says: rows that can't be used, files that can't be read, and what was evened out."""
+
+from __future__ import annotations
+
+import re
+
+from deepen.core.errors import DataError
+from deepen.data.check.problem import Problem, Severity, Splits
+
+_LINE = re.compile(r" (?:line|row) (\d+)")
+_REMEDIES = {
+    "empty_text": "fill or delete the rows; --set data.bad_rows=drop leaves them out",
+    "empty_label": "label or delete the rows; --set data.bad_rows=drop leaves them out",
+    "ragged_row": "mend the lines, or name the delimiter (--set data.delimiter=tab) or the quoting",
+    "long_cell": "close the quote; --set data.max_cell_chars=N if the text is really so long",
+    "bad_row": "mend the rows; --set data.bad_rows=drop leaves them out",
+}
+# What a reader's message holds, and the code it stands for; the first that fits.
+_CODES = (
+    ("not UTF-8", "not_utf8"),
+    ("not utf-8", "not_utf8"),
+    ("is empty", "empty_file"),
+    ("has no rows", "empty_file"),
+    (") and no rows", "empty_file"),
+    ("no column looks like", "columns_not_found"),
+    ("has no column", "columns_not_found"),
+    ("single column", "columns_not_found"),
+    ("no label column", "columns_not_found"),
+    ("binary", "binary_file"),
+    ("known scheme", "unknown_scheme"),
+)
+
+
+def find(splits: Splits) -> list[Problem]:
+    """Rows that were left out because they can't be used (errors, since training stops at the first), and the notes.
+
+    Args:
+        splits: The data, read with `bad_rows=drop`.
+
+    Returns:
+        Errors `empty_text`, `empty_label`, `ragged_row`, `long_cell`, `bad_row`; notes `reading`.
+    """
+    found = []
+    for name, part in splits.parts.items():
+        for code, (count, file, line, message) in part.table.faults.items():
+            said = (
+                f"{count:,} bad rows of {name}, the first: {message}"
+                if count > 1
+                else f"a bad row of {name}: {message}"
+            )
+            severity: Severity = "warning" if splits.dropping else "error"
+            found.append(Problem(severity, code, file, line, count, said, _REMEDIES.get(code, _REMEDIES["bad_row"])))
+        for note in part.table.notes:
+            if "left out, the first" not in note and "exact cop" not in note:
+                said = note.removeprefix(f"{part.table.name}: ")
+                found.append(Problem("note", "reading", part.table.name, None, len(part), said))
+    return found
+
+
+def unreadable(error: DataError, file: str) -> Problem:
+    """An error of the reader as a finding.
+
+    Args:
+        error: What was raised.
+        file: The file that was being read.
+
+    Returns:
+        `not_utf8`, `empty_file`, `columns_not_found`, `binary_file`, `unknown_scheme` or `unreadable`.
+    """
+    message = str(error)
+    code = next((code for text, code in _CODES if text in message), "unreadable")
+    line = _LINE.search(message.removeprefix(file))
+    message = re.sub(rf"^{re.escape(file)}( line \d+)?: ", "", message)
+    remedy = "--set data.encoding=ENCODING (gb18030, cp1252, ...), or save it as UTF-8" if code == "not_utf8" else ""
+    return Problem("error", code, file, int(line.group(1)) if line else None, 1, message, remedy)

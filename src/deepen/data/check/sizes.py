@@ -1,0 +1,103 @@
+"""How many rows and labels there are, and how long the texts are: in characters, words and, where told, tokens."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepen.data.check.problem import Problem, Splits, place, rows
+from deepen.data.labels import target_counts
+from deepen.data.near import row_texts
+from deepen.data.table import Part
+
+_FEW = 100
+_GLUED_CHARS, _GLUED_TIMES = 2_000, 20
+_CUT_SHARE = 0.01
+
+
+def find(splits: Splits) -> list[Problem]:
+    """Counts and lengths as notes; warnings for few rows, texts far longer than the others, and much that is cut.
+
+    Args:
+        splits: The data.
+
+    Returns:
+        `label_table`, `text_lengths`, `token_lengths` as notes; `few_rows`, `glued_rows`, `truncated` as warnings.
+    """
+    found = []
+    for name, part in splits.parts.items():
+        file = part.table.name
+        if splits.has_labels and part.table.has_target:
+            found.append(_labels(part))
+        if len(part) < _FEW:
+            wide = 100 / max(len(part), 1) ** 0.5
+            found.append(
+                Problem(
+                    "warning",
+                    "few_rows",
+                    file,
+                    None,
+                    len(part),
+                    f"{name} has {rows(len(part))}"
+                    + ("" if name == "train" else f": a score on them is uncertain by about {wide:.0f} points"),
+                    "more rows, or leave --validation out so that a share of the training rows is held out"
+                    if name == "validation"
+                    else "more rows",
+                )
+            )
+        found += _lengths(name, part)
+        if name in splits.tokens:
+            found += _tokens(name, splits)
+    return found
+
+
+def _labels(part: Part) -> Problem:
+    counts = sorted(target_counts(part).items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{label} {count:,}" for label, count in counts[:8])
+    more = f", ... {counts[-1][0]} {counts[-1][1]:,}" if len(counts) > 8 else ""
+    message = f"{len(part):,} rows, {len(counts):,} labels: {listed}{more}"
+    return Problem("note", "label_table", part.table.name, None, len(counts), message)
+
+
+def _lengths(name: str, part: Part) -> list[Problem]:
+    chars = np.empty(len(part), dtype=np.int64)
+    words = np.empty(len(part), dtype=np.int64)
+    for at, text in enumerate(row_texts(part)):
+        chars[at] = len(text)
+        words[at] = text.count(" ") + text.count("\n") + 1
+    middle, high = np.quantile(chars, [0.5, 0.95])
+    longest = int(chars.argmax())
+    message = (
+        f"{name}: half of the texts have at most {middle:,.0f} characters ({np.median(words):,.0f} words by spaces), "
+        f"95 % at most {high:,.0f}, the longest {chars[longest]:,}"
+    )
+    found = [Problem("note", "text_lengths", part.table.name, place(part, longest), len(part), message)]
+    glued = np.flatnonzero((chars > _GLUED_CHARS) & (chars > _GLUED_TIMES * high))
+    if len(glued):
+        first = int(glued[0])
+        message = (
+            f"{rows(len(glued))} of {name} over {_GLUED_TIMES} times as long as 95 % of the others "
+            f"({chars[first]:,} characters): rows glued together by a quote that is never closed?"
+        )
+        remedy = "look at the line; --set data.quoting=false reads quotes as plain characters"
+        found.append(Problem("warning", "glued_rows", part.table.name, place(part, first), len(glued), message, remedy))
+    return found
+
+
+def _tokens(name: str, splits: Splits) -> list[Problem]:
+    part, tokens = splits.parts[name], splits.tokens[name]
+    lengths_N, limit = tokens.lengths_N, tokens.max_tokens
+    middle, high = np.quantile(lengths_N, [0.5, 0.95])
+    cut = np.flatnonzero(lengths_N > limit)
+    share = len(cut) / max(len(lengths_N), 1)
+    message = (
+        f"{name}: half of the texts have at most {middle:,.0f} tokens of {tokens.model}, 95 % at most {high:,.0f}, the "
+        f"longest {lengths_N.max():,}; {share:.1%} are longer than the {limit:,} it reads"
+    )
+    found = [Problem("note", "token_lengths", part.table.name, None, len(part), message)]
+    if share > _CUT_SHARE:
+        message = f"{name}: {rows(len(cut))} ({share:.1%}) are cut at {limit:,} tokens: the model never sees their ends"
+        remedy = "--set model.max_tokens=512 if the model reads so many, or cut the texts to what matters"
+        found.append(
+            Problem("warning", "truncated", part.table.name, place(part, int(cut[0])), len(cut), message, remedy)
+        )
+    return found

@@ -1,0 +1,159 @@
+"""Tags of words: sequences that break their scheme, and entities that are tagged in two ways in the same place.
+
+Shape legend: none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from deepen.data.check.problem import Problem, Severity, Splits, place, shown, targets
+from deepen.data.table import Part
+
+_BROKEN = re.compile(r"([\d,]+) tags? breaks? the scheme")
+_MOST_TOKENS = 6
+_MANY_SHARE = 0.01
+# The token before, the entity's tokens, the token after.
+Key = tuple[str, tuple[str, ...], str]
+
+
+def find(splits: Splits) -> list[Problem]:
+    """What is wrong with tags, where a row has one for each token.
+
+    Args:
+        splits: The data.
+
+    Returns:
+        `broken_tags` (warning), `inconsistent_entity` (warning from 1 % of the entities, else note), `unknown_tag`
+        (error: a type that the training rows don't have), `rare_entity_type` (warning).
+    """
+    if not splits.has_tags:
+        return []
+    found = []
+    known: Counter[str] = Counter()
+    for name, part in splits.parts.items():
+        if not part.table.has_target:
+            continue
+        found += _broken(name, part)
+        found += _inconsistent(name, part)
+        types, firsts = _types(part)
+        if name == "train":
+            known = types
+            found += _rare(part, types, firsts)
+            continue
+        unknown = [kind for kind in types if kind not in known]
+        if unknown:
+            count = sum(types[kind] for kind in unknown)
+            message = (
+                f"{count:,} entities of {name} of a type that the training rows don't have, as {shown(unknown[0])}"
+            )
+            line = place(part, firsts[unknown[0]])
+            remedy = "mend the tags, or add training rows with them"
+            found.append(Problem("error", "unknown_tag", part.table.name, line, count, message, remedy))
+    return found
+
+
+def _broken(name: str, part: Part) -> list[Problem]:
+    """The reader counts them, since it turns every scheme into IOB2."""
+    for note in part.table.notes:
+        if match := _BROKEN.search(note):
+            count = int(match.group(1).replace(",", ""))
+            message = f"{count:,} tags of {name} break their scheme, as I-PER after O; each is read as a start"
+            remedy = "correct the tags where an entity should go on; nothing to do if it should start"
+            return [Problem("warning", "broken_tags", part.table.name, None, count, message, remedy)]
+    return []
+
+
+def spans(tags: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """Start, end and type of each entity in IOB2 tags."""
+    start = 0
+    for at, tag in enumerate([*tags, "O"]):
+        if at and tags[at - 1] != "O" and not tag.startswith("I-"):
+            yield start, at, tags[at - 1][2:]
+        if tag.startswith("B-"):
+            start = at
+
+
+def _types(part: Part) -> tuple[Counter[str], dict[str, int]]:
+    counts: Counter[str] = Counter()
+    firsts: dict[str, int] = {}
+    for at, tags in enumerate(targets(part)):
+        for tag in tags or ():
+            if tag.startswith("B-"):
+                counts[tag[2:]] += 1
+                firsts.setdefault(tag[2:], at)
+    return counts, firsts
+
+
+def _rare(part: Part, types: Counter[str], firsts: dict[str, int]) -> list[Problem]:
+    rare = [kind for kind in types if types[kind] < 5]
+    if not rare:
+        return []
+    message = f"{len(rare):,} entity types occur fewer than 5 times, as {shown(rare[0])} with {types[rare[0]]}"
+    line = place(part, firsts[rare[0]])
+    return [Problem("warning", "rare_entity_type", part.table.name, line, len(rare), message, "collect rows with them")]
+
+
+def _inconsistent(name: str, part: Part) -> list[Problem]:
+    lexicon: set[tuple[str, ...]] = set()
+    total = 0
+    for tokens, tags in zip(part.values("tokens"), targets(part), strict=True):
+        for start, end, _ in spans(tags or ()):
+            total += 1
+            words = tuple(tokens[start:end])
+            if end - start <= _MOST_TOKENS and sum(map(len, words)) > 1:
+                lexicon.add(words)
+    lengths: dict[str, set[int]] = defaultdict(set)
+    for words in lexicon:
+        lengths[words[0]].add(len(words))
+    seen: dict[Key, Counter[str]] = defaultdict(Counter)
+    where: dict[tuple[Key, str], int] = {}
+    for at, (tokens, tags) in enumerate(zip(part.values("tokens"), targets(part), strict=True)):
+        for key, kind in _occurrences(tokens, tags or (), lexicon, lengths):
+            seen[key][kind] += 1
+            where.setdefault((key, kind), at)
+    return _two_ways(name, part, seen, where, total)
+
+
+def _occurrences(
+    tokens: Sequence[str], tags: Sequence[str], lexicon: set[tuple[str, ...]], lengths: dict[str, set[int]]
+) -> Iterator[tuple[Key, str]]:
+    """Where a known entity's words stand between two neighbours, and as what they are tagged; 'O' if as nothing."""
+    whole = {(start, end): kind for start, end, kind in spans(tags)}
+    for start in range(len(tags)):
+        for length in lengths.get(tokens[start], ()):
+            end = start + length
+            words = tuple(tokens[start:end])
+            if end > len(tags) or words not in lexicon or (start == 0 and end == len(tags)):
+                continue
+            kind = whole.get((start, end)) or ("O" if all(tag == "O" for tag in tags[start:end]) else "")
+            if kind:
+                before = tokens[start - 1] if start else ""
+                after = tokens[end] if end < len(tokens) else ""
+                yield (before.casefold(), words, after.casefold()), kind
+
+
+def _two_ways(
+    name: str, part: Part, seen: dict[Key, Counter[str]], where: dict[tuple[Key, str], int], total: int
+) -> list[Problem]:
+    count, first = 0, None
+    for key, kinds in seen.items():
+        if len(kinds) > 1:
+            (usual, _), *others = kinds.most_common()
+            count += sum(number for _, number in others)
+            if first is None or len(key[1]) > len(first[0][1]):
+                first = (key, usual, others[0][0])
+    if first is None:
+        return []
+    key, usual, odd = first
+    at, other = where[key, odd], where[key, usual]
+    message = (
+        f"{count:,} mentions in {name} are tagged in another way between the same words, as "
+        f"{shown(' '.join((key[0], *key[1], key[2])))}: {odd} here, {usual} in line {place(part, other)}"
+    )
+    severity: Severity = "warning" if count >= _MANY_SHARE * max(total, 1) else "note"
+    remedy = "decide on one tag for each"
+    problem = Problem(severity, "inconsistent_entity", part.table.name, place(part, at), count, message, remedy)
+    return [problem]

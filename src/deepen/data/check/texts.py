@@ -1,0 +1,128 @@
+"""Texts that are something else: numbers, dates, JSON, addresses, markup, placeholders, wrongly decoded letters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from deepen.data.check.problem import Problem, Severity, Splits, place, rows, shown, targets, verb
+from deepen.data.near import fold, row_texts
+from deepen.data.table import Part
+
+_NUMBER = re.compile(r"[+\-$€£¥]?\s?\d[\d.,\s]*%?")
+_DATE = re.compile(
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{4}年\d{1,2}月(\d{1,2}日)?)"
+    r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
+)
+_ADDRESS = re.compile(r"(https?://|www\.)\S+", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"</?(p|br|div|span|a|b|i|em|strong|td|tr|table|img|li|ul|ol|script|style|h[1-6])(\s[^<>]*)?/?>", re.I
+)
+# UTF-8 that was read as Latin-1 or GBK, after NFKC; U+FFFD stands for bytes that are lost
+_WRONG = re.compile("[ÃÂ][\u00a0-\u00bf\u2018-\u2122]|â€|ðŸ|ï»¿|\ufffd|锟斤拷|烫烫烫")
+_PLACEHOLDERS = frozenset(
+    "nan null none n/a na #n/a #ref! #value! #name? undefined nil <na> tbd todo [deleted] [removed] 无 空".split()
+)
+_ALL_WRONG_SHARE, _MANY_SHARE = 0.5, 0.01
+_TOLD = 0.25
+
+
+def _is_json(text: str) -> bool:
+    if text[:1] not in "{[" or text[-1:] not in "}]":
+        return False
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except (ValueError, RecursionError):
+        return False
+
+
+_KINDS: tuple[tuple[str, Callable[[str], bool], str, str], ...] = (
+    ("text_is_date", lambda text: bool(_DATE.fullmatch(text)), "a date", "column"),
+    ("text_is_number", lambda text: bool(_NUMBER.fullmatch(text)), "a number", "column"),
+    ("text_is_json", _is_json, "JSON", "column"),
+    ("text_is_address", lambda text: bool(_ADDRESS.fullmatch(text)), "a web address", "column"),
+    ("placeholder", lambda text: text.lower() in _PLACEHOLDERS, "a placeholder for a missing text", "drop"),
+    ("markup", lambda text: "<" in text and bool(_MARKUP.search(text)), "HTML markup", "strip"),
+    (
+        "wrong_letters",
+        lambda text: not text.isascii() and bool(_WRONG.search(text)),
+        "wrongly decoded letters",
+        "encode",
+    ),
+)
+_REMEDY = {
+    "column": "--columns text=COLUMN names another column",
+    "drop": "take these rows out",
+    "strip": "take the tags out of the texts",
+    "encode": "save the file again as UTF-8 from its source, or --set data.encoding=ENCODING",
+}
+
+
+def find(splits: Splits) -> list[Problem]:
+    """Rows whose text is no text, or not readable; an error where most rows are like that.
+
+    Args:
+        splits: The data.
+
+    Returns:
+        `text_is_number`, `text_is_date`, `text_is_json`, `text_is_address`, `placeholder`, `markup`, `wrong_letters`:
+        errors where over half of the rows are (the first four), warnings from 1 %, else notes; `label_in_text`.
+    """
+    found = []
+    for name, part in splits.parts.items():
+        found += _kinds(name, part)
+        if splits.has_labels and part.table.has_target and name == "train":
+            found += _label_in_text(part)
+    return found
+
+
+def _kinds(name: str, part: Part) -> list[Problem]:
+    counts = dict.fromkeys((code for code, *_ in _KINDS), 0)
+    firsts: dict[str, tuple[int, str]] = {}
+    for at, text in enumerate(row_texts(part)):
+        for code, matches, _, _ in _KINDS:
+            if matches(text):
+                counts[code] += 1
+                firsts.setdefault(code, (at, text))
+                break
+    found = []
+    for code, _, what, remedy in _KINDS:
+        if not counts[code]:
+            continue
+        share = counts[code] / len(part)
+        wrong = share > _ALL_WRONG_SHARE and remedy == "column"
+        at, text = firsts[code]
+        does = verb(counts[code], "hold" if code in ("markup", "wrong_letters") else "are")
+        message = f"{rows(counts[code])} of {name} ({share:.1%}) {does} {what}, as {shown(text)}"
+        message += ": is it the right column?" if wrong else ""
+        severity: Severity = "error" if wrong else "warning" if share >= _MANY_SHARE else "note"
+        problem = Problem(severity, code, part.table.name, place(part, at), counts[code], message, _REMEDY[remedy])
+        found.append(problem)
+    return found
+
+
+def _label_in_text(part: Part) -> list[Problem]:
+    """Rows that say their own label, beyond how often rows say another row's label."""
+    labels = [fold(str(target)) for target in targets(part)]
+    own = np.zeros(len(part), dtype=bool)
+    other = np.zeros(len(part), dtype=bool)
+    for at, text in enumerate(row_texts(part)):
+        label, another = labels[at], labels[(at * 7919 + 13) % len(labels)]
+        if len(label) < 3 or label.isdecimal():
+            continue
+        folded = f" {fold(text)} "
+        own[at] = f" {label} " in folded or (not label.isascii() and label in folded)
+        if another != label:
+            other[at] = f" {another} " in folded or (not another.isascii() and another in folded)
+    if own.mean() - other.mean() < _TOLD:
+        return []
+    first = int(np.flatnonzero(own)[0])
+    message = (
+        f"{rows(int(own.sum()))} of train ({own.mean():.0%}) name their own label, as {shown(labels[first])}; "
+        f"only {other.mean():.0%} name that of another row: the model will read it off and understand nothing"
+    )
+    remedy = "--columns text=COLUMN without the label, or take the label out of the texts"
+    return [Problem("warning", "label_in_text", part.table.name, place(part, first), int(own.sum()), message, remedy)]

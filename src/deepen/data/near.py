@@ -1,0 +1,359 @@
+"""Finds rows that say nearly the same: MinHash over character shingles, bands sorted in NumPy, pairs compared exactly.
+
+docs/decisions/0011-near-duplicates.md says why this way, and what was measured.
+
+Shape legend: N rows, T shingles of a piece of rows, P permutations, B bands, R values in a band, K pairs of rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import field_validator
+
+from deepen.core.progress import Advance, progress
+from deepen.core.settings import Settings
+from deepen.data.table import Part
+
+_SHINGLE_CHARS = 4
+_BAND_VALUES = 5
+_NUM_BANDS = 32
+_NUM_PERMUTATIONS = _BAND_VALUES * _NUM_BANDS
+_PERMUTATION_SEED = 1
+# Characters folded at a time: their shingles and a permutation of them stay in the cache of one core.
+_PIECE_CHARS = 1 << 16
+# In a bucket each row is compared with so many before it, and with the first: the cost stays linear in the rows, and a
+# template that thousands of rows share still holds together, since all are compared with its first row.
+_WINDOW = 4
+_MOST_REMEMBERED = 8_000_000
+_PAIRS_AT_ONCE = 20_000
+# A signature tells the similarity with a standard deviation of at most 0.5 / sqrt(P) = 0.040: 3 of them are allowed.
+_DOUBT = 0.12
+# Punctuation of English and Chinese (after NFKC) and white space; symbols and emoji stay, since they carry feelings.
+_SEPARATORS = re.compile("[\\s!-/:-@\\[-`{-~‘-‟…‹›«»¡¿、。〈-】〔-〟·—–]+")
+
+
+class NearSettings(Settings):
+    """What counts as nearly the same."""
+
+    threshold: float = 0.6
+    """Least share of common character 4-grams (Jaccard). 0.6: up to about 6 % of the characters may differ."""
+    min_chars: int = 20
+    """Shorter texts must be equal but for case, punctuation and spaces; one word of five makes another sentence."""
+    max_rows: int = 2_000_000
+    """Above so many rows only texts equal but for case, punctuation and spaces are found: memory is 0.5 kB a row."""
+
+    @field_validator("threshold")
+    @classmethod
+    def _share(cls, value: float) -> float:
+        if not 0.5 <= value <= 1:
+            raise ValueError("it must be from 0.5 (below it unrelated texts look alike) to 1 (equal)")
+        return value
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows of one or several parts, grouped, in the order of the parts.
+
+    `same_N` groups rows whose folded texts are equal, `near_N` those and near-duplicates; -1 is a row by itself.
+    `searched` says whether near-duplicates were looked for.
+    """
+
+    same_N: np.ndarray
+    near_N: np.ndarray
+    searched: bool
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """What is kept of each row's MinHash: a key of each band, and the lowest byte of each value."""
+
+    keys_NB: np.ndarray
+    bytes_NP: np.ndarray
+
+
+def near_duplicates(parts: Sequence[Part], settings: NearSettings) -> Groups:
+    """Groups rows that say the same or nearly the same.
+
+    Texts are folded first: case, punctuation and white space don't count. Two rows are near if the sets of their
+    character 4-grams overlap by the threshold; groups are closed, so the ends of a chain may differ by more. It
+    misleads where one word turns the meaning ("not"): near rows may rightly have different labels. Equal rows in equal
+    order give equal groups.
+
+    Args:
+        parts: Splits of the data; their rows are numbered through.
+        settings: What counts as near.
+
+    Returns:
+        The groups. Of pairs just at 0.6 one in fourteen is missed, at 0.7 one in 250: a pair is seen if one of the
+        bands is equal, which happens with 1 - (1 - similarity ** 5) ** 32.
+
+    Example:
+        >>> from deepen.data.load import DataSettings, Need, load_table
+        >>> rows = [{"text": text} for text in ("When does my new card arrive?", "When does my new card arrive", "Hi!")]
+        >>> table, _ = load_table(rows, [Need("text", "text")], DataSettings())
+        >>> near_duplicates([table.all_rows()], NearSettings()).near_N.tolist()
+        [0, 0, -1]
+    """
+    num = sum(len(part) for part in parts)
+    same_N = _numbered(_content_keys(parts, num))
+    if num > settings.max_rows or settings.threshold >= 1:
+        return Groups(same_N, same_N.copy(), searched=False)
+    first = np.flatnonzero(_first_of_each(same_N))
+    signatures, rows = _signatures(parts, first, settings)
+    near_N = _search(signatures, lambda pairs_K2: _overlap(parts, rows[pairs_K2]), settings.threshold)
+    whole_N = np.arange(num)
+    whole_N[rows] = rows[near_N]
+    tied = np.flatnonzero(same_N >= 0)
+    whole_N[tied] = whole_N[same_N[tied]]
+    return Groups(same_N, _numbered(whole_N), searched=True)
+
+
+def fold(text: str) -> str:
+    """A text without case, punctuation and superfluous space; a text of nothing else stays as it is."""
+    folded = _SEPARATORS.sub(" ", text.casefold()).strip()
+    return folded or text
+
+
+def row_texts(part: Part, rows: np.ndarray | None = None) -> Iterator[str]:
+    """All texts of each row as one.
+
+    Args:
+        part: The rows.
+        rows: Positions in the part; None takes all.
+
+    Yields:
+        One text a row.
+    """
+    some = part if rows is None else part.take(rows)
+    names = part.table.texts
+    if len(names) == 1:
+        for value in some.values(names[0]):
+            yield value or ""
+        return
+    for values in zip(*(some.values(name) for name in names), strict=True):
+        yield "\n".join(value or "" for value in values)
+
+
+def _content_keys(parts: Sequence[Part], num: int) -> np.ndarray:
+    keys_N = np.empty(num, dtype=np.uint64)
+    blake, row = hashlib.blake2b, 0
+    for part in parts:
+        for text in row_texts(part):
+            keys_N[row] = int.from_bytes(blake(fold(text).encode("utf-8", "replace"), digest_size=8).digest(), "little")
+            row += 1
+    return keys_N
+
+
+def _numbered(keys_N: np.ndarray) -> np.ndarray:
+    """Groups of equal keys, numbered by their first row; -1 for a row by itself."""
+    _, first, inverse, counts = np.unique(keys_N, return_index=True, return_inverse=True, return_counts=True)
+    return np.where(counts[inverse] > 1, first[inverse], -1).astype(np.int64)
+
+
+def _first_of_each(groups_N: np.ndarray) -> np.ndarray:
+    return (groups_N < 0) | (groups_N == np.arange(len(groups_N)))
+
+
+def _locate(parts: Sequence[Part], rows: np.ndarray) -> Iterator[tuple[Part, np.ndarray]]:
+    """For each part, where in it the rows are that it holds; `rows` rise."""
+    start = 0
+    for part in parts:
+        yield part, rows[(rows >= start) & (rows < start + len(part))] - start
+        start += len(part)
+
+
+# --- signatures -----------------------------------------------------------------------------------------------------
+
+
+def _signatures(parts: Sequence[Part], rows: np.ndarray, settings: NearSettings) -> tuple[Signatures, np.ndarray]:
+    """The MinHash of every row that is long enough, and which rows those are."""
+    multipliers_P, offsets_P = permutations()
+    keys_NB = [np.empty((0, _NUM_BANDS), dtype=np.uint32)]
+    bytes_NP = [np.empty((0, _NUM_PERMUTATIONS), dtype=np.uint8)]
+    kept = [np.empty(0, dtype=np.int64)]
+    with progress("looking for near-duplicates", len(rows)) as advance:
+        start = 0
+        for part, places in _locate(parts, rows):
+            for folded, at in _pieces(part, places, settings.min_chars, advance):
+                signatures_NP = minhash(folded, multipliers_P, offsets_P)
+                keys_NB.append(_band_keys(signatures_NP))
+                bytes_NP.append(signatures_NP.astype(np.uint8))
+                kept.append(at + start)
+            start += len(part)
+    return Signatures(np.concatenate(keys_NB), np.concatenate(bytes_NP)), np.concatenate(kept)
+
+
+def _band_keys(signatures_NP: np.ndarray) -> np.ndarray:
+    """One number for the values of each band."""
+    keys_NB = np.zeros((len(signatures_NP), _NUM_BANDS), dtype=np.uint32)
+    for value in range(_BAND_VALUES):
+        keys_NB ^= signatures_NP[:, value::_BAND_VALUES]
+        _mixed(keys_NB)
+    return keys_NB
+
+
+def _pieces(part: Part, places: np.ndarray, min_chars: int, advance: Advance) -> Iterator[tuple[list[str], np.ndarray]]:
+    texts: list[str] = []
+    at: list[int] = []
+    size = 0
+    least = max(min_chars, _SHINGLE_CHARS)
+    for place, text in zip(places.tolist(), row_texts(part, places), strict=True):
+        folded = fold(text)
+        advance(1)
+        if len(folded) >= least:
+            texts.append(folded)
+            at.append(place)
+            size += len(folded)
+        if size >= _PIECE_CHARS:
+            yield texts, np.array(at, dtype=np.int64)
+            texts, at, size = [], [], 0
+    if texts:
+        yield texts, np.array(at, dtype=np.int64)
+
+
+def permutations() -> tuple[np.ndarray, np.ndarray]:
+    """The random permutations of datasketch's MinHash: hash x becomes a * x + b modulo 2^32, a odd."""
+    from datasketch import MinHash
+
+    a_P, b_P = MinHash(num_perm=_NUM_PERMUTATIONS, seed=_PERMUTATION_SEED, scheme="affine32").permutations
+    return np.asarray(a_P, dtype=np.uint32), np.asarray(b_P, dtype=np.uint32)
+
+
+def shingle_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The hash of each run of four characters, for all texts end to end.
+
+    Args:
+        texts: Texts of at least four characters.
+
+    Returns:
+        hashes_T: uint32 (T,), repeats included, and where each text starts.
+    """
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "replace"), dtype=np.uint32)
+    ends = np.cumsum([len(text) for text in texts])
+    hashes = codes * np.uint32(0x9E3779B1)
+    for step, factor in enumerate((0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F), 1):
+        hashes[:-step] += codes[step:] * np.uint32(factor)
+    whole = np.ones(len(codes), dtype=bool)
+    for back in range(1, _SHINGLE_CHARS):  # a run that would reach into the next text
+        whole[ends - back] = False
+    starts = np.concatenate([[0], ends[:-1]]) - np.arange(len(texts)) * (_SHINGLE_CHARS - 1)
+    return _mixed(hashes[whole]), starts
+
+
+def _mixed(hashes: np.ndarray) -> np.ndarray:
+    """The finaliser of MurmurHash3, which spreads what is left of the structure of the text."""
+    hashes ^= hashes >> np.uint32(16)
+    hashes *= np.uint32(0x85EBCA6B)
+    hashes ^= hashes >> np.uint32(13)
+    hashes *= np.uint32(0xC2B2AE35)
+    hashes ^= hashes >> np.uint32(16)
+    return hashes
+
+
+def minhash(texts: Sequence[str], multipliers_P: np.ndarray, offsets_P: np.ndarray) -> np.ndarray:
+    """The MinHash signatures of folded texts, for all of them at once.
+
+    Args:
+        texts: N texts of at least four characters.
+        multipliers_P: uint32 (P,), odd.
+        offsets_P: uint32 (P,).
+
+    Returns:
+        signatures_NP: uint32 (N, P); two agree in a place as often as their sets of shingles overlap.
+    """
+    hashes_T, starts = shingle_hashes(texts)
+    signatures_NP = np.empty((len(texts), len(multipliers_P)), dtype=np.uint32)
+    permuted_T = np.empty_like(hashes_T)
+    for at, (multiplier, offset) in enumerate(zip(multipliers_P, offsets_P, strict=True)):
+        np.multiply(hashes_T, multiplier, out=permuted_T)
+        permuted_T += offset
+        signatures_NP[:, at] = np.minimum.reduceat(permuted_T, starts)
+    return signatures_NP
+
+
+# --- pairs ----------------------------------------------------------------------------------------------------------
+
+
+def _search(signatures: Signatures, overlap: Callable[[np.ndarray], np.ndarray], threshold: float) -> np.ndarray:
+    """The first row of each row's group, band by band; pairs that are joined already or were refused cost nothing."""
+    num = len(signatures.keys_NB)
+    group_N = np.arange(num)
+    refused = np.empty(0, dtype=np.int64)
+    least = int(np.floor((threshold - _DOUBT) * _NUM_PERMUTATIONS))
+    with progress("comparing near-duplicates", _NUM_BANDS, unit="bands") as advance:
+        for band in range(_NUM_BANDS):
+            low, high = _neighbours(signatures.keys_NB[:, band])
+            apart = group_N[low] != group_N[high]
+            keys = np.unique(low[apart] * num + high[apart])
+            keys = keys[~np.isin(keys, refused, assume_unique=True)]
+            pairs_K2 = np.stack([keys // max(num, 1), keys % max(num, 1)], axis=1)
+            near_K = _agreeing(signatures.bytes_NP, pairs_K2, least)
+            near_K[near_K] = overlap(pairs_K2[near_K]) >= threshold
+            if len(refused) < _MOST_REMEMBERED:
+                refused = np.concatenate([refused, keys[~near_K]])
+            if near_K.any():
+                group_N = _joined(group_N, pairs_K2[near_K])
+            advance(1)
+    return group_N
+
+
+def _neighbours(keys_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of rows with equal keys: each row with a few before it and with the first; smaller row first."""
+    num = len(keys_N)
+    order = np.argsort(keys_N, kind="stable")
+    ordered = keys_N[order]
+    fresh = np.ones(num, dtype=bool)
+    fresh[1:] = ordered[1:] != ordered[:-1]
+    start = np.maximum.accumulate(np.where(fresh, np.arange(num), 0))
+    place = np.arange(num) - start
+    pairs = [(order[at - back], order[at]) for back in range(1, _WINDOW + 1) for at in [np.flatnonzero(place >= back)]]
+    at = np.flatnonzero(place > _WINDOW)
+    pairs.append((order[start[at]], order[at]))
+    return np.concatenate([low for low, _ in pairs]), np.concatenate([high for _, high in pairs])
+
+
+def _agreeing(bytes_NP: np.ndarray, pairs_K2: np.ndarray, least: int) -> np.ndarray:
+    """The pairs that agree in at least so many places."""
+    agree_K = np.zeros(len(pairs_K2), dtype=bool)
+    for start in range(0, len(pairs_K2), _PAIRS_AT_ONCE):
+        i, j = pairs_K2[start : start + _PAIRS_AT_ONCE].T
+        agree_K[start : start + _PAIRS_AT_ONCE] = (bytes_NP[i] == bytes_NP[j]).sum(axis=1) >= least
+    return agree_K
+
+
+def _overlap(parts: Sequence[Part], pairs_K2: np.ndarray) -> np.ndarray:
+    """The Jaccard similarity of pairs of rows, told from their texts."""
+    out_K = np.empty(len(pairs_K2))
+    for start in range(0, len(pairs_K2), _PAIRS_AT_ONCE):
+        rows, place = np.unique(pairs_K2[start : start + _PAIRS_AT_ONCE], return_inverse=True)
+        sets = [one for part, places in _locate(parts, rows) for one in _shingle_sets(part, places)]
+        for at, (i, j) in enumerate(place.reshape(-1, 2).tolist(), start):
+            common = len(np.intersect1d(sets[i], sets[j], assume_unique=True))
+            out_K[at] = common / (len(sets[i]) + len(sets[j]) - common)
+    return out_K
+
+
+def _shingle_sets(part: Part, places: np.ndarray) -> Iterator[np.ndarray]:
+    texts = [fold(text) for text in row_texts(part, places)]
+    for begin in range(0, len(texts), 512):
+        hashes_T, starts = shingle_hashes(texts[begin : begin + 512])
+        yield from (np.unique(hashes) for hashes in np.split(hashes_T, starts[1:]))
+
+
+def _joined(group_N: np.ndarray, pairs_K2: np.ndarray) -> np.ndarray:
+    """Groups joined by pairs; each row gets the first row of its group."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    num = len(group_N)
+    start = np.concatenate([np.arange(num), pairs_K2[:, 0]])
+    end = np.concatenate([group_N, pairs_K2[:, 1]])
+    edges = coo_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(num, num))
+    _, joined = connected_components(edges, directed=False)
+    _, first, inverse = np.unique(joined, return_index=True, return_inverse=True)
+    return first[inverse]

@@ -1,0 +1,264 @@
+"""The data doctor: every fault is found by its code, with file, line and count; clean data has no error or warning."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.data.checking import Rows, problems, splits
+
+from deepen.core.errors import DataError
+from deepen.data.check.doctor import QUICK, examine
+from deepen.data.check.problem import Splits, TokenLengths
+from deepen.data.check.reading import unreadable
+from deepen.data.check.tags import spans
+from deepen.data.columns import Need
+from deepen.data.load import DataSettings, load_table
+
+WORDS = (
+    "the a screen battery camera room film story service box price phone hotel food music seat looks feels seemed with "
+    "for very quite again today before it green river table window garden letter road engine bread paper morning"
+).split()
+
+
+def clean(num: int = 240, seed: int = 0) -> list[tuple[str, str]]:
+    chance = random.Random(seed)
+    return [(" ".join(chance.choices(WORDS, k=12)), ("no", "yes")[at % 2]) for at in range(num)]
+
+
+def changed(
+    at: int, text: Callable[[str], str] = str, label: Callable[[str], str] = str, num: int = 6
+) -> list[tuple[str, str]]:
+    """Clean rows, some of them changed."""
+    rows = clean()
+    return rows[:at] + [(text(a), label(b)) for a, b in rows[at : at + num]] + rows[at + num :]
+
+
+def test_clean_data_has_no_error_and_no_warning() -> None:
+    found = problems(clean(), validation=clean(120, seed=1), test=clean(120, seed=2))
+    assert {code: p.severity for code, p in found.items() if p.severity != "note"} == {}
+    assert {"label_table", "text_lengths", "split_likeness"} <= set(found)
+
+
+TEXTS: list[tuple[str, Callable[[str], str]]] = [
+    ("empty_text", lambda text: "  "),
+    ("text_is_number", lambda text: "1,234.5"),
+    ("text_is_date", lambda text: "2024-05-17 12:30:00"),
+    ("text_is_date", lambda text: "2024年5月17日"),
+    ("text_is_json", lambda text: '{"text": "good"}'),
+    ("text_is_address", lambda text: "https://example.org/a?b=c"),
+    ("placeholder", lambda text: "N/A"),
+    ("markup", lambda text: f"<p>{text}<br/></p>"),
+    ("wrong_letters", lambda text: f"{text} donâ€™t cafÃ©"),
+    ("lookalike_letters", lambda text: f"pаypal {text}"),
+    ("other_script", lambda text: "这家酒店的服务非常好"),
+    ("other_script", lambda text: "очень хороший отель"),
+    ("exact_duplicates", lambda text: "One and the same sentence, again and again."),
+    ("personal_email", lambda text: f"{text} jo.doe@mail.example.com"),
+    ("personal_email", lambda text: "我的邮箱是jo@mail.cn,请联系"),
+    ("personal_phone", lambda text: f"{text} (212) 555-0147"),
+    ("personal_phone", lambda text: f"{text} +44 20 7946 0958"),
+    ("personal_chinese_phone", lambda text: "电话13812345678,谢谢"),
+    ("personal_chinese_phone", lambda text: "请打 010-62345678"),
+    ("personal_card", lambda text: f"{text} 4111 1111 1111 1111"),
+    ("personal_chinese_id", lambda text: "身份证11010519491231002X"),
+    ("personal_ssn", lambda text: f"{text} 219-09-9999"),
+    ("personal_iban", lambda text: f"{text} GB82 WEST 1234 5698 7654 32"),
+]
+
+
+@pytest.mark.parametrize(("code", "make"), TEXTS, ids=[f"{at} {code}" for at, (code, _) in enumerate(TEXTS)])
+def test_texts(code: str, make: Callable[[str], str]) -> None:
+    found = problems(changed(100, text=make))[code]
+    assert found.count == (5 if code == "exact_duplicates" else 6)
+    assert found.line == (102 if code == "exact_duplicates" else 101)
+    assert found.file == "list"
+    assert found.message
+
+
+HARMLESS = (
+    "it cost 1,299.00 in 2024 and 12-13 of 4111",
+    "order 4111111111111112 and 1234567890123456",  # no check digit
+    "110105194912310021 is no number of a person",
+    "call 000-12-3456 or 219-00-1234 or 912-12-1234",
+    "GB82 WEST 1234 5698 7654 33 was mistyped",
+    "at 12:30 on 2024-05-17 we met @home, me@home",
+    "version 1.2.3.4 of 192.168.100.200",
+    "x < y and y > z, <3, a<x>c",
+    "a café in São Paulo, naïve Ångström",
+    "isbn 978-3-16-148410-0, 1700000000000 ms",
+    "iphone 13 pro max 256 gb 5g 6.1 inch",
+    "score 3-2 (1-0), 555 1234",
+)
+
+
+def test_precise_rather_than_greedy() -> None:
+    rows = [(f"{text} {at}", ("no", "yes")[at % 2]) for at, text in enumerate(HARMLESS)]
+    found = problems([*clean(), *rows])
+    assert not [code for code in found if code.startswith(("personal", "markup", "wrong", "lookalike"))]
+
+
+def test_values_are_never_shown_in_full() -> None:
+    found = problems(changed(0, text=lambda text: f"{text} jo.doe@mail.example.com 4111 1111 1111 1111"))
+    assert "j*.***@****.*******.***" in found["personal_email"].message
+    assert "4*** **** **** ****" in found["personal_card"].message
+
+
+def test_a_column_of_something_else_is_an_error() -> None:
+    rows = [(str(at * 37), label) for at, (_, label) in enumerate(clean())]
+    found = problems(rows)["text_is_number"]
+    assert (found.severity, found.count) == ("error", len(rows))
+    assert "--columns" in found.remedy
+
+
+LABELS: list[tuple[str, str, Rows]] = [
+    ("one_label", "error", [(text, "yes") for text, _ in clean()]),
+    ("labels_not_classes", "error", [(text, f"id {at}") for at, (text, _) in enumerate(clean())]),
+    ("labels_are_scores", "warning", [(text, ("0.25", "0.5", "1.75")[at % 3]) for at, (text, _) in enumerate(clean())]),
+    ("labels_cast", "warning", [(text, ("0.0", "1.0")[at % 2]) for at, (text, _) in enumerate(clean())]),
+    ("empty_label", "error", changed(100, label=lambda label: "")),
+    ("empty_label", "error", changed(100, label=lambda label: "NaN")),
+    ("label_variants", "warning", changed(100, label=lambda label: f"{label.upper()} ")),
+    ("rare_labels", "warning", changed(100, label=lambda label: "maybe", num=2)),
+    ("imbalance", "warning", [(text, "no" if at % 20 else "yes") for at, (text, _) in enumerate(clean())]),
+    ("few_rows", "warning", clean(40)),
+    ("label_in_text", "warning", [(f"[class {label}] {text}", f"class {label}") for text, label in clean()]),
+    ("glued_rows", "warning", changed(100, text=lambda text: f"{text} " * 200, num=1)),
+]
+
+
+@pytest.mark.parametrize(("code", "severity", "rows"), LABELS, ids=[f"{at} {x[0]}" for at, x in enumerate(LABELS)])
+def test_labels(code: str, severity: str, rows: Rows) -> None:
+    found = problems(rows)[code]
+    assert found.severity == severity
+    assert found.count
+
+
+def test_labels_of_one_split_only() -> None:
+    found = problems(clean(), validation=[(text, "yes") for text, _ in clean(120, seed=1)])
+    assert found["label_missing"].severity == "warning"
+    found = problems(clean(), test=[(text, "odd") for text, _ in clean(120, seed=1)])
+    assert (found["unknown_label"].severity, found["unknown_label"].line) == ("error", 1)
+
+
+def test_copies_and_conflicts_within_and_across_splits() -> None:
+    rows = clean()
+    near = rows[8][0].replace("a", "e", 2)
+    train = [*rows, (rows[3][0].upper(), rows[3][1]), (rows[5][0], rows[4][1]), (near, rows[9][1])]
+    test = [*clean(120, seed=2), rows[7], (rows[11][0].replace("e", "i", 2), rows[11][1])]
+    found = problems(train, test=test)
+    assert found["exact_duplicates"].count == 2
+    assert found["conflicting_labels"].count == 2
+    assert found["conflicting_labels"].line == 6
+    assert (found["leakage"].severity, found["leakage"].count, found["leakage"].line) == ("warning", 1, 121)
+    assert "line 8" in found["leakage"].message
+    assert found["near_leakage"].line == 122
+    assert found["near_conflicts"].count == 2
+
+
+def test_a_test_set_of_another_domain() -> None:
+    chance = random.Random(0)
+    other = "patient dose treatment chronic renal plasma therapy acute trial placebo cohort lesion".split()
+    rows = [(" ".join(chance.choices(other, k=9)), ("no", "yes")[at % 2]) for at in range(120)]
+    found = problems(clean(), test=rows)["unlike_train"]
+    assert "AUC 1.00" in found.message
+
+
+def test_tokens_come_from_the_caller() -> None:
+    import numpy as np
+
+    made = splits(clean())
+    lengths = np.full(240, 12)
+    lengths[50:60] = 700
+    found = {p.code: p for p in examine(Splits(made.parts, tokens={"train": TokenLengths(lengths, 256, "tiny")}))}
+    assert (found["truncated"].count, found["truncated"].line) == (10, 51)
+    assert "700" in found["token_lengths"].message
+
+
+def test_quick_checks_need_no_model_and_skip_the_rest() -> None:
+    codes = {problem.code for problem in examine(splits(clean(), test=clean(120, seed=1)), QUICK)}
+    assert not codes & {"label_table", "split_likeness", "text_lengths"}
+
+
+def test_bad_rows_are_told_apart(write: Callable[..., str]) -> None:
+    lines = ["text,label", *(f"{text},{label}" for text, label in clean(20)), "a,b,c,d", ",yes", "fine,", "good,yes"]
+    table, _ = load_table(write("a.csv", "\n".join(lines)), NEEDS, DataSettings(bad_rows="drop"))
+    found = {p.code: p for p in examine(Splits({"train": table.all_rows()}))}
+    assert [found[code].line for code in ("ragged_row", "empty_text", "empty_label")] == [22, 23, 24]
+    assert found["ragged_row"].severity == "error"
+    dropping = {p.code: p for p in examine(Splits({"train": table.all_rows()}, dropping=True))}
+    assert dropping["ragged_row"].severity == "warning"
+
+
+NEEDS = (Need("text", "text"), Need("label", "category"))
+UNREADABLE: list[tuple[str, str, bytes, int | None]] = [
+    ("not_utf8", "a.csv", b"text,label\ngood,1\ncaf\xe9,0\nbad,0\n", 3),
+    ("empty_file", "a.csv", b"", None),
+    ("empty_file", "a.csv", b"text,label\n", 1),
+    ("columns_not_found", "a.csv", b"text\ngood\nbad\n", None),
+    ("binary_file", "a.csv", b"PK\x00\x01\x00\x00binary\x00\x00", None),
+]
+
+
+@pytest.mark.parametrize(("code", "name", "content", "line"), UNREADABLE, ids=[x[0] for x in UNREADABLE])
+def test_files_that_cant_be_read(
+    code: str, name: str, content: bytes, line: int | None, write: Callable[..., str]
+) -> None:
+    with pytest.raises(DataError) as caught:
+        load_table(write(name, content), NEEDS, DataSettings())
+    found = unreadable(caught.value, name)
+    assert found.code == code
+    assert found.severity == "error"
+    assert line is None or found.line == line
+
+
+# --- tags -----------------------------------------------------------------------------------------------------------
+
+
+def tagged(rows: list[tuple[str, str]], **others: list[tuple[str, str]]) -> dict[str, Any]:
+    needs = (Need("tokens", "tokens", ("tokens",)), Need("label", "tags", ("tags",)))
+    parts = {}
+    for name, some in {"train": rows, **others}.items():
+        given = [{"tokens": words.split(), "tags": tags.split()} for words, tags in some]
+        parts[name] = load_table(given, needs, DataSettings())[0].all_rows()
+    found: dict[str, Any] = {}
+    for problem in examine(Splits(parts)):
+        found.setdefault(problem.code, problem)
+    return found
+
+
+def sentences(num: int) -> list[tuple[str, str]]:
+    chance = random.Random(num)
+    made = []
+    for _ in range(num):
+        words = chance.choices(WORDS, k=6)
+        made.append((" ".join([*words, "Anna", "Weber", *chance.choices(WORDS, k=2)]), "O O O O O O B-PER I-PER O O"))
+    return made
+
+
+def test_clean_tags_have_no_error() -> None:
+    found = tagged(sentences(120), test=sentences(110))
+    assert not [problem for problem in found.values() if problem.severity == "error"]
+    assert not {"broken_tags", "inconsistent_entity", "unknown_tag", "rare_entity_type"} & set(found)
+
+
+def test_faults_of_tags() -> None:
+    rows = sentences(120)
+    rows[3] = (rows[3][0], "O O O O O O O I-PER O O")
+    rows += [
+        ("we met in New York on Monday", "O O O B-LOC I-LOC O O"),
+        ("they met in New York on Friday", "O O O O O O O"),
+    ]
+    found = tagged(rows, test=[*sentences(110), ("the World Cup began", "O B-EVENT I-EVENT O")])
+    assert found["broken_tags"].count == 1
+    assert found["inconsistent_entity"].count == 1
+    assert "New York" in found["inconsistent_entity"].message
+    assert (found["unknown_tag"].severity, found["unknown_tag"].line) == ("error", 111)
+    assert found["rare_entity_type"].count == 1
+
+
+def test_spans() -> None:
+    tags = ["B-A", "I-A", "B-A", "O", "B-B"]
+    assert list(spans(tags)) == [(0, 2, "A"), (2, 3, "A"), (4, 5, "B")]
