@@ -1,7 +1,7 @@
-"""Deepen: labelled text and a pretrained model in, a model to ship out, and a word on how deep its understanding goes.
+"""Deepen: labelled text and a pretrained model in, a model to ship out, and a word on how deep it understands.
 
-`train` climbs the ladder, `load` gives its model, `report` the page. Importing deepen imports none of the heavy libraries;
-they come with the first call.
+`train` climbs the ladder, `load` gives its model, `check` looks at data first, `report` writes the page. Importing deepen imports none of the heavy
+libraries; they come with the first call.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepen.api import load, report, train
+    from deepen.api import check, load, report, train
     from deepen.core.errors import DataError, DeepenError, ModelError, SettingError
     from deepen.core.run import Run
     from deepen.core.types import Finding, Prediction, Score
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 _HOMES = {
     "train": "deepen.api",
+    "check": "deepen.api",
     "load": "deepen.api",
     "report": "deepen.api",
     "Run": "deepen.core.run",
@@ -40,6 +41,7 @@ __all__ = [
     "Run",
     "Score",
     "SettingError",
+    "check",
     "load",
     "report",
     "train",

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import DataError, SettingError
 
 _CHUNK_BYTES = 1 << 20
+_CAUSES = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your share of the disk is full",
+    errno.EFBIG: "the system does not allow files of that size",
+    errno.EACCES: "no permission to write there",
+    errno.EPERM: "no permission to write there",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+    errno.EEXIST: "a part of that path is a file, not a folder",
+}
 
 
 @contextmanager
@@ -29,24 +43,77 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         SettingError: If the disk is full or the place can't be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    owner = f"{socket.gethostname()}-{os.getpid()}"
+    beside = path.with_name(f".{path.name}.{owner}.part")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent, path.name)
+        try:
+            yield beside
+            if beside.is_dir() and path.is_dir():
+                old = path.with_name(f".{path.name}.{owner}.old")
+                path.rename(old)
+                beside.rename(path)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                beside.replace(path)
+        finally:
+            _remove(beside)
+
+
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Removes what killed processes of this machine were writing with `replacing`.
+
+    Args:
+        folder: Where they were writing.
+        name: The file or folder they were writing; the default is all of them.
+    """
+    pattern = name if name == "*" else glob.escape(name)
+    for path in [*folder.glob(f".{pattern}.*.part"), *folder.glob(f".{pattern}.*.old")]:
+        host, _, pid = path.name.split(".")[-2].rpartition("-")
+        if host == socket.gethostname() and pid.isdecimal() and not _is_running(int(pid)):
+            _remove(path)
+
+
+def _is_running(pid: int) -> bool:
     try:
-        yield beside
-        if beside.is_dir() and path.is_dir():
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
-            path.rename(old)
-            beside.rename(path)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            beside.replace(path)
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a failed write inside it into a SettingError that says why.
+
+    Args:
+        path: What is being written.
+
+    Raises:
+        SettingError: If the disk is full or the place can't be written to.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
     except OSError as error:
         raise explain(error, path) from error
-    finally:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-        else:
-            beside.unlink(missing_ok=True)
+    except SafetensorError as error:  # it hides the number in its text: "... (os error 28)"
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise explain(OSError(int(number.group(1)), os.strerror(int(number.group(1)))), path) from error
 
 
 def explain(error: OSError, path: Path) -> SettingError:
@@ -59,8 +126,7 @@ def explain(error: OSError, path: Path) -> SettingError:
     Returns:
         The error to raise.
     """
-    causes = {28: "the disk is full", 13: "no permission to write there", 30: "the file system is read-only"}
-    return SettingError(f"can't write {path}: {causes.get(error.errno or 0, error.strerror or str(error))}")
+    return SettingError(f"can't write {path}: {_CAUSES.get(error.errno or 0, error.strerror or str(error))}")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -139,5 +205,4 @@ def fingerprint(*parts: Any) -> str:
 def cache_dir() -> Path:
     """Where tables, tokens and hidden states are kept between runs: `$DEEPEN_CACHE`, else `~/.cache/deepen`."""
     chosen = os.environ.get("DEEPEN_CACHE")
-    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deepen"
-    return base
+    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deepen"

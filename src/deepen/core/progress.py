@@ -1,4 +1,4 @@
-"""A progress bar with rate and time left on stderr, for work that takes over two seconds; silent when not a terminal."""
+"""A progress bar with rate and time left on stderr, for work over two seconds; silent when not a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _QUIET_SECONDS = 2.0
 class Advance(Protocol):
     """Called with the number of units done since the last call."""
 
-    def __call__(self, amount: float = 1) -> None: ...
+    def __call__(self, amount: float = 1) -> None:
+        """Moves the bar on."""
 
 
 @contextmanager

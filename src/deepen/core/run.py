@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import DataError, SettingError
-from deepen.core.files import explain, read_json, replacing, write_json
+from deepen.core.files import read_json, remove_leftovers, replacing, write_json, writing
 
 
 @dataclass(frozen=True)
@@ -103,21 +104,44 @@ def new_run(path: Path, *, resume: bool, overwrite: bool) -> Run:
     Raises:
         SettingError: If there is a run already and neither was said, or what is there is not a run.
     """
-    if resume and overwrite:
-        raise SettingError("--resume and --overwrite exclude each other")
-    occupied = path.exists() and (not path.is_dir() or any(path.iterdir()))
-    ours = (path / "recipe.yaml").is_file() or (path / "ladder.json").is_file()
-    if occupied and not resume:
-        if not overwrite:
-            raise SettingError(f"{path} exists already: pass --resume to go on with it or --overwrite to replace it")
-        if not ours:
-            raise SettingError(f"{path} is not a run folder (it has no recipe.yaml), so --overwrite leaves it alone")
-        shutil.rmtree(path)
-    try:
+    check_place(path, resume=resume, overwrite=overwrite)
+    with writing(path):
+        if overwrite and path.exists():
+            shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
+        for folder in (path, *path.glob("rungs/*")):
+            remove_leftovers(folder)
         probe = path / ".write"
         probe.touch()
         probe.unlink()
-    except OSError as error:
-        raise explain(error, path) from None
     return Run(path)
+
+
+def check_place(path: Path, *, resume: bool, overwrite: bool) -> None:
+    """Whether a run may go there, told before anything is read or made.
+
+    Args:
+        path: Where.
+        resume: Go on with what is there.
+        overwrite: Throw away the run that is there.
+
+    Raises:
+        SettingError: If there is a run already and neither was said, what is there is not a run, or the place can't be
+            written to.
+    """
+    if resume and overwrite:
+        raise SettingError("--resume and --overwrite exclude each other")
+    with writing(path):
+        above = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "")
+        there = [item for item in path.iterdir() if not item.name.startswith(".")] if path.is_dir() else []
+    if not there:
+        return
+    if not resume and not overwrite:
+        raise SettingError(f"{path} exists already: pass --resume to go on with it or --overwrite to replace it")
+    if not (path / "recipe.yaml").is_file() and not (path / "ladder.json").is_file():
+        word = "--resume" if resume else "--overwrite"
+        raise SettingError(f"{path} is not a run folder (it has no recipe.yaml), so {word} leaves it alone")

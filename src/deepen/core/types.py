@@ -29,8 +29,8 @@ class Example:
 class Outputs:
     """What a model computed for N examples, before decoding: C logits for each of M units.
 
-    A unit is what gets one decision: the example itself in classification, a word in tagging. Unit j of example i is row
-    `offsets_N1[i] + j` of `values_MC`. Logits are calibrated: softmax gives the probabilities a user sees.
+    A unit is what gets one decision: the example itself in classification, a word in tagging. Unit j of example i is
+    row `offsets_N1[i] + j` of `values_MC`. Logits are calibrated: softmax gives the probabilities a user sees.
     """
 
     values_MC: np.ndarray
@@ -141,9 +141,12 @@ class Targets:
 class Sequences:
     """Token ids of a few examples, end to end, special tokens included.
 
+    An example is one sequence, or several windows on a long text: `sequence_counts_B` says how many (None: one each),
+    and `lengths_B` then has one entry a sequence.
+
     T is the number of tokens of all B examples. `segments_T` numbers the parts of a pair (None: all 0). `units_M` says
-    where each unit's token stands inside its sequence, `unit_counts_B` how many units each example has (None: the example
-    is its only unit and has no token of its own). `truncated_B` marks what was cut.
+    where each unit's token stands among its example's tokens, `unit_counts_B` how many units each example has (None:
+    the example is its only unit and has no token of its own). `truncated_B` marks what was cut.
     """
 
     ids_T: np.ndarray
@@ -152,3 +155,4 @@ class Sequences:
     segments_T: np.ndarray | None = None
     units_M: np.ndarray | None = None
     unit_counts_B: np.ndarray | None = None
+    sequence_counts_B: np.ndarray | None = None

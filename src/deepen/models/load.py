@@ -34,6 +34,11 @@ class Pretrained:
         """How many layers there are to train."""
         return int(self.config.get("num_hidden_layers") or self.config.get("n_layers") or 0)
 
+    @property
+    def hidden_size(self) -> int:
+        """D: how many numbers a token's vector has."""
+        return int(self.config.get("hidden_size") or self.config.get("dim") or 0)
+
     def encoder(self) -> Encoder:
         """Reads the weights into a new encoder."""
         return load_encoder(self.folder)
@@ -58,12 +63,36 @@ def load_pretrained(name: str) -> Pretrained:
         raise ModelError(f"{folder / 'config.json'} can't be read: {error}") from None
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind not in ARCHITECTURES:
-        raise ModelError(f"{name}: architecture '{kind}' is not supported; choose from: {', '.join(sorted(ARCHITECTURES))}")
+        raise ModelError(
+            f"{name}: architecture '{kind}' is not supported; choose from: {', '.join(sorted(ARCHITECTURES))}"
+        )
     if not (folder / "model.safetensors").is_file():
         pickled = next((p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt")), None)
-        cause = f"{pickled} is a pickle, which can run code when it is read" if pickled else "there is no model.safetensors"
+        cause = (
+            f"{pickled} is a pickle, which can run code when it is read" if pickled else "there is no model.safetensors"
+        )
         raise ModelError(f"{name}: {cause}; only safetensors weights are read")
+    _check_weights(folder / "model.safetensors", config)
     return Pretrained(full, folder, config, load_tokenizer(folder))
+
+
+def _check_weights(path: Path, config: dict[str, Any]) -> None:
+    """Whether a file holds the weights that config.json tells of, by its list of tensors, before any work is done."""
+    from safetensors import SafetensorError, safe_open
+
+    names = ARCHITECTURES[config["model_type"]]
+    layers = int(config.get("num_hidden_layers") or config.get("n_layers") or 0)
+    last = f"{names.layers}.{layers - 1}.{names.query}.weight"
+    try:
+        with safe_open(path, "np") as file:
+            found = next((key for key in file.keys() if key.endswith(last)), None)  # noqa: SIM118 - not a dict
+            shape = file.get_slice(found).get_shape() if found else []
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: the weights can't be read, so they are cut short or no safetensors: {error}") from None
+    width = config.get("hidden_size") or config.get("dim")
+    if shape != [width, width]:
+        what = f"has the shape {shape}" if found else "is missing"
+        raise ModelError(f"{path}: these are not the weights that config.json tells of: {last} {what}")
 
 
 def load_encoder(folder: Path) -> Encoder:
@@ -99,4 +128,6 @@ def load_encoder(folder: Path) -> Encoder:
     missing = [key for key in report["missing_keys"] if "pooler" not in key and "position_ids" not in key]
     if missing:
         raise ModelError(f"{folder}: the weights lack {len(missing)} tensors of the architecture, such as {missing[0]}")
+    if any("pooler" in key for key in report["missing_keys"]):
+        network.pooler = None  # else it would be made of random numbers, and saved with them
     return Encoder(network)

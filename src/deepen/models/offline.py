@@ -89,7 +89,9 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelError(f"model '{name}' is not on this machine and the hub gave no answer ({error.__class__.__name__}); {hint}") from None
+        raise ModelError(
+            f"model '{name}' is not on this machine and the hub gave no answer ({error.__class__.__name__}); {hint}"
+        ) from None
 
 
 def _install_hint(name: str) -> str:

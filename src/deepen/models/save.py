@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -17,16 +18,29 @@ from deepen.core.files import read_json, write_json
 from deepen.models.heads import Network
 from deepen.models.load import load_encoder
 
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt")
-_TOKENIZER_FILES += ("vocab.json", "sentencepiece.bpe.model", "spiece.model", "added_tokens.json")
-# tanh(x * 2^-12) * 2^12 equals x to about 1e-7 for |x| < 2, so BERT's pooler can be made to pass the first token through.
+_TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt"),
+    *("vocab.json", "sentencepiece.bpe.model", "spiece.model", "added_tokens.json"),
+)
+_FAMILIES = {
+    "bert": ("Bert", "bert"),
+    "electra": ("Electra", "electra"),
+    "roberta": ("Roberta", "roberta"),
+    "xlm-roberta": ("XLMRoberta", "roberta"),
+    "camembert": ("Camembert", "roberta"),
+    "distilbert": ("DistilBert", "distilbert"),
+}
+# tanh(x * 2^-12) * 2^12 equals x to about 1e-7 for |x| < 2, so BERT's pooler can be made to pass its input through.
 _PASS_THROUGH = 2.0**-12
 
 
-def save_network(network: Network, folder: Path, *, tokenizer_folder: Path, labels: Sequence[str], max_tokens: int) -> None:
+def save_network(
+    network: Network, folder: Path, *, tokenizer_folder: Path, labels: Sequence[str], max_tokens: int
+) -> None:
     """Writes an encoder and its head so that `SentenceTransformer(folder).encode(text)` gives the logits.
 
-    With `cls` pooling and a BERT or RoBERTa the head is also written for `AutoModelForSequenceClassification`.
+    With `cls` pooling and a BERT or RoBERTa the head is also written for `AutoModelForSequenceClassification`. A head
+    on units is written for `AutoModelForTokenClassification` instead.
 
     Args:
         network: The network; its head's logits are what `encode` will return.
@@ -41,8 +55,14 @@ def save_network(network: Network, folder: Path, *, tokenizer_folder: Path, labe
         if (tokenizer_folder / name).is_file():
             shutil.copyfile(tokenizer_folder / name, folder / name)
     _copied_whole(folder / "tokenizer.json")
-    width, num_outputs = network.head.in_features, network.head.out_features
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
+    if network.pooling != "units":
+        _save_head(network, folder)
+
+
+def _save_head(network: Network, folder: Path) -> None:
+    """The head as modules of sentence-transformers."""
+    width, num_outputs = network.head.in_features, network.head.out_features
     modules = [("", "models.Transformer"), ("1_Pooling", "models.Pooling"), ("2_Dense", "models.Dense")]
     write_json(
         folder / "modules.json",
@@ -72,14 +92,21 @@ def save_encoder(network: Network, folder: Path, labels: Sequence[str]) -> None:
         labels: Label names in the order of the logits.
     """
     config: dict[str, Any] = network.encoder.config.to_dict()
+    config.pop("_name_or_path", None)  # a folder of this machine
     config["id2label"] = {str(i): label for i, label in enumerate(labels)}
     config["label2id"] = {label: i for i, label in enumerate(labels)}
     state = dict(network.encoder.network.state_dict())
     kind = config["model_type"]
     if network.pooling == "cls" and kind in ("bert", "roberta", "xlm-roberta", "camembert"):
         state, config["architectures"] = _for_classification(network, state, kind)
+    elif network.pooling == "units":
+        state, config["architectures"] = _for_tagging(network, state, kind)
     write_json(folder / "config.json", config)
-    save_file({key: value.detach().contiguous() for key, value in state.items()}, folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        {key: value.detach().contiguous() for key, value in state.items()},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
 
 
 def _for_classification(network: Network, state: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
@@ -93,12 +120,24 @@ def _for_classification(network: Network, state: dict[str, Any], kind: str) -> t
     state[f"{pooler}.bias"] = torch.zeros(width)
     state[f"{out}.weight"] = head.weight / _PASS_THROUGH
     state[f"{out}.bias"] = head.bias
-    names = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "camembert": "Camembert"}
-    return state, [f"{names[kind]}ForSequenceClassification"]
+    return state, [f"{_FAMILIES[kind][0]}ForSequenceClassification"]
+
+
+def _for_tagging(network: Network, state: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
+    """The same weights under the names of a ...ForTokenClassification."""
+    name, prefix = _FAMILIES[kind]
+    state = {f"{prefix}.{key}": value for key, value in state.items() if not key.startswith("pooler.")}
+    state |= {"classifier.weight": network.head.weight, "classifier.bias": network.head.bias}
+    return state, [f"{name}ForTokenClassification"]
+
+
+def has_network(folder: Path) -> bool:
+    """Whether a model folder holds an encoder with its head, from which a deeper rung can start."""
+    return (folder / "config.json").is_file() and (folder / "model.safetensors").is_file()
 
 
 def _copied_whole(path: Path) -> None:
-    """A tokenizer.json may carry padding and a length of its own; the folder's limit is in sentence_bert_config.json."""
+    """A tokenizer.json may carry padding and a limit; the folder's own limit is in sentence_bert_config.json."""
     if path.is_file():
         content = json.loads(path.read_text(encoding="utf-8"))
         content["truncation"] = None
@@ -119,12 +158,26 @@ def load_network(folder: Path) -> Network:
         ModelError: If a file is missing or corrupt.
     """
     encoder = load_encoder(folder)
-    dense = read_json(folder / "2_Dense" / "config.json")
-    pooling = read_json(folder / "1_Pooling" / "config.json")
-    head = nn.Linear(dense["in_features"], dense["out_features"])
+    if any(name.endswith("ForTokenClassification") for name in encoder.config.architectures or ()):
+        return Network(encoder, _classifier(folder), "units").eval()
     try:
+        dense = read_json(folder / "2_Dense" / "config.json")
+        first = bool(read_json(folder / "1_Pooling" / "config.json").get("pooling_mode_cls_token"))
+        head = nn.Linear(dense["in_features"], dense["out_features"])
         state = load_file(folder / "2_Dense" / "model.safetensors")
         head.load_state_dict({key.removeprefix("linear."): value for key, value in state.items()})
     except Exception as error:
         raise ModelError(f"{folder / '2_Dense'}: the head can't be read: {error}") from None
-    return Network(encoder, head, "cls" if pooling.get("pooling_mode_cls_token") else "mean").eval()
+    return Network(encoder, head, "cls" if first else "mean").eval()
+
+
+def _classifier(folder: Path) -> nn.Linear:
+    """The head of a ...ForTokenClassification."""
+    try:
+        with safe_open(folder / "model.safetensors", framework="pt") as file:
+            weight, bias = file.get_tensor("classifier.weight"), file.get_tensor("classifier.bias")
+    except Exception as error:
+        raise ModelError(f"{folder / 'model.safetensors'}: the head can't be read: {error}") from None
+    head = nn.Linear(weight.shape[1], weight.shape[0])
+    head.load_state_dict({"weight": weight, "bias": bias})
+    return head

@@ -1,4 +1,4 @@
-"""A tokenizer as the `tokenizers` library reads it: fast, and without the second of start-up that transformers costs."""
+"""A tokenizer as the `tokenizers` library reads it: fast, without the second of start-up that transformers costs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer as Backend
@@ -13,6 +14,8 @@ from tokenizers import Tokenizer as Backend
 from deepen.core.errors import ModelError
 from deepen.core.files import sha256_file
 from deepen.core.types import Sequences
+
+_VOCABULARIES = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 
 def _from_slow(folder: Path) -> Backend:
+    if not any((folder / name).is_file() for name in _VOCABULARIES):
+        raise ModelError(f"{folder}: no tokenizer: there is neither tokenizer.json nor {', '.join(_VOCABULARIES)}")
     from transformers import AutoTokenizer
 
     try:
@@ -87,11 +92,14 @@ def _from_slow(folder: Path) -> Backend:
         raise ModelError(f"{folder}: no tokenizer that can be read: {error}") from None
 
 
-def _read(path: Path) -> dict:  # type: ignore[type-arg]
+def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except ValueError as error:
         raise ModelError(f"{path}: not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ModelError(f"{path}: not a JSON object")
+    return found
 
 
 def _token_text(token: object) -> str:
@@ -100,7 +108,7 @@ def _token_text(token: object) -> str:
     return str(token or "[PAD]")
 
 
-def _max_tokens(folder: Path, tokenizer_settings: dict) -> int:  # type: ignore[type-arg]
+def _max_tokens(folder: Path, tokenizer_settings: dict[str, Any]) -> int:
     """A text may not have more tokens than the positions of the network, nor than its makers trained it with."""
     limits = [512]
     limits += [_read(folder / "sentence_bert_config.json").get("max_seq_length") or 512]
@@ -109,5 +117,6 @@ def _max_tokens(folder: Path, tokenizer_settings: dict) -> int:  # type: ignore[
     config = _read(folder / "config.json")
     positions = config.get("max_position_embeddings")
     if positions:
-        limits += [positions - 2 if "roberta" in config.get("model_type", "") else positions]
+        counted_from_padding = config.get("model_type") in ("roberta", "xlm-roberta", "camembert")
+        limits += [positions - int(config.get("pad_token_id", 1)) - 1 if counted_from_padding else positions]
     return min(limits)

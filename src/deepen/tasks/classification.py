@@ -1,7 +1,7 @@
 """Classification: one text, one label.
 
-A row looks like `{"text": "I am still waiting on my card?", "label": "card_arrival"}`; the text may be joined from several
-columns. The unit is the row: its token vectors become one by pooling, and one linear head gives a logit a label.
+A row looks like `{"text": "I am still waiting on my card?", "label": "card_arrival"}`; the text may be joined from
+several columns. The unit is the row: its token vectors become one by pooling, and a linear head gives a logit a label.
 
 Shape legend: N examples, M units (here M = N), C labels.
 """
@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
-from torch.nn import functional
 
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.labels import check_labels, encode_labels
@@ -25,7 +23,8 @@ from deepen.evaluation.calibration import softmax
 from deepen.evaluation.classification import accuracy_statistics, accuracy_value, classification_scores
 from deepen.models.surface import Frequencies, fit_lexical, load_frequencies, load_lexical
 from deepen.models.tokenizer import Tokenizer
-from deepen.training.task import Shallow, Task
+from deepen.training.objectives import cross_entropy, margins
+from deepen.training.task import Claim, Shallow, Task
 
 NEEDS = (
     Need(
@@ -71,17 +70,6 @@ def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
     return encode
 
 
-def _losses(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
-    return functional.cross_entropy(logits_MC, labels_M, ignore_index=-100, reduction="none")
-
-
-def _margins(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
-    probs_MC = logits_MC.softmax(-1)
-    right_M = probs_MC.gather(1, labels_M.clamp_min(0)[:, None])[:, 0]
-    others_MC = probs_MC.scatter(1, labels_M.clamp_min(0)[:, None], -1.0)
-    return right_M - others_MC.max(-1).values
-
-
 def _scores(outputs: Outputs, targets: Targets, labels: Sequence[str], seed: int) -> list[Score]:
     return classification_scores(outputs.values_MC, targets.labels_M, labels, seed=seed)
 
@@ -118,13 +106,14 @@ def _load_frequencies(folder: Path) -> Frequencies:
 TASK = Task(
     name="classification",
     needs=NEEDS,
+    recognise=lambda source: Claim(0.1, "the columns say so"),
     pooling="mean",
     labels=_labels,
     check=_check,
     targets=_targets,
     encoder=_encoder,
-    losses=_losses,
-    margins=_margins,
+    losses=cross_entropy,
+    margins=margins,
     score_name="accuracy",
     statistics=lambda outputs, targets: accuracy_statistics(outputs.values_MC, targets.labels_M),
     value_of=accuracy_value,
@@ -133,4 +122,3 @@ TASK = Task(
     baseline=Shallow(_fit_frequencies, _load_frequencies),
     lexical=Shallow(_fit_lexical, _load_lexical),
 )
-

@@ -1,0 +1,196 @@
+"""What each verb prints, writes and answers with."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.contracts import golden
+from tests.contracts.conftest import QUICK, Deepen, Finished
+
+import deepen as front_door
+
+TEXTS = ["a lovely film", "not good zebra"]
+
+
+def test_evaluate(finished: Finished, deepen: Deepen) -> None:
+    test = finished.data.parent / "test.csv"
+    record = deepen("evaluate", finished.folder, test, "--json").json
+    assert set(record) == golden.EVALUATE
+    assert record["num_examples"] == 100
+    assert all(set(score) == golden.SCORE for score in record["scores"])
+    ladder = finished.answer.json
+    values = {(s["name"], s["label"]): s["value"] for s in record["scores"]}
+    assert values == pytest.approx({(s["name"], s["label"]): s["value"] for s in ladder["test"]}, abs=1e-5)
+    other = deepen("evaluate", finished.folder, test, "--rung", "majority", "--json").json
+    assert (other["rung"], record["rung"]) == ("majority", ladder["chosen"])
+    table = deepen("evaluate", finished.folder, test)
+    assert "accuracy" in table.out
+    assert "by label" in table.out
+
+
+def test_predict_typed_texts(finished: Finished, deepen: Deepen) -> None:
+    record = deepen("predict", finished.folder, "--rung", "full", "--text", TEXTS[0], "--text", TEXTS[1], "--json").json
+    assert [line["inputs"]["text"] for line in record["predictions"]] == TEXTS
+    for line in record["predictions"]:
+        assert golden.PREDICTION - golden.PREDICTION_OPTIONAL <= set(line) <= golden.PREDICTION
+        assert line["num_tokens"] > 2
+    said = deepen("predict", finished.folder, "--rung", "full", "--text", TEXTS[0]).out
+    assert said.startswith(record["predictions"][0]["output"])
+    assert TEXTS[0] in said
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.csv", "text,label\na lovely film,positive\nnot good zebra,negative\n", []),
+        ("a.csv", "text\na lovely film\nnot good zebra\n", []),
+        ("a.csv", "id,when,text\n1,x,a lovely film\n2,y,not good zebra\n", []),
+        ("a.csv", "id,label,body\n1,?,a lovely film\n2,?,not good zebra\n", ["--columns", "text=body"]),
+        ("a.jsonl", '{"text": "a lovely film"}\n{"text": "not good zebra"}\n', []),
+        ("a.txt", "a lovely film\nnot good zebra\n", []),
+        ("a.csv.gz", "text\na lovely film\nnot good zebra\n", []),
+        ("a.csv", "text,label\na lovely film,\nnot good zebra,unheard of\n", []),
+    ],
+    ids=["labelled", "text only", "more columns", "another name", "jsonl", "lines", "gz", "labels empty and unknown"],
+)
+def test_predict_rows(finished: Finished, deepen: Deepen, name: str, content: str, words: list[str]) -> None:
+    data = content.encode()
+    Path(name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    record = deepen("predict", finished.folder, name, *words, "--json").json
+    assert [line["inputs"]["text"] for line in record["predictions"]] == TEXTS
+    typed = deepen("predict", finished.folder, "--text", TEXTS[0], "--text", TEXTS[1], "--json").json
+    assert [line["probabilities"] for line in record["predictions"]] == [
+        line["probabilities"] for line in typed["predictions"]
+    ]
+
+
+def test_predict_to_a_file(finished: Finished, deepen: Deepen) -> None:
+    test = finished.data.parent / "test.csv"
+    answer = deepen("predict", finished.folder, test, "--out", "answers.jsonl")
+    assert (answer.code, answer.out.strip()) == (0, "100 predictions in answers.jsonl")
+    found = [json.loads(line) for line in Path("answers.jsonl").read_text().splitlines()]
+    assert all(set(line) == golden.PREDICTION for line in found)
+    record = deepen("predict", finished.folder, test, "--out", "answers.csv", "--json").json
+    assert record["out"] == "answers.csv"
+    with Path("answers.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["output"] for row in rows] == [line["output"] for line in found]
+    assert [row["text"] for row in rows] == [line["inputs"]["text"] for line in found]
+    assert set(os.listdir()) == {"answers.jsonl", "answers.csv"}
+
+
+def test_predict_with_nothing_to_predict(finished: Finished, deepen: Deepen) -> None:
+    assert "one of the two" in deepen("predict", finished.folder).failed("SettingError")
+    assert "one of the two" in deepen("predict", finished.folder, "x.csv", "--text", "x").failed("SettingError")
+    Path("header.csv").write_text("text,label\n")
+    deepen("predict", finished.folder, "header.csv").failed("DataError")
+    deepen("predict", finished.folder, "--text", "").failed("DataError")
+    assert "must end in" in deepen("predict", finished.folder, "--text", "x", "--out", "x.xml").failed("SettingError")
+    line = deepen("predict", finished.folder, "--text", "x", "--rung", "fulll").failed("ModelError")
+    assert "did you mean 'full'?" in line
+    assert "is not a run" in deepen("predict", "nowhere", "--text", "x").failed("DataError")
+
+
+def test_report(finished: Finished, deepen: Deepen) -> None:
+    answer = deepen("report", finished.folder)
+    assert (answer.code, answer.out.strip()) == (0, str(finished.folder / "report.html"))
+    assert "<html" in (finished.folder / "report.html").read_text()
+    assert "is not a run folder" in deepen("report", "nowhere").failed("DataError")
+
+
+def test_models_and_schema(deepen: Deepen) -> None:
+    [model] = [model for model in deepen("models", "--json").json["models"] if model["default"]]
+    assert model["name"] == "sentence-transformers/all-MiniLM-L6-v2"
+    schema = json.loads(deepen("schema").out)
+    assert {"data", "model", "ladder", "rungs", "seed"} <= set(schema["properties"])
+
+
+def test_version(deepen: Deepen) -> None:
+    assert deepen("--version").out.strip() == f"deepen {front_door.__version__}"
+
+
+def test_one_json_object_on_stdout_and_nothing_else(finished: Finished, tmp_path: Path) -> None:
+    """In a process of its own, so that what libraries print is seen too."""
+    words = [sys.executable, "-m", "deepen.cli.main"]
+    script = "from deepen.cli.main import main; main()"
+    words = [sys.executable, "-c", script, "train", str(finished.data), "--model", str(finished.model), "--out", "run"]
+    words += ["--rungs", "majority,frozen,full", "--json", *QUICK]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert set(json.loads(done.stdout)) == golden.TRAIN
+
+
+def test_budget(finished: Finished, deepen: Deepen) -> None:
+    words = ["--model", finished.model, "--out", "run", "--json", "--budget"]
+    record = deepen("train", finished.data, *words, "1s", "--set", "rungs.full.num_epochs=100000").json
+    rows = {row["rung"]: row for row in record["rungs"]}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        **dict.fromkeys(("majority", "lexical", "frozen"), "done"),
+        **dict.fromkeys(("top_layers", "full"), "skipped"),
+    }
+    assert "of the budget are left" in rows["full"]["reason"]
+    assert rows["full"]["forecast_seconds"] > 1
+    assert all(set(row) == golden.LADDER_ROW for row in record["rungs"])
+    assert "5parsecs" in deepen("train", finished.data, "--budget", "5parsecs").failed("SettingError")
+
+
+def test_an_existing_run_is_refused_resumed_or_replaced(finished: Finished, deepen: Deepen) -> None:
+    words = ["--model", finished.model, "--out", "run", "--json", "--rungs"]
+    assert deepen("train", finished.data, *words, "majority").json["chosen"] == "majority"
+    line = deepen("train", finished.data, *words, "majority").failed("SettingError")
+    assert line == "run exists already: pass --resume to go on with it or --overwrite to replace it"
+    both = deepen("train", finished.data, *words, "majority", "--resume", "--overwrite")
+    assert "exclude each other" in both.failed("SettingError")
+    again = deepen("train", "--out", "run", "--resume", "--json")
+    assert "complete already" in again.err
+    assert again.json["chosen"] == "majority"
+    assert deepen("train", finished.data, *words, "lexical", "--overwrite").json["chosen"] == "lexical"
+
+    Path("mine").mkdir()
+    Path("mine/thesis.txt").write_text("ten years of work")
+    for word in ("--overwrite", "--resume"):
+        line = deepen("train", finished.data, "--model", finished.model, "--out", "mine", word).failed("SettingError")
+        assert line == f"mine is not a run folder (it has no recipe.yaml), so {word} leaves it alone"
+    assert os.listdir("mine") == ["thesis.txt"]
+
+
+def test_the_default_folder(finished: Finished, deepen: Deepen) -> None:
+    words = [finished.data, "--model", finished.model, "--rungs", "majority", "--json"]
+    found = [deepen("train", *words).json["run"] for _ in range(2)]
+    assert found == ["runs/train-classification-1", "runs/train-classification-2"]
+
+
+def test_python_mirrors_the_command_line(
+    finished: Finished, planted_rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    rows = planted_rows(120)
+    frame = pandas.DataFrame(rows).rename(columns={"text": "Body", "label": "Stars"})
+    run = front_door.train(
+        frame,
+        test=frame.head(30),
+        columns={"text": "Body", "label": "Stars"},
+        model=str(finished.model),
+        rungs=["majority", "frozen"],
+        settings=["data.validation_at_least=30"],
+    )
+    assert run.folder == Path("runs/data-classification-1")
+    model = front_door.load(run)
+    texts = [row["text"] for row in rows[:5]]
+    told = [prediction.output for prediction in model.predict(texts)]
+    assert told == [prediction.output for prediction in model.predict(frame.head(5))]
+    assert told == [prediction.output for prediction in model.predict(frame.head(5).drop(columns="Stars"))]
+    assert told == [prediction.output for prediction in model.predict([{"Body": text} for text in texts])]
+    assert {score.name for score in model.evaluate(frame.head(30))} == golden.CLASSIFICATION_SCORES
+    with pytest.raises(front_door.DataError):
+        model.predict([])

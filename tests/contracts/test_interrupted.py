@@ -1,0 +1,152 @@
+"""kill -9 at any moment of a climb, then --resume: the same end, and nothing else is left."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.contracts.climbing import server, start
+from tests.contracts.conftest import QUICK, Deepen
+
+TIMES = {"seconds", "forecast_seconds", "peak_memory_bytes", "seconds_per_1000_predictions", "run", "before"}
+
+
+def timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: timeless(item) for key, item in value.items() if key not in TIMES}
+    return [timeless(item) for item in value] if isinstance(value, list) else value
+
+
+def left(run: Path) -> dict[str, Any]:
+    """Everything in a run folder but its clock readings."""
+    found: dict[str, Any] = {}
+    for path in sorted(run.rglob("*")):
+        name = str(path.relative_to(run))
+        if path.suffix == ".jsonl":
+            found[name] = [timeless(json.loads(line)) for line in path.read_text().splitlines()]
+        elif path.name == "ladder.json":
+            found[name] = timeless(json.loads(path.read_text()))
+        elif path.name in ("environment.json", "README.md"):
+            found[name] = "there"
+        elif path.is_file():
+            found[name] = path.read_bytes()
+    return found
+
+
+@dataclass(frozen=True)
+class World:
+    """What a climb needs, how long it takes, and what it leaves when nobody disturbs it."""
+
+    words: list[object]
+    context: Any
+    seconds: float
+    left: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def world(two_class_csv: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder, context = tmp_path_factory.mktemp("undisturbed"), server()
+    words: list[object] = ["train", two_class_csv, "--test", two_class_csv.parent / "test.csv"]
+    words += ["--model", tiny_model, "--thorough", *QUICK, "--out"]
+    start(context, ["models"], folder / "cache").join()  # the server is up
+    began = time.monotonic()
+    process = start(context, [*words, folder / "run"], folder / "cache")
+    process.join(timeout=120)
+    assert process.exitcode == 0
+    return World(words, context, time.monotonic() - began, left(folder / "run"))
+
+
+def test_killed_and_resumed(world: World, tmp_path: Path) -> None:
+    for moment in range(3):
+        share = (moment + random.Random(f"kill {moment}").random()) / 3
+        check_killed(world, share, tmp_path / f"run-{moment}", tmp_path / f"cache-{moment}")
+
+
+def check_killed(world: World, share: float, run: Path, cache: Path) -> None:
+    for _ in range(2):  # twice, the second time while it resumes
+        process = start(world.context, [*world.words, run, "--resume"], cache)
+        process.join(timeout=share * world.seconds)
+        process.kill()
+        process.join()
+    process = start(world.context, [*world.words, run, "--resume"], cache)
+    process.join(timeout=120)
+    assert process.exitcode == 0
+    found = left(run)
+    assert found.keys() == world.left.keys()
+    for name, value in world.left.items():
+        if name == "recipe.yaml":
+            assert yaml.safe_load(found[name]) == yaml.safe_load(value)
+        else:
+            assert found[name] == value, name
+    assert not [*run.rglob(".*"), *cache.rglob(".*.part"), *cache.rglob(".*.old")]
+
+
+@pytest.fixture
+def begun(deepen: Deepen, two_class_csv: Path, tiny_model: Path) -> list[object]:
+    """A run that stopped before its second rung, in `run`; gives the words that made it."""
+    words: list[object] = ["train", two_class_csv, "--model", tiny_model, "--rungs", "majority,lexical", "--out", "run"]
+    assert deepen(*words).code == 0
+    path = Path("run/ladder.json")
+    ladder = json.loads(path.read_text())
+    path.write_text(json.dumps(ladder | {"rungs": ladder["rungs"][:1], "complete": False, "chosen": "majority"}))
+    return words
+
+
+def test_resume_needs_no_more_than_the_folder(begun: list[object], deepen: Deepen) -> None:
+    answer = deepen("train", "--out", "run", "--resume", "--json")
+    assert [row["rung"] for row in answer.json["rungs"]] == ["majority", "lexical"]
+
+
+def test_resume_with_the_same_words(begun: list[object], deepen: Deepen) -> None:
+    assert deepen(*begun, "--resume", "--json").json["chosen"] == "lexical"
+    # and once more, now that it is complete
+    assert deepen(*begun, "--resume", "--json").json["chosen"] == "lexical"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--seed", "7"], "seed = 0, not 7"),
+        (["--model", "./other"], "model.name = "),
+        (["--set", "data.validation_share=0.5"], "data.validation_share = 0.1, not 0.5"),
+    ],
+)
+def test_resume_with_other_words(begun: list[object], deepen: Deepen, words: list[str], says: str) -> None:
+    line = deepen("train", "--out", "run", "--resume", *words).failed("SettingError")
+    assert line.startswith("run was begun with ")
+    assert says in line
+    assert "--overwrite" in line
+
+
+def test_what_is_still_ahead_may_change(begun: list[object], deepen: Deepen) -> None:
+    words = ["--set", "rungs.lexical.min_count=3", "--budget", "1h", "--rungs", "majority,lexical"]
+    from deepen.models.surface import LexicalSettings
+
+    name = next(iter(LexicalSettings.model_fields))
+    words[1] = f"rungs.lexical.{name}={json.dumps(LexicalSettings().model_dump(mode='json')[name])}"
+    assert deepen("train", "--out", "run", "--resume", *words, "--json").code == 0
+
+
+def test_other_data_is_refused(begun: list[object], deepen: Deepen, two_class_csv: Path) -> None:
+    other = deepen("train", two_class_csv.parent / "test.csv", "--out", "run", "--resume")
+    assert "the data is not what the run began with" in other.failed("DataError")
+
+
+def test_resume_where_nothing_is(deepen: Deepen, two_class_csv: Path, tiny_model: Path) -> None:
+    words = [two_class_csv, "--model", tiny_model, "--rungs", "majority", "--resume", "--json", "--out"]
+    assert "no data" in deepen("train", "--out", "gone", "--resume").failed("SettingError")
+    assert not Path("gone").exists()
+    assert deepen("train", *words, "gone").json["chosen"] == "majority"
+    Path("empty").mkdir()
+    assert deepen("train", *words, "empty").json["chosen"] == "majority"
+    # killed before its recipe was written: only the half of a file is there
+    Path("early").mkdir()
+    Path("early/.recipe.yaml.somewhere-1.part").write_text("da")
+    Path("early/.write").touch()
+    assert deepen("train", *words, "early").json["chosen"] == "majority"

@@ -1,0 +1,66 @@
+"""The decisions of a climb, from numbers alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from deepen.core.types import Interval
+from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over
+
+
+def standing(name: str, right_N: np.ndarray, *, trained: bool = False) -> Standing:
+    """A rung that got these examples right, judged by accuracy."""
+    stats_NK = np.stack([right_N.astype(float), np.ones(len(right_N))], axis=1)
+    return Standing(name, stats_NK, float(right_N.mean()), trained)
+
+
+def accuracy(sums_BK: np.ndarray) -> np.ndarray:
+    return np.asarray(sums_BK[:, 0] / sums_BK[:, 1])
+
+
+def right(share: float, num: int = 1000, seed: int = 0) -> np.ndarray:
+    """The same examples are easy for every rung, so a higher share holds the lower one."""
+    return np.asarray(np.random.default_rng(seed).random(num) < share)
+
+
+def test_of_equals_the_shallower_is_best() -> None:
+    rungs = [standing(name, right(share)) for name, share in [("a", 0.5), ("b", 0.8), ("c", 0.8), ("d", 0.7)]]
+    assert best_of(rungs).name == "b"
+    assert best_of(rungs[:1]).name == "a"
+
+
+def test_the_gain_is_paired() -> None:
+    low, high = standing("low", right(0.80)), standing("high", right(0.82))
+    gain = gain_over(high, low, accuracy, seed=0).interval
+    assert gain.value == pytest.approx(high.score - low.score)
+    assert gain.low > 0, "no example got worse, so the interval stays above 0 although the scores' own overlap"
+    assert gain.low <= gain.value <= gain.high
+    assert gain == gain_over(high, low, accuracy, seed=0).interval
+    back = gain_over(low, high, accuracy, seed=0).interval
+    assert (back.low, back.value, back.high) == pytest.approx((-gain.high, -gain.value, -gain.low), abs=2e-3)
+
+
+def test_the_cheapest_that_is_not_worse() -> None:
+    flat = [standing(name, right(0.8, seed=seed)) for seed, name in enumerate("abc")]
+    assert cheapest_not_worse(flat, accuracy, seed=0) == "a"
+    steep = [standing(name, right(share)) for name, share in [("a", 0.5), ("b", 0.7), ("c", 0.9)]]
+    assert cheapest_not_worse(steep, accuracy, seed=0) == "c"
+    some = [standing(n, right(share, seed=seed)) for n, share, seed in [("a", 0.5, 0), ("b", 0.89, 1), ("c", 0.9, 2)]]
+    assert cheapest_not_worse(some, accuracy, seed=0) == "b"
+    assert cheapest_not_worse(some[:1], accuracy, seed=0) == "a"
+
+
+def test_what_fits_the_budget() -> None:
+    assert fits(5.0, seconds_left=5.0)
+    assert not fits(5.1, seconds_left=5.0)
+    assert not fits(0.1, seconds_left=-3.0)
+    assert fits(None, seconds_left=0.0)
+    assert fits(1e9, seconds_left=None)
+
+
+def test_an_interval_is_in_order() -> None:
+    for seed in range(5):
+        gain = gain_over(standing("x", right(0.6, 50, seed)), standing("y", right(0.6, 50, 9)), accuracy, seed=seed)
+        assert isinstance(gain.interval, Interval)
+        assert gain.interval.low <= gain.interval.value <= gain.interval.high

@@ -1,0 +1,34 @@
+"""A few planted rows for every task, so that the contract suites can run over whatever is on a shelf."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+
+def _classification(num_rows: int) -> list[dict[str, Any]]:
+    chance = random.Random(0)
+    words = {"good": "good fine great lovely".split(), "bad": "bad poor awful broken".split()}
+    rows = []
+    for number in range(num_rows):
+        label = ("good", "bad")[number % 2]
+        said = chance.choices("the a film phone room was looks very today".split(), k=chance.randint(2, 9))
+        rows.append({"text": " ".join([*said, chance.choice(words[label])]), "label": label})
+    return rows
+
+
+def _tagging(num_rows: int) -> list[dict[str, Any]]:
+    chance = random.Random(0)
+    rows = []
+    for number in range(num_rows):
+        said = chance.choices("the a film phone room was looks very today".split(), k=chance.randint(3, 9))
+        tags = ["O"] * len(said)
+        at = chance.randrange(len(said) + 1)
+        name, kind = (["good", "lovely"], "PER") if number % 2 else (["broken"], "ORG")
+        said[at:at] = name
+        tags[at:at] = [f"B-{kind}", *[f"I-{kind}"] * (len(name) - 1)]
+        rows.append({"tokens": said, "ner_tags": tags})
+    return rows
+
+
+WORLDS = {"classification": _classification, "tagging": _tagging}
