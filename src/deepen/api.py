@@ -107,8 +107,11 @@ def train(
     made = make_recipe(override(_over(values, chosen), list(settings)), where=_where(start))
     if sources.train is None and made.data.path is None:
         raise SettingError("no data: name a file, a folder or a hub data set, or a recipe that does")
-    folder = Path(out) if out else _free_folder(made, made.task or infer_task(made, sources)[0])
-    return _climb(made, sources, folder, resume, overwrite, (say, on_row), began)
+    if made.task is None:
+        name, why = infer_task(made, sources)
+        made = made.model_copy(update={"task": name})
+        (say or (lambda line: None))(f"task: {name}, since {why}")
+    return _climb(made, sources, Path(out) if out else _free_folder(made), resume, overwrite, (say, on_row), began)
 
 
 def _where(recipe: Any) -> str:
@@ -168,10 +171,10 @@ def _over(values: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any
     return out
 
 
-def _free_folder(recipe: Recipe, task: str) -> Path:
+def _free_folder(recipe: Recipe) -> Path:
     stem = Path(recipe.data.path).name.split(".")[0] if recipe.data.path else "data"
     number = 1
-    while (folder := Path("runs") / f"{stem}-{task}-{number}").exists():
+    while (folder := Path("runs") / f"{stem}-{recipe.task}-{number}").exists():
         number += 1
     return folder
 

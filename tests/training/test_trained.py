@@ -102,7 +102,7 @@ class KilledError(Exception):
 def test_stop_and_resume_equal_never_stopping(
     make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, depth: int, at: int
 ) -> None:
-    """KilledError after step `at`; checkpoints were written every other step."""
+    """Killed after step `at`; checkpoints were written every other step."""
     settings = {"num_epochs": 3, "learning_rate": 1e-2, "batch_tokens": 300, "schedule": "plateau", "patience": 0}
     whole = climb(replace(make_work(), folder=tmp_path / "whole"), depth, **settings)
 

@@ -61,6 +61,10 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         probabilities = row.get("probabilities") or {}
         answer = row["output"]
+        if row.get("entities") is not None:
+            found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])
+            print(f"{'; '.join(found) or '-'}\t{' '.join(row['inputs']['text'].split())}")
+            continue
         sure = f"  {probabilities[answer]:.3f}" if isinstance(answer, str) and answer in probabilities else ""
         said = " | ".join(str(value) for value in (row.get("inputs") or {}).values())
         print(f"{answer}{sure}\t{' '.join(said.split())}")
@@ -80,4 +84,5 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
             probabilities = row.get("probabilities") or {}
             answer = row["output"] if isinstance(row["output"], str) else " ".join(map(str, row["output"]))
             inputs = [row["inputs"].get(name, "") for name in names]
+            inputs = [" ".join(value) if isinstance(value, list) else value for value in inputs]
             writer.writerow([row["id"], *inputs, answer, probabilities.get(answer, "")])

@@ -128,7 +128,8 @@ def print_scores(scores: list[dict[str, Any]], *, title: str) -> None:
     by = {(score["label"], score["name"]): score for score in scores}
     for label in labels[:40]:
         cells = [f"{by[label, name]['value']:.3f}" if (label, name) in by else "" for name in names]
-        support = by.get((label, "recall")) or next(by[label, name] for name in names if (label, name) in by)
+        recall = next((by[label, name] for name in names if name.endswith("recall") and (label, name) in by), None)
+        support = recall or next(by[label, name] for name in names if (label, name) in by)
         each.add_row(label, *cells, f"{support['n']:,}")
     wide.print(each)
     if len(labels) > 40:

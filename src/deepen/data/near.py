@@ -173,19 +173,20 @@ def _locate(parts: Sequence[Part], rows: np.ndarray) -> Iterator[tuple[Part, np.
 def _signatures(parts: Sequence[Part], rows: np.ndarray, settings: NearSettings) -> tuple[Signatures, np.ndarray]:
     """The MinHash of every row that is long enough, and which rows those are."""
     multipliers_P, offsets_P = permutations()
-    keys_NB = [np.empty((0, _NUM_BANDS), dtype=np.uint32)]
-    bytes_NP = [np.empty((0, _NUM_PERMUTATIONS), dtype=np.uint8)]
-    kept = [np.empty(0, dtype=np.int64)]
+    keys_NB = np.empty((len(rows), _NUM_BANDS), dtype=np.uint32)
+    bytes_NP = np.empty((len(rows), _NUM_PERMUTATIONS), dtype=np.uint8)
+    kept_N = np.empty(len(rows), dtype=np.int64)
+    num = start = 0
     with progress("looking for near-duplicates", len(rows)) as advance:
-        start = 0
         for part, places in _locate(parts, rows):
             for folded, at in _pieces(part, places, settings.min_chars, advance):
                 signatures_NP = minhash(folded, multipliers_P, offsets_P)
-                keys_NB.append(_band_keys(signatures_NP))
-                bytes_NP.append(signatures_NP.astype(np.uint8))
-                kept.append(at + start)
+                here = slice(num, num + len(at))
+                keys_NB[here], bytes_NP[here] = _band_keys(signatures_NP), signatures_NP.astype(np.uint8)
+                kept_N[here] = at + start
+                num += len(at)
             start += len(part)
-    return Signatures(np.concatenate(keys_NB), np.concatenate(bytes_NP)), np.concatenate(kept)
+    return Signatures(keys_NB[:num], bytes_NP[:num]), kept_N[:num]
 
 
 def _band_keys(signatures_NP: np.ndarray) -> np.ndarray:
@@ -280,29 +281,30 @@ def minhash(texts: Sequence[str], multipliers_P: np.ndarray, offsets_P: np.ndarr
 
 
 def _search(signatures: Signatures, overlap: Callable[[np.ndarray], np.ndarray], threshold: float) -> np.ndarray:
-    """The first row of each row's group, band by band; pairs that are joined already or were refused cost nothing."""
+    """The first row of each row's group, band by band; what is joined already or was refused is not compared."""
     num = len(signatures.keys_NB)
     group_N = np.arange(num)
     refused = np.empty(0, dtype=np.int64)
     least = int(np.floor((threshold - _DOUBT) * _NUM_PERMUTATIONS))
     with progress("comparing near-duplicates", _NUM_BANDS, unit="bands") as advance:
         for band in range(_NUM_BANDS):
-            low, high = _neighbours(signatures.keys_NB[:, band])
-            apart = group_N[low] != group_N[high]
-            keys = np.unique(low[apart] * num + high[apart])
-            keys = keys[~np.isin(keys, refused, assume_unique=True)]
-            pairs_K2 = np.stack([keys // max(num, 1), keys % max(num, 1)], axis=1)
-            near_K = _agreeing(signatures.bytes_NP, pairs_K2, least)
-            near_K[near_K] = overlap(pairs_K2[near_K]) >= threshold
-            if len(refused) < _MOST_REMEMBERED:
-                refused = np.concatenate([refused, keys[~near_K]])
-            if near_K.any():
-                group_N = _joined(group_N, pairs_K2[near_K])
+            for low, high in _neighbours(signatures.keys_NB[:, band]):
+                apart = group_N[low] != group_N[high]
+                pairs_K2 = np.stack([low[apart], high[apart]], axis=1)
+                pairs_K2 = pairs_K2[_agreeing(signatures.bytes_NP, pairs_K2, least)]
+                keys_K = pairs_K2[:, 0] * num + pairs_K2[:, 1]
+                fresh_K = ~np.isin(keys_K, refused, assume_unique=True)
+                pairs_K2, keys_K = pairs_K2[fresh_K], keys_K[fresh_K]
+                near_K = overlap(pairs_K2) >= threshold
+                if len(refused) < _MOST_REMEMBERED:
+                    refused = np.concatenate([refused, keys_K[~near_K]])
+                if near_K.any():
+                    group_N = _joined(group_N, pairs_K2[near_K])
             advance(1)
     return group_N
 
 
-def _neighbours(keys_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _neighbours(keys_N: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs of rows with equal keys: each row with a few before it and with the first; smaller row first."""
     num = len(keys_N)
     order = np.argsort(keys_N, kind="stable")
@@ -311,10 +313,11 @@ def _neighbours(keys_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     fresh[1:] = ordered[1:] != ordered[:-1]
     start = np.maximum.accumulate(np.where(fresh, np.arange(num), 0))
     place = np.arange(num) - start
-    pairs = [(order[at - back], order[at]) for back in range(1, _WINDOW + 1) for at in [np.flatnonzero(place >= back)]]
+    for back in range(1, _WINDOW + 1):
+        at = np.flatnonzero(place >= back)
+        yield order[at - back], order[at]
     at = np.flatnonzero(place > _WINDOW)
-    pairs.append((order[start[at]], order[at]))
-    return np.concatenate([low for low, _ in pairs]), np.concatenate([high for _, high in pairs])
+    yield order[start[at]], order[at]
 
 
 def _agreeing(bytes_NP: np.ndarray, pairs_K2: np.ndarray, least: int) -> np.ndarray:

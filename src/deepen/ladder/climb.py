@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,11 @@ def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
         "test": [],
         "labels": list(work.labels),
         "data": {name: len(part) if part is not None else 0 for name, part in parts.items()}
-        | {"name": work.train.table.name, "notes": list(prepared.notes), "columns": prepared.columns.reasons},
+        | {
+            "name": "/".join(Path(work.train.table.name).parts[-2:]),
+            "notes": list(prepared.notes),
+            "columns": prepared.columns.reasons,
+        },
         "complete": False,
     }
     run.write_ladder(ladder)

@@ -88,7 +88,9 @@ def _check_weights(path: Path, config: dict[str, Any]) -> None:
             found = next((key for key in file.keys() if key.endswith(last)), None)  # noqa: SIM118 - not a dict
             shape = file.get_slice(found).get_shape() if found else []
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: the weights can't be read, so they are cut short or no safetensors: {error}") from None
+        raise ModelError(
+            f"{path}: the weights can't be read, so they are cut short or no safetensors: {error}"
+        ) from None
     width = config.get("hidden_size") or config.get("dim")
     if shape != [width, width]:
         what = f"has the shape {shape}" if found else "is missing"

@@ -217,8 +217,9 @@ def class_rows(scores: Sequence[Record]) -> list[dict[str, Any]]:
         label = record.get("label")
         if label is not None:
             row = rows.setdefault(label, {"label": label, "n": None, "precision": None, "recall": None, "f1": None})
-            if record["name"] in ("precision", "recall", "f1"):
-                row[record["name"]] = record
-            if record["name"] == "recall":
+            name = record["name"].removeprefix("entity_")
+            if name in ("precision", "recall", "f1"):
+                row[name] = record
+            if name == "recall":
                 row["n"] = record["n"]
     return sorted(rows.values(), key=lambda row: row["f1"]["value"] if row["f1"] else 0.0)

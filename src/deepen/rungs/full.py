@@ -1,8 +1,12 @@
-"""All layers, trained from where the rung below ended: the deepest and dearest rung."""
+"""All layers, trained from the untouched encoder with frozen's head: the deepest and dearest rung.
+
+Starting where `top_layers` ended was tried: layers that already fit the training rows teach those below little (LOG.md).
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from deepen.training.forecast import forecast_trained
 from deepen.training.predictor import EncoderPredictor, load_predictor
@@ -17,9 +21,15 @@ ALWAYS = False
 class RungSettings(TrainedSettings):
     """How all layers are trained."""
 
+    start: Literal["frozen", "below"] = "frozen"
+    """The model to start from: frozen's, or that of the rung just below (docs/decisions/0005)."""
+
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
-    """Trains every layer from the rung below."""
+    """Trains every layer."""
+    frozen = work.rung_folder("frozen") / "model"
+    if settings.start == "frozen" and frozen.is_dir():
+        below = frozen
     return climb_trained(work, name="full", depth=work.model.num_layers, settings=settings, below=below)
 
 

@@ -19,6 +19,8 @@ class RungSettings(TrainedSettings):
 
     learning_rate: float = 2e-4
     """The highest rate, per step. A few top layers bear more than the whole encoder does."""
+    head_learning_rate: float | None = 3e-3
+    """The head's own rate: it starts flat and must grow back quickly, above all with many classes (LOG.md)."""
     num_layers: int | None = None
     """How many layers from the top; None is a third of them."""
 

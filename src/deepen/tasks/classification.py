@@ -106,7 +106,7 @@ def _load_frequencies(folder: Path) -> Frequencies:
 TASK = Task(
     name="classification",
     needs=NEEDS,
-    recognise=lambda source: Claim(0.1, "the columns say so"),
+    recognise=lambda source: Claim(0.1, "the columns speak for no other"),
     pooling="mean",
     labels=_labels,
     check=_check,

@@ -245,19 +245,29 @@ def _by_example(values_M: np.ndarray, counts_B: np.ndarray) -> np.ndarray:
 
 
 class _Best:
-    """Scores the validation rows and keeps the outputs of the best score, which the rung is judged by."""
+    """Scores the validation rows and keeps the outputs of the best score, which the rung is judged by.
+
+    They are in `arrays`, which a checkpoint saves: after an interruption they still belong to the best weights.
+    """
 
     def __init__(self, work: Work, predict: Callable[[], Outputs]) -> None:
         self.work, self.predict = work, predict
-        self.score = float("-inf")
-        self.outputs: Outputs | None = None
+        shape = (len(work.validation_targets.labels_M), work.num_outputs)
+        self.arrays = {"best_score": np.full(1, -np.inf), "best_outputs": np.zeros(shape, np.float32)}
+
+    @property
+    def outputs(self) -> Outputs | None:
+        """The outputs of the best weights; None if they were never scored."""
+        if self.arrays["best_score"][0] == -np.inf:
+            return None
+        return Outputs(self.arrays["best_outputs"], self.work.validation_targets.offsets_N1)
 
     def evaluate(self) -> float:
         """The score now."""
         outputs = self.predict()
         score = self.work.task.score(outputs, self.work.validation_targets)
-        if score > self.score:
-            self.score, self.outputs = score, outputs
+        if score > self.arrays["best_score"][0]:
+            self.arrays["best_score"][0], self.arrays["best_outputs"][...] = score, outputs.values_MC
         return score
 
 
@@ -266,6 +276,7 @@ def _watched(plan: Plan, work: Work, name: str, best: _Best, settings: TrainedSe
     return replace(
         plan,
         evaluate=best.evaluate,
+        arrays=plan.arrays | best.arrays,
         evaluate_every=max(1, -(-plan.num_steps // evaluations)),
         patience=settings.patience,
         checkpoint=work.rung_folder(name) / "checkpoint",
