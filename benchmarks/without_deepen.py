@@ -1,9 +1,9 @@
 """A run's model folder without Deepen: `SentenceTransformer(folder).encode(text)` against the run's own answers.
 
-    PEERS/bin/python benchmarks/without_deepen.py RUN        # any Python with sentence-transformers; Deepen is not imported
+    PEERS/bin/python benchmarks/without_deepen.py RUN        # any Python with sentence-transformers, without Deepen
 
-Compares softmax of the logits with the probabilities in the run's predictions on 200 rows and prints the largest difference of
-the logits, up to the constant that softmax does not see.
+Compares softmax of the logits with the probabilities in the run's predictions on 200 rows and prints the largest
+difference.
 """
 
 from __future__ import annotations

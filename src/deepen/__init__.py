@@ -1,7 +1,7 @@
 """Deepen: labelled text and a pretrained model in, a model to ship out, and a word on how deep it understands.
 
-`train` climbs the ladder, `load` gives its model, `check` looks at data first, `report` writes the page. Importing deepen imports none of the heavy
-libraries; they come with the first call.
+`train` climbs the ladder, `load` gives its model, `check` looks at data first, `report` writes the page. Importing
+deepen imports none of the heavy libraries; they come with the first call.
 """
 
 from __future__ import annotations

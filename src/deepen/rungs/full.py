@@ -1,6 +1,6 @@
 """All layers, trained from the untouched encoder with frozen's head: the deepest and dearest rung.
 
-Starting where `top_layers` ended was tried: layers that already fit the training rows teach those below little (LOG.md).
+Starting where `top_layers` ended was tried: layers that fit the training rows teach those below little (LOG.md).
 """
 
 from __future__ import annotations
