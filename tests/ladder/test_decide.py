@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepen.core.types import Interval
-from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over
+from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_stop
 
 
 def standing(name: str, right_N: np.ndarray, *, trained: bool = False) -> Standing:
@@ -64,3 +64,13 @@ def test_an_interval_is_in_order() -> None:
         gain = gain_over(standing("x", right(0.6, 50, seed)), standing("y", right(0.6, 50, 9)), accuracy, seed=seed)
         assert isinstance(gain.interval, Interval)
         assert gain.interval.low <= gain.interval.value <= gain.interval.high
+
+
+def test_the_climb_goes_on_while_a_rung_is_worth_its_price() -> None:
+    """Half a point is enough by default, less ends the climb, and at the top there is nothing to end."""
+    big, small = Interval(0.012, 0.001, 0.02), Interval(0.001, -0.01, 0.02)
+    assert reason_to_stop(big, worth=0.5, next_rung="full") == ""
+    assert "full" in reason_to_stop(small, worth=0.5, next_rung="full")
+    assert reason_to_stop(small, worth=0.0, next_rung="full") == ""
+    assert reason_to_stop(small, worth=0.5, next_rung=None) == ""
+    assert reason_to_stop(Interval(-0.02, -0.03, -0.01), worth=0.5, next_rung="full").startswith("gained -2.0 points")

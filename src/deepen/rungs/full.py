@@ -21,6 +21,8 @@ ALWAYS = False
 class RungSettings(TrainedSettings):
     """How all layers are trained."""
 
+    head_learning_rate: float | None = 1e-3
+    """The head's own rate: it starts flat and must grow back quickly (LOG.md)."""
     start: Literal["frozen", "below"] = "frozen"
     """The model to start from: frozen's, or that of the rung just below (docs/decisions/0005)."""
 
