@@ -12,6 +12,7 @@ import csv
 import json
 import random
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def main() -> None:
         command = [DEEPEN, "train", *arguments, "--out", str(out), "--overwrite", "--json", "--seed", str(options.seed)]
         command += ["--thorough"] if options.thorough else []
         cache = options.work / "cache" / cell
+        shutil.rmtree(cache, ignore_errors=True)
         seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
         record = json.loads(printed)
         accuracy = next(score for score in record["test"] if score["name"] == "accuracy" and score["label"] is None)

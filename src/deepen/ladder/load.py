@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from deepen.data.settings import DataSettings
 from deepen.data.table import Part
 from deepen.ladder.prepare import load_task
 from deepen.ladder.recipe import shelf
+from deepen.training.predictor import EncoderPredictor
 from deepen.training.task import Predictor, Task
 
 
@@ -63,17 +65,18 @@ class Model:
                 truncated=truncated,
                 seconds=seconds,
             )
-            for example, answer in zip(part.examples(), decoded, strict=True)
-            for num_tokens, truncated in [self._size(example.inputs)]
+            for example, answer, (num_tokens, truncated) in zip(
+                part.examples(), decoded, self._sizes(part), strict=True
+            )
         ]
 
-    def _size(self, inputs: Mapping[str, Any]) -> tuple[int, bool]:
-        """How many tokens the network reads of a row, and whether something is cut."""
-        tokenizer = getattr(self.predictor, "tokenizer", None)
-        if tokenizer is None:
-            return 0, False
-        found = self.task.encoder(tokenizer, tokenizer.max_tokens)({name: [value] for name, value in inputs.items()})
-        return int(found.lengths_B.sum()), bool(found.truncated_B[0])
+    def _sizes(self, part: Part) -> Iterator[tuple[int, bool]]:
+        """How many tokens the network reads of each row, and whether something is cut."""
+        if not isinstance(self.predictor, EncoderPredictor):
+            return repeat((0, False), len(part))
+        tokens = self.predictor.tokens(part.table)
+        rows_N = part.rows_N
+        return zip(tokens.lengths_N[rows_N].tolist(), tokens.truncated_N[rows_N].tolist(), strict=True)
 
     def evaluate(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Score]:
         """Scores the answers to labelled rows.

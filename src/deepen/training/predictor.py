@@ -11,8 +11,8 @@ import torch
 from deepen.core.progress import progress
 from deepen.core.types import Outputs
 from deepen.data.batches import flat_positions, sorted_batches
-from deepen.data.table import Part
-from deepen.data.tokens import tokenise
+from deepen.data.table import Part, Table
+from deepen.data.tokens import TokenTable, tokenise
 from deepen.models.heads import Network
 from deepen.models.save import load_network, save_network
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
@@ -33,6 +33,11 @@ class EncoderPredictor:
     max_tokens: int
     num_parameters: int = 0
 
+    def tokens(self, table: Table) -> TokenTable:
+        """The tokens that the network reads of a table, made once."""
+        key = (self.tokenizer.fingerprint, self.max_tokens, self.task.name)
+        return tokenise(table, self.task.encoder(self.tokenizer, self.max_tokens), key=key)
+
     def predict(self, part: Part, frozen: Frozen | None = None) -> Outputs:
         """The logits of a part's units.
 
@@ -44,12 +49,7 @@ class EncoderPredictor:
             Outputs in the order of the part.
         """
         self.network.eval()
-        device = self.network.head.weight.device
-        if frozen is None:
-            key = (self.tokenizer.fingerprint, self.max_tokens, self.task.name)
-            tokens = tokenise(part.table, self.task.encoder(self.tokenizer, self.max_tokens), key=key)
-        else:
-            tokens = frozen.tokens
+        tokens = frozen.tokens if frozen is not None else self.tokens(part.table)
         all_offsets = (
             tokens.unit_offsets_N1 if tokens.unit_offsets_N1 is not None else np.arange(len(tokens.offsets_N1))
         )
