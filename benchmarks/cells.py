@@ -79,9 +79,11 @@ def write(name: str, *, command: str, seed: int, value: Any, n: int | None = Non
 
 
 def collect() -> None:
-    """All cells, sorted by name, into docs/results.json."""
-    rows = [json.loads(path.read_text()) for path in sorted(CELLS.glob("*.json"))]
-    (ROOT / "docs" / "results.json").write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
+    """Lays the cells over the rows of docs/results.json, by name."""
+    target = ROOT / "docs" / "results.json"
+    rows = {row["name"]: row for row in (json.loads(target.read_text()) if target.is_file() else [])}
+    rows |= {row["name"]: row for row in (json.loads(path.read_text()) for path in CELLS.glob("*.json"))}
+    target.write_text(json.dumps([rows[name] for name in sorted(rows)], ensure_ascii=False, indent=1) + "\n")
     print(f"{len(rows)} rows in docs/results.json")
 
 
