@@ -176,18 +176,24 @@ def test_a_run_that_the_clock_ended_is_repeated_by_its_steps(
     np.testing.assert_array_equal(cut.validation.values_MC, again.validation.values_MC)
 
 
+STILL = {"num_epochs": 1, "learning_rate": 1e-12, "head_learning_rate": 1e-12, "head_reach": 0}
+
+
 def test_training_starts_from_the_rung_below(make_work: MakeWork, tmp_path: Path) -> None:
     work = make_work()
     low = frozen.climb(work, frozen.RungSettings(), None)
     low.predictor.save(tmp_path / "frozen")
-    up = full.climb(work, full.RungSettings(num_epochs=1, learning_rate=1e-12, head_reach=0), tmp_path / "frozen")
+    up = full.climb(work, full.RungSettings(**STILL), tmp_path / "frozen")
     np.testing.assert_allclose(up.validation.values_MC, low.validation.values_MC, atol=1e-5)
 
 
-def test_label_smoothing_changes_what_is_learned_and_not_what_is_recorded(make_work: MakeWork) -> None:
-    settings = STEADY | {"num_epochs": 1, "batch_tokens": 1 << 20}
-    plain, smooth = (climb(make_work(), 2, **settings, label_smoothing=share) for share in (0.0, 0.3))
-    assert plain.dynamics is not None
-    assert smooth.dynamics is not None
-    np.testing.assert_array_equal(plain.dynamics.losses_EN, smooth.dynamics.losses_EN)
-    assert not np.array_equal(plain.validation.values_MC, smooth.validation.values_MC)
+def test_full_starts_from_frozen_unless_told_otherwise(make_work: MakeWork, tmp_path: Path) -> None:
+    work = replace(make_work(), folder=tmp_path)
+    low = frozen.climb(work, frozen.RungSettings(), None)
+    low.predictor.save(work.rung_folder("frozen") / "model")
+    low.predictor.calibrate(4.0)
+    low.predictor.save(tmp_path / "other")
+    from_frozen = full.climb(work, full.RungSettings(**STILL), tmp_path / "other")
+    from_below = full.climb(work, full.RungSettings(**STILL, start="below"), tmp_path / "other")
+    np.testing.assert_allclose(from_frozen.validation.values_MC, low.validation.values_MC, atol=1e-5)
+    np.testing.assert_allclose(4 * from_below.validation.values_MC, low.validation.values_MC, atol=1e-4)
