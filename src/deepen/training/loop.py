@@ -79,7 +79,7 @@ class Plan:
     max_steps: int | None = None
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     checkpoint: Path | None = None
-    checkpoint_seconds: float = 45.0
+    checkpoint_seconds: float = 20.0
     seed: int = 0
 
 
