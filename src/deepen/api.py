@@ -6,6 +6,7 @@ Their arguments mirror the command line, which is why they may be more than seve
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -102,7 +103,12 @@ def train(
         "seed": seed,
         "data": {**paths, "columns": dict(columns) if columns else None, "labels": labels},
         "model": {"name": model},
-        "ladder": {"rungs": tuple(rungs) if rungs else None, "worth": worth, "thorough": thorough, "budget": budget},
+        "ladder": {
+            "rungs": tuple(rungs) if rungs is not None else None,
+            "worth": worth,
+            "thorough": thorough,
+            "budget": budget,
+        },
     }
     made = make_recipe(override(_over(values, chosen), list(settings)), where=_where(start))
     if sources.train is None and made.data.path is None:
@@ -288,3 +294,7 @@ def bench(model: str | None = None, *, mean_tokens: int = 25) -> dict[str, Any]:
     from deepen.training.bench import bench as measure
 
     return measure(load_pretrained(model or DEFAULT_MODEL), mean_tokens=mean_tokens)
+
+
+# The room of the same name would hide the verb as an attribute of the package once it has been imported.
+vars(sys.modules["deepen"])["report"] = report

@@ -64,7 +64,7 @@ def print_ladder(ladder: dict[str, Any]) -> None:
     from rich.table import Table
 
     scored = next((row["score"]["name"] for row in ladder["rungs"] if row["score"]), "score")
-    wide = Console(width=None if sys.stdout.isatty() else 120)
+    wide = Console(width=None if sys.stdout.isatty() else 120, markup=False)
     table = Table(title=f"{ladder['task']} on {ladder['data']['name']}, {ladder['model']}", title_justify="left")
     for name in (
         "rung",
@@ -108,7 +108,7 @@ def print_scores(scores: list[dict[str, Any]], *, title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    wide = Console(width=None if sys.stdout.isatty() else 120)
+    wide = Console(width=None if sys.stdout.isatty() else 120, markup=False)
     table = Table(title=title, title_justify="left")
     for name in ("score", "value", "95 % interval", "n"):
         table.add_column(name, justify="left" if name == "score" else "right")

@@ -55,7 +55,7 @@ def command(
         columns=parse_columns(columns) if columns else None,
         labels=labels,
         model=model,
-        rungs=[name.strip() for name in rungs.split(",") if name.strip()] if rungs else None,
+        rungs=[name.strip() for name in rungs.split(",") if name.strip()] if rungs is not None else None,
         tuning=tuning,
         worth=worth,
         thorough=thorough or None,

@@ -206,3 +206,16 @@ def cache_dir() -> Path:
     """Where tables, tokens and hidden states are kept between runs: `$DEEPEN_CACHE`, else `~/.cache/deepen`."""
     chosen = os.environ.get("DEEPEN_CACHE")
     return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deepen"
+
+
+def open_to_others(folder: Path) -> None:
+    """Gives every file of a folder the mode that a new file has; safetensors writes for its owner alone.
+
+    Args:
+        folder: A folder of files that are to be shared.
+    """
+    mask = os.umask(0)
+    os.umask(mask)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(0o666 & ~mask)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from deepen.core.errors import DataError
-from deepen.core.files import fingerprint, replacing, write_jsonl
+from deepen.core.files import fingerprint, open_to_others, replacing, write_jsonl
 from deepen.core.run import Run
 from deepen.core.seed import derive
 from deepen.core.settings import parse_duration
@@ -28,6 +28,7 @@ from deepen.ladder.recipe import Recipe, shelf, write_recipe
 from deepen.models.save import has_network
 from deepen.training.work import Climbed, Work
 
+_READING = {"encoding", "normalise", "label_cuts", "label_names", "bad_rows"}
 _OUTPUTS = "outputs.npz"  # a rung's validation outputs, kept until the climb is complete
 
 
@@ -224,10 +225,11 @@ def _judge(state: _Climb, name: str, climbed: Climbed, *, trained: bool) -> tupl
 
 def _write_rung(state: _Climb, name: str, climbed: Climbed, outputs: Outputs, per_row: float) -> None:
     work, folder = state.work, state.run.rung(name)
-    data = state.recipe.data.model_dump(include={"encoding", "normalise", "label_cuts", "label_names"}, mode="json")
+    data = state.recipe.data.model_dump(include=_READING, mode="json")
     with replacing(folder / "model") as beside:
         climbed.predictor.save(beside)
         record.write_about(beside, work=work, prepared=state.prepared, rung=name, data=data)
+        open_to_others(beside)
     with replacing(folder / _OUTPUTS) as beside, beside.open("wb") as file:
         np.savez(file, values=outputs.values_MC, offsets=outputs.offsets_N1)
     rows = record.predictions(

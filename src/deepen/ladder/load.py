@@ -164,7 +164,7 @@ def load_model(path: str | Path, *, rung: str | None = None) -> Model:
         settings = DataSettings(**about["data"])
         columns = columns_from_json(about["columns"])
         names = LabelNames(**_tuples(about["label_names"])) if about.get("label_names") else None
-    except (KeyError, TypeError, ImportError) as error:
+    except (KeyError, TypeError, ImportError, ValueError, AttributeError, IndexError) as error:
         raise ModelError(f"{folder / 'deepen.json'} is damaged: {error}") from None
     return Model(folder, task, about["rung"], labels, columns, settings, predictor, names)
 

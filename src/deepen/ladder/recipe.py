@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 import yaml
-from pydantic import create_model, field_validator
+from pydantic import Field, create_model, field_validator
 
 from deepen.core.errors import SettingError, nearest
 from deepen.core.files import read_json, write_text
@@ -37,9 +37,9 @@ class DataSection(DataSettings):
     """Which columns are what, as in `{text: title+description, label: stars}`; None finds them and says why."""
     labels: str | None = None
     """A file with names for numeric labels."""
-    validation_share: float = 0.1
+    validation_share: float = Field(default=0.1, gt=0, le=0.5)
     """The share of the training rows that is held out when there are no validation rows."""
-    validation_at_least: int = 200
+    validation_at_least: int = Field(default=200, ge=1)
     """Hold out at least so many rows if the data allows; fewer can't tell one rung from the next."""
     near: NearSettings = NearSettings()
     """What counts as nearly the same: such rows are never held out from one another."""
@@ -57,7 +57,7 @@ class LadderSettings(Settings):
 
     rungs: tuple[str, ...] | None = None
     """Climb just these; None climbs until more depth stops paying."""
-    worth: float = 0.5
+    worth: float = Field(default=0.5, ge=0, allow_inf_nan=False)
     """Points (hundredths of the score) that a trained rung must gain for the climb to go on above it."""
     thorough: bool = False
     """Climb to the top whatever the gains."""
@@ -120,7 +120,7 @@ class _Recipe(Settings):
     """The settings of each rung."""
     tasks: Any = None
     """The settings of each task that has any."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     """The one number that all chance comes from."""
 
     @field_validator("task")

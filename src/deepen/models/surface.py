@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field, PositiveFloat
 from safetensors.numpy import load_file, save_file
 
 from deepen.core.errors import ModelError
@@ -32,17 +33,17 @@ class LexicalSettings(Settings):
     """Shortest and longest run of words."""
     char_ngrams: tuple[int, int] = (2, 5)
     """Shortest and longest run of characters inside words; in Chinese they do the work."""
-    min_rows: int = 2
+    min_rows: int = Field(default=2, ge=1)
     """An n-gram must occur in this many training rows; once is noise and doubles the vocabulary."""
-    strengths: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
+    strengths: tuple[PositiveFloat, ...] = Field(default=(0.3, 1.0, 3.0, 10.0), min_length=1)
     """Values of C (inverse regularisation) to choose from."""
-    folds: int = 3
+    folds: int = Field(default=3, ge=2)
     """Folds of the cross-validation that chooses C."""
     fold_work: int = 30_000
     """Cross-validation uses at most this many rows x classes (but 1,000 rows at least): C hardly depends on more."""
-    fold_iterations: int = 20
+    fold_iterations: int = Field(default=20, ge=1)
     """L-BFGS iterations of a fit inside the cross-validation; the order of the Cs is settled early."""
-    max_iterations: int = 60
+    max_iterations: int = Field(default=60, ge=1)
     """L-BFGS iterations of one fit."""
     tag_l1: float = 0.05
     """For tagging: the penalty on the size of each weight, which drops most features; as c1 of crfsuite."""

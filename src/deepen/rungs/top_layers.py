@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
+
 from deepen.training.forecast import forecast_trained
 from deepen.training.predictor import EncoderPredictor, load_predictor
 from deepen.training.task import Task
@@ -17,7 +19,7 @@ ALWAYS = False
 class RungSettings(TrainedSettings):
     """How the top layers are trained."""
 
-    learning_rate: float = 2e-4
+    learning_rate: float = Field(default=2e-4, gt=0)
     """The highest rate, per step. A few top layers bear more than the whole encoder does."""
     head_learning_rate: float | None = 3e-3
     """The head's own rate: it starts flat and must grow back quickly, above all with many classes (LOG.md)."""

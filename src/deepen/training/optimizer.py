@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from deepen.core.settings import Settings
@@ -17,7 +18,7 @@ Schedule = Literal["linear", "cosine", "constant", "plateau"]
 class OptimizerSettings(Settings):
     """How parameters move."""
 
-    learning_rate: float = 1e-4
+    learning_rate: float = Field(default=1e-4, gt=0)
     """The highest rate, per step. Small encoders want more than the 2e-5 of BERT-base; above 2e-4 some collapse."""
     head_learning_rate: float | None = None
     """The head's own rate; None is the same rate: the head starts solved, so it needs no more."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
@@ -23,7 +24,7 @@ class ModelSettings(Settings):
 
     name: str = "sentence-transformers/all-MiniLM-L6-v2"
     """A folder or a hub id. The default is small, quick on a laptop, and for English."""
-    max_tokens: int | None = None
+    max_tokens: int | None = Field(default=None, ge=4)
     """The longest sequence, special tokens included; None takes what the model was made for. Shorter is faster."""
     pooling: Literal["mean", "cls"] | None = None
     """How token vectors become one; None takes the task's own. Mean is better frozen (banking77 0.924 to 0.919)."""
