@@ -1,9 +1,11 @@
-"""The ladder on open classification sets: one `deepen train` each, no option but the file and its columns.
+"""The ladder on open sets: one `deepen train` each, no option but the files, their columns and the model.
 
     python benchmarks/ladder.py --data DATA
+    python benchmarks/ladder.py --data DATA --models MODELS   # tagging and Chinese sets too: e5-small-zh-en is there
     python benchmarks/ladder.py --data DATA --thorough      # every rung, as evidence for the stopping rule
 
-Sets without a split are split 80/20 by a seeded shuffle into two files.
+Sets without a split are split 80/20 by a seeded shuffle into two files. Every cell says how far the chosen rung is
+above `lexical` on the test rows, with a paired-bootstrap interval.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ def _split(rows: list[tuple[str, ...]], folder: Path, name: str, header: tuple[s
     return str(paths[0]), str(paths[1])
 
 
-def sets(data: Path, work: Path) -> dict[str, list[str]]:
+def sets(data: Path, work: Path, models: Path | None) -> dict[str, list[str]]:
     """The arguments of `deepen train` for each set."""
     splits = work / "splits"
     lines = (data / "mr" / "rt-polarity.all").read_text(encoding="utf-8").splitlines()
@@ -44,23 +46,76 @@ def sets(data: Path, work: Path) -> dict[str, list[str]]:
     subj = _split(rows, splits, "subj", ("text", "label"))
     with (data / "ag_news_test" / "test.csv").open(encoding="utf-8", newline="") as source:
         news = _split([tuple(row) for row in csv.reader(source)], splits, "ag_news", None)
-    return {
+    train, validation, test = (f"{data}/conll2003/eng.{part}" for part in ("train", "testa", "testb"))
+    conll = [train, "--validation", validation, "--test", test]
+    english = {
         "sst2": [f"{data}/sst2/train.tsv", "--test", f"{data}/sst2/test.tsv", "--columns", "text=0,label=1"],
         "banking77": [f"{data}/banking77/train.csv", "--test", f"{data}/banking77/test.csv"],
         "mr": [mr[0], "--test", mr[1]],
         "trec": [f"{data}/trec/TREC.train", "--test", f"{data}/trec/TREC.test"],
         "subj": [subj[0], "--test", subj[1]],
         "ag_news_test": [news[0], "--test", news[1], "--columns", "label=0,text=1+2"],
+        "conll2003": conll,
     }
+    if models is None:
+        return english
+    e5 = ["--model", str(models / "e5-small-zh-en")]
+    with (data / "chnsenticorp_htl" / "ChnSentiCorp_htl_all.csv").open(encoding="utf-8", newline="") as source:
+        header, *hotel = [tuple(row) for row in csv.reader(source)]
+    hotels = _split([row for row in hotel if row[1].strip()], splits, "chnsenticorp_htl", header)
+    msra = _split_blocks(data / "msra_ner_dh" / "dh_msra.txt", splits, "msra", first=20_000)
+    weibo = [f"{data}/weibo_ner/weiboNER_2nd_conll.{part}" for part in ("train", "dev", "test")]
+    return english | {
+        "weibo_ner": [weibo[0], "--validation", weibo[1], "--test", weibo[2], *e5],
+        "chnsenticorp_htl": [hotels[0], "--test", hotels[1], *e5],
+        "thucnews": [f"{data}/thucnews/dev.txt", "--test", f"{data}/thucnews/test.txt", *e5],
+        "msra_ner_dh": [msra[0], "--test", msra[1], *e5],
+        "conll2003-e5": [*conll, *e5],
+    }
+
+
+def _split_blocks(path: Path, folder: Path, name: str, *, first: int) -> tuple[str, str]:
+    """The first sentences of a column file, shuffled and split 80/20."""
+    blocks = [block for block in path.read_text(encoding="utf-8").split("\n\n") if block.strip()][:first]
+    random.Random(0).shuffle(blocks)
+    cut = len(blocks) * 8 // 10
+    paths = (folder / f"{name}-train.txt", folder / f"{name}-test.txt")
+    for target, part in zip(paths, (blocks[:cut], blocks[cut:]), strict=True):
+        target.write_text("\n\n".join(part) + "\n", encoding="utf-8")
+    return str(paths[0]), str(paths[1])
+
+
+def above_lexical(run: Path, test: str) -> dict[str, object]:
+    """The chosen rung against `lexical` on the test rows: a process of its own, so that it costs the climb nothing."""
+    program = """
+import json, sys
+from deepen.evaluation.statistics import paired_bootstrap
+from deepen.ladder.load import load_model
+run, test = sys.argv[1:]
+found = []
+for rung in (None, "lexical"):
+    model = load_model(run, rung=rung)
+    part, outputs, _ = model.run(test, columns=None, need_target=True)
+    found.append(model.task.statistics(outputs, model.task.targets(part, model.labels)))
+gain = paired_bootstrap(*found, model.task.value_of, seed=0)
+low, high = gain.interval.low, gain.interval.high
+value = float(model.task.value_of(found[1].sum(0, keepdims=True))[0])
+print(json.dumps({"lexical": round(value, 4), "gain": round(gain.interval.value, 4),
+                  "interval": [round(low, 4), round(high, 4)], "p": round(gain.p_value, 4)}))
+"""
+    _, _, printed = cells.run([sys.executable, "-c", program, str(run), test])
+    found: dict[str, object] = json.loads(printed.strip().splitlines()[-1])
+    return found
 
 
 def main() -> None:
     """Measures what is not measured yet."""
     options_parser = cells.parser(__doc__ or "")
     options_parser.add_argument("--thorough", action="store_true", help="every rung")
+    options_parser.add_argument("--models", type=Path, help="the folder that holds e5-small-zh-en")
     options_parser.add_argument("--seed", type=int, default=0)
     options = options_parser.parse_args()
-    for name, arguments in sets(options.data, options.work).items():
+    for name, arguments in sets(options.data, options.work, options.models).items():
         cell = f"ladder-{name}{'-thorough' if options.thorough else ''}-seed{options.seed}"
         if not cells.wanted(cell, options):
             continue
@@ -71,7 +126,9 @@ def main() -> None:
         shutil.rmtree(cache, ignore_errors=True)
         seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
         record = json.loads(printed)
-        accuracy = next(score for score in record["test"] if score["name"] == "accuracy" and score["label"] is None)
+        whole = {score["name"]: score for score in record["test"] if score["label"] is None}
+        main_name = next(row["score"]["name"] for row in record["rungs"] if row["score"])
+        decides = whole[main_name]
         rungs = [
             {
                 "rung": row["rung"],
@@ -83,20 +140,27 @@ def main() -> None:
             }
             for row in record["rungs"]
         ]
-        shown = shlex.join(command[1:]).replace(str(options.data), "DATA").replace(str(options.work), "WORK")
+        shown = (
+            shlex.join(command[1:])
+            .replace(str(options.data), "DATA")
+            .replace(str(options.work), "WORK")
+            .replace(str(options.models), "MODELS")
+        )
         cells.write(
             cell,
             command=f"deepen {shown}",
             seed=options.seed,
-            value=round(accuracy["value"], 4),
-            n=accuracy["n"],
-            metric="test accuracy",
-            interval=[round(accuracy["low"], 4), round(accuracy["high"], 4)],
+            value=round(decides["value"], 4),
+            n=decides["n"],
+            metric=f"test {main_name}",
+            interval=[round(decides["low"], 4), round(decides["high"], 4)],
             seconds=round(seconds, 1),
             peak_memory_bytes=peak,
             chosen=record["chosen"],
             cheapest_not_worse=record["cheapest_not_worse"],
             rungs=rungs,
+            scores={name: round(score["value"], 4) for name, score in whole.items()},
+            above_lexical=above_lexical(out, arguments[arguments.index("--test") + 1]),
         )
 
 

@@ -3,7 +3,8 @@
     python benchmarks/train.py --data DATA --peers PEERS/bin/python --models MODELS
 
 Cells, one file each: Deepen (the whole `deepen train`, cold caches) and Hugging Face Trainer (whole process, at the
-learning rate that is best on validation, chosen in runs that are not counted), interleaved. `--summary` prints ratios.
+learning rate that is best on validation; its search is not counted), interleaved; SetFit's frozen head and the script
+of the textbooks once a set. `--summary` prints ratios.
 """
 
 from __future__ import annotations
@@ -127,6 +128,31 @@ def trainer(name: str, folder: Path, rate: str, seed: int, options, *more: str) 
     return seconds, peak, json.loads(printed.strip().splitlines()[-1])
 
 
+def peer(script: str, name: str, folder: Path, options) -> tuple[float, int, dict]:
+    """One process of a peer that has no settings."""
+    command = [options.peers, str(HERE / "peers" / f"{script}.py"), "--rows", str(folder)]
+    command += ["--model", model_of(name, options)]
+    seconds, peak, printed = cells.run(command, environment={"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"})
+    return seconds, peak, json.loads(printed.strip().splitlines()[-1])
+
+
+def other_cells(name: str, folder: Path, options) -> None:
+    """SetFit's frozen head, where there is a text to embed, and the script of the textbooks."""
+    shown = "python benchmarks/train.py --data DATA"
+    cell = f"train-{name}-setfit-head"
+    if name != "conll2003" and cells.wanted(cell, options):
+        seconds, peak, out = peer("setfit_head", name, folder, options)
+        value, seconds = round(out["test"], 4), round(seconds, 1)
+        cells.write(cell, command=shown, seed=0, value=value, seconds=seconds, peak_memory_bytes=peak)
+    cell = f"train-{name}-textbook"
+    if cells.wanted(cell, options):
+        _, peak, out = peer("textbook", name, folder, options)
+        value = round(out["extrapolated_seconds"], 1)
+        cells.write(
+            cell, command=shown, seed=0, value=value, unit="seconds, extrapolated", peak_memory_bytes=peak, **out
+        )
+
+
 def trainer_cell(name: str, seed: int, folder: Path, options) -> None:
     """Hugging Face Trainer at the rate that is best on validation."""
     scores = {}
@@ -151,6 +177,10 @@ def trainer_cell(name: str, seed: int, folder: Path, options) -> None:
     if not scores or not cells.wanted(cell, options):
         return
     rate = max(scores, key=scores.__getitem__)
+    if seed == 0:  # that run is one of the search
+        found = json.loads((cells.CELLS / f"train-{name}-trainer-rate{rate}.json").read_text())
+        (cells.CELLS / f"{cell}.json").write_text(json.dumps(found | {"name": cell}, indent=1) + "\n")
+        return
     seconds, peak, out = trainer(name, folder, rate, seed, options)
     cells.write(
         cell,
@@ -201,6 +231,8 @@ def main() -> None:
                 deepen_cell(name, seed, folder, options)
                 if options.peers:
                     trainer_cell(name, seed, folder, options)
+            if options.peers:
+                other_cells(name, folder, options)
     summary(options)
 
 

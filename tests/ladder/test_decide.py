@@ -9,10 +9,10 @@ from deepen.core.types import Interval
 from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_stop
 
 
-def standing(name: str, right_N: np.ndarray, *, trained: bool = False) -> Standing:
+def standing(name: str, right_N: np.ndarray, *, encoder: bool = True) -> Standing:
     """A rung that got these examples right, judged by accuracy."""
     stats_NK = np.stack([right_N.astype(float), np.ones(len(right_N))], axis=1)
-    return Standing(name, stats_NK, float(right_N.mean()), trained)
+    return Standing(name, stats_NK, float(right_N.mean()), encoder)
 
 
 def accuracy(sums_BK: np.ndarray) -> np.ndarray:
@@ -69,8 +69,10 @@ def test_an_interval_is_in_order() -> None:
 def test_the_climb_goes_on_while_a_rung_is_worth_its_price() -> None:
     """Half a point is enough by default, less ends the climb, and at the top there is nothing to end."""
     big, small = Interval(0.012, 0.001, 0.02), Interval(0.001, -0.01, 0.02)
-    assert reason_to_stop(big, worth=0.5, next_rung="full") == ""
-    assert "full" in reason_to_stop(small, worth=0.5, next_rung="full")
-    assert reason_to_stop(small, worth=0.0, next_rung="full") == ""
-    assert reason_to_stop(small, worth=0.5, next_rung=None) == ""
-    assert reason_to_stop(Interval(-0.02, -0.03, -0.01), worth=0.5, next_rung="full").startswith("gained -2.0 points")
+    assert reason_to_stop(big, over="frozen", worth=0.5, next_rung="full") == ""
+    assert "full" in reason_to_stop(small, over="frozen", worth=0.5, next_rung="full")
+    assert reason_to_stop(small, over="frozen", worth=0.0, next_rung="full") == ""
+    assert reason_to_stop(small, over="frozen", worth=0.5, next_rung=None) == ""
+    assert reason_to_stop(Interval(-0.02, -0.03, -0.01), over="frozen", worth=0.5, next_rung="full").startswith(
+        "gained -2.0 points over frozen"
+    )

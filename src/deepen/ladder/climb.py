@@ -19,7 +19,7 @@ from deepen.core.files import fingerprint, open_to_others, replacing, write_json
 from deepen.core.run import Run
 from deepen.core.seed import derive
 from deepen.core.settings import parse_duration
-from deepen.core.types import Interval, Outputs, to_json
+from deepen.core.types import Outputs, to_json
 from deepen.evaluation.calibration import fit_temperature
 from deepen.ladder import record
 from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_stop
@@ -136,12 +136,13 @@ def _restore(state: _Climb) -> None:
             else:  # interrupted while the finished climb was tidied up
                 predictor = module.load(folder / "model", state.work.task, state.work.labels)
                 outputs = predictor.predict(state.work.validation)
-            _stand(state, row["rung"], outputs, trained=not module.ALWAYS)
+            _stand(state, row["rung"], outputs)
 
 
-def _stand(state: _Climb, name: str, outputs: Outputs, *, trained: bool) -> Standing:
+def _stand(state: _Climb, name: str, outputs: Outputs) -> Standing:
     task, targets = state.work.task, state.work.validation_targets
-    standing = Standing(name, task.statistics(outputs, targets), task.score(outputs, targets), trained)
+    encoder = has_network(state.run.rung(name) / "model")
+    standing = Standing(name, task.statistics(outputs, targets), task.score(outputs, targets), encoder)
     state.standings.append(standing)
     return standing
 
@@ -161,21 +162,25 @@ def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) 
         state.ladder["under_way"] = name
         state.run.write_ladder(state.ladder)
     began = time.monotonic()
-    below = [row["rung"] for row in state.ladder["rungs"] if row["status"] in ("done", "stopped")]
-    start = next((n for n in reversed(below) if has_network(state.run.rung(n) / "model")), None)
-    climbed = module.climb(work, settings, state.run.rung(start) / "model" if start else None)
-    row, gain = _judge(state, name, climbed, trained=not module.ALWAYS)
+    encoders = [standing for standing in state.standings if standing.encoder]
+    climbed = module.climb(work, settings, state.run.rung(encoders[-1].name) / "model" if encoders else None)
+    row = _judge(state, name, climbed)
     row |= {"seconds": round(time.monotonic() - began, 3), "forecast_seconds": forecast and round(forecast, 1)}
     row["peak_memory_bytes"] = record.peak_memory_bytes()
     state.ladder["rungs"].append(row)
     state.ladder.pop("under_way", None)
-    if not (deliberate or state.recipe.ladder.thorough or module.ALWAYS or gain is None):
-        next_rung = above[0] if above else None
-        state.ladder["stop_reason"] = reason_to_stop(gain, worth=state.recipe.ladder.worth, next_rung=next_rung)
+    if encoders and not (deliberate or state.recipe.ladder.thorough or module.ALWAYS):
+        state.ladder["stop_reason"] = _reason_to_stop(state, best_of(encoders), above[0] if above else None)
     state.run.write_ladder(state.ladder)  # the row and what follows from it at once, or a resumed climb goes on above
     if state.ladder["chosen"] == name:
         state.events.published(state.run)
     state.events.row(row)
+
+
+def _reason_to_stop(state: _Climb, below: Standing, next_rung: str | None) -> str:
+    seed = derive(state.recipe.seed, "gain")
+    gain = gain_over(state.standings[-1], below, state.work.task.value_of, seed=seed).interval
+    return reason_to_stop(gain, over=below.name, worth=state.recipe.ladder.worth, next_rung=next_rung)
 
 
 def _skip(state: _Climb, name: str, reason: str, forecast: float | None) -> None:
@@ -186,7 +191,7 @@ def _skip(state: _Climb, name: str, reason: str, forecast: float | None) -> None
     state.events.row(row)
 
 
-def _judge(state: _Climb, name: str, climbed: Climbed, *, trained: bool) -> tuple[dict[str, Any], Interval | None]:
+def _judge(state: _Climb, name: str, climbed: Climbed) -> dict[str, Any]:
     """Calibrates, scores, saves and, if it is the best so far, publishes a rung."""
     work, task = state.work, state.work.task
     targets = work.validation_targets
@@ -194,13 +199,13 @@ def _judge(state: _Climb, name: str, climbed: Climbed, *, trained: bool) -> tupl
     climbed.predictor.calibrate(temperature)
     outputs = Outputs(climbed.validation.values_MC / temperature, climbed.validation.offsets_N1)
     scores = task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "bootstrap"))
+    per_row = record.seconds_per_row(climbed.predictor, work.validation)
+    _write_rung(state, name, climbed, outputs, per_row)
     earlier = best_of(state.standings) if state.standings else None
-    standing = _stand(state, name, outputs, trained=trained)
+    standing = _stand(state, name, outputs)
     gain = None
     if earlier is not None:
         gain = gain_over(standing, earlier, task.value_of, seed=derive(state.recipe.seed, "gain")).interval
-    per_row = record.seconds_per_row(climbed.predictor, work.validation)
-    _write_rung(state, name, climbed, outputs, per_row)
     if climbed.before is not None:
         before = task.scores(climbed.before, targets, work.labels, derive(state.recipe.seed, "bootstrap"))
         state.ladder["before"] = record.score_of(before, task.score_name)
@@ -208,7 +213,7 @@ def _judge(state: _Climb, name: str, climbed: Climbed, *, trained: bool) -> tupl
     if best == name:
         state.run.publish(name)
         state.ladder |= {"chosen": name, "temperature": temperature}
-    row = {
+    return {
         "rung": name,
         "status": "stopped" if climbed.stopped else "done",
         "reason": climbed.reason,
@@ -220,7 +225,6 @@ def _judge(state: _Climb, name: str, climbed: Climbed, *, trained: bool) -> tupl
         "validation": [to_json(score) for score in scores],
         "ran": climbed.ran,
     }
-    return row, gain
 
 
 def _write_rung(state: _Climb, name: str, climbed: Climbed, outputs: Outputs, per_row: float) -> None:

@@ -18,12 +18,15 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Standing:
-    """A rung that has been climbed, as the decisions see it: its sums on the validation rows and its score."""
+    """A rung that has been climbed, as the decisions see it: its sums on the validation rows and its score.
+
+    `encoder` says whether it holds a pretrained network.
+    """
 
     name: str
     stats_NK: np.ndarray
     score: float
-    trained: bool
+    encoder: bool
 
 
 def best_of(standings: list[Standing]) -> Standing:
@@ -70,11 +73,15 @@ def cheapest_not_worse(standings: list[Standing], value_of: Statistic, *, seed: 
     return best.name
 
 
-def reason_to_stop(gain: Interval, *, worth: float, next_rung: str | None) -> str:
+def reason_to_stop(gain: Interval, *, over: str, worth: float, next_rung: str | None) -> str:
     """Why the climb ends after a trained rung, or nothing if it goes on.
 
+    What counts is whether depth pays: the gain over the best rung below it that has an encoder. A shallow rung of
+    another kind may still be ahead, as a CRF is on small tagged sets, without saying anything about deeper layers.
+
     Args:
-        gain: The rung's gain over the best rung below it.
+        gain: The rung's gain over the best encoder below it.
+        over: That rung's name.
         worth: Points that a rung must gain.
         next_rung: The rung that would come next.
 
@@ -84,7 +91,7 @@ def reason_to_stop(gain: Interval, *, worth: float, next_rung: str | None) -> st
     points = 100 * gain.value
     if next_rung is None or points >= worth:
         return ""
-    return f"gained {points:+.1f} points, less than the {worth:g} that make {next_rung} worth its price"
+    return f"gained {points:+.1f} points over {over}, less than the {worth:g} that make {next_rung} worth its price"
 
 
 def fits(forecast: float | None, *, seconds_left: float | None) -> bool:

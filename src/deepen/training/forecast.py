@@ -31,10 +31,11 @@ def forecast_trained(work: Work, *, depth: int, settings: TrainedSettings) -> fl
         Seconds.
     """
     tokens = work.tokens(work.train.table)
-    train_tokens = float(np.asarray(tokens.lengths_N[work.train.rows_N]).sum())
+    lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
+    visits, train_tokens = settings.visits(lengths_N), float(lengths_N.sum())
     share = depth / work.model.num_layers
-    evaluations = settings.num_epochs * settings.evaluations_per_epoch * len(work.validation) / max(1, len(work.train))
-    passes = _FORWARDS_A_STEP * settings.num_epochs + evaluations
+    evaluations = visits * settings.evaluations_per_epoch * len(work.validation) / max(1, len(work.train))
+    passes = _FORWARDS_A_STEP * visits + evaluations
     return seconds_per_token(work) * train_tokens * share * passes + _START_SECONDS
 
 

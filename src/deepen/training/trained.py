@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import nn
 
 from deepen.core.progress import progress
@@ -28,12 +29,17 @@ from deepen.training.predictor import EncoderPredictor
 from deepen.training.work import Climbed, Dynamics, Work
 from deepen.tuning import full
 
+_EPOCHS = (2, 10)
+
 
 class TrainedSettings(OptimizerSettings):
     """How a rung is trained."""
 
-    num_epochs: int = 2
-    """How often every training row is visited. Starting from the rung below, a third visit rarely pays its time."""
+    num_epochs: int | None = Field(default=None, ge=1)
+    """How often every training row is visited. None is twice, since a third visit rarely pays its time where the head
+    starts solved; few rows are visited more often, up to ten times, so that the network makes `min_steps` steps."""
+    min_steps: int = Field(default=400, ge=0)
+    """The fewest steps to plan for when `num_epochs` is None."""
     batch_rows: int = 16
     """Rows of one optimizer step, on average. More and smaller steps learn more from a visit, and a few hundred tokens
     already keep a CPU busy."""
@@ -58,6 +64,32 @@ class TrainedSettings(OptimizerSettings):
     about, and training from it as it is ends points lower (LOG.md). 0 leaves it as it is."""
     max_steps: int | None = None
     """Stop after this many steps, with the schedule of the whole: how a recipe repeats a run that was cut short."""
+
+    def visits(self, lengths_N: np.ndarray) -> int:
+        """How often every training row is visited.
+
+        Args:
+            lengths_N: Tokens of each training row.
+
+        Returns:
+            `num_epochs`, or what None stands for with rows of these lengths.
+        """
+        if self.num_epochs is not None:
+            return self.num_epochs
+        steps = max(1.0, float(lengths_N.sum()) / self.step_tokens(lengths_N))
+        fewest, most = _EPOCHS
+        return int(np.clip(np.ceil(self.min_steps / steps), fewest, most))
+
+    def step_tokens(self, lengths_N: np.ndarray) -> int:
+        """Tokens of one optimizer step.
+
+        Args:
+            lengths_N: Tokens of each training row.
+
+        Returns:
+            `batch_tokens`, or as many as `batch_rows` rows have on average.
+        """
+        return self.batch_tokens or max(1, round(self.batch_rows * float(lengths_N.mean() if len(lengths_N) else 1)))
 
 
 @dataclass
@@ -97,10 +129,10 @@ def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSetting
     _flatten_head(network, feed, settings.head_reach)
     accelerator = Accelerator()
     network.to(accelerator.device)
-    dynamics = Dynamics(*(np.full((settings.num_epochs, len(work.train)), np.nan, np.float32) for _ in range(2)))
+    dynamics = Dynamics(*(np.full((feed.num_epochs, len(work.train)), np.nan, np.float32) for _ in range(2)))
     plan = _plan(work, feed, network, settings, dynamics)
     best = _Best(work, lambda: predictor.predict(work.validation, held))
-    plan = _watched(plan, work, name, best, settings)
+    plan = _watched(plan, work, name, best, settings.evaluations_per_epoch, settings.patience)
     title = f"{name}: {plan.num_steps} steps"
     with progress(title, plan.num_steps, unit="steps") as advance:
         plan = replace(plan, after_step=(lambda now: advance(), _deadline(work)))
@@ -169,8 +201,8 @@ class _Feed:
         self.work, self.tokens, self.frozen, self.settings = work, tokens, frozen, settings
         self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
         self.targets = work.train_targets
-        mean = float(self.lengths_N.mean()) if len(self.lengths_N) else 1.0
-        self.batch_tokens = settings.batch_tokens or max(1, round(settings.batch_rows * mean))
+        self.batch_tokens = settings.step_tokens(self.lengths_N)
+        self.num_epochs = settings.visits(self.lengths_N)
 
     def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
         """An epoch's batches, each cut into micro-batches of places in the training part."""
@@ -223,12 +255,12 @@ def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, 
         current["epoch"] = epoch
         return feed.epoch(epoch, "batches")
 
-    per_epoch = [len(feed.epoch(epoch, "batches")) for epoch in range(settings.num_epochs)]
+    per_epoch = [len(feed.epoch(epoch, "batches")) for epoch in range(feed.num_epochs)]
     return Plan(
         batches=batches,
         count=feed.count,
         step=step,
-        num_epochs=settings.num_epochs,
+        num_epochs=feed.num_epochs,
         num_steps=sum(per_epoch),
         max_steps=settings.max_steps,
         arrays={"margins": dynamics.margins_EN, "losses": dynamics.losses_EN},
@@ -271,13 +303,13 @@ class _Best:
         return score
 
 
-def _watched(plan: Plan, work: Work, name: str, best: _Best, settings: TrainedSettings) -> Plan:
-    evaluations = settings.num_epochs * max(1, settings.evaluations_per_epoch)
+def _watched(plan: Plan, work: Work, name: str, best: _Best, per_epoch: int, patience: int) -> Plan:
+    evaluations = plan.num_epochs * max(1, per_epoch)
     return replace(
         plan,
         evaluate=best.evaluate,
         arrays=plan.arrays | best.arrays,
         evaluate_every=max(1, -(-plan.num_steps // evaluations)),
-        patience=settings.patience,
+        patience=patience,
         checkpoint=work.rung_folder(name) / "checkpoint",
     )
