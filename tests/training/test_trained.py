@@ -187,13 +187,21 @@ def test_training_starts_from_the_rung_below(make_work: MakeWork, tmp_path: Path
     np.testing.assert_allclose(up.validation.values_MC, low.validation.values_MC, atol=1e-5)
 
 
-def test_full_starts_from_frozen_unless_told_otherwise(make_work: MakeWork, tmp_path: Path) -> None:
+def test_full_starts_from_the_rung_below_unless_told_otherwise(make_work: MakeWork, tmp_path: Path) -> None:
     work = replace(make_work(), folder=tmp_path)
     low = frozen.climb(work, frozen.RungSettings(), None)
     low.predictor.save(work.rung_folder("frozen") / "model")
     low.predictor.calibrate(4.0)
     low.predictor.save(tmp_path / "other")
-    from_frozen = full.climb(work, full.RungSettings(**STILL), tmp_path / "other")
-    from_below = full.climb(work, full.RungSettings(**STILL, start="below"), tmp_path / "other")
+    from_frozen = full.climb(work, full.RungSettings(**STILL, start="frozen"), tmp_path / "other")
+    from_below = full.climb(work, full.RungSettings(**STILL), tmp_path / "other")
     np.testing.assert_allclose(from_frozen.validation.values_MC, low.validation.values_MC, atol=1e-5)
     np.testing.assert_allclose(4 * from_below.validation.values_MC, low.validation.values_MC, atol=1e-4)
+
+
+@pytest.mark.parametrize(("rows", "visits", "rows_a_step"), [(100, 10, 8), (1350, 5, 8), (3337, 2, 8), (6920, 1, 16)])
+def test_few_rows_are_visited_more_often_in_smaller_steps(rows: int, visits: int, rows_a_step: int) -> None:
+    settings = TrainedSettings()
+    assert settings.visits(rows) == visits
+    assert settings.step_tokens(np.full(rows, 20)) == 20 * rows_a_step
+    assert TrainedSettings(num_epochs=3).visits(rows) == 3

@@ -1,12 +1,11 @@
-"""All layers, trained from the untouched encoder with frozen's head: the deepest and dearest rung.
-
-Starting where `top_layers` ended was tried: layers that fit the training rows teach those below little (LOG.md).
-"""
+"""All layers, starting where `top_layers` ended: the deepest and dearest rung."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+
+from pydantic import Field
 
 from deepen.training.forecast import forecast_trained
 from deepen.training.predictor import EncoderPredictor, load_predictor
@@ -21,10 +20,12 @@ ALWAYS = False
 class RungSettings(TrainedSettings):
     """How all layers are trained."""
 
+    learning_rate: float = Field(default=1.6e-4, gt=0)
+    """The highest rate, per step (docs/decisions/0005)."""
     head_learning_rate: float | None = 1e-3
-    """The head's own rate: it starts flat and must grow back quickly (LOG.md)."""
-    start: Literal["frozen", "below"] = "frozen"
-    """The model to start from: frozen's, or that of the rung just below (docs/decisions/0005)."""
+    """The head's own rate: it may start flat and must grow back quickly (LOG.md)."""
+    start: Literal["below", "frozen"] = "below"
+    """The model to start from: that of the rung just below, or frozen's (docs/decisions/0005)."""
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:

@@ -32,7 +32,7 @@ def forecast_trained(work: Work, *, depth: int, settings: TrainedSettings) -> fl
     """
     tokens = work.tokens(work.train.table)
     lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
-    visits, train_tokens = settings.visits(lengths_N), float(lengths_N.sum())
+    visits, train_tokens = settings.visits(len(lengths_N)), float(lengths_N.sum())
     share = depth / work.model.num_layers
     evaluations = visits * settings.evaluations_per_epoch * len(work.validation) / max(1, len(work.train))
     passes = _FORWARDS_A_STEP * visits + evaluations

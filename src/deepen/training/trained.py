@@ -29,20 +29,20 @@ from deepen.training.predictor import EncoderPredictor
 from deepen.training.work import Climbed, Dynamics, Work
 from deepen.tuning import full
 
-_EPOCHS = (2, 10)
+_VISITED_ROWS = 6400  # with fewer training rows, each is visited more than once
+_MOST_VISITS = 10
+_FEW_ROWS = 4000
 
 
 class TrainedSettings(OptimizerSettings):
     """How a rung is trained."""
 
     num_epochs: int | None = Field(default=None, ge=1)
-    """How often every training row is visited. None is twice, since a third visit rarely pays its time where the head
-    starts solved; few rows are visited more often, up to ten times, so that the network makes `min_steps` steps."""
-    min_steps: int = Field(default=400, ge=0)
-    """The fewest steps to plan for when `num_epochs` is None."""
-    batch_rows: int = 16
-    """Rows of one optimizer step, on average. More and smaller steps learn more from a visit, and a few hundred tokens
-    already keep a CPU busy."""
+    """How often every training row is visited. None is once, since each rung starts where the one below ended; fewer
+    than 6,400 rows are visited more often, up to ten times, so that about as many go by (docs/decisions/0005)."""
+    batch_rows: int | None = Field(default=None, ge=1)
+    """Rows of one optimizer step, on average; None is 16, or 8 with fewer than 4,000 rows. More and smaller steps learn
+    more from a visit, and a few hundred tokens already keep a CPU busy."""
     batch_tokens: int | None = None
     """Tokens of one optimizer step, in place of `batch_rows`; a text that is longer is a step of its own."""
     micro_batch_tokens: int = 4096
@@ -52,7 +52,7 @@ class TrainedSettings(OptimizerSettings):
     embeddings: bool = False
     """Whether word vectors learn too, when all layers do. They are half of a small encoder's numbers, a batch touches
     few of them, and scores don't gain by it (LOG.md)."""
-    evaluations_per_epoch: int = 2
+    evaluations_per_epoch: int = 1
     """How often validation is scored within an epoch."""
     patience: int = 3
     """Evaluations without a better score after which the rung stops; 0 never stops."""
@@ -65,20 +65,9 @@ class TrainedSettings(OptimizerSettings):
     max_steps: int | None = None
     """Stop after this many steps, with the schedule of the whole: how a recipe repeats a run that was cut short."""
 
-    def visits(self, lengths_N: np.ndarray) -> int:
-        """How often every training row is visited.
-
-        Args:
-            lengths_N: Tokens of each training row.
-
-        Returns:
-            `num_epochs`, or what None stands for with rows of these lengths.
-        """
-        if self.num_epochs is not None:
-            return self.num_epochs
-        steps = max(1.0, float(lengths_N.sum()) / self.step_tokens(lengths_N))
-        fewest, most = _EPOCHS
-        return int(np.clip(np.ceil(self.min_steps / steps), fewest, most))
+    def visits(self, num_rows: int) -> int:
+        """How often every training row is visited: `num_epochs`, or what None stands for with so many rows."""
+        return self.num_epochs or min(max(1, round(_VISITED_ROWS / max(1, num_rows))), _MOST_VISITS)
 
     def step_tokens(self, lengths_N: np.ndarray) -> int:
         """Tokens of one optimizer step.
@@ -89,7 +78,8 @@ class TrainedSettings(OptimizerSettings):
         Returns:
             `batch_tokens`, or as many as `batch_rows` rows have on average.
         """
-        return self.batch_tokens or max(1, round(self.batch_rows * float(lengths_N.mean() if len(lengths_N) else 1)))
+        rows = self.batch_rows or (8 if len(lengths_N) < _FEW_ROWS else 16)
+        return self.batch_tokens or max(1, round(rows * float(lengths_N.mean() if len(lengths_N) else 1)))
 
 
 @dataclass
@@ -202,7 +192,7 @@ class _Feed:
         self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
         self.targets = work.train_targets
         self.batch_tokens = settings.step_tokens(self.lengths_N)
-        self.num_epochs = settings.visits(self.lengths_N)
+        self.num_epochs = settings.visits(len(self.lengths_N))
 
     def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
         """An epoch's batches, each cut into micro-batches of places in the training part."""
