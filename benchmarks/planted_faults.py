@@ -194,6 +194,7 @@ ROWS: dict[str, tuple[str, Plant]] = {
     "empty texts": ("empty_text", texts(lambda text, chance: "")),
     "empty labels": ("empty_label", labels(lambda label, chance: "")),
     "labels nan": ("empty_label", labels(lambda label, chance: "NaN")),
+    "labels for none": ("placeholder_label", labels(lambda label, chance: "N/A")),
     "an endless cell": ("long_cell", texts(lambda text, chance: "word " * 60_000, 1)),
     "glued rows": ("glued_rows", texts(lambda text, chance: (text + " ") * (40_000 // len(text)), 3)),
     "one label": ("one_label", only_one_label),

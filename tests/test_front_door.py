@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from deepen import api
 from deepen.cli import show
 from deepen.core.errors import SettingError
 from deepen.core.files import open_to_others
+from deepen.core.settings import parse_duration
 from deepen.ladder.recipe import make_recipe
 
 
@@ -40,6 +44,52 @@ def test_settings_that_would_fail_later_fail_at_once(values: dict[str, dict[str,
 def test_no_rung_at_all_is_not_every_rung() -> None:
     with pytest.raises(SettingError, match="at least one rung"):
         api.train([{"text": "a", "label": "b"}], rungs=[])
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"data": 5}, "data is 5: it must be a path, a hub name, a DataFrame or a list"),
+    ({"data": b"x.csv"}, "data is "),
+    ({"test": {"a": 1}}, "test is "),
+    ({"columns": 3}, "'data.columns' is 3: it must be a section"),
+    ({"columns": "text=a"}, "'data.columns' is 'text=a': it must be a section"),
+    ({"columns": {"text": "a", "label": "a"}}, "column 'a' is named twice"),
+    ({"settings": "x=1"}, "settings is 'x=1': it must be a list of words"),
+    ({"settings": [1]}, "settings is [1]: it must be a list of words"),
+    ({"settings": 1}, "settings is 1: it must be a list of words"),
+    ({"seed": "a"}, "'seed' is 'a': it must be a whole number"),
+    ({"rungs": 5}, "'ladder.rungs' is 5: it must be a list"),
+    ({"rungs": "frozn"}, "unknown rung 'frozn'; did you mean 'frozen'?"),
+    ({"rungs": [1]}, "'ladder.rungs.0' is 1: it must be text"),
+    ({"budget": -1}, "duration '-1s'"),
+    ({"budget": True}, "'ladder.budget' is true: it must be text"),
+    ({"budget": [1]}, "'ladder.budget' is [1]: it must be text"),
+    ({"worth": "much"}, "'ladder.worth' is 'much': it must be a number"),
+    ({"model": 5}, "'model.name' is 5: it must be text"),
+    ({"labels": 5}, "'data.labels' is 5: it must be text"),
+    ({"task": 5}, "'task' is 5: it must be text"),
+    ({"recipe": 5}, "recipe is 5: it must be a path"),
+    ({"recipe": {"data": 5}}, "'data' is 5: it must be a section"),
+    ({"out": 5}, "out is 5: it must be a path"),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), WRONG)
+def test_arguments_of_another_type(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingError, match=re.escape(says)):
+        api.train(**{"data": [{"text": "a", "label": "b"}], **given})
+
+
+@pytest.mark.parametrize("call", [api.load, api.report])
+def test_a_run_of_another_type(call: Callable[[Any], Any]) -> None:
+    with pytest.raises(SettingError, match="run is 5: it must be a path"):
+        call(5)
+
+
+def test_words_as_the_command_line_takes_them() -> None:
+    ladder = {"rungs": "lexical, majority", "budget": 90}
+    made = make_recipe({"ladder": ladder, "data": None}).ladder
+    assert (made.rungs, made.budget) == (("majority", "lexical"), "90s")
+    assert parse_duration(make_recipe({"ladder": {"budget": 1.5}}).ladder.budget or "") == 1.5
 
 
 def test_labels_in_brackets_are_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,16 +12,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepen.core.errors import DataError, SettingError
+from deepen.core.arguments import as_path, as_text, as_words
+from deepen.core.errors import DataError, DeepenError, SettingError
 from deepen.core.files import read_json, write_text
+from deepen.core.lock import holding
 from deepen.core.run import Run, check_place, new_run, open_run
-from deepen.core.settings import override
+from deepen.core.settings import override, shown
+from deepen.data.columnar import is_dataset
+from deepen.data.memory import is_frame
 from deepen.ladder.climb import Events, climb
+from deepen.ladder.environment import write_environment
 from deepen.ladder.examine import examine
 from deepen.ladder.load import Model, load_model
 from deepen.ladder.prepare import Sources, infer_task, load_task, prepare
-from deepen.ladder.recipe import Recipe, check_resumed, make_recipe, read_recipe, write_recipe
-from deepen.ladder.record import write_environment
+from deepen.ladder.recipe import Recipe, make_recipe, read_recipe, write_recipe
+from deepen.ladder.resume import check_resumed, read_kept
 from deepen.report.card import card
 from deepen.training.task import Task
 
@@ -33,13 +38,14 @@ def train(
     test: Any = None,
     task: str | None = None,
     columns: Mapping[str, str] | None = None,
-    labels: str | None = None,
-    model: str | None = None,
-    rungs: Sequence[str] | None = None,
+    labels: str | Path | None = None,
+    model: str | Path | None = None,
+    rungs: Sequence[str] | str | None = None,
     tuning: str | None = None,
     worth: float | None = None,
     thorough: bool | None = None,
-    budget: str | None = None,
+    budget: str | float | None = None,
+    refit: bool | None = None,
     recipe: str | Path | Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
     out: str | Path | None = None,
@@ -59,11 +65,12 @@ def train(
         columns: Which columns are what, as in `{"text": "title+description", "label": "stars"}`.
         labels: A file with names for numeric labels.
         model: A pretrained model: a folder or a hub id.
-        rungs: Climb just these rungs.
+        rungs: Climb just these rungs: a list, or names with commas between them.
         tuning: Which numbers of the trained layers may change.
         worth: Points that a trained rung must gain for the climb to go on.
         thorough: Climb to the top.
-        budget: Time for the whole climb, as in `5m`.
+        budget: Time for the whole climb, as in `5m`; a number is seconds.
+        refit: Train the chosen rung once more, on the validation rows too, when they have decided.
         recipe: A YAML file or a nested mapping; the other arguments are laid over it.
         settings: Words such as `rungs.full.learning_rate=1e-4`, laid over everything else.
         out: The run folder; None makes `runs/NAME-TASK-N`.
@@ -89,39 +96,39 @@ def train(
     began = time.monotonic()
     if resume and out is None:
         raise SettingError("--resume needs --out: which run to go on with?")
-    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
-        raise SettingError("WORLD_SIZE is above 1, but a climb runs in one process (docs/decisions/0004-processes.md)")
-    start = recipe
-    if resume and recipe is None:
-        kept = Path(out or "") / "recipe.yaml"
-        start = kept if kept.is_file() else None  # None: it was interrupted before it began
-    values = read_recipe(Path(start)) if isinstance(start, str | Path) else dict(start or {})
+    if os.environ.get("WORLD_SIZE", "1") not in ("", "0", "1"):
+        said = f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but a climb runs in one process"
+        raise SettingError(f"{said} (docs/decisions/0004-processes.md)")
+    folder = as_path("out", out) if out is not None else None
+    words = as_words("settings", settings)
+    values = _start(recipe, folder if resume else None)
     sources, paths = _sources(data, validation, test)
     chosen = {
         "task": task,
         "tuning": tuning,
         "seed": seed,
-        "data": {**paths, "columns": dict(columns) if columns else None, "labels": labels},
-        "model": {"name": model},
-        "ladder": {
-            "rungs": tuple(rungs) if rungs is not None else None,
-            "worth": worth,
-            "thorough": thorough,
-            "budget": budget,
-        },
+        "data": {**paths, "columns": columns, "labels": as_text(labels)},
+        "model": {"name": as_text(model)},
+        "ladder": {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit},
     }
-    made = make_recipe(override(_over(values, chosen), list(settings)), where=_where(start))
+    where = f"recipe {recipe}" if isinstance(recipe, str | Path) else "settings"
+    made = make_recipe(override(_over(values, chosen), words), where=where)
     if sources.train is None and made.data.path is None:
         raise SettingError("no data: name a file, a folder or a hub data set, or a recipe that does")
     if made.task is None:
         name, why = infer_task(made, sources)
         made = made.model_copy(update={"task": name})
         (say or (lambda line: None))(f"task: {name}, since {why}")
-    return _climb(made, sources, Path(out) if out else _free_folder(made), resume, overwrite, (say, on_row), began)
+    return _climb(made, sources, folder or _free_folder(made), resume, overwrite, (say, on_row), began)
 
 
-def _where(recipe: Any) -> str:
-    return f"recipe {recipe}" if isinstance(recipe, str | Path) else "settings"
+def _start(recipe: Any, resumed: Path | None) -> dict[str, Any]:
+    """What the other arguments are laid over: the recipe, or that of the run that goes on."""
+    if recipe is None:
+        return (read_kept(resumed) if resumed else None) or {}
+    if isinstance(recipe, Mapping):
+        return dict(recipe)
+    return read_recipe(as_path("recipe", recipe))
 
 
 def _climb(
@@ -135,17 +142,34 @@ def _climb(
 ) -> Run:
     say = listeners[0] or (lambda line: None)
     check_place(folder, resume=resume, overwrite=overwrite)
-    if resume and Run(folder).complete:
-        say(f"{folder} is complete already")
-        return Run(folder)
-    if resume:
-        check_resumed(folder, recipe)
-    prepared = prepare(recipe, sources, folder, say=say)
-    run = new_run(folder, resume=resume, overwrite=overwrite)
-    write_recipe(folder / "recipe.yaml", recipe)
-    write_environment(folder, prepared.work, prepared.test, recipe.seed)
-    climb(recipe, prepared, run, Events(row=listeners[1] or (lambda row: None), published=_write_card), began=began)
+    run = Run(folder)
+    with holding(folder) as hold:
+        if resume:
+            check_resumed(folder, recipe)
+        again = resume and run.complete
+        if again:
+            say(f"{folder} is complete already")
+        else:
+            prepared = prepare(recipe, sources, folder, say=say)
+            new_run(folder, resume=resume, overwrite=overwrite)
+            hold()
+            write_recipe(folder / "recipe.yaml", recipe)
+            write_environment(folder, prepared, recipe)
+            events = Events(row=listeners[1] or (lambda row: None), published=_write_card)
+            climb(recipe, prepared, run, events, began=began)
+        if not again or not (folder / "report.html").is_file():
+            _write_page(run, say)
     return run
+
+
+def _write_page(run: Run, say: Callable[[str], None]) -> None:
+    """The report of a finished run, which is not spoilt by a page that can't be had."""
+    from deepen.report.page import write_report
+
+    try:
+        write_report(run.folder)
+    except DeepenError as error:
+        say(f"  note: no report.html: {error}")
 
 
 def _write_card(run: Run) -> None:
@@ -158,22 +182,26 @@ def _write_card(run: Run) -> None:
 def _sources(data: Any, validation: Any, test: Any) -> tuple[Sources, dict[str, str | None]]:
     """Paths go into the recipe; rows from Python are handed on."""
     given = {"path": data, "validation": validation, "test": test}
+    for name, value in given.items():
+        named = value is None or isinstance(value, str | Path)
+        if not (named or isinstance(value, list | tuple) or is_frame(value) or is_dataset(value)):
+            called = "data" if name == "path" else name
+            raise SettingError(f"{called} is {shown(value)}: it must be a path, a hub name, a DataFrame or a list")
     paths = {key: str(value) if isinstance(value, str | Path) else None for key, value in given.items()}
     rows = [None if isinstance(value, str | Path) else value for value in given.values()]
     return Sources(*rows), paths
 
 
 def _over(values: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Lays what was given over a recipe; None is not given."""
+    """Lays what was given over a recipe; None is not given. What is no section there is left for its check."""
     out = dict(values)
     for key, value in chosen.items():
-        if isinstance(value, Mapping) and isinstance(out.get(key) or {}, Mapping):
-            inner = dict(out.get(key) or {})
-            inner |= {name: item for name, item in value.items() if item is not None}
-            if inner:
-                out[key] = inner
-        elif value is not None:
-            out[key] = value
+        if not isinstance(value, Mapping):
+            if value is not None:
+                out[key] = value
+        elif out.get(key) is None or isinstance(out[key], Mapping):
+            given = {name: item for name, item in value.items() if item is not None}
+            out[key] = dict(out.get(key) or {}) | given
     return out
 
 
@@ -185,12 +213,20 @@ def _free_folder(recipe: Recipe) -> Path:
     return folder
 
 
-def load(run: str | Path | Run, *, rung: str | None = None) -> Model:
+def load(
+    run: str | Path | Run,
+    *,
+    rung: str | None = None,
+    settings: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> Model:
     """The model of a run, ready to predict and evaluate.
 
     Args:
         run: A run, its folder, or a model folder.
         rung: A rung of the run; None is the chosen one.
+        settings: Words such as `data.bad_rows=drop`, laid over how the training data was read.
+        say: Called with lines for the user; None is silent.
 
     Returns:
         The model.
@@ -198,8 +234,10 @@ def load(run: str | Path | Run, *, rung: str | None = None) -> Model:
     Raises:
         DataError: If there is no such run.
         ModelError: If there is no such rung, or its files are damaged.
+        SettingError: If an argument or a setting is wrong.
     """
-    return load_model(run.folder if isinstance(run, Run) else run, rung=rung)
+    folder = run.folder if isinstance(run, Run) else as_path("run", run)
+    return load_model(folder, rung=rung, settings=as_words("settings", settings), say=say or (lambda line: None))
 
 
 def report(run: str | Path | Run) -> Path:
@@ -217,7 +255,7 @@ def report(run: str | Path | Run) -> Path:
     """
     from deepen.report.page import write_report
 
-    return write_report(run.folder if isinstance(run, Run) else open_run(run).folder)
+    return write_report(run.folder if isinstance(run, Run) else open_run(as_path("run", run)).folder)
 
 
 def check(
@@ -227,8 +265,8 @@ def check(
     test: Any = None,
     columns: Mapping[str, str] | None = None,
     task: str | None = None,
-    labels: str | None = None,
-    model: str | None = None,
+    labels: str | Path | None = None,
+    model: str | Path | None = None,
     settings: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
@@ -260,12 +298,12 @@ def check(
         'one_label'
     """
     sources, paths = _sources(data, validation, test)
-    section = {**paths, "columns": dict(columns) if columns else None, "labels": labels}
-    values = _over({}, {"task": task, "data": section, "model": {"name": model}})
-    recipe = make_recipe(override(values, list(settings)), where="settings")
+    section = {**paths, "columns": columns, "labels": as_text(labels)}
+    values = _over({}, {"task": task, "data": section, "model": {"name": as_text(model)}})
+    recipe = make_recipe(override(values, as_words("settings", settings)), where="settings")
     given = {"train": data, "validation": validation, "test": test}
     given = {name: source for name, source in given.items() if source is not None}
-    return examine(recipe, given, _task_of(recipe, sources), model=model, say=say or (lambda line: None))
+    return examine(recipe, given, _task_of(recipe, sources), model=as_text(model), say=say or (lambda line: None))
 
 
 def _task_of(recipe: Recipe, sources: Sources) -> Task:

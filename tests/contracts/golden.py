@@ -19,7 +19,7 @@ CLASSIFICATION_SCORES = {
     *("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "mcc", "log_loss", "ece"),
     *("precision", "recall", "f1"),
 }
-RUN_FILES = {"recipe.yaml", "environment.json", "ladder.json", "metrics.jsonl", "rungs", "model"}
+RUN_FILES = {"recipe.yaml", "environment.json", "ladder.json", "metrics.jsonl", "rungs", "model", "report.html"}
 RUNG_FILES = {"model", "predictions-validation.jsonl"}
 ENCODER_FILES = {
     *("config.json", "model.safetensors", "modules.json", "sentence_bert_config.json", "deepen.json"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -55,11 +56,30 @@ SETTINGS: list[tuple[str, list[str], str]] = [
     ("an unknown section", ["--set", "laddr.worth=1"], r"unknown key 'laddr'; did you mean 'ladder'"),
     ("a value of another kind", ["--set", "rungs.full.num_epochs=many"], r"rungs\.full\.num_epochs.*'many'"),
     ("a word without =", ["--set", "seed"], r"dotted\.key=value"),
+    ("no --columns", ["--columns", ""], r"--columns '': write it as text=title\+description,label=stars"),
+    ("a need twice", ["--columns", "text=text,text=label"], r"--columns .*'text' is given twice"),
+    ("a column twice", ["--columns", "text=text,label=text"], r"column 'text' is named twice, for text and for label"),
     ("half of --columns", ["--columns", "text"], r"text=title\+description,label=stars"),
     ("a recipe that is not there", ["--recipe", "gone.yaml"], r"gone\.yaml"),
     ("a recipe that is a list", ["--recipe", "list.yaml"], r"list\.yaml.*sections"),
     ("a recipe that is no YAML", ["--recipe", "bad.yaml"], r"bad\.yaml is not YAML"),
     ("a recipe with a wrong key", ["--recipe", "key.yaml"], r"key\.yaml: unknown key 'data\.tst'; did you mean 'test'"),
+    ("a section that is none", ["--recipe", "data.yaml"], r"data\.yaml: 'data' is 5: it must be a section with set"),
+    ("a model section that is none", ["--recipe", "model.yaml"], r"model\.yaml: 'model' is 'x': it must be a section"),
+    ("rungs that are a list", ["--recipe", "rungs.yaml"], r"rungs\.yaml: 'rungs' is \[\]: it must be a section"),
+    ("a set value below no section", ["--recipe", "data.yaml", "--set", "data.check=true"], r"'data' holds a value"),
+    ("no list", ["--set", "data.label_cuts=5"], r"'data\.label_cuts' is 5: it must be a list$"),
+    ("a list", ["--set", "seed=[1, a]"], r"'seed' is \[1, \"a\"\]: it must be a whole number$"),
+    (
+        "too few",
+        ["--set", "rungs.lexical.strengths=[]"],
+        r"'rungs\.lexical\.strengths' is \[\]: it must have at least 1",
+    ),
+    ("half a pair", ["--set", "rungs.lexical.word_ngrams=[1]"], r"word_ngrams\.1' .*a value is missing$"),
+    ("a choice", ["--set", "data.bad_rows=keep"], r"'data\.bad_rows' is 'keep': it must be 'error' or 'drop'$"),
+    ("a share", ["--set", "data.validation_share=2"], r"'data\.validation_share' is 2: it must be at most 0\.5$"),
+    ("maybe", ["--set", "data.check=maybe"], r"'data\.check' is 'maybe': it must be true or false$"),
+    ("cuts that fall", ["--set", "data.label_cuts=[2, 1]"], r"'data': label_cuts must rise$"),
     ("resume without out", ["--resume"], r"--resume needs --out"),
 ]
 
@@ -78,6 +98,9 @@ def here(tmp_path: Path, tiny_model: Path, deepen: Deepen) -> Any:
     Path("list.yaml").write_text("- 1\n")
     Path("bad.yaml").write_text("a: [1\n")
     Path("key.yaml").write_text("data: {tst: x}\n")
+    Path("data.yaml").write_text("data: 5\n")
+    Path("model.yaml").write_text("model: x\n")
+    Path("rungs.yaml").write_text("rungs: []\n")
     Path("good.csv").write_text(GOOD)
 
     def train(*words: object, kind: str) -> str:
@@ -99,8 +122,6 @@ def test_data(here: Any, content: str | bytes | None, words: list[str], says: st
 
 
 def assert_says(line: str, pattern: str) -> None:
-    import re
-
     assert re.search(pattern, line), line
     assert len(line) < 500, line
 
@@ -130,7 +151,15 @@ def test_another_file_that_is_not_there(here: Any, option: str) -> None:
 
 @pytest.mark.parametrize(("words", "says"), [pytest.param(*case, id=name) for name, *case in SETTINGS])
 def test_settings(here: Any, words: list[str], says: str) -> None:
-    assert_says(here("good.csv", *words, kind="SettingError"), says)
+    line = here("good.csv", *words, kind="SettingError")
+    assert_says(line, says)
+    assert not re.search("Input should|Value error|valid tuple|dictionary", line), "that is how pydantic speaks"
+
+
+@pytest.mark.parametrize("size", ["abc", "2"])
+def test_several_processes(here: Any, monkeypatch: pytest.MonkeyPatch, size: str) -> None:
+    monkeypatch.setenv("WORLD_SIZE", size)
+    assert_says(here("good.csv", kind="SettingError"), rf"WORLD_SIZE is {size}, but a climb runs in one process")
 
 
 def test_no_data(here: Any) -> None:

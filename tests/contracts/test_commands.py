@@ -99,6 +99,47 @@ def test_predict_with_nothing_to_predict(finished: Finished, deepen: Deepen) -> 
     assert "is not a run" in deepen("predict", "nowhere", "--text", "x").failed("DataError")
 
 
+@pytest.mark.parametrize("rung", ["../..", "..", ".", "", "/", "full/../lexical", "fulll"])
+def test_a_rung_that_is_not_there(finished: Finished, deepen: Deepen, rung: str) -> None:
+    (finished.folder.parent / "model").mkdir(exist_ok=True)
+    (finished.folder.parent / "model" / "deepen.json").write_text("{}")
+    line = deepen("predict", finished.folder, "--text", "x", "--rung", rung).failed("ModelError")
+    assert line.startswith(f"{finished.folder} has no rung '{rung}'; ")
+
+
+def test_arguments_of_another_type(finished: Finished) -> None:
+    with pytest.raises(front_door.SettingError, match="rung is 5: it must be text"):
+        front_door.load(finished.folder, rung=5)  # type: ignore[arg-type]
+    model = front_door.load(finished.folder, rung="majority")
+    for columns in (3, "text=a", {"text": "text", "label": "text"}):
+        with pytest.raises(front_door.SettingError, match="column"):
+            model.predict(TEXTS, columns=columns)  # type: ignore[arg-type]
+    with pytest.raises(front_door.DataError, match="can't read a int"):
+        model.predict(5)
+
+
+def test_a_model_folder_has_no_rungs(finished: Finished, deepen: Deepen) -> None:
+    assert deepen("predict", finished.folder / "model", "--text", "x").code == 0
+    line = deepen("predict", finished.folder / "model", "--text", "x", "--rung", "full").failed("ModelError")
+    assert "leave --rung out" in line
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate"])
+def test_rows_are_read_as_they_are_set(finished: Finished, deepen: Deepen, verb: str) -> None:
+    Path("a.csv").write_text("text,label\na lovely film,positive\n,negative\nnot good zebra,negative\n")
+    words = [verb, finished.folder, "a.csv", "--json"]
+    assert "data.bad_rows=drop" in deepen(*words).failed("DataError")
+    answer = deepen(*words, "--set", "data.bad_rows=drop")
+    assert "a.csv: 1 bad rows are left out" in answer.err
+    assert answer.json.get("num_examples", len(answer.json.get("predictions", []))) == 2
+    wrong = deepen(*words, "--set", "data.bad_row=drop").failed("SettingError")
+    assert wrong == "settings: unknown key 'data.bad_row'; did you mean 'bad_rows'?"
+    assert "did you mean 'data'?" in deepen(*words, "--set", "dta.bad_rows=drop").failed("SettingError")
+    assert "'data.bad_rows' is 'keep'" in deepen(*words, "--set", "data.bad_rows=keep").failed("SettingError")
+    model = front_door.load(finished.folder, settings=["data.bad_rows=drop"])
+    assert len(model.predict("a.csv")) == 2
+
+
 def test_report(finished: Finished, deepen: Deepen) -> None:
     answer = deepen("report", finished.folder)
     assert (answer.code, answer.out.strip()) == (0, str(finished.folder / "report.html"))

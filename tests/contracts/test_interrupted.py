@@ -14,6 +14,8 @@ import yaml
 from tests.contracts.climbing import server, start
 from tests.contracts.conftest import QUICK, Deepen
 
+from deepen.core.lock import holding
+
 TIMES = {"seconds", "forecast_seconds", "peak_memory_bytes", "seconds_per_1000_predictions", "run", "before"}
 
 
@@ -32,7 +34,7 @@ def left(run: Path) -> dict[str, Any]:
             found[name] = [timeless(json.loads(line)) for line in path.read_text().splitlines()]
         elif path.name == "ladder.json":
             found[name] = timeless(json.loads(path.read_text()))
-        elif path.name in ("environment.json", "README.md"):
+        elif path.name in ("environment.json", "README.md", "report.html"):
             found[name] = "there"
         elif path.is_file():
             found[name] = path.read_bytes()
@@ -98,6 +100,48 @@ def begun(deepen: Deepen, two_class_csv: Path, tiny_model: Path) -> list[object]
     return words
 
 
+OTHER = [
+    (["--seed", "7"], "seed = 0, not 7"),
+    (["--model", "./other"], "model.name = "),
+    (["--set", "data.validation_share=0.5"], "data.validation_share = 0.1, not 0.5"),
+    (["--columns", "text=label,label=text"], "data.columns = null, not "),
+]
+
+
+@pytest.fixture
+def complete(deepen: Deepen, two_class_csv: Path, tiny_model: Path) -> list[object]:
+    """A complete run in `run`; gives the words that made it."""
+    words: list[object] = ["train", two_class_csv, "--model", tiny_model, "--rungs", "majority,lexical", "--out", "run"]
+    assert deepen(*words, "--budget", "1h").code == 0
+    return words
+
+
+def test_a_complete_run_is_what_was_asked_for(complete: list[object], deepen: Deepen, two_class_csv: Path) -> None:
+    moved = Path("moved.csv")
+    moved.write_bytes(two_class_csv.read_bytes())
+    Path("run/report.html").unlink()
+    for same in (complete, ["train", "--out", "run"], [*complete, "--budget", "1h"], ["train", moved, "--out", "run"]):
+        answer = deepen(*same, "--resume", "--json")
+        assert "complete already" in answer.err
+        assert answer.json["chosen"] == "lexical"
+    assert Path("run/report.html").is_file(), "a page that an interruption cost is made up for"
+
+
+def test_a_complete_run_is_not_what_was_asked_for(complete: list[object], deepen: Deepen, two_class_csv: Path) -> None:
+    more = [
+        (["--rungs", "majority,frozen"], 'ladder.rungs = ["majority", "lexical"], not ["majority", "frozen"]'),
+        (["--thorough"], "ladder.thorough = false, not true"),
+        (["--set", "rungs.lexical.folds=4"], "rungs.lexical.folds = 3, not 4"),
+    ]
+    for words, says in [*OTHER, *more]:
+        line = deepen("train", "--out", "run", "--resume", *words).failed("SettingError")
+        assert line.startswith(f"run was begun with {says}"), line
+    other = two_class_csv.parent / "test.csv"
+    for words in (["train", other], ["train", "--test", other], ["train", "gone.csv"]):
+        line = deepen(*words, "--out", "run", "--resume").failed("SettingError")
+        assert line.startswith("run was made with other "), line
+
+
 def test_resume_needs_no_more_than_the_folder(begun: list[object], deepen: Deepen) -> None:
     answer = deepen("train", "--out", "run", "--resume", "--json")
     assert [row["rung"] for row in answer.json["rungs"]] == ["majority", "lexical"]
@@ -109,14 +153,7 @@ def test_resume_with_the_same_words(begun: list[object], deepen: Deepen) -> None
     assert deepen(*begun, "--resume", "--json").json["chosen"] == "lexical"
 
 
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["--seed", "7"], "seed = 0, not 7"),
-        (["--model", "./other"], "model.name = "),
-        (["--set", "data.validation_share=0.5"], "data.validation_share = 0.1, not 0.5"),
-    ],
-)
+@pytest.mark.parametrize(("words", "says"), OTHER)
 def test_resume_with_other_words(begun: list[object], deepen: Deepen, words: list[str], says: str) -> None:
     line = deepen("train", "--out", "run", "--resume", *words).failed("SettingError")
     assert line.startswith("run was begun with ")
@@ -131,6 +168,13 @@ def test_what_is_still_ahead_may_change(begun: list[object], deepen: Deepen) -> 
     name = next(iter(LexicalSettings.model_fields))
     words[1] = f"rungs.lexical.{name}={json.dumps(LexicalSettings().model_dump(mode='json')[name])}"
     assert deepen("train", "--out", "run", "--resume", *words, "--json").code == 0
+
+
+def test_one_process_at_a_time(begun: list[object], deepen: Deepen) -> None:
+    with holding(Path("run")):
+        for word in ("--resume", "--overwrite"):
+            assert deepen(*begun, word).failed("SettingError") == "another process is training in run"
+    assert deepen(*begun, "--resume").code == 0
 
 
 def test_other_data_is_refused(begun: list[object], deepen: Deepen, two_class_csv: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import yaml
 from tests.contracts import golden
 from tests.contracts.conftest import Deepen, Finished
 
+from deepen.api import load
+from deepen.core.files import sha256_file
+from deepen.ladder import environment
 from deepen.ladder.recipe import make_recipe, shelf
 
 
@@ -47,7 +51,7 @@ def test_train_json(finished: Finished) -> None:
 
 
 def test_the_folder(finished: Finished) -> None:
-    assert names(finished.folder) - {"report.html"} == golden.RUN_FILES
+    assert names(finished.folder) == golden.RUN_FILES
     assert names(finished.folder / "rungs") == set(shelf())
     chosen = finished.answer.json["chosen"]
     for rung in shelf():
@@ -104,6 +108,51 @@ def test_environment(finished: Finished) -> None:
         "validation": 60,
         "test": 100,
     } or (sum(part["rows"] for part in found["data"].values()) == 400)
+
+
+def test_the_files_of_the_data(finished: Finished) -> None:
+    found = json.loads((finished.folder / "environment.json").read_text())["data"]
+    train, test = (sha256_file(path) for path in (finished.data, finished.data.parent / "test.csv"))
+    assert found["train"]["files"] == found["validation"]["files"] == {"train.csv": train}
+    assert found["test"]["files"] == {"test.csv": test}
+
+
+def test_the_commit_is_that_of_deepen(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    monkeypatch.chdir(tmp_path)  # a repository of somebody else
+    root = Path(__file__).parents[2]
+    if (root / ".git").exists():
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
+        assert (environment._git_commit() or "").removesuffix("-dirty") == head.stdout.strip()
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "lib/site-packages/deepen/ladder/environment.py"))
+    assert environment._git_commit() is None
+
+
+def test_files_of_a_folder(tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.txt").write_text(f"a {name} film")
+    assert environment.data_files(str(tmp_path)) == {
+        f"{name}/1.txt": sha256_file(tmp_path / name / "1.txt") for name in ("bad", "good")
+    }
+    for number in range(2, 102):
+        (tmp_path / "good" / f"{number}.txt").write_text(f"film {number}")
+    [(name, digest)] = environment.data_files(str(tmp_path)).items()
+    assert name == "sha256sum of 102 files"
+    script = "find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs sha256sum | LC_ALL=C sort -k2 | sha256sum"
+    said = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    listing = sorted((path.relative_to(tmp_path).as_posix(), sha256_file(path)) for path in tmp_path.rglob("*.txt"))
+    assert said.stdout.split()[0] == digest, listing[:3]
+    assert environment.data_files("somebody/some-data") == {}
+    assert environment.data_files(None) == {}
+
+
+def test_tokens_are_those_that_the_rung_reads(finished: Finished) -> None:
+    for rung in shelf():
+        found = lines(finished.folder / "rungs" / rung / "predictions-validation.jsonl")
+        said = load(finished.folder, rung=rung).predict([line["inputs"]["text"] for line in found])
+        assert [line["num_tokens"] for line in found] == [prediction.num_tokens for prediction in said]
+        assert (found[0]["num_tokens"] > 0) == (rung not in ("majority", "lexical"))
 
 
 def test_the_recipe_is_resolved(finished: Finished) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.data.checking import Rows, problems, splits
 
@@ -16,6 +18,8 @@ from deepen.data.check.reading import unreadable
 from deepen.data.check.tags import spans
 from deepen.data.columns import Need
 from deepen.data.load import DataSettings, load_table
+from deepen.data.near import row_texts
+from deepen.data.table import Table, brief
 
 WORDS = (
     "the a screen battery camera room film story service box price phone hotel food music seat looks feels seemed with "
@@ -50,6 +54,7 @@ TEXTS: list[tuple[str, Callable[[str], str]]] = [
     ("text_is_json", lambda text: '{"text": "good"}'),
     ("text_is_address", lambda text: "https://example.org/a?b=c"),
     ("placeholder", lambda text: "N/A"),
+    ("placeholder", lambda text: "NaN"),
     ("markup", lambda text: f"<p>{text}<br/></p>"),
     ("wrong_letters", lambda text: f"{text} donâ€™t cafÃ©"),
     ("lookalike_letters", lambda text: f"pаypal {text}"),
@@ -106,6 +111,40 @@ def test_values_are_never_shown_in_full() -> None:
     assert "4*** **** **** ****" in found["personal_card"].message
 
 
+def test_personal_data_is_a_warning_only_where_it_is_learned() -> None:
+    rows = [(f"{text} jo@mail.example.com", label) for text, label in clean(120, seed=1)]
+    assert problems(clean(), test=rows)["personal_email"].severity == "note"
+    assert problems(rows)["personal_email"].severity == "warning"
+    phones = problems(changed(0, text=lambda text: f"{text} 13812345678"))["personal_chinese_phone"]
+    assert "[PHONE]" in phones.remedy
+
+
+def test_words_are_counted_only_where_there_are_spaces() -> None:
+    chinese = [("这家酒店的位置非常好,服务也很周到,早餐种类丰富。" + text[:5], label) for text, label in clean()]
+    assert "words" not in problems(chinese)["text_lengths"].message
+    assert "(12 words)" in problems(clean())["text_lengths"].message
+
+
+def test_lost_letters_can_not_be_decoded_again() -> None:
+    assert "U+FFFD" in problems(changed(0, text=lambda text: f"{text} \ufffd"))["wrong_letters"].remedy
+    assert "encoding" in problems(changed(0, text=lambda text: f"{text} cafÃ©"))["wrong_letters"].remedy
+
+
+def test_notes_before_training_are_short_and_said_once(write: Callable[..., str]) -> None:
+    tables = []
+    for name in ("train", "test"):
+        text = "text,label\n" + "".join(f"ｇｏｏｄ {name} {row},{row % 2}\n" for row in range(len(name)))
+        path = Path(write(f"a/b/{name}.csv", text)).resolve()
+        tables.append(load_table(path, NEEDS, DataSettings())[0])
+    notes = [note for table in tables for note in table.notes]
+    assert len(notes) == 4
+    assert brief([*notes, "on a/b: fine"], tables) == [
+        "b/train.csv: comma-separated, quoted cells, first row is the header",
+        "b/train.csv: normalisation changed Unicode forms in 5 of the texts in 5 rows",
+        "on a/b: fine",
+    ]
+
+
 def test_a_column_of_something_else_is_an_error() -> None:
     rows = [(str(at * 37), label) for at, (_, label) in enumerate(clean())]
     found = problems(rows)["text_is_number"]
@@ -136,6 +175,19 @@ def test_labels(code: str, severity: str, rows: Rows) -> None:
     assert found.count
 
 
+def test_one_placeholder_in_many_rows_is_a_warning_before_training() -> None:
+    rows = [*clean(1000), ("nan", "yes"), ("good food", "null"), ("good room", "null"), ("fine", "none")]
+    found = {problem.code: problem for problem in examine(splits(rows), QUICK)}
+    assert (found["placeholder"].severity, found["placeholder"].count, found["placeholder"].line) == (
+        "warning",
+        1,
+        1001,
+    )
+    label = found["placeholder_label"]
+    assert (label.severity, label.count, label.line) == ("warning", 2, 1002)
+    assert "'null'" in label.message
+
+
 def test_labels_of_one_split_only() -> None:
     found = problems(clean(), validation=[(text, "yes") for text, _ in clean(120, seed=1)])
     assert found["label_missing"].severity == "warning"
@@ -153,7 +205,9 @@ def test_copies_and_conflicts_within_and_across_splits() -> None:
     assert found["conflicting_labels"].count == 2
     assert found["conflicting_labels"].line == 6
     assert (found["leakage"].severity, found["leakage"].count, found["leakage"].line) == ("warning", 1, 121)
-    assert "line 8" in found["leakage"].message
+    assert "in train too, the first in line 8 there" in found["leakage"].message
+    assert found["leakage"].remedy.startswith("take these rows out of train;")
+    assert "'yes' here, 'no' in line 242 of train" in found["conflicting_labels"].message
     assert found["near_leakage"].line == 122
     assert found["near_conflicts"].count == 2
 
@@ -167,8 +221,6 @@ def test_a_test_set_of_another_domain() -> None:
 
 
 def test_tokens_come_from_the_caller() -> None:
-    import numpy as np
-
     made = splits(clean())
     lengths = np.full(240, 12)
     lengths[50:60] = 700
@@ -217,12 +269,14 @@ def test_files_that_cant_be_read(
 # --- tags -----------------------------------------------------------------------------------------------------------
 
 
-def tagged(rows: list[tuple[str, str]], **others: list[tuple[str, str]]) -> dict[str, Any]:
+def tagged_table(rows: list[tuple[str, str]]) -> Table:
     needs = (Need("tokens", "tokens", ("tokens",)), Need("label", "tags", ("tags",)))
-    parts = {}
-    for name, some in {"train": rows, **others}.items():
-        given = [{"tokens": words.split(), "tags": tags.split()} for words, tags in some]
-        parts[name] = load_table(given, needs, DataSettings())[0].all_rows()
+    given = [{"tokens": words.split(), "tags": tags.split()} for words, tags in rows]
+    return load_table(given, needs, DataSettings())[0]
+
+
+def tagged(rows: list[tuple[str, str]], **others: list[tuple[str, str]]) -> dict[str, Any]:
+    parts = {name: tagged_table(some).all_rows() for name, some in {"train": rows, **others}.items()}
     found: dict[str, Any] = {}
     for problem in examine(Splits(parts)):
         found.setdefault(problem.code, problem)
@@ -253,10 +307,31 @@ def test_faults_of_tags() -> None:
     ]
     found = tagged(rows, test=[*sentences(110), ("the World Cup began", "O B-EVENT I-EVENT O")])
     assert found["broken_tags"].count == 1
+    assert found["broken_tags"].message.startswith("train: 1 tag breaks the scheme, as I-PER after O;")
+    assert found["reading"].message == "tags are IOB2"
     assert found["inconsistent_entity"].count == 1
-    assert "New York" in found["inconsistent_entity"].message
+    assert "as 'New York' in 'in New York on': O here, LOC in line 121" in found["inconsistent_entity"].message
     assert (found["unknown_tag"].severity, found["unknown_tag"].line) == ("error", 111)
     assert found["rare_entity_type"].count == 1
+
+
+def test_sentences_that_are_numbers_are_usual_where_words_are_tagged() -> None:
+    rows = [*sentences(120), ("1996-08-22", "O"), ("1996 1995", "O O")]
+    assert not [code for code in tagged(rows) if code.startswith("text_is")]
+
+
+def test_long_rows_are_not_cut_where_words_are_tagged() -> None:
+    table = tagged_table(sentences(120))
+    long = {"train": TokenLengths(np.full(120, 700), 512, "tiny")}
+    found = {problem.code: problem for problem in examine(Splits({"train": table.all_rows()}, tokens=long))}
+    assert "100.0% are longer than the 512" in found["token_lengths"].message
+    assert "truncated" not in found
+
+
+def test_rows_are_compared_by_their_text_alone_where_words_are_tagged() -> None:
+    part = tagged_table(sentences(3)).all_rows()
+    assert part.table.inputs == ("text", "tokens")
+    assert list(row_texts(part)) == list(part.values("text"))
 
 
 def test_spans() -> None:

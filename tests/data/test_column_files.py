@@ -84,13 +84,18 @@ def test_schemes(write: Write, tags: str, scheme: str, gap: str) -> None:
 def test_broken_tags_are_counted(write: Write) -> None:
     table = read(write("a", "a B-PER\nb I-PER\nc O\nd I-LOC\n\ne B-LOC\nf B-PER\n"))
     assert rows(table)[0][2] == ["B-PER", "I-PER", "O", "B-LOC"]
-    assert any("1 tag breaks the scheme" in note for note in table.notes)
+    assert any("1 tag breaks the scheme, as I-PER after O" in note for note in table.notes)
+    first = read(write("b", "a I-PER\nb I-PER\nc O\nd I-LOC\n\ne I-LOC\nf O\ng B-PER\n"))
+    assert any("1 tag breaks the scheme, as B-PER after O" in note for note in first.notes)
 
 
 def test_position_digits_full_width_and_empty_tokens(write: Write) -> None:
     # a bare digit is what is left of an empty token
     table = read(write("weibo", "科0\tB-ORG\nＱ0\tI-ORG\n好0\tO\n！1\tO\n\n" * 30 + "他0\tO\n0\tO\n们1\tO\n"))
     assert rows(table)[30][1] == ["他", "\ufffd", "们"]
+    long = "".join(f"{letter}{place}\tO\n" for place, letter in enumerate("remember 2024".replace(" ", "-")))
+    words = rows(read(write("long", "科0\tO\n学1\tO\n好0\tO\n\n" * 99 + long)))[99][1]
+    assert words == list("remember-2024")
     assert rows(table)[0] == ("科Q好!", list("科Q好!"), ["B-ORG", "I-ORG", "O", "O"])
     plain = read(write("zh", "科\tB-ORG\n\u200b\tI-ORG\n \tO\n\n好\tO\n"))
     assert rows(plain)[0][1] == ["科", "\ufffd", "\ufffd"]
@@ -178,6 +183,8 @@ def test_a_span_cuts_a_word() -> None:
         ([[3, 2, "A"]], "out of range"),
         ([[0, 4, "A"], [2, 6, "B"]], "the span 2-6 B overlaps A, which ends at 4"),
         ([[0, 4]], r"a span is \[0, 4\]"),
+        (5, "a int where a list of spans is needed"),
+        ([[0, 99, "A" * 1000]], "the span 0-99 A{59}… is out of range"),
     ],
 )
 def test_wrong_spans(spans: Any, message: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.data.reading import NEEDS, read, rows
 
 from deepen.core.errors import DataError
 from deepen.data.load import DataSettings, Need, load_table
+from deepen.data.table import Part, Table
 
 Write = Callable[..., str]
 BODY = [("good film", "pos"), ("bad film", "neg"), ("fine, really", "pos")]
@@ -28,6 +30,7 @@ OBJECTS = [{"text": text, "label": label} for text, label in BODY]
         json.dumps(OBJECTS, indent=1),
         json.dumps({"version": 1, "data": OBJECTS}),
         json.dumps({"version": [1, 2], "empty": [], "data": OBJECTS}, indent=2),
+        '{"data": [\n' + ",\n".join(map(json.dumps, OBJECTS)) + "\n]}",
         "\ufeff" + json.dumps(OBJECTS),
     ],
 )
@@ -61,6 +64,21 @@ def test_broken_json_lines(write: Write, text: str, line: int) -> None:
         read(write("a.jsonl", text))
 
 
+@pytest.mark.parametrize("end", ["\n", "\r"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_the_line_of_an_error_far_into_a_list(write: Write, end: str, indent: int | None) -> None:
+    """Beyond the first piece that is read, and inside an object: the line is where the error is."""
+    many = [json.dumps({"text": "word " * 60, "label": at % 2}, indent=indent) for at in range(5000)]
+    text = "[\n\n" + ",\n".join(many)
+    text += ',\n{\n"text": "a",\n"label" 1}]'
+    with pytest.raises(
+        DataError, match=rf"^a\.json line {text.count(chr(10)) + 1}: not JSON: Expecting ':' delimiter$"
+    ):
+        read(write("a.json", text.replace("\n", end)))
+    with pytest.raises(DataError, match=r"^b\.json line 3: not JSON: ']' is expected and the end of the file is found"):
+        read(write("b.json", f"[{end}{json.dumps(OBJECTS[0])},{end}{json.dumps(OBJECTS[1])}{end}"))
+
+
 def test_broken_json_list(write: Write) -> None:
     with pytest.raises(DataError, match=r"^a\.json line 2: not JSON"):
         read(write("a.json", '[{"text": "a", "label": 1},\n{"text" "b"}]'))
@@ -85,6 +103,36 @@ def test_parquet_and_arrow(tmp_path: Path) -> None:
 def test_damaged_parquet(write: Write) -> None:
     with pytest.raises(DataError, match=r"^a\.parquet is damaged"):
         read(write("a.parquet", b"PAR1" + b"\x01" * 100))
+
+
+def test_two_columns_of_one_name(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], ["text", "text"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet has two columns of the same name: text, text"):
+        read(tmp_path / "a.parquet")
+
+
+def test_an_arrow_file_with_broken_offsets(tmp_path: Path) -> None:
+    for name, held, ends in (("a", b"hello", (0, 1 << 30, 5)), ("b", b"hel\xff\xfe", (0, 3, 5))):
+        text = pa.Array.from_buffers(pa.string(), 2, [None, pa.py_buffer(np.array(ends, np.int32)), pa.py_buffer(held)])
+        table = pa.record_batch([text, pa.array(["x", "y"])], names=["text", "label"])
+        with pa.ipc.new_stream(str(tmp_path / name), table.schema) as out:
+            out.write_batch(table)
+        with pytest.raises(DataError, match=f"{name} is damaged or cut short"):
+            read(tmp_path / name)
+
+
+def test_values_are_read_in_any_order_over_chunks() -> None:
+    column = pa.chunked_array([["r0", "r1"], [], ["r2"], ["r3", "r4", "r5"]], pa.string())
+    table = Table("a", pa.table({"text": column}), ("text",), "")
+    for rows_N in ([0, 1, 2, 3, 4, 5], [5, 0, 3, 3, 2], [4], []):
+        part = Part(table, np.array(rows_N, dtype=np.int64))
+        assert list(part.values("text")) == [f"r{row}" for row in rows_N]
+
+
+def test_numbers_as_the_names_of_columns() -> None:
+    for source in (pd.DataFrame({1: ["a b", "c d"], 2: ["x", "y"]}), [{1: "a b", 2: "x"}, {1: "c d", 2: "y"}]):
+        assert rows(read(source, columns={"text": "1", "label": "2"})) == [("a b", "x"), ("c d", "y")]
 
 
 def test_saved_dataset_folder(tmp_path: Path) -> None:
@@ -112,12 +160,13 @@ def test_frames_lists_and_texts() -> None:
     assert not table.has_target
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, ""])
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), Decimal("NaN"), pd.NA, pd.NaT, ""])
 def test_missing_values_in_memory(missing: object) -> None:
     with pytest.raises(DataError, match=r"^DataFrame line 2: label is (empty|missing)"):
         read(pd.DataFrame({"text": ["a", "b", "c"], "label": ["x", missing, "y"]}))
-    with pytest.raises(DataError, match=r"^list line 2: text is (empty|missing)"):
-        read([{"text": "a", "label": "x"}, {"text": missing, "label": "y"}])
+    said = r"missing \(NaN\)" if missing is not None and not isinstance(missing, str) else "empty"
+    with pytest.raises(DataError, match=rf"^list line 2: text is {said} \(column 'body'\)"):
+        read([{"body": "a", "label": "x"}, {"body": missing, "label": "y"}])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.data.reading import NEEDS, read, rows
 
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import cache_dir
-from deepen.data.load import DataSettings, load_table
+from deepen.data.load import DataSettings, load_table, look
 
 Write = Callable[..., str]
 GOOD = "text,label\ngood film,pos\nbad film,neg\ngood film,pos\n"
@@ -101,7 +101,13 @@ def test_a_cache_that_can_not_be_written(write: Write, monkeypatch: pytest.Monke
         ("a.csv", b"text,label\ngood,1\nb\xe9d,0\n", r"^a\.csv line 3: byte 0xe9 at column 2 is not utf-8.*cp1252"),
         ("a.csv", "text,label\n很好的酒店,1\n".encode("gb18030"), r"^a\.csv line 2: .*data\.encoding=gb18030"),
         ("a.csv", "text,label\n".encode("utf-16"), r"^a\.csv line 1: .*data\.encoding=utf-16"),
+        ("a.csv", GOOD.encode("utf-16-le"), r"^a\.csv line 1: not UTF-8; .*: --set data\.encoding=utf-16-le$"),
+        ("a.csv", "评论,标签\n很好,1\n".encode("utf-16-be"), r"^a\.csv line 1: .*: --set data\.encoding=utf-16-be$"),
         ("a.csv", b"text,la\x00bel\n", r"^a\.csv line 1: binary, not text"),
+        ("a.csv", b"text,label\n\x01\x00\x00\x07\x00\x90", r"^a\.csv line 2: binary, not text"),
+        ("a.csv", b"head" * 400_000, r"^a\.csv.{,300}$"),
+        ("a.csv", b"x" * 900_000 + b",y\na,b,c\n", r"^a\.csv.{,300}$"),
+        ("a.csv", b"review,label\ngood,1\n,0\n", r"^a\.csv line 3: text is empty \(column 'review'\)"),
         ("a.xlsx", b"PK\x03\x04 xl/workbook.xml", r"^a\.xlsx is an Excel workbook"),
         ("a.zip", b"PK\x03\x04 a", r"^a\.zip is a zip archive"),
         ("a.pkl", b"\x80\x04\x95", r"^a\.pkl is a Python pickle, which is never opened"),
@@ -109,6 +115,13 @@ def test_a_cache_that_can_not_be_written(write: Write, monkeypatch: pytest.Monke
         ("a.csv.gz", b"\x1f\x8b\x08\x00broken", r"^a\.csv\.gz: the gzip file is damaged"),
         ("a.jsonl", b'{"text": "a", "label": null}\n', r"^a\.jsonl line 1: label is empty"),
         ("a.jsonl", b'{"text": "a", "label": NaN}\n', r"^a\.jsonl line 1: label is missing \(NaN\)"),
+        (
+            "a.jsonl",
+            b'{"body": NaN, "y": 1}\n{"body": "a", "y": 0}',
+            r"^a\.jsonl line 1: text is missing \(NaN\) \(column 'body'\)",
+        ),
+        ("a.jsonl", b'\n\n{"text": "a"\n', r"^a\.jsonl line 3: not JSON: the line ends before the object does"),
+        ("a.jsonl", b'\n{"text": "a", "label": 1} {', r"^a\.jsonl line 2: not JSON: Extra data \(column 27\)"),
     ],
 )
 def test_bad_input(write: Write, name: str, content: bytes, message: str) -> None:
@@ -116,6 +129,43 @@ def test_bad_input(write: Write, name: str, content: bytes, message: str) -> Non
         read(write(name, content))
     assert "\n" not in str(caught.value)
     assert kept() == []
+
+
+def test_the_encoding_that_an_error_names_reads_the_file(write: Write) -> None:
+    for encoding in ("utf-16-le", "utf-16-be", "utf-16", "gb18030"):
+        name = write(f"{encoding}.csv", "text,label\n很好的酒店,1\n房间太小,0\n".encode(encoding))
+        with pytest.raises(DataError) as caught:
+            read(name)
+        named = str(caught.value).rpartition("--set data.encoding=")[2]
+        assert named == encoding
+        assert rows(read(name, encoding=named)) == [("很好的酒店", "1"), ("房间太小", "0")]
+
+
+def test_utf_16_is_declared_and_there_is_no_mark_of_it(write: Write) -> None:
+    with pytest.raises(DataError, match=r"^a\.json line 1: not utf-16: UTF-16 stream does not start with BOM"):
+        read(write("a.json", '[{"text": "a", "label": 1}]'.encode("utf-16-le")), encoding="utf-16")
+
+
+def test_what_a_file_holds_is_cut_short_in_messages(write: Write) -> None:
+    long = "y" * 1_000_000
+    name = write("a.csv", f"text,{long},label\na b,c,d\ne f,g,h\n")
+    for columns in ({"text": "z"}, {"text": long[1:]}):
+        with pytest.raises(DataError) as caught:
+            read(name, columns=columns)
+        assert len(str(caught.value)) < 300
+    table, found = load_table(name, NEEDS, DataSettings(), columns={"text": long, "label": "label"})
+    assert len(table) == 2
+    assert len(found.reasons["text"]) < 300
+    with pytest.raises(DataError, match=r"^b\.csv line 1: a header \(text, é{39}…\) and no rows$"):
+        read(write("b.csv", f"text,{'é' * 1_000_000}\n"), header=True)
+    with pytest.raises(DataError, match=r"^c\.csv line 1: a header \((same, ){20}...\) and no rows$"):
+        read(write("c.csv", "same," * 100_000 + "\n"), header=True)
+
+
+def test_columns_of_one_name_are_numbered_in_linear_time(write: Write) -> None:
+    name = write("a.csv", "text,label," + "same," * 50_000 + "\ngood,1," + "," * 50_000 + "\nbad,0," + "," * 50_000)
+    assert len(read(name, columns={"text": "text", "label": "label"}, header=True)) == 2
+    assert look(name, DataSettings(header=True)).names[2:5] == ("same", "same_2", "same_3")  # type: ignore[index]
 
 
 def test_wrong_delimiter(write: Write) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from deepen.core.errors import SettingError
+from deepen.core.settings import parse
 from deepen.models.crf import count_tags, features, fit_field, load_field, load_word_tags, log_marginals
 from deepen.models.surface import LexicalSettings
 
@@ -47,6 +48,14 @@ def test_log_marginals_are_those_of_all_sequences() -> None:
             score += sum(transition[a, b] for a, b in itertools.pairwise(path))
             total[np.arange(len(path)), path] += np.exp(score)
         np.testing.assert_allclose(np.exp(found), total / total.sum(1, keepdims=True), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["word_ngrams", "char_ngrams"])
+@pytest.mark.parametrize("value", [[0, 2], [3, 2], [1, 11], [-1, -1]])
+def test_runs_of_words_and_characters_go_from_short_to_long(name: str, value: list[int]) -> None:
+    with pytest.raises(SettingError, match=rf"'{name}' is \[.*the shortest and the longest, from 1 to 10"):
+        parse(LexicalSettings, {name: value})
+    assert parse(LexicalSettings, {name: [1, 10]})
 
 
 def test_it_learns_and_is_what_crfsuite_says(tmp_path: Path) -> None:

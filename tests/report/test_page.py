@@ -137,6 +137,18 @@ def test_many_classes_give_pairs_not_a_picture(tmp_path):
     assert page.tags.count("svg") == 2
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seconds", [0.0, 0.143, 100.0])
+def test_a_single_rung_beside_majority(run, tmp_path, seconds):
+    def cut(ladder):
+        ladder["rungs"] = ladder["rungs"][:2]
+        ladder["rungs"][0]["seconds"] = 0.0
+        ladder["rungs"][1]["seconds"] = seconds
+
+    page = edited(run, tmp_path / "run", cut)
+    assert page.tags.count("svg") == 3
+
+
 def test_sections_without_content_are_left_out(run, tmp_path):
     def strip(ladder):
         for key in ("before", "confusion", "data", "test", "cheapest_not_worse", "reason", "seconds"):

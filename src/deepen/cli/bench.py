@@ -9,7 +9,6 @@ import typer
 from deepen.cli import show
 
 NAME = "bench"
-NEEDS_ARGUMENTS = False
 HELP = """Measure this machine: the matmul rate in the model's shapes, and how near each rung comes to it.
 
 \b

@@ -10,7 +10,6 @@ import typer
 from deepen.cli import show
 
 NAME = "check"
-NEEDS_ARGUMENTS = True
 HELP = """Look for what would spoil a model: bad rows, leaks, labels that conflict, personal data. Exit 2 on an error.
 
 \b
@@ -22,7 +21,7 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 def command(
-    data: Annotated[str, typer.Argument(help="A file, a folder or a hub data set.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A file, a folder or a hub data set.")],
     validation: Annotated[str | None, typer.Option(help="Rows that would decide.")] = None,
     test: Annotated[str | None, typer.Option(help="Rows that would be scored at the end.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title+body,label=stars, or text=0,label=1.")] = None,
@@ -40,7 +39,7 @@ def command(
         data,
         validation=validation,
         test=test,
-        columns=parse_columns(columns) if columns else None,
+        columns=parse_columns(columns) if columns is not None else None,
         task=task,
         labels=labels,
         model=model,
@@ -56,14 +55,13 @@ def command(
 
 
 def _print(record: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
-    wide = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    wide.print(f"{record['rows']:,} rows, {record['task']}", markup=False)
+    wide = show.console()
+    wide.print(f"{record['rows']:,} rows, {record['task']}")
     for column in record["columns"].values():
-        wide.print(f"  {column['reason']}", markup=False)
+        wide.print(f"  {column['reason']}")
     for finding in record["findings"]:
         severity = finding["severity"]
         place = finding["file"] + (f" line {finding['line']}" if finding["line"] is not None else "")
@@ -74,4 +72,4 @@ def _print(record: dict[str, Any]) -> None:
             wide.print(Padding(Text(f"-> {finding['remedy']}"), (0, 0, 0, 8)))
     counts = {name: sum(finding["severity"] == name for finding in record["findings"]) for name in _STYLES}
     told = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
-    wide.print(told + ("; training would stop" if counts["error"] else ""), markup=False)
+    wide.print(told + ("; training would stop" if counts["error"] else ""))

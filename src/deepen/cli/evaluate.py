@@ -9,12 +9,11 @@ import typer
 from deepen.cli import show
 
 NAME = "evaluate"
-NEEDS_ARGUMENTS = True
 HELP = """Score a run on labelled rows.
 
 \b
   deepen evaluate runs/first test.csv
-  deepen evaluate runs/first test.tsv --rung lexical --json
+  deepen evaluate runs/first test.tsv --rung lexical --set data.bad_rows=drop --json
 """
 
 
@@ -23,6 +22,7 @@ def command(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled rows: a file, a folder or a hub data set.")],
     columns: Annotated[str | None, typer.Option(help="As in text=title,label=stars; else as in training.")] = None,
     rung: Annotated[str | None, typer.Option(help="A rung of the run; else the chosen one.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="As in data.bad_rows=drop.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Scores a run."""
@@ -30,8 +30,9 @@ def command(
     from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
 
-    model = load(run, rung=rung)
-    scores = [to_json(score) for score in model.evaluate(data, columns=parse_columns(columns) if columns else None)]
+    asked = parse_columns(columns) if columns is not None else None
+    model = load(run, rung=rung, settings=settings or [], say=show.lines_to(stderr=True))
+    scores = [to_json(score) for score in model.evaluate(data, columns=asked)]
     num = next((score["n"] for score in scores if score["label"] is None), 0)
     if as_json:
         show.print_json({"run": run, "rung": model.rung, "data": data, "num_examples": num, "scores": scores})

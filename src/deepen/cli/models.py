@@ -9,7 +9,6 @@ import typer
 from deepen.cli import show
 
 NAME = "models"
-NEEDS_ARGUMENTS = False
 HELP = """List pretrained models that packages carry, and whether they are on this machine.
 
 \b

@@ -11,13 +11,12 @@ import typer
 from deepen.cli import show
 
 NAME = "predict"
-NEEDS_ARGUMENTS = True
 HELP = """Answer rows of a file, or texts typed here.
 
 \b
   deepen predict runs/first --text "a fine film" --text "dull"
   deepen predict runs/first new.csv --out answers.csv
-  deepen predict runs/first new.jsonl --rung lexical --json
+  deepen predict runs/first new.jsonl --rung lexical --set data.bad_rows=drop --json
 """
 
 
@@ -29,6 +28,7 @@ def command(
     text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be repeated.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title; else as in training.")] = None,
     rung: Annotated[str | None, typer.Option(help="A rung of the run; else the chosen one.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="As in data.bad_rows=drop.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file: .jsonl or .csv.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -42,8 +42,8 @@ def command(
         raise SettingError("give either a file of rows or --text, one of the two")
     if out is not None and out.suffix not in (".jsonl", ".csv"):
         raise SettingError(f"--out {out}: the name must end in .jsonl or .csv")
-    model = load(run, rung=rung)
-    asked = parse_columns(columns) if columns else None
+    asked = parse_columns(columns) if columns is not None else None
+    model = load(run, rung=rung, settings=settings or [], say=show.lines_to(stderr=True))
     found = model.predict(list(text) if text else data, columns=asked)
     rows = [to_json(prediction) for prediction in found]
     if out is not None:

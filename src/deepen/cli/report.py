@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 NAME = "report"
-NEEDS_ARGUMENTS = True
 HELP = """Write RUN/report.html: one page with pictures that needs no network.
 
 \b

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from deepen.cli import show
 
 NAME = "schema"
-NEEDS_ARGUMENTS = False
 HELP = """Print the JSON Schema of a recipe: every setting with its default and why.
 
 \b
@@ -17,4 +16,4 @@ def command() -> None:
     """Prints the schema."""
     from deepen.ladder.recipe import recipe_type
 
-    print(json.dumps(recipe_type().model_json_schema(), ensure_ascii=False, indent=2))
+    show.print_json(recipe_type().model_json_schema(), indent=2)

@@ -5,26 +5,47 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from deepen.cli import streams
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _ROW_KEYS = (
     *("rung", "status", "reason", "score", "gain", "seconds", "forecast_seconds", "num_trained_parameters"),
     *("peak_memory_bytes", "seconds_per_1000_predictions"),
 )
+_WITHOUT_SCORE = ("skipped", "failed")
 
 
 def lines_to(*, stderr: bool) -> Callable[[str], None]:
     """A function that prints a line at once; to stderr if stdout is kept for JSON."""
 
     def say(line: str) -> None:
-        print(line, file=sys.stderr if stderr else sys.stdout, flush=True)
+        stream = sys.stderr if stderr else sys.stdout
+        try:
+            print(line, file=stream, flush=True)
+        except BrokenPipeError:  # nobody listens any more; the work goes on
+            streams.silence(stream)
 
     return say
 
 
-def print_json(record: Any) -> None:
+def print_json(record: Any, *, indent: int | None = None) -> None:
     """Exactly one JSON object on stdout."""
-    print(json.dumps(record, ensure_ascii=False))
+    print(json.dumps(record, ensure_ascii=not streams.takes_any_letter(), indent=indent))
+
+
+def console() -> Console:
+    """Where tables are printed: as wide as the terminal, 120 letters where there is none."""
+    from rich.console import Console
+
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich itself would exit with 1
+
+    return Plain(width=None if sys.stdout.isatty() else 120, markup=False, highlight=False)
 
 
 def train_record(ladder: dict[str, Any]) -> dict[str, Any]:
@@ -37,8 +58,8 @@ def train_record(ladder: dict[str, Any]) -> dict[str, Any]:
 
 def row_line(row: dict[str, Any]) -> str:
     """A finished rung in one line."""
-    if row["status"] == "skipped":
-        return f"  {row['rung']:<12} skipped: {row['reason']}"
+    if row["status"] in _WITHOUT_SCORE:
+        return f"  {row['rung']:<12} {row['status']}: {row['reason']}"
     gain = f"  gain {_signed(row['gain'])}" if row["gain"] else ""
     why = f"  ({row['reason']})" if row["reason"] else ""
     return f"  {row['rung']:<12} {score_text(row['score'])}{gain}  {row['seconds']:.1f} s{why}"
@@ -60,11 +81,10 @@ def _signed(gain: dict[str, float] | None) -> str:
 
 def print_ladder(ladder: dict[str, Any]) -> None:
     """The ladder table, the chosen rung and the test scores."""
-    from rich.console import Console
     from rich.table import Table
 
     scored = next((row["score"]["name"] for row in ladder["rungs"] if row["score"]), "score")
-    wide = Console(width=None if sys.stdout.isatty() else 120, markup=False)
+    wide = console()
     table = Table(title=f"{ladder['task']} on {ladder['data']['name']}, {ladder['model']}", title_justify="left")
     for name in (
         "rung",
@@ -78,8 +98,8 @@ def print_ladder(ladder: dict[str, Any]) -> None:
     if ladder.get("before"):
         table.add_row("(before tuning)", score_text(ladder["before"]), "", "", "", "0", style="dim")
     for row in ladder["rungs"]:
-        if row["status"] == "skipped":
-            table.add_row(row["rung"], "skipped", "", "", "", "", style="dim")
+        if row["status"] in _WITHOUT_SCORE:
+            table.add_row(row["rung"], row["status"], "", "", "", "", style="dim")
             continue
         mark = " *" if row["rung"] == ladder["chosen"] else ""
         cost = row["seconds_per_1000_predictions"]
@@ -93,22 +113,21 @@ def print_ladder(ladder: dict[str, Any]) -> None:
         )
     wide.print(table)
     for row in ladder["rungs"]:
-        if row["status"] == "skipped":
-            wide.print(f"{row['rung']} skipped: {row['reason']}", highlight=False, markup=False)
+        if row["status"] in _WITHOUT_SCORE:
+            wide.print(f"{row['rung']} {row['status']}: {row['reason']}")
     chosen, cheapest = ladder["chosen"], ladder["cheapest_not_worse"]
     same = "" if cheapest == chosen else f"; the cheapest that is not significantly worse: {cheapest}"
-    wide.print(f"chosen: {chosen}{same}; {ladder['seconds']:.0f} s in all", highlight=False, markup=False)
+    wide.print(f"chosen: {chosen}{same}; {ladder['seconds']:.0f} s in all")
     if ladder["test"]:
         print_scores(ladder["test"], title=f"test, {ladder['data']['test']:,} rows, {chosen}")
-    wide.print(f"run: {ladder['run']}  (deepen predict {ladder['run']} --text ...)", highlight=False, markup=False)
+    wide.print(f"run: {ladder['run']}  (deepen predict {ladder['run']} --text ...)")
 
 
 def print_scores(scores: list[dict[str, Any]], *, title: str) -> None:
     """Scores with their intervals: the overall ones, then a table of labels."""
-    from rich.console import Console
     from rich.table import Table
 
-    wide = Console(width=None if sys.stdout.isatty() else 120, markup=False)
+    wide = console()
     table = Table(title=title, title_justify="left")
     for name in ("score", "value", "95 % interval", "n"):
         table.add_column(name, justify="left" if name == "score" else "right")
@@ -133,4 +152,4 @@ def print_scores(scores: list[dict[str, Any]], *, title: str) -> None:
         each.add_row(label, *cells, f"{support['n']:,}")
     wide.print(each)
     if len(labels) > 40:
-        wide.print(f"... and {len(labels) - 40} more labels; --json has them all", highlight=False)
+        wide.print(f"... and {len(labels) - 40} more labels; --json has them all")

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from deepen.cli import show
+from deepen.core.errors import SettingError
 
 NAME = "train"
-NEEDS_ARGUMENTS = True
 HELP = """Climb the ladder on labelled text and leave an evaluated model in a run folder.
 
 \b
@@ -34,6 +34,7 @@ def command(
     worth: Annotated[float | None, typer.Option(help="Points a trained rung must gain to go on above it.")] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Climb to the top.")] = False,
     budget: Annotated[str | None, typer.Option(help="Time for the climb: 90s, 5m, 1.5h.")] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Train the chosen rung once more, on validation too.")] = False,
     recipe: Annotated[Path | None, typer.Option(help="A YAML file; other options are laid over it.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, may be repeated.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
@@ -43,6 +44,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Climbs the ladder."""
+    if not (data or recipe or resume or settings):
+        raise SettingError("no data: name a file, a folder or a hub data set; deepen train --help shows how")
     from deepen.api import train
     from deepen.data.columns import parse_columns
 
@@ -52,14 +55,15 @@ def command(
         validation=validation,
         test=test,
         task=task,
-        columns=parse_columns(columns) if columns else None,
+        columns=parse_columns(columns) if columns is not None else None,
         labels=labels,
         model=model,
-        rungs=[name.strip() for name in rungs.split(",") if name.strip()] if rungs is not None else None,
+        rungs=rungs,
         tuning=tuning,
         worth=worth,
         thorough=thorough or None,
         budget=budget,
+        refit=refit or None,
         recipe=recipe,
         settings=settings or [],
         out=out,

@@ -7,6 +7,7 @@ traceback, and exits with 2.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -43,3 +44,42 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     known = sorted(choices)
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else f"choose from: {', '.join(known)}"
+
+
+# What the libraries that check values say, and the words for it.
+_PLAIN = {
+    r"^Value error, ": "",
+    r"\bInput should be\b": "it must be",
+    r"\bInput should have\b": "it must have",
+    r"a valid integer.*": "a whole number",
+    r"a valid number.*": "a number",
+    r"a valid boolean.*": "true or false",
+    r"a valid string.*": "text",
+    r"a valid (tuple|list|set).*": "a list",
+    r"a valid (dictionary|mapping).*": "a section with settings of its own",
+    r"greater than or equal to": "at least",
+    r"less than or equal to": "at most",
+    r"greater than": "above",
+    r"less than": "below",
+    r"^(Tuple|List|Set) should have": "it must have",
+    r" items? after validation, not (\d+)": r" values, not \1",
+    r"^Field required": "a value is missing",
+}
+
+
+def plain_words(message: str) -> str:
+    """A message of pydantic as we say it.
+
+    Args:
+        message: What the library says.
+
+    Returns:
+        The message; words that are not the library's own are left alone.
+
+    Example:
+        >>> plain_words("Input should be a valid integer, unable to parse string as an integer")
+        'it must be a whole number'
+    """
+    for pattern, words in _PLAIN.items():
+        message = re.sub(pattern, words, message)
+    return message

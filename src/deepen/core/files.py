@@ -18,6 +18,7 @@ from typing import Any
 from deepen.core.errors import DataError, SettingError
 
 _CHUNK_BYTES = 1 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CAUSES = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "your share of the disk is full",
@@ -130,9 +131,9 @@ def explain(error: OSError, path: Path) -> SettingError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text, whole or not at all."""
+    """Writes UTF-8 text, whole or not at all; a half character becomes its number, which JSON and YAML read back."""
     with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
@@ -142,7 +143,7 @@ def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Writes one JSON object a line, streamed, whole or not at all."""
-    with replacing(path) as beside, beside.open("w", encoding="utf-8") as out:
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as out:
         for row in rows:
             out.write(json.dumps(row, ensure_ascii=False, default=_plain) + "\n")
 
@@ -157,8 +158,20 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is not readable JSON: {error}") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        DataError: If the file is missing or holds anything else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise DataError(f"{path} is damaged: it holds no JSON object")
+    return value
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -171,11 +184,16 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    yield json.loads(line)
+                    value = json.loads(line)
                 except ValueError as error:
                     raise DataError(f"{path} line {number}: not JSON: {error}") from None
+                if not isinstance(value, dict):
+                    raise DataError(f"{path} line {number}: no JSON object")
+                yield value
     except OSError as error:
         raise DataError(f"can't read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is damaged: {error}") from None
 
 
 def _plain(value: Any) -> Any:
@@ -199,7 +217,8 @@ def sha256_file(path: Path) -> str:
 def fingerprint(*parts: Any) -> str:
     """A short key (16 hex digits) for a cache entry, from anything JSON can hold."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    # names of files may hold bytes that are not UTF-8
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def cache_dir() -> Path:

@@ -9,8 +9,78 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from deepen.core.errors import DataError, SettingError
-from deepen.core.files import read_json, remove_leftovers, replacing, write_json, writing
+from deepen.core.files import read_object, remove_leftovers, replacing, write_json, writing
+from deepen.core.settings import parse
+
+
+class _Score(BaseModel):
+    name: str
+    value: float
+    n: int
+    low: float | None = None
+    high: float | None = None
+    label: str | None = None
+
+
+class _Gain(BaseModel):
+    value: float
+    low: float
+    high: float
+
+
+class _Row(BaseModel):
+    rung: str
+    status: str
+    reason: str = ""
+    score: _Score | None = None
+    gain: _Gain | None = None
+    seconds: float | None = None
+    forecast_seconds: float | None = None
+    num_trained_parameters: int | None = None
+    seconds_per_1000_predictions: float | None = None
+    temperature: float | None = None
+    validation: list[_Score] = []
+    ran: dict[str, Any] | None = None
+
+
+class _Ladder(BaseModel):
+    """What is read of ladder.json, here and by the report; there may be more in it."""
+
+    task: str
+    rungs: list[_Row]
+    model: str | None = None
+    chosen: str | None = None
+    cheapest_not_worse: str | None = None
+    seconds: float = 0
+    before: _Score | None = None
+    test: list[_Score] = []
+    labels: list[str] = []
+    data: dict[str, Any] = {}
+    confusion: dict[str, list[list[int]]] = {}
+    complete: bool = False
+
+
+def read_ladder(path: Path) -> dict[str, Any]:
+    """Reads ladder.json.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        DataError: If it is missing or damaged.
+    """
+    found = read_object(path)
+    try:
+        parse(_Ladder, found, where=f"{path} is damaged")
+    except SettingError as error:
+        raise DataError(str(error)) from None
+    return found
 
 
 @dataclass(frozen=True)
@@ -22,7 +92,7 @@ class Run:
     @property
     def ladder(self) -> dict[str, Any]:
         """ladder.json: one row a rung, the chosen one, the scores."""
-        return dict(read_json(self.folder / "ladder.json"))
+        return read_ladder(self.folder / "ladder.json")
 
     @property
     def chosen(self) -> str:
@@ -106,15 +176,25 @@ def new_run(path: Path, *, resume: bool, overwrite: bool) -> Run:
     """
     check_place(path, resume=resume, overwrite=overwrite)
     with writing(path):
-        if overwrite and path.exists():
-            shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
+        if overwrite:
+            _empty(path)
         for folder in (path, *path.glob("rungs/*")):
             remove_leftovers(folder)
         probe = path / ".write"
         probe.touch()
         probe.unlink()
     return Run(path)
+
+
+def _empty(folder: Path) -> None:
+    """Removes what is in a run folder, not the folder, which is locked; last what tells that it is one."""
+    last = ("ladder.json", "recipe.yaml")
+    for item in sorted(folder.iterdir(), key=lambda item: last.index(item.name) if item.name in last else -1):
+        if item.is_dir() and not item.is_symlink():
+            shutil.rmtree(item)
+        else:
+            item.unlink()
 
 
 def check_place(path: Path, *, resume: bool, overwrite: bool) -> None:

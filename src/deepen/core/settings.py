@@ -6,6 +6,7 @@ its default. Settings do no work: nothing here opens a file.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from deepen.core.errors import SettingError, nearest
+from deepen.core.errors import SettingError, nearest, plain_words
 
 
 class Settings(BaseModel):
@@ -22,7 +23,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=BaseModel)
 
 
 def parse(kind: type[S], values: Mapping[str, Any], *, where: str = "recipe") -> S:
@@ -45,13 +46,31 @@ def parse(kind: type[S], values: Mapping[str, Any], *, where: str = "recipe") ->
         raise SettingError(f"{where}: {_explain(kind, error)}") from None
 
 
-def _explain(kind: type[Settings], error: ValidationError) -> str:
+def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         return f"unknown key '{key}'; {nearest(path[-1], _fields_at(kind, path[:-1]))}"
-    return f"'{key}' is {first['input']!r}: {first['msg']}"
+    value = "" if isinstance(first["input"], Mapping) else f" is {shown(first['input'])}"
+    return f"'{key}'{value}: {plain_words(first['msg'])}" if key else plain_words(first["msg"])
+
+
+def shown(value: Any) -> str:
+    """A value as a person would write it in a recipe, cut where it is long.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> shown((1, None)), shown("a")
+        ('[1, null]', "'a'")
+    """
+    text = f"'{value}'" if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def _fields_at(kind: type[BaseModel], path: list[str]) -> list[str]:

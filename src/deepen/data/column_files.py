@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from deepen.core.errors import DataError
 from deepen.data.sniff import TextFile, lines
-from deepen.data.sources import Fault, Row, Source
+from deepen.data.sources import Fault, Row, Source, clip
 from deepen.data.tags import OUTSIDE, is_tag
 
 _JUDGED_LINES = 20_000
@@ -159,12 +159,13 @@ def _columns(rows: list[list[str]]) -> list[list[str]]:
 
 
 def _without_digit(token: str) -> str:
-    return token[:-1] if token[-1:] in "0123456789" else token
+    """The token without its place in the word, which has two digits from the eleventh character on."""
+    return re.sub(r"(?<=.)[0-9]+$|^[0-9]$", "", token)
 
 
 def _problem(cells: list[str], form: ColumnForm) -> str:
     if len(cells) == form.width and cells[-1].strip():
         return ""
     if len(cells) < form.width or not cells[-1].strip():
-        return f"'{' '.join(cells)[:40]}' has no tag: {len(cells)} of {form.width} columns"
+        return f"'{clip(' '.join(cells), 40)}' has no tag: {len(cells)} of {form.width} columns"
     return f"{len(cells)} columns where the other lines have {form.width}"

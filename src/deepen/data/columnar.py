@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from deepen.core.errors import DataError
 from deepen.data.sniff import open_bytes, reading
-from deepen.data.sources import Row, Source
+from deepen.data.sources import Row, Source, clip, listed
 
 _BATCH_ROWS = 4096
 _SAMPLE_ROWS = 5000
@@ -59,10 +59,10 @@ def _damage(name: str) -> Iterator[None]:
     """Says that a file is damaged where pyarrow says what it stumbled over."""
     try:
         yield
-    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, OSError, MemoryError) as error:  # a broken length may be huge
         if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
             raise  # the system's own words; pyarrow's have no number
-        said = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        said = clip((str(error).splitlines() or [type(error).__name__])[0], 160)
         raise DataError(f"{name} is damaged or cut short: {said}") from None
 
 
@@ -79,15 +79,20 @@ def from_batches(name: str, schema: pa.Schema, batches: Batches, *, note: str) -
         The source.
 
     Raises:
-        DataError: If there are no rows.
+        DataError: If there are no rows, or two columns of one name.
     """
-    names = tuple(schema.names)
+    with _damage(name):
+        names = tuple(schema.names)
+    if len(set(names)) < len(names):
+        raise DataError(f"{name} has two columns of the same name: {listed(names)}")
 
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
         columns = [names[i] for i in wanted]
         number = 0
         for batch in batches(list(dict.fromkeys(columns))):
-            lists = {column: batch.column(column).to_pylist() for column in set(columns)}
+            with _damage(name):
+                batch.validate(full=True)  # broken offsets would be followed out of the buffer
+                lists = {column: batch.column(column).to_pylist() for column in set(columns)}
             for cells in zip(*(lists[column] for column in columns), strict=True):
                 number += 1
                 yield name, number, cells
@@ -98,7 +103,7 @@ def from_batches(name: str, schema: pa.Schema, batches: Batches, *, note: str) -
         if len(sample) >= _SAMPLE_ROWS:
             break
     if not sample:
-        raise DataError(f"{name} is empty: it has the columns {', '.join(names)} and no rows")
+        raise DataError(f"{name} is empty: it has the columns {listed(names)} and no rows")
     return Source(name, names, len(names), sample, read, notes=(note,), classes=_class_names(schema))
 
 
@@ -139,23 +144,25 @@ def saved_dataset_files(folder: Path, name: str) -> tuple[list[Path], str | None
     note = None
     if (folder / "dataset_dict.json").is_file():
         with reading(name):
-            splits = _json(folder / "dataset_dict.json", name).get("splits") or []
+            splits = _list(_json(folder / "dataset_dict.json", name).get("splits"), str)
         chosen = "train" if "train" in splits else splits[0] if len(splits) == 1 else None
         if chosen is None:
-            raise DataError(
-                f"{name} has the splits {', '.join(splits)}: name one, as in {name}/{(splits or ['test'])[0]}"
-            )
+            raise DataError(f"{name} has the splits {listed(splits)}: name one, as in {name}/{(splits or ['test'])[0]}")
         if len(splits) > 1:
-            note = f"{name}: the split 'train' is read; others are {', '.join(s for s in splits if s != chosen)}"
+            note = f"{name}: the split 'train' is read; others are {listed([s for s in splits if s != chosen])}"
         folder = folder / chosen
     if not (folder / "state.json").is_file():
         return None
-    listed = _json(folder / "state.json", name).get("_data_files") or []
-    files = [folder / str(entry.get("filename")) for entry in listed]
+    entries = _list(_json(folder / "state.json", name).get("_data_files"), dict)
+    files = [folder / str(entry.get("filename")) for entry in entries]
     missing = [file.name for file in files if not file.is_file()]
     if missing or not files:
-        raise DataError(f"{name} is incomplete: {', '.join(missing) or 'state.json lists no data files'}")
+        raise DataError(f"{name} is incomplete: {listed(missing) or 'state.json lists no data files'}")
     return files, note
+
+
+def _list(value: Any, kind: type) -> list[Any]:
+    return [item for item in value if isinstance(item, kind)] if isinstance(value, list) else []
 
 
 def _json(path: Path, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from deepen.core.errors import DataError, SettingError, nearest
-from deepen.data.sources import Source, as_text
+from deepen.data.sources import Source, as_text, clip
 
 TARGET = "label"
 
@@ -218,8 +218,9 @@ def _asked(source: Source, name: str, value: str) -> tuple[int, ...]:
     for part in _split_value(source, value):
         index = _index(source, part)
         if index is None:
-            near = nearest(part, source.names) if source.names is not None else f"columns are {source.listed()}"
-            raise DataError(f"{source.name} has no column '{part}' for {name}; {near}")
+            near = nearest(part, map(clip, source.names)) if source.names is not None else ""
+            near = near if near.startswith("did you mean") else f"columns are {source.listed()}"
+            raise DataError(f"{source.name} has no column '{clip(part)}' for {name}; {near}")
         found.append(index)
     return tuple(found)
 
@@ -308,7 +309,7 @@ def _others(source: Source, name: str, indices: Sequence[int]) -> str:
     if not indices:
         return ""
     them = ", ".join(source.called(i) for i in indices[:3])
-    one = source.names[indices[0]] if source.names is not None else indices[0]
+    one = clip(source.names[indices[0]]) if source.names is not None else indices[0]
     return f"; {them} could be it too: --columns {name}={one}"
 
 

@@ -16,7 +16,7 @@ from deepen.core.errors import DataError
 from deepen.data.columns import KNOWN_NAMES, plain_name
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import TextFile, lines
-from deepen.data.sources import Fault, Row, Source
+from deepen.data.sources import Fault, Row, Source, listed
 
 _CANDIDATES = ("\t", ",", ";", "|")
 _WORDS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space"}
@@ -252,7 +252,7 @@ def open_delimited(
     header = settings.header if settings.header is not None else has_header(rows, expected)
     names = _unique_names(rows[0]) if header else None
     if header and len(rows) == 1:
-        raise DataError(f"{file.name} line 1: a header ({', '.join(rows[0])}) and no rows")
+        raise DataError(f"{file.name} line 1: a header ({listed(rows[0])}) and no rows")
     width = len(rows[0]) if header else dialect.width
     body = [cells for cells in rows[1 if header else 0 :] if len(cells) == width]
     told = f"{file.name}: {dialect.described()}, {'first row is the header' if header else 'no header'}"
@@ -293,10 +293,14 @@ def _ragged(found: int, width: int, dialect: Dialect) -> str:
 
 
 def _unique_names(cells: Sequence[str]) -> tuple[str, ...]:
+    taken: set[str] = set()
+    again: Counter[str] = Counter()
     names: list[str] = []
     for index, cell in enumerate(cells):
-        name = cell.strip() or f"column {index}"
-        while name in names:
-            name += "_2"
+        name = first = cell.strip() or f"column {index}"
+        while name in taken:
+            again[first] += 1
+            name = f"{first}_{again[first] + 1}"
+        taken.add(name)
         names.append(name)
     return tuple(names)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from deepen.core.errors import DataError
-from deepen.data.sniff import lines, reading, text_file
-from deepen.data.sources import Row, Source
+from deepen.data.sniff import lines, not_there, reading, text_file
+from deepen.data.sources import Row, Source, printable
 
 _SAMPLE_ROWS = 5000
 _NOT_DATA = re.compile(
@@ -28,12 +28,25 @@ _OTHER_SPLITS = frozenset(("dev", "devel", "valid", "validation", "val", "test",
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a folder that make up one table, and how. `labels` goes with `files` for all kinds but `tables`."""
+    """The files of a folder that make up one table, and how. `labels` goes with `files` where names are labels."""
 
-    kind: Literal["tables", "file_per_label", "folder_per_label"]
+    kind: Literal["file", "tables", "file_per_label", "folder_per_label"]
     files: tuple[Path, ...]
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def inside(name: str, entry: Path) -> str:
+    """How a file in a folder is called in a message.
+
+    Args:
+        name: How the person called the folder.
+        entry: The file.
+
+    Returns:
+        Both names, printable.
+    """
+    return f"{name.rstrip('/')}/{printable(entry.name)}"
 
 
 def folder_layout(folder: Path, name: str) -> Layout:
@@ -51,12 +64,17 @@ def folder_layout(folder: Path, name: str) -> Layout:
     """
     with reading(name):
         entries = sorted(entry for entry in folder.iterdir() if not _NOT_DATA.match(entry.name))
-    files = [entry for entry in entries if entry.is_file()]
+        files = [entry for entry in entries if entry.is_file()]
+        folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith("__")]
+        # a link to a folder above would be followed for ever
+        folders = [entry for entry in folders if not folder.resolve().is_relative_to(entry.resolve())]
     if len(files) > 1:
         files = [file for file in files if not _LISTS.match(file.name)] or files
-    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith("__")]
     if files:
         return _files_layout(files, name)
+    odd = [entry for entry in entries if not entry.is_dir()]
+    if not folders and odd:
+        raise DataError(inside(name, odd[0]) + not_there(odd[0]))
     if not folders:
         raise DataError(f"{name} is an empty folder (README, LICENSE and hidden files are not data)")
     return _folders_layout(folders, name)
@@ -81,17 +99,15 @@ def _folders_layout(folders: Sequence[Path], name: str) -> Layout:
     chosen, note = _training_only(folders, name)
     notes = (note,) if note else ()
     if len(chosen) == 1:
-        inner = folder_layout(chosen[0], f"{name.rstrip('/')}/{chosen[0].name}")
+        inner = folder_layout(chosen[0], inside(name, chosen[0]))
         return Layout(inner.kind, inner.files, inner.labels, (*notes, *inner.notes))
     files: list[Path] = []
     labels: list[str] = []
     for label_folder in chosen:
-        with reading(str(label_folder)):
-            inside = sorted(
-                file for file in label_folder.iterdir() if file.is_file() and not _NOT_DATA.match(file.name)
-            )
-        files += inside
-        labels += [label_folder.name] * len(inside)
+        with reading(inside(name, label_folder)):
+            texts = sorted(file for file in label_folder.iterdir() if file.is_file() and not _NOT_DATA.match(file.name))
+        files += texts
+        labels += [printable(label_folder.name)] * len(texts)
     if not files:
         raise DataError(f"{name} is an empty folder: its sub-folders hold no files")
     told = f"{name}: one sub-folder per label, one text a file; labels are {_listed([f.name for f in chosen])}"
@@ -116,7 +132,7 @@ def _words(entry: Path) -> set[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return ", ".join(map(printable, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _suffix(file: Path) -> str:
@@ -124,7 +140,7 @@ def _suffix(file: Path) -> str:
 
 
 def _stem(file: Path) -> str:
-    name = file.name.removesuffix(".gz")
+    name = printable(file.name).removesuffix(".gz")
     return name[:-4] if name.lower().endswith((".txt", ".dat")) else name
 
 
@@ -167,7 +183,7 @@ def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
 
     def rows() -> Iterator[tuple[str, int, tuple[str, str]]]:
         for path, label in zip(layout.files, layout.labels, strict=True):
-            called = f"{name.rstrip('/')}/{path.name}" if layout.kind == "file_per_label" else str(path)
+            called = inside(name, path) if layout.kind == "file_per_label" else printable(str(path))
             file = text_file(path, called, encoding)
             if layout.kind == "folder_per_label":
                 yield called, 1, (label, "".join(lines(file)))

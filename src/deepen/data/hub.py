@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from deepen.core.errors import DataError
 from deepen.data.columnar import from_dataset
-from deepen.data.sources import Source
+from deepen.data.sources import Source, clip, listed
 
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+)?")
 _FILE = re.compile(r"\.(csv|tsv|tab|txt|json|jsonl|ndjson|parquet|arrow|gz|zip|xlsx?|data|all|yaml)$")
@@ -55,14 +55,14 @@ def open_hub(name: str, no_path: str) -> tuple[Source, str]:
         with _no_waiting(datasets) as offline:
             found = datasets.load_dataset(repository)
     except Exception as error:  # the hub's client raises two dozen kinds, and none of them is a bug of ours
-        said = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        said = clip((str(error).splitlines() or [type(error).__name__])[0], 120)
         where = "no copy from the hub is here and there is no connection"
         where = where if offline else f"not on the hub either: {said}"
         raise DataError(f"{name}{no_path}; {where}") from None
     splits = [str(part) for part in found]
     chosen = split or ("train" if "train" in splits else splits[0])
     if chosen not in splits:
-        raise DataError(f"{name} has no split '{chosen}'; it has {', '.join(splits)}")
+        raise DataError(f"{name} has no split '{chosen}'; it has {listed(splits)}")
     return from_dataset(found[chosen], name)
 
 

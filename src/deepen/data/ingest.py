@@ -15,7 +15,7 @@ from deepen.core.errors import DataError
 from deepen.core.progress import Advance
 from deepen.data.normalise import normalise
 from deepen.data.settings import DataSettings
-from deepen.data.sources import Fault, Source, as_text
+from deepen.data.sources import Fault, Source, as_text, clip
 from deepen.data.tagged import TaggedPlan, TaggedTally, fields, tagged_taker
 
 _BATCH_ROWS = 16_384
@@ -26,9 +26,13 @@ _MISSING_LABELS = frozenset(("nan", "<na>"))
 
 @dataclass(frozen=True)
 class Plan:
-    """What to take from each row: every input's name, its positions among the cells read, whether it may be empty."""
+    """What to take from each row: every input's name, its positions among the cells read, whether it may be empty.
+
+    `called` says how the columns read are called in a message.
+    """
 
     wanted: tuple[int, ...]
+    called: tuple[str, ...]
     inputs: tuple[tuple[str, tuple[int, ...], bool], ...]
     target: tuple[int, ...] | None
     need_target: bool
@@ -141,7 +145,7 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
                     if text and not text.isspace():
                         parts.append(text)
             if not parts and not optional:
-                return Fault(_empty(name, [cells[at] for at in positions]), "empty_text")
+                return Fault(_empty(name, positions, cells, plan), "empty_text")
             joined = parts[0] if len(parts) == 1 else "\n".join(parts)
             chars += len(joined)
             values.append(joined)
@@ -155,11 +159,14 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
     return take
 
 
-def _empty(name: str, cells: Sequence[Any]) -> str:
-    if any(isinstance(cell, Mapping) for cell in cells):
-        return f"{name} is a mapping, not text"
-    missing = any(cell != cell for cell in cells if isinstance(cell, float))
-    return f"{name} is {'missing (NaN)' if missing else 'empty'}"
+def _empty(name: str, positions: Sequence[int], cells: Sequence[Any], plan: Plan) -> str:
+    found = [cells[at] for at in positions]
+    others = [plan.called[at] for at in positions if plan.called[at] != f"'{name}'"]
+    where = f" (column {' + '.join(others)})" if others else ""
+    if any(isinstance(cell, Mapping) for cell in found):
+        return f"{name} is a mapping, not text{where}"
+    missing = any(as_text(cell) is None for cell in found if not isinstance(cell, str | list | tuple | None))
+    return f"{name} is {'missing (NaN)' if missing else 'empty'}{where}"
 
 
 def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings) -> str | Fault | None:
@@ -169,7 +176,7 @@ def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings) -> str | F
     parts = [as_text(cells[at]) for at in plan.target or ()]
     text = "\n".join(part.strip() for part in parts if part and not part.isspace())
     if not text:
-        empty = _empty("label", [cells[at] for at in plan.target or ()])
+        empty = _empty("label", plan.target or (), cells, plan)
         return Fault(empty, "empty_label") if plan.need_target else None
     if text.lower() in _MISSING_LABELS:
         said = f"label is {text}, which marks a missing value"
@@ -180,7 +187,7 @@ def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings) -> str | F
     if plan.rename is not None:
         named = plan.rename(text)
         if named is None and plan.need_target:
-            return Fault(f"label '{text[:80]}' has no name in {plan.rename_source}")
+            return Fault(f"label '{clip(text)}' has no name in {plan.rename_source}")
         return named
     if settings.label_cuts:
         return _cut(text, settings)
@@ -191,7 +198,7 @@ def _cut(text: str, settings: DataSettings) -> str | Fault:
     try:
         value = float(text)
     except ValueError:
-        return Fault(f"label '{text[:80]}' is not a number, and data.label_cuts cuts numbers")
+        return Fault(f"label '{clip(text)}' is not a number, and data.label_cuts cuts numbers")
     place = bisect_left(settings.label_cuts, value)
     if settings.label_names:
         return settings.label_names[place]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from deepen.core.errors import DataError
 from deepen.data.sniff import TextFile, lines, open_bytes, reading
-from deepen.data.sources import Fault, Row, Source
+from deepen.data.sources import Fault, Row, Source, clip
 
 JsonForm = Literal["lines", "list", "object"]
 _SAMPLE_ROWS = 5000
@@ -43,7 +43,8 @@ def json_form(head: str, name: str) -> JsonForm | None:
         value = json.loads(first)
     except (ValueError, RecursionError):
         if re.match(r'\{\s*"', text) and not re.search(r"\.(jsonl|ndjson)(\.gz)?$", name.lower()):
-            return "lines" if rest and rest[0].lstrip().startswith("{") else "object"
+            goes_on = first.rstrip().endswith(("{", "[", ",", ":"))
+            return "lines" if rest and rest[0].lstrip().startswith("{") and not goes_on else "object"
         return "lines" if named else None
     alone = not rest or not rest[0].strip()
     return "object" if alone and any(_is_rows(item) for item in value.values()) else "lines"
@@ -96,7 +97,7 @@ def _line_objects(file: TextFile) -> Iterator[tuple[int, Any]]:
         try:
             value = loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{file.name} line {number}: not JSON: {_short(error)}") from None
+            raise DataError(f"{file.name} line {number}: not JSON: {_short(error, line)}") from None
         yield number, value
 
 
@@ -138,6 +139,7 @@ class _Cursor:
         self.name = file.name
         self.line = 1
         self._source = _pieces(file)
+        self._line_end = file.line_end
         self._buffer = ""
         self._at = 0
 
@@ -166,7 +168,8 @@ class _Cursor:
         found = self.peek()
         if found != mark:
             said = f"{found!r}" if found else "the end of the file"
-            raise DataError(f"{self.name} line {self.line}: not JSON: '{mark}' is expected and {said} is found")
+            line = self.line - (not found and self._buffer.endswith(self._line_end))
+            raise DataError(f"{self.name} line {line}: not JSON: '{mark}' is expected and {said} is found")
         self._move(self._at + 1)
 
     def value(self) -> Any:
@@ -178,6 +181,7 @@ class _Cursor:
             except (ValueError, RecursionError) as error:
                 held = len(self._buffer) - self._at
                 if isinstance(error, RecursionError) or held > _MAX_OBJECT_CHARS or not self._fill():
+                    self._move(getattr(error, "pos", self._at))
                     raise DataError(f"{self.name} line {self.line}: not JSON: {_short(error)}") from None
                 continue
             if end == len(self._buffer) and self._fill():
@@ -186,7 +190,7 @@ class _Cursor:
             return value
 
     def _move(self, to: int) -> None:
-        self.line += self._buffer.count("\n", self._at, to)
+        self.line += self._buffer.count(self._line_end, self._at, to)
         self._at = to
 
     def _fill(self) -> bool:
@@ -213,10 +217,12 @@ def _pieces(file: TextFile) -> Iterator[str]:
             try:
                 text = decoder.decode(raw, final=not raw)
             except UnicodeDecodeError as error:
-                line += error.object[: error.start].count(b"\n")
+                line += error.object[: error.start].count(file.line_end.encode())
                 said = f"byte 0x{error.object[error.start]:02x} is not {file.encoding}"
                 raise DataError(f"{file.name} line {line}: {said}; declare it: --set data.encoding=...") from None
-            line += text.count("\n")
+            except UnicodeError as error:
+                raise DataError(f"{file.name} line {line}: not {file.encoding}: {error}") from None
+            line += text.count(file.line_end)
             if first:
                 text = text.removeprefix("\ufeff")
                 first = False
@@ -226,5 +232,12 @@ def _pieces(file: TextFile) -> Iterator[str]:
                 return
 
 
-def _short(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
+def _short(error: Exception, line: str = "") -> str:
+    """What is wrong, without the line that the decoder counts in the piece it was given."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if not isinstance(error, json.JSONDecodeError):
+        return clip(str(error), 120)
+    if line and error.pos >= len(line.rstrip()):
+        return "the line ends before the object does; write one object a line, or a list"
+    return error.msg + (f" (column {error.colno})" if line else "")

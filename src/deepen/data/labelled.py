@@ -9,7 +9,7 @@ from typing import Literal
 
 from deepen.core.errors import DataError
 from deepen.data.sniff import TextFile, lines
-from deepen.data.sources import Fault, Row, Source
+from deepen.data.sources import Fault, Row, Source, clip
 
 LineForm = Literal["fasttext", "fine", "label", "text"]
 _FASTTEXT = "__label__"
@@ -91,7 +91,7 @@ def _cut(text_lines: Iterator[str], form: LineForm) -> Iterator[tuple[int, Seque
             label = label.removeprefix(_FASTTEXT)
         elif form == "fine":
             if ":" not in label:
-                yield number, Fault(f"'{label}' is not a COARSE:fine label as on the other lines")
+                yield number, Fault(f"'{clip(label)}' is not a COARSE:fine label as on the other lines")
                 continue
             yield number, [label.partition(":")[0], text, label]
             continue

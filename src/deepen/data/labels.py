@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 import yaml
 
 from deepen.core.errors import DataError, nearest
-from deepen.data.sniff import kind_of, lines, text_file
+from deepen.data.sniff import kind_of, lines, not_there, reading, text_file
+from deepen.data.sources import clip, printable
 from deepen.data.table import Part, Table
 
 _MANY = 200
@@ -86,10 +87,11 @@ def read_label_names(path: Path | str) -> LabelNames:
     Raises:
         DataError: If the file can't be read, is empty, or gives a name or code twice.
     """
-    name = str(path)
+    name = printable(str(path))
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{name} does not exist" if not path.exists() else f"{name} is a folder; labels are a file")
+    with reading(name):
+        if not path.is_file():
+            raise DataError(name + (" is a folder; labels are a file" if path.is_dir() else not_there(path)))
     kind_of(path, name, "utf-8")
     text = "".join(lines(text_file(path, name, "utf-8")))
     structured = text.lstrip().startswith(("[", "{")) or path.suffix.lower() in (".yaml", ".yml", ".json")
@@ -105,7 +107,9 @@ def _parse(text: str, path: Path, name: str) -> Any:
     try:
         return yaml.safe_load(text) if path.suffix.lower() in (".yaml", ".yml") else json.loads(text)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"{name}: neither names one a line nor readable JSON or YAML: {str(error)[:120]}") from None
+        raise DataError(
+            f"{name}: neither names one a line nor readable JSON or YAML: {clip(str(error), 120)}"
+        ) from None
 
 
 def _from_structure(value: Any, name: str) -> LabelNames:
@@ -136,7 +140,7 @@ def _checked(found: LabelNames) -> LabelNames:
         raise DataError(f"{found.source} is empty: it names no label")
     twice = {key for key in keys if keys.count(key) > 1} if len(keys) < 10_000 else set()
     if twice:
-        raise DataError(f"{found.source} gives '{sorted(twice)[0]}' twice")
+        raise DataError(f"{found.source} gives '{clip(sorted(twice)[0])}' twice")
     return found
 
 
@@ -197,16 +201,17 @@ def check_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ..
         raise DataError(f"{name} has no label column")
     labels = label_table(train)
     if len(labels) < 2:
-        only = f": every label is '{labels[0]}'" if labels else ""
+        only = f": every label is '{clip(labels[0])}'" if labels else ""
         raise DataError(f"{name} has one class only{only}; a classifier needs two")
     rows = len(train)
     many = len(labels) >= _MANY and rows < _ROWS_PER_LABEL * len(labels)
     free = rows >= _ROWS_PER_LABEL and len(labels) > rows / 2
     if max_labels is None and (many or free):
         raise DataError(
-            f"{name}: the label column has {len(labels):,} different values in {rows:,} rows, as '{labels[0][:40]}'; "
-            f"that looks like a score or free text, not a class: name another column (--columns label=...), cut a "
-            f"score into classes (--set data.label_cuts=[0]), or allow it (--set data.max_labels={len(labels)})"
+            f"{name}: the label column has {len(labels):,} different values in {rows:,} rows, as "
+            f"'{clip(labels[0], 40)}'; that looks like a score or free text, not a class: name another column "
+            "(--columns label=...), cut a score into classes (--set data.label_cuts=[0]), or allow it "
+            f"(--set data.max_labels={len(labels)})"
         )
     if max_labels is not None and len(labels) > max_labels:
         raise DataError(f"{name} has {len(labels):,} labels and data.max_labels allows {max_labels:,}")
@@ -239,7 +244,7 @@ def encode_labels(part: Part, labels: tuple[str, ...], name: str | None = None) 
         if value is None:
             raise DataError(f"{name} line {line}: label is empty")
         raise DataError(
-            f"{name} line {line}: label '{value[:80]}' is not in the training data; {_nearest(value, labels)}"
+            f"{name} line {line}: label '{clip(value)}' is not in the training data; {_nearest(value, labels)}"
         )
     return np.asarray(found.to_numpy(), dtype=np.int64)
 
@@ -247,7 +252,7 @@ def encode_labels(part: Part, labels: tuple[str, ...], name: str | None = None) 
 def _nearest(value: str, labels: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(value, labels, n=1, cutoff=0.6)
     if close:
-        return f"did you mean '{close[0]}'?"
-    return (
-        nearest(value, labels) if len(labels) <= 12 else f"it has {len(labels)} labels, as '{labels[0]}', '{labels[1]}'"
-    )
+        return f"did you mean '{clip(close[0])}'?"
+    if len(labels) <= 12:
+        return nearest(value, map(clip, labels))
+    return f"it has {len(labels)} labels, as '{clip(labels[0])}', '{clip(labels[1])}'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +28,10 @@ from deepen.data.hub import looks_like_hub_name, open_hub
 from deepen.data.ingest import Plan, Tally, write_rows
 from deepen.data.labels import LabelNames, look_up
 from deepen.data.memory import content_key, is_frame, open_frame, open_list
-from deepen.data.opening import files_key, find_files, not_there, open_layout
+from deepen.data.opening import files_key, find_files, open_layout
 from deepen.data.settings import DataSettings
-from deepen.data.sniff import reading
-from deepen.data.sources import Fault, Source, as_text
+from deepen.data.sniff import not_there, reading
+from deepen.data.sources import Fault, Source, as_text, printable
 from deepen.data.table import Table
 from deepen.data.tagged import INPUTS, TaggedPlan, tagged_notes
 
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 2
+_VERSION = 3
 _CHANGES = {
     "unicode": "Unicode forms",
     "html_entities": "HTML entities",
@@ -152,10 +153,10 @@ def _open(
         raise DataError(
             f"can't read a {type(source).__name__}: give a path, a hub name, a DataFrame or a list of mappings"
         )
-    name = str(source)
-    path = Path(source).expanduser()
-    if not name or "\0" in name:
+    if not str(source) or "\0" in str(source):
         raise DataError("the name of the data is empty or holds a NUL byte")
+    name = printable(str(source))
+    path = Path(os.path.expanduser(source))
     with reading(name):
         there = path.exists()
     if not there and isinstance(source, str) and looks_like_hub_name(name):
@@ -186,7 +187,7 @@ def _plan(
         rename, said = classes.get, "the names of the classes that the file carries"
     inputs = tuple((name, tuple(place[i] for i in group), optional[name]) for name, group in groups.items())
     places = tuple(place[i] for i in target) if target is not None else None
-    plan = Plan(wanted, inputs, places, need_target, rename, said)
+    plan = Plan(wanted, tuple(map(source.called, wanted)), inputs, places, need_target, rename, said)
     if not any(need.kind == "tokens" for need in needs):
         return columns, plan
     for name, group in [*groups.items(), *([("label", target)] if target is not None else [])]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from deepen.core.errors import DataError
-from deepen.data.sources import Fault, Row, Source
+from deepen.data.sources import Fault, Row, Source, listed
 
 _SAMPLE_ROWS = 5000
 
@@ -33,10 +33,10 @@ def open_frame(frame: Any) -> Source:
     names = tuple(str(name) for name in frame.columns)
     if not len(frame):
         raise DataError(
-            "the DataFrame is empty" + (f": it has the columns {', '.join(names)} and no rows" if names else "")
+            "the DataFrame is empty" + (f": it has the columns {listed(names)} and no rows" if names else "")
         )
     if len(set(names)) < len(names):
-        raise DataError(f"the DataFrame has two columns of the same name: {', '.join(names)}")
+        raise DataError(f"the DataFrame has two columns of the same name: {listed(names)}")
 
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
         columns = [frame.iloc[:, i] for i in wanted]
@@ -64,19 +64,20 @@ def open_list(rows: Sequence[Any]) -> Source:
     if all(isinstance(row, str) for row in rows):
         rows = [{"text": row} for row in rows]
     first = [row for row in rows[:_SAMPLE_ROWS] if isinstance(row, Mapping)]
-    names = tuple(dict.fromkeys(str(key) for row in first for key in row))
+    keys = {str(key): key for row in first for key in row}
+    names = tuple(keys)
     if not names:
         raise DataError(f"the list holds {type(rows[0]).__name__} where mappings (or texts) are needed")
 
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        keys = [names[i] for i in wanted]
+        some = [keys[names[i]] for i in wanted]
         for number, row in enumerate(rows, 1):
             if isinstance(row, Mapping):
-                yield "list", number, [row.get(key) for key in keys]
+                yield "list", number, [row.get(key) for key in some]
             else:
                 yield "list", number, Fault(f"a {type(row).__name__} where a mapping is needed")
 
-    return Source("list", names, len(names), [[row.get(name) for name in names] for row in first], read)
+    return Source("list", names, len(names), [[row.get(key) for key in keys.values()] for row in first], read)
 
 
 def content_key(source: Source) -> str:

@@ -31,6 +31,8 @@ _PIECE_CHARS = 1 << 16
 _WINDOW = 4
 _MOST_REMEMBERED = 8_000_000
 _PAIRS_AT_ONCE = 20_000
+# Pairs whose signatures are compared at a time: both and the comparison stay in the cache of one core.
+_BYTES_AT_ONCE = 2_000
 # A signature tells the similarity with a standard deviation of at most 0.5 / sqrt(P) = 0.040: 3 of them are allowed.
 _DOUBT = 0.12
 # Punctuation of English and Chinese (after NFKC) and white space; symbols and emoji stay, since they carry feelings.
@@ -45,7 +47,7 @@ class NearSettings(Settings):
     min_chars: int = 20
     """Shorter texts must be equal but for case, punctuation and spaces; one word of five makes another sentence."""
     max_rows: int = 2_000_000
-    """Above so many rows only texts equal but for case, punctuation and spaces are found: memory is 0.5 kB a row."""
+    """Above so many rows only texts equal but for case, punctuation and spaces are found: memory is 0.3 kB a row."""
 
     @field_validator("threshold")
     @classmethod
@@ -66,14 +68,6 @@ class Groups:
     same_N: np.ndarray
     near_N: np.ndarray
     searched: bool
-
-
-@dataclass(frozen=True)
-class Signatures:
-    """What is kept of each row's MinHash: a key of each band, and the lowest byte of each value."""
-
-    keys_NB: np.ndarray
-    bytes_NP: np.ndarray
 
 
 def near_duplicates(parts: Sequence[Part], settings: NearSettings) -> Groups:
@@ -104,8 +98,9 @@ def near_duplicates(parts: Sequence[Part], settings: NearSettings) -> Groups:
     if num > settings.max_rows or settings.threshold >= 1:
         return Groups(same_N, same_N.copy(), searched=False)
     first = np.flatnonzero(_first_of_each(same_N))
-    signatures, rows = _signatures(parts, first, settings)
-    near_N = _search(signatures, lambda pairs_K2: _overlap(parts, rows[pairs_K2]), settings.threshold)
+    bytes_NP, rows = _signatures(parts, first, settings)
+    near_N = _search(bytes_NP, lambda pairs_K2: _overlap(parts, rows[pairs_K2]), settings.threshold)
+    del bytes_NP
     whole_N = np.arange(num)
     whole_N[rows] = rows[near_N]
     tied = np.flatnonzero(same_N >= 0)
@@ -170,32 +165,21 @@ def _locate(parts: Sequence[Part], rows: np.ndarray) -> Iterator[tuple[Part, np.
 # --- signatures -----------------------------------------------------------------------------------------------------
 
 
-def _signatures(parts: Sequence[Part], rows: np.ndarray, settings: NearSettings) -> tuple[Signatures, np.ndarray]:
-    """The MinHash of every row that is long enough, and which rows those are."""
+def _signatures(parts: Sequence[Part], rows: np.ndarray, settings: NearSettings) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest byte of each value of the MinHash of every row that is long enough, and which rows those are."""
     multipliers_P, offsets_P = permutations()
-    keys_NB = np.empty((len(rows), _NUM_BANDS), dtype=np.uint32)
     bytes_NP = np.empty((len(rows), _NUM_PERMUTATIONS), dtype=np.uint8)
     kept_N = np.empty(len(rows), dtype=np.int64)
     num = start = 0
     with progress("looking for near-duplicates", len(rows)) as advance:
         for part, places in _locate(parts, rows):
             for folded, at in _pieces(part, places, settings.min_chars, advance):
-                signatures_NP = minhash(folded, multipliers_P, offsets_P)
                 here = slice(num, num + len(at))
-                keys_NB[here], bytes_NP[here] = _band_keys(signatures_NP), signatures_NP.astype(np.uint8)
+                bytes_NP[here] = minhash(folded, multipliers_P, offsets_P)
                 kept_N[here] = at + start
                 num += len(at)
             start += len(part)
-    return Signatures(keys_NB[:num], bytes_NP[:num]), kept_N[:num]
-
-
-def _band_keys(signatures_NP: np.ndarray) -> np.ndarray:
-    """One number for the values of each band."""
-    keys_NB = np.zeros((len(signatures_NP), _NUM_BANDS), dtype=np.uint32)
-    for value in range(_BAND_VALUES):
-        keys_NB ^= signatures_NP[:, value::_BAND_VALUES]
-        _mixed(keys_NB)
-    return keys_NB
+    return bytes_NP[:num], kept_N[:num]
 
 
 def _pieces(part: Part, places: np.ndarray, min_chars: int, advance: Advance) -> Iterator[tuple[list[str], np.ndarray]]:
@@ -280,18 +264,18 @@ def minhash(texts: Sequence[str], multipliers_P: np.ndarray, offsets_P: np.ndarr
 # --- pairs ----------------------------------------------------------------------------------------------------------
 
 
-def _search(signatures: Signatures, overlap: Callable[[np.ndarray], np.ndarray], threshold: float) -> np.ndarray:
+def _search(bytes_NP: np.ndarray, overlap: Callable[[np.ndarray], np.ndarray], threshold: float) -> np.ndarray:
     """The first row of each row's group, band by band; what is joined already or was refused is not compared."""
-    num = len(signatures.keys_NB)
+    num = len(bytes_NP)
     group_N = np.arange(num)
     refused = np.empty(0, dtype=np.int64)
     least = int(np.floor((threshold - _DOUBT) * _NUM_PERMUTATIONS))
     with progress("comparing near-duplicates", _NUM_BANDS, unit="bands") as advance:
         for band in range(_NUM_BANDS):
-            for low, high in _neighbours(signatures.keys_NB[:, band]):
+            for low, high in _neighbours(_band_keys(bytes_NP, band)):
                 apart = group_N[low] != group_N[high]
                 pairs_K2 = np.stack([low[apart], high[apart]], axis=1)
-                pairs_K2 = pairs_K2[_agreeing(signatures.bytes_NP, pairs_K2, least)]
+                pairs_K2 = pairs_K2[_agreeing(bytes_NP, pairs_K2, least)]
                 keys_K = pairs_K2[:, 0] * num + pairs_K2[:, 1]
                 fresh_K = ~np.isin(keys_K, refused, assume_unique=True)
                 pairs_K2, keys_K = pairs_K2[fresh_K], keys_K[fresh_K]
@@ -302,6 +286,15 @@ def _search(signatures: Signatures, overlap: Callable[[np.ndarray], np.ndarray],
                     group_N = _joined(group_N, pairs_K2[near_K])
             advance(1)
     return group_N
+
+
+def _band_keys(bytes_NP: np.ndarray, band: int) -> np.ndarray:
+    """One number for the values of a band in each row: their lowest bytes, side by side."""
+    keys_N = np.zeros(len(bytes_NP), dtype=np.uint64)
+    for value in range(_BAND_VALUES):
+        keys_N <<= np.uint64(8)
+        keys_N |= bytes_NP[:, band * _BAND_VALUES + value]
+    return keys_N
 
 
 def _neighbours(keys_N: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -323,9 +316,10 @@ def _neighbours(keys_N: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 def _agreeing(bytes_NP: np.ndarray, pairs_K2: np.ndarray, least: int) -> np.ndarray:
     """The pairs that agree in at least so many places."""
     agree_K = np.zeros(len(pairs_K2), dtype=bool)
-    for start in range(0, len(pairs_K2), _PAIRS_AT_ONCE):
-        i, j = pairs_K2[start : start + _PAIRS_AT_ONCE].T
-        agree_K[start : start + _PAIRS_AT_ONCE] = (bytes_NP[i] == bytes_NP[j]).sum(axis=1) >= least
+    for start in range(0, len(pairs_K2), _BYTES_AT_ONCE):
+        i, j = pairs_K2[start : start + _BYTES_AT_ONCE].T
+        same_KP = bytes_NP.take(i, axis=0) == bytes_NP.take(j, axis=0)
+        agree_K[start : start + _BYTES_AT_ONCE] = same_KP.sum(axis=1, dtype=np.uint8) >= least
     return agree_K
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from deepen.core.errors import DataError, nearest
+from deepen.core.errors import DataError
 from deepen.core.files import fingerprint, sha256_file
 from deepen.data.column_files import column_form, open_columns
 from deepen.data.columnar import open_columnar, saved_dataset_files
 from deepen.data.columns import KNOWN_NAMES
 from deepen.data.delimited import guess_dialect, open_delimited
-from deepen.data.folders import Layout, folder_layout, open_labelled_files
+from deepen.data.folders import Layout, folder_layout, inside, open_labelled_files
 from deepen.data.jsonlines import json_form, open_json
 from deepen.data.labelled import line_form, open_lines
 from deepen.data.settings import DataSettings
-from deepen.data.sniff import SAMPLE_BYTES, kind_of, open_bytes, reading, sample_lines, text_file
+from deepen.data.sniff import SAMPLE_BYTES, kind_of, not_there, open_bytes, reading, sample_lines, text_file
 from deepen.data.sources import Row, Source
 
 
@@ -34,33 +34,14 @@ def find_files(path: Path, name: str) -> Layout:
     """
     with reading(name):
         if path.is_file():
-            return Layout("tables", (path,))
+            return Layout("file", (path,))
         if not path.is_dir():
             raise DataError(name + not_there(path))
-    saved = saved_dataset_files(path, name)
-    if saved is not None:
-        files, note = saved
-        return Layout("tables", tuple(files), notes=(note,) if note else ())
-    return folder_layout(path, name)
-
-
-def not_there(path: Path) -> str:
-    """What to say of a path that leads nowhere, after its name.
-
-    Args:
-        path: The path.
-
-    Returns:
-        That it does not exist, with the nearest name beside it.
-    """
-    if path.exists():
-        return " is neither a file nor a folder"
-    try:
-        beside = [entry.name for entry in path.parent.iterdir()][:1000]
-    except OSError:
-        return " does not exist, nor does its folder"
-    hint = nearest(path.name, beside)
-    return " does not exist" + (f"; {hint}" if hint.startswith("did you mean") else "")
+        saved = saved_dataset_files(path, name)
+        if saved is not None:
+            files, note = saved
+            return Layout("tables", tuple(files), notes=(note,) if note else ())
+        return folder_layout(path, name)
 
 
 def files_key(layout: Layout, name: str) -> str:
@@ -96,11 +77,11 @@ def open_layout(layout: Layout, name: str, settings: DataSettings, expected: fro
     Raises:
         DataError: If a file is empty, binary or damaged, or the files have different columns.
     """
-    if layout.kind != "tables":
+    if layout.kind not in ("file", "tables"):
         return open_labelled_files(layout, name, settings.encoding)
     if len(layout.files) == 1:
         only = layout.files[0]
-        called = name if Path(name).is_file() else f"{name.rstrip('/')}/{only.name}"
+        called = name if layout.kind == "file" else inside(name, only)
         source = open_file(only, called, settings, expected)
         return Source(
             called,
@@ -111,7 +92,7 @@ def open_layout(layout: Layout, name: str, settings: DataSettings, expected: fro
             (*layout.notes, *source.notes),
             source.classes,
         )
-    sources = [open_file(file, f"{name.rstrip('/')}/{file.name}", settings, expected) for file in layout.files]
+    sources = [open_file(file, inside(name, file), settings, expected) for file in layout.files]
     return _joined(sources, layout, name)
 
 

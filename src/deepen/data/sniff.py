@@ -6,14 +6,18 @@ import codecs
 import errno
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import islice
 from pathlib import Path
 from typing import IO, Literal
 
 from deepen.core.errors import DataError
+from deepen.data.sources import printable
 
 SAMPLE_BYTES = 16 << 20
 _LINE_BYTES = 64 << 20
@@ -67,6 +71,35 @@ def reading(name: str) -> Iterator[None]:
     except OSError as error:
         cause = "it is a folder" if error.errno == errno.EISDIR else error.strerror or str(error)
         raise DataError(f"can't read {name}: {cause}") from None
+
+
+def not_there(path: Path) -> str:
+    """What to say of a path where no file or folder can be opened, after its name.
+
+    Args:
+        path: The path.
+
+    Returns:
+        What is there instead, or that it does not exist, with a name beside it that is much alike.
+    """
+    if path.is_symlink() and not path.exists():
+        return " is a symbolic link that leads nowhere"
+    if path.exists():
+        kind = "a named pipe" if path.is_fifo() else "a socket" if path.is_socket() else "a device"
+        return f" is {kind}, not a file; write its content to a file first"
+    try:
+        beside = [entry.name for entry in islice(path.parent.iterdir(), 1000)]
+    except OSError:
+        return " does not exist" if path.parent.is_dir() else " does not exist, nor does its folder"
+    close = [name for name in beside if _is_close(name, path.name)]
+    best = max(close, key=lambda name: SequenceMatcher(None, name, path.name).ratio(), default="")
+    return " does not exist" + (f"; did you mean '{printable(best)}'?" if best else "")
+
+
+def _is_close(name: str, wanted: str) -> bool:
+    """Whether a file may be meant by another name; under another ending the rest must be closer."""
+    (stem, ending), (other, other_ending) = (os.path.splitext(text.lower()) for text in (name, wanted))
+    return SequenceMatcher(None, stem, other).ratio() > (0.6 if ending == other_ending else 0.75)
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -124,12 +157,34 @@ def _refuse_binary(head: bytes, name: str, encoding: str) -> None:
             raise DataError(f"{name} is {what}")
     if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         raise DataError(f"{name} is a Python pickle, which is never opened: save it as CSV, JSON Lines or Parquet")
-    wide = _is_wide(encoding)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff") and not wide:
-        raise DataError(f"{name} line 1: not UTF-8; the file looks like UTF-16: --set data.encoding=utf-16")
-    if b"\x00" in head and not wide:
+    if _is_wide(encoding):
+        return
+    likely = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else _likely_wide(head)
+    if likely:
+        raise DataError(f"{name} line 1: not UTF-8; the file looks like {likely}: --set data.encoding={likely}")
+    if b"\x00" in head:
         line = head[: head.index(b"\x00")].count(b"\n") + 1
         raise DataError(f"{name} line {line}: binary, not text: it holds NUL bytes")
+
+
+def _likely_wide(head: bytes) -> str:
+    """UTF-16 without a byte order mark: the zero bytes of ASCII stand in every other place, and all of it is text."""
+    low, high = head[0::2].count(0), head[1::2].count(0)
+    name = "utf-16-le" if high > low else "utf-16-be"
+    text = _decoded(head, name)
+    odd = sum(not (char.isprintable() or char.isspace()) for char in text)
+    if not low + high or min(low, high) > 0.01 * max(low, high) or odd > 0.01 * len(text) or not text:
+        return ""
+    # some zero bytes in what else is UTF-8
+    return "" if low + high < 0.15 * len(head) and _decoded(head, "utf-8") else name
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    """The start of a text, which may end within a character; empty if it is not of the encoding."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return ""
 
 
 def _is_wide(encoding: str) -> bool:

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def printable(name: str) -> str:
+    r"""A name that can be printed on one line: bytes that are not UTF-8 and control characters as `\xff`.
+
+    Example:
+        >>> print(printable("a\udcff\n.csv"))
+        a\xff\x0a.csv
+    """
+    return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match.group()) & 0xFF:02x}", name)
+
+
+def clip(text: str, chars: int = 60) -> str:
+    """What a file holds, on one line and short enough for a message."""
+    flat = printable(" ".join(text[: 4 * chars].split()))
+    return flat if len(flat) <= chars and len(text) <= 4 * chars else f"{flat[: chars - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +56,30 @@ class Source:
     notes: tuple[str, ...] = ()
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Half characters in the names, as JSON may have them, can't be written down."""
+        if self.names is not None:
+            whole = tuple(name.encode("utf-8", "replace").decode() for name in self.names)
+            object.__setattr__(self, "names", whole)
+
     def called(self, index: int) -> str:
         """How a column is called in a message: its name, or its number from 0."""
-        return f"'{self.names[index]}'" if self.names is not None else f"{index}"
+        return f"'{clip(self.names[index])}'" if self.names is not None else f"{index}"
 
     def listed(self) -> str:
         """All columns, for a message."""
         if self.names is not None:
-            return ", ".join(self.names[:40]) + (", ..." if len(self.names) > 40 else "")
+            return listed(self.names)
         return f"0 to {self.width - 1} (no header)" if self.width > 1 else "0 (no header)"
 
 
-# how pandas and NumPy print values of their own that stand for a missing one
-_MISSING = frozenset(("NaT", "<NA>", "nan"))
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Names out of a file, for a message."""
+    return ", ".join(clip(name, 40) for name in names[:most]) + (", ..." if len(names) > most else "")
+
+
+# how Python, pandas and NumPy print values of their own that stand for a missing one
+_MISSING = frozenset(("NaT", "<NA>", "nan", "NaN"))
 
 
 def as_text(value: Any) -> str | None:

@@ -81,7 +81,8 @@ def hold_out(
     held_G = _labels_kept(held_G, group_N, labels_N, order_G)
     held_N = held_G[group_N]
     if not held_N.any():
-        raise DataError(f"{part.table.name} has {num} rows and {len(keys_G)} different texts: too few to hold any out")
+        said = f"{num} rows, all but {len(keys_G)} copies or near-copies" if len(keys_G) < num else f"{num} rows"
+        raise DataError(f"{part.table.name} has {said}: too few to hold any out")
     return part.take(np.flatnonzero(~held_N)), part.take(np.flatnonzero(held_N))
 
 

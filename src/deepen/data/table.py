@@ -5,8 +5,10 @@ Shape legend: N rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,6 +57,26 @@ class Table:
         return Part(self, np.arange(len(self), dtype=np.int64))
 
 
+def brief(notes: Sequence[str], tables: Sequence[Table]) -> list[str]:
+    """Notes about several tables, short enough to be read before training.
+
+    Args:
+        notes: Sentences, in the order of the tables; those about a table begin with its name and a colon.
+        tables: The tables.
+
+    Returns:
+        The notes with the last two parts of each path; what was said of one table is not said of the next, even if its
+        numbers are others. `deepen check` has them all.
+    """
+    found: dict[str, str] = {}
+    for note in notes:
+        name = next((table.name for table in tables if note.startswith(f"{table.name}: ")), "")
+        said = note.removeprefix(f"{name}: ") if name else note
+        short = "/".join(Path(name).parts[-2:])
+        found.setdefault(re.sub(r"[\d,.]+", "0", said), f"{short}: {said}" if name else said)
+    return list(found.values())
+
+
 @dataclass(frozen=True)
 class Part:
     """Some rows of a table, in order: a split, a batch, a slice."""
@@ -75,9 +97,15 @@ class Part:
         Yields:
             Strings, numbers or lists, as the column holds them.
         """
-        source = self.table.arrow.column(column)
+        # row by row out of its own chunk: `take` of a chunked column would join all chunks in memory first
+        chunks = self.table.arrow.column(column).chunks
+        ends = np.cumsum([len(chunk) for chunk in chunks])
         for start in range(0, len(self.rows_N), _BATCH_ROWS):
-            yield from source.take(pa.array(self.rows_N[start : start + _BATCH_ROWS])).to_pylist()
+            rows = self.rows_N[start : start + _BATCH_ROWS]
+            home = np.searchsorted(ends, rows, side="right")
+            cuts = np.flatnonzero(np.diff(home)) + 1
+            for at, some in zip(home[[0, *cuts]], np.split(rows, cuts), strict=True):
+                yield from chunks[at].take(pa.array(some - ends[at] + len(chunks[at]))).to_pylist()
 
     def examples(self) -> Iterator[Example]:
         """The rows as records, streamed in this part's order."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from deepen.data.normalise import normalise
 from deepen.data.settings import DataSettings
-from deepen.data.sources import Fault, Source, as_text
+from deepen.data.sources import Fault, Source, as_text, clip
 from deepen.data.tags import Survey, cut_at_spans, holds_spans, is_tag, scheme_of, spans_of, to_iob2
 from deepen.data.words import join_words, split_words
 
@@ -157,10 +157,10 @@ def _target(tags: Any, num_tokens: int, plan: TaggedPlan, tally: TaggedTally) ->
         raw = (as_text(tag) or "").strip()
         name = plan.rename(raw) if plan.rename is not None else raw
         if name is None:
-            return Fault(f"tag {place}, '{raw[:40]}', has no name in {plan.rename_source}")
+            return Fault(f"tag {place}, '{clip(raw, 40)}', has no name in {plan.rename_source}")
         if not is_tag(name):
             hint = "; name the codes with --labels FILE" if name.isdecimal() else ""
-            said = f"'{name[:40]}', is of no known scheme (IOB1, IOB2, BIOES, BMES: O, B-PER, I-PER){hint}"
+            said = f"'{clip(name, 40)}', is of no known scheme (IOB1, IOB2, BIOES, BMES: O, B-PER, I-PER){hint}"
             return Fault(f"tag {place}, {said}" if name else f"tag {place} is missing")
         named.append(_SURROGATES.sub(_REPLACEMENT, name))
     tally.survey.see(named)
@@ -183,7 +183,8 @@ def tagged_notes(name: str, tally: TaggedTally) -> list[str]:
         notes.append(f"{name}: tags are {scheme.name}" + ("" if scheme.name == "IOB2" else ", kept as IOB2"))
         if scheme.broken:
             what = "tag breaks" if scheme.broken == 1 else "tags break"
-            notes.append(f"{name}: {scheme.broken:,} {what} the scheme, as I-PER after O; each is read as a start")
+            example = "B-PER" if scheme.name == "IOB1" else "I-PER"
+            notes.append(f"{name}: {scheme.broken:,} {what} the scheme, as {example} after O; each is read as a start")
     if tally.cut_words:
         notes.append(f"{name}: {tally.cut_words:,} words are cut where a span begins or ends inside them")
     return notes

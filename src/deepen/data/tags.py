@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepen.core.errors import DataError
+from deepen.data.sources import clip
 
 OUTSIDE = "O"
 _TAG = re.compile(r"([BIESMLU])([-_])(.+)")
@@ -95,7 +96,8 @@ def _parts(tag: str, name: str) -> tuple[str, str]:
     match = _TAG.fullmatch(tag)
     if match is None:
         raise DataError(
-            f"{name}: the tag '{tag[:40]}' is of no known scheme; IOB1, IOB2, BIOES and BMES are read: O, B-PER, I-PER"
+            f"{name}: the tag '{clip(tag, 40)}' is of no known scheme; IOB1, IOB2, BIOES and BMES are read: O, B-PER, "
+            "I-PER"
         )
     return match.group(1), match.group(3)
 
@@ -141,11 +143,13 @@ def spans_of(cell: Any) -> list[tuple[int, int, str]] | str:
     """
     if isinstance(cell, Mapping):
         return _clue_spans(cell)
+    if not isinstance(cell, list | tuple):
+        return f"a {type(cell).__name__} where a list of spans is needed"
     spans = []
     for item in cell:
         found = _one_span(item)
         if found is None:
-            return f"a span is {str(item)[:60]}, where [start, end, label] or start, end and label by name are needed"
+            return f"a span is {clip(str(item))}, where [start, end, label] or start, end and label by name are needed"
         spans.append(found)
     return sorted(spans)
 
@@ -208,9 +212,9 @@ def cut_at_spans(
     end_before, label_before = 0, ""
     for start, end, label in spans:
         if not 0 <= start < end <= len(text):
-            return f"the span {start}-{end} {label} is out of range: the text has {len(text)} characters"
+            return f"the span {start}-{end} {clip(label)} is out of range: the text has {len(text)} characters"
         if start < end_before:
-            return f"the span {start}-{end} {label} overlaps {label_before}, which ends at {end_before}"
+            return f"the span {start}-{end} {clip(label)} overlaps {clip(label_before)}, which ends at {end_before}"
         end_before, label_before = end, label
         edges |= {start, end}
     cut: list[tuple[int, int]] = []

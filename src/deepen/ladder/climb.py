@@ -22,10 +22,13 @@ from deepen.core.settings import parse_duration
 from deepen.core.types import Outputs, to_json
 from deepen.evaluation.calibration import fit_temperature
 from deepen.ladder import record
+from deepen.ladder.about import read_about, write_about
 from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_stop
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe, shelf, write_recipe
+from deepen.ladder.refit import refit
 from deepen.models.save import has_network
+from deepen.training.task import Predictor
 from deepen.training.work import Climbed, Work
 
 _READING = {"encoding", "normalise", "label_cuts", "label_names", "bad_rows"}
@@ -130,9 +133,9 @@ def _restore(state: _Climb) -> None:
     for row in state.ladder["rungs"]:
         if row["status"] in ("done", "stopped"):
             module, folder = shelf()[row["rung"]], state.run.rung(row["rung"])
+            read_about(folder / "model")  # what is built upon must be whole
             if (folder / _OUTPUTS).is_file():
-                kept = np.load(folder / _OUTPUTS)
-                outputs = Outputs(kept["values"], kept["offsets"])
+                outputs = record.read_outputs(folder / _OUTPUTS, len(state.work.validation))
             else:  # interrupted while the finished climb was tidied up
                 predictor = module.load(folder / "model", state.work.task, state.work.labels)
                 outputs = predictor.predict(state.work.validation)
@@ -163,7 +166,17 @@ def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) 
         state.run.write_ladder(state.ladder)
     began = time.monotonic()
     encoders = [standing for standing in state.standings if standing.encoder]
-    climbed = module.climb(work, settings, state.run.rung(encoders[-1].name) / "model" if encoders else None)
+    try:
+        climbed = module.climb(work, settings, state.run.rung(encoders[-1].name) / "model" if encoders else None)
+        if not (module.ALWAYS or np.isfinite(climbed.validation.values_MC).all()):
+            raise FloatingPointError("the training diverged: its outputs are no numbers")
+    except (MemoryError, RuntimeError, ArithmeticError) as error:
+        if module.ALWAYS or not state.standings:
+            raise  # there is no model to fall back on
+        if not (deliberate or state.recipe.ladder.thorough):
+            state.ladder["stop_reason"] = f"{name} failed"
+        _fail(state, name, error, forecast, time.monotonic() - began)
+        return
     row = _judge(state, name, climbed)
     row |= {"seconds": round(time.monotonic() - began, 3), "forecast_seconds": forecast and round(forecast, 1)}
     row["peak_memory_bytes"] = record.peak_memory_bytes()
@@ -183,10 +196,20 @@ def _reason_to_stop(state: _Climb, below: Standing, next_rung: str | None) -> st
     return reason_to_stop(gain, over=below.name, worth=state.recipe.ladder.worth, next_rung=next_rung)
 
 
-def _skip(state: _Climb, name: str, reason: str, forecast: float | None) -> None:
-    row: dict[str, Any] = {"rung": name, "status": "skipped", "reason": reason, "score": None, "gain": None}
-    row |= {"seconds": 0.0, "forecast_seconds": forecast and round(forecast, 1), "num_trained_parameters": 0}
-    row |= {"peak_memory_bytes": 0, "seconds_per_1000_predictions": None}
+def _fail(state: _Climb, name: str, error: Exception, forecast: float | None, seconds: float) -> None:
+    """Notes that a rung could not be climbed, for want of memory for example; what was climbed below it stands."""
+    state.ladder.pop("under_way", None)
+    shutil.rmtree(state.run.rung(name), ignore_errors=True)
+    said = " ".join(str(error).split())[:200]
+    _skip(state, name, f"{type(error).__name__}{': ' if said else ''}{said}", forecast, "failed", seconds)
+
+
+def _skip(
+    state: _Climb, name: str, reason: str, forecast: float | None, status: str = "skipped", seconds: float = 0.0
+) -> None:
+    row: dict[str, Any] = {"rung": name, "status": status, "reason": reason, "score": None, "gain": None}
+    row |= {"seconds": round(seconds, 3), "forecast_seconds": forecast and round(forecast, 1)}
+    row |= {"num_trained_parameters": 0, "peak_memory_bytes": 0, "seconds_per_1000_predictions": None}
     state.ladder["rungs"].append(row)
     state.events.row(row)
 
@@ -224,20 +247,25 @@ def _judge(state: _Climb, name: str, climbed: Climbed) -> dict[str, Any]:
         "temperature": round(temperature, 4),
         "validation": [to_json(score) for score in scores],
         "ran": climbed.ran,
+        "won": climbed.won,
     }
+
+
+def _write_model(state: _Climb, name: str, predictor: Predictor) -> None:
+    data = state.recipe.data.model_dump(include=_READING, mode="json")
+    with replacing(state.run.rung(name) / "model") as beside:
+        predictor.save(beside)
+        write_about(beside, work=state.work, prepared=state.prepared, rung=name, data=data)
+        open_to_others(beside)
 
 
 def _write_rung(state: _Climb, name: str, climbed: Climbed, outputs: Outputs, per_row: float) -> None:
     work, folder = state.work, state.run.rung(name)
-    data = state.recipe.data.model_dump(include=_READING, mode="json")
-    with replacing(folder / "model") as beside:
-        climbed.predictor.save(beside)
-        record.write_about(beside, work=work, prepared=state.prepared, rung=name, data=data)
-        open_to_others(beside)
+    _write_model(state, name, climbed.predictor)
     with replacing(folder / _OUTPUTS) as beside, beside.open("wb") as file:
         np.savez(file, values=outputs.values_MC, offsets=outputs.offsets_N1)
     rows = record.predictions(
-        work.task, work.validation, outputs, labels=work.labels, rung=name, seconds=per_row, work=work
+        work.task, work.validation, outputs, labels=work.labels, rung=name, seconds=per_row, predictor=climbed.predictor
     )
     write_jsonl(folder / "predictions-validation.jsonl", rows)
     if climbed.dynamics is not None:
@@ -248,10 +276,13 @@ def _write_rung(state: _Climb, name: str, climbed: Climbed, outputs: Outputs, pe
 def _finish(state: _Climb) -> None:
     """Names the chosen rung and the cheapest that is not worse, and scores the test rows once."""
     ladder, work = state.ladder, state.work
-    best = best_of(state.standings).name
-    seed = derive(state.recipe.seed, "gain")
-    ladder["chosen"] = best
-    ladder["cheapest_not_worse"] = cheapest_not_worse(state.standings, work.task.value_of, seed=seed)
+    if not ladder.get("refitted"):  # if so, validation rows were learned from and decide nothing any more
+        seed = derive(state.recipe.seed, "gain")
+        ladder["chosen"] = best_of(state.standings).name
+        ladder["cheapest_not_worse"] = cheapest_not_worse(state.standings, work.task.value_of, seed=seed)
+        if state.recipe.ladder.refit:
+            _refit(state, ladder["chosen"])
+    best = ladder["chosen"]
     folder = state.run.rung(best)
     predictor = shelf()[best].load(folder / "model", work.task, work.labels)
     test = state.prepared.test
@@ -262,11 +293,34 @@ def _finish(state: _Climb) -> None:
         targets = work.task.targets(test, work.labels)
         scores = work.task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "test"))
         ladder["test"] = [to_json(score) for score in scores]
-        rows = record.predictions(work.task, test, outputs, labels=work.labels, rung=best, seconds=per_row, work=work)
+        rows = record.predictions(
+            work.task, test, outputs, labels=work.labels, rung=best, seconds=per_row, predictor=predictor
+        )
         write_jsonl(folder / "predictions-test.jsonl", rows)
     for row in ladder["rungs"]:
         shutil.rmtree(state.run.rung(row["rung"]) / "checkpoint", ignore_errors=True)
         (state.run.rung(row["rung"]) / _OUTPUTS).unlink(missing_ok=True)
+
+
+def _refit(state: _Climb, name: str) -> None:
+    """Puts the chosen rung's model, trained on the validation rows too, in place of the one that they judged."""
+    ladder, work = state.ladder, state.work
+    if ladder.get("under_way") != "refit":  # else it was interrupted, and goes on from its checkpoint
+        shutil.rmtree(state.run.rung(name) / "checkpoint", ignore_errors=True)
+        ladder["under_way"] = "refit"
+        state.run.write_ladder(ladder)
+    work.say(f"  {name}: once more, on {len(work.train) + len(work.validation):,} rows")
+    row = next(row for row in ladder["rungs"] if row["rung"] == name)
+    order = [standing.name for standing in state.standings]
+    encoders = [standing.name for standing in state.standings[: order.index(name)] if standing.encoder]
+    below = state.run.rung(encoders[-1]) / "model" if encoders else None
+    predictor = refit(work, shelf()[name], getattr(state.recipe.rungs, name), row.get("won") or {}, below)
+    predictor.calibrate(ladder["temperature"])
+    _write_model(state, name, predictor)
+    state.run.publish(name)
+    ladder.pop("under_way")
+    ladder["refitted"] = row["refitted"] = True
+    state.run.write_ladder(ladder)
 
 
 def _what_ran(recipe: Recipe, ladder: dict[str, Any]) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from deepen.data.columns import Columns
 from deepen.data.labels import LabelNames, read_label_names
 from deepen.data.load import load_table
 from deepen.data.near import row_texts
+from deepen.data.sources import printable
 from deepen.data.table import Part, Table
 from deepen.ladder.recipe import DataSection, Recipe
 from deepen.models.offline import find, packaged_folder
@@ -58,9 +60,9 @@ def examine(
         try:
             table, found = _read(source, task, data, columns, names)
         except DataError as error:
-            if isinstance(source, str | Path) and not Path(source).expanduser().exists():
+            if isinstance(source, str | Path) and not os.path.exists(os.path.expanduser(source)):
                 raise
-            file = str(source) if isinstance(source, str | Path) else name
+            file = printable(str(source)) if isinstance(source, str | Path) else name
             problems.append(unreadable(error, file))
             if name == "train":
                 break
@@ -151,4 +153,5 @@ def check_first(splits: Splits, notes: list[str]) -> None:
     warnings = [problem for problem in problems if problem.severity == "warning"]
     notes += [f"{problem.file}: {problem.message}" for problem in warnings[:_SHOWN_WARNINGS]]
     if len(warnings) > _SHOWN_WARNINGS:
-        notes.append(f"{len(warnings) - _SHOWN_WARNINGS} more warnings: deepen check shows all")
+        more = len(warnings) - _SHOWN_WARNINGS
+        notes.append(f"{more} more warning{'' if more == 1 else 's'}: deepen check shows all")

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from deepen.core.errors import DataError, ModelError, nearest
-from deepen.core.files import read_json
+from deepen.core.errors import DataError, ModelError, SettingError, nearest
 from deepen.core.seed import derive
+from deepen.core.settings import Settings, override, parse, shown
 from deepen.core.types import Outputs, Prediction, Score
 from deepen.data.columns import Columns, columns_from_json
 from deepen.data.labels import LabelNames
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
+from deepen.ladder.about import read_about
 from deepen.ladder.prepare import load_task
-from deepen.ladder.recipe import shelf
-from deepen.training.predictor import EncoderPredictor
+from deepen.ladder.recipe import asked_columns, shelf
+from deepen.ladder.record import tokens_read
 from deepen.training.task import Predictor, Task
 
 
@@ -36,6 +36,7 @@ class Model:
     settings: DataSettings
     predictor: Predictor
     label_names: LabelNames | None = None
+    say: Callable[[str], None] = lambda line: None
 
     def predict(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Prediction]:
         """Answers rows.
@@ -66,17 +67,9 @@ class Model:
                 seconds=seconds,
             )
             for example, answer, (num_tokens, truncated) in zip(
-                part.examples(), decoded, self._sizes(part), strict=True
+                part.examples(), decoded, tokens_read(self.predictor, part), strict=True
             )
         ]
-
-    def _sizes(self, part: Part) -> Iterator[tuple[int, bool]]:
-        """How many tokens the network reads of each row, and whether something is cut."""
-        if not isinstance(self.predictor, EncoderPredictor):
-            return repeat((0, False), len(part))
-        tokens = self.predictor.tokens(part.table)
-        rows_N = part.rows_N
-        return zip(tokens.lengths_N[rows_N].tolist(), tokens.truncated_N[rows_N].tolist(), strict=True)
 
     def evaluate(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Score]:
         """Scores the answers to labelled rows.
@@ -106,7 +99,7 @@ class Model:
         Returns:
             The rows, the outputs and the seconds for one row.
         """
-        chosen: Any = columns if columns is not None else self._columns_for(data)
+        chosen: Any = asked_columns(columns) if columns is not None else self._columns_for(data)
         table, _ = load_table(
             data,
             self.task.needs,
@@ -116,6 +109,8 @@ class Model:
             label_names=self.label_names,
         )
         part = table.all_rows()
+        if table.faults:
+            self.say(f"{table.name}: {sum(count for count, *_ in table.faults.values()):,} bad rows are left out")
         if need_target:
             self.task.check(part, self.labels)
         began = time.perf_counter()
@@ -128,12 +123,27 @@ class Model:
         return None if plain else self.columns
 
 
-def load_model(path: str | Path, *, rung: str | None = None) -> Model:
+class _Reading(Settings):
+    """What may be laid over the settings that were saved with the model."""
+
+    data: DataSettings = DataSettings()
+    """How files are read."""
+
+
+def load_model(
+    path: Path,
+    *,
+    rung: str | None = None,
+    settings: Sequence[str] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> Model:
     """Reads a model from a run folder, or from a model folder by itself.
 
     Args:
         path: A run folder, or a folder with deepen.json.
         rung: A rung of the run; None is the chosen one.
+        settings: Words such as `data.bad_rows=drop`, laid over how the training data was read.
+        say: Called with lines for the user.
 
     Returns:
         The model.
@@ -141,32 +151,42 @@ def load_model(path: str | Path, *, rung: str | None = None) -> Model:
     Raises:
         DataError: If there is no such run.
         ModelError: If the run has no such rung, or its files are damaged.
+        SettingError: If a setting is wrong.
     """
-    folder = Path(path)
-    if rung is not None:
-        rungs = folder / "rungs"
-        if not (rungs / rung / "model" / "deepen.json").is_file():
-            there = (
-                [p.name for p in rungs.iterdir() if (p / "model" / "deepen.json").is_file()] if rungs.is_dir() else []
-            )
-            raise ModelError(f"{path} has no rung '{rung}'; {nearest(rung, there)}")
-        folder = rungs / rung / "model"
-    elif not (folder / "deepen.json").is_file():
-        folder = folder / "model"
-    if not (folder / "deepen.json").is_file():
-        why = "there is no such folder" if not Path(path).exists() else "it has no finished rung"
-        raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
-    about = read_json(folder / "deepen.json")
+    folder = _model_folder(path, rung)
+    about = read_about(folder)
+    kept = {"data": about.data.model_dump(exclude_unset=True)}
+    reading = parse(_Reading, override(kept, list(settings)), where="settings")
     try:
-        task = load_task(about["task"], about.get("task_settings"))
-        labels = tuple(about["labels"])
-        predictor = shelf()[about["rung"]].load(folder, task, labels)
-        settings = DataSettings(**about["data"])
-        columns = columns_from_json(about["columns"])
-        names = LabelNames(**_tuples(about["label_names"])) if about.get("label_names") else None
-    except (KeyError, TypeError, ImportError, ValueError, AttributeError, IndexError) as error:
+        task = load_task(about.task, about.task_settings)
+        columns = columns_from_json(about.columns)
+        names = LabelNames(**_tuples(about.label_names)) if about.label_names else None
+        module = shelf()[about.rung]
+    except (KeyError, TypeError, ImportError, ValueError, AttributeError, SettingError) as error:
         raise ModelError(f"{folder / 'deepen.json'} is damaged: {error}") from None
-    return Model(folder, task, about["rung"], labels, columns, settings, predictor, names)
+    try:
+        predictor = module.load(folder, task, about.labels)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise ModelError(f"{folder}: the model can't be read: {error}") from None
+    return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, say)
+
+
+def _model_folder(path: Path, rung: Any) -> Path:
+    if rung is not None and not isinstance(rung, str):
+        raise SettingError(f"rung is {shown(rung)}: it must be text")
+    if rung is not None:
+        there = [found.parents[1].name for found in path.glob("rungs/*/model/deepen.json")]
+        if rung in there:
+            return path / "rungs" / rung / "model"
+        if there:
+            raise ModelError(f"{path} has no rung '{rung}'; {nearest(rung, there)}")
+        if (path / "deepen.json").is_file():
+            raise ModelError(f"{path} is a model by itself, without rungs: leave --rung out")
+    for folder in (path, path / "model"):
+        if (folder / "deepen.json").is_file():
+            return folder
+    why = "there is no such folder" if not path.exists() else "it has no finished rung"
+    raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
 
 
 def _tuples(value: dict[str, Any]) -> dict[str, Any]:

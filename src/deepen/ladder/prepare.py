@@ -18,7 +18,7 @@ from deepen.data.columns import Columns
 from deepen.data.labels import LabelNames, read_label_names
 from deepen.data.load import load_table, look
 from deepen.data.split import hold_out
-from deepen.data.table import Part, Table
+from deepen.data.table import Part, Table, brief
 from deepen.ladder.examine import check_first
 from deepen.ladder.recipe import DataSection, Recipe, tasks
 from deepen.models.load import Pretrained, load_pretrained
@@ -135,7 +135,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     _warn_of_language(whole, model, notes)
     work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say)
     notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
-    notes = list(dict.fromkeys(notes))
+    notes = brief(notes, [part.table for part in (whole, *given.values())])
     for note in notes:
         say(f"  note: {note}")
     say(f"  train {len(train):,}, validation {len(validation):,}" + (f", test {len(test):,}" if test else ""))

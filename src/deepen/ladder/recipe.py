@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -14,14 +14,11 @@ import yaml
 from pydantic import Field, create_model, field_validator
 
 from deepen.core.errors import SettingError, nearest
-from deepen.core.files import read_json, write_text
+from deepen.core.files import write_text
 from deepen.core.settings import Settings, parse, parse_duration
 from deepen.data.near import NearSettings
 from deepen.data.settings import DataSettings
 from deepen.training.work import ModelSettings
-
-# A resumed run finds the data by its content, and what a finished run learned by itself is written into its recipe.
-_MAY_CHANGE = frozenset(("data.path", "data.validation", "data.test", "data.labels", "task"))
 
 
 class DataSection(DataSettings):
@@ -51,6 +48,17 @@ class DataSection(DataSettings):
     def _as_text(cls, value: Any) -> Any:
         return {str(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
+    @field_validator("columns")
+    @classmethod
+    def _each_once(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        owners: dict[str, str] = {}
+        for name, parts in (value or {}).items():
+            for part in map(str.strip, parts.split("+")):
+                if part in owners:
+                    raise ValueError(f"column '{part}' is named twice, for {owners[part]} and for {name}")
+                owners[part] = name
+        return value
+
 
 class LadderSettings(Settings):
     """How high to climb."""
@@ -64,6 +72,15 @@ class LadderSettings(Settings):
     budget: str | None = None
     """Time for the whole climb, as in 90s, 5m or 1.5h; rungs that can't fit are skipped. None is no limit."""
 
+    refit: bool = False
+    """Train the chosen rung once more, on the validation rows too, before the test rows are scored. More rows to learn
+    from, but nothing is left to judge that model by unless there are test rows."""
+
+    @field_validator("rungs", mode="before")
+    @classmethod
+    def _as_names(cls, value: Any) -> Any:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
     @field_validator("rungs")
     @classmethod
     def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -73,6 +90,11 @@ class LadderSettings(Settings):
         if value is not None and not value:
             raise ValueError("name at least one rung")
         return tuple(sorted(set(value), key=lambda name: shelf()[name].ORDER)) if value else None
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _as_seconds(cls, value: Any) -> Any:
+        return f"{value}s" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
     @field_validator("budget")
     @classmethod
@@ -163,7 +185,23 @@ def make_recipe(values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
     Raises:
         SettingError: For an unknown key, rung or task, or a value that can't be.
     """
-    return parse(recipe_type(), values, where=where)
+    given = {name: value for name, value in values.items() if value is not None}  # `data:` with nothing below it
+    return parse(recipe_type(), given, where=where)
+
+
+def asked_columns(columns: Any) -> dict[str, str] | None:
+    """Checks what a person says about columns.
+
+    Args:
+        columns: A mapping such as `{"text": "title+description"}`; None says nothing.
+
+    Returns:
+        The mapping.
+
+    Raises:
+        SettingError: If it is something else, or names a column twice.
+    """
+    return parse(DataSection, {"columns": columns}, where="columns").columns
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -187,41 +225,6 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingError(f"recipe {path}: it must have sections such as data, model, ladder")
     return {str(key): value for key, value in values.items()}
-
-
-def check_resumed(folder: Path, recipe: Recipe) -> None:
-    """Whether a recipe goes on with the run in a folder: what its finished rungs were made with may not change.
-
-    Args:
-        folder: The run folder, or one that an interruption left empty.
-        recipe: The recipe to go on with.
-
-    Raises:
-        SettingError: If a setting differs that finished work depends on.
-    """
-    if not (folder / "recipe.yaml").is_file():
-        return
-    kept, now = read_recipe(folder / "recipe.yaml"), recipe.model_dump(mode="json")
-    ladder = read_json(folder / "ladder.json") if (folder / "ladder.json").is_file() else {}
-    begun = {row["rung"] for row in ladder.get("rungs", ()) if row["status"] != "skipped"} | {ladder.get("under_way")}
-    for key, value in _flat(now):
-        before = dict(_flat(kept)).get(key, value)
-        free = key in _MAY_CHANGE or key.startswith("ladder.") or key.endswith(".max_steps")
-        if key.startswith("rungs."):
-            free = free or key.split(".")[1] not in begun
-        if before != value and not free:
-            raise SettingError(
-                f"{folder} was begun with {key} = {before!r}, not {value!r}; --resume goes on as it began: leave that "
-                "out, or pass --overwrite to start anew"
-            )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:

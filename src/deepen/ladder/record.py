@@ -2,83 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deepen.core.files import write_json, write_jsonl
+from deepen.core.errors import DataError
+from deepen.core.files import read_jsonl, write_jsonl
 from deepen.core.types import Interval, Outputs, Prediction, Score, to_json
-from deepen.data.columns import columns_to_json
 from deepen.data.table import Part
-from deepen.ladder.prepare import Prepared
+from deepen.training.predictor import EncoderPredictor
 from deepen.training.task import Predictor, Task
-from deepen.training.work import Dynamics, Work
+from deepen.training.work import Dynamics
 
-_PACKAGES = ("deepen", "torch", "transformers", "tokenizers", "accelerate", "scikit-learn", "numpy", "pyarrow")
 _TIMED_ROWS = 100
 
 
-def write_environment(folder: Path, work: Work, test: Part | None, seed: int) -> None:
-    """Writes environment.json: versions, machine, command, seed, data fingerprints, git commit.
-
-    Args:
-        folder: The run folder.
-        work: The climb.
-        test: The test rows.
-        seed: The run's seed.
-    """
-    import torch
-
-    parts = {"train": work.train, "validation": work.validation, "test": test}
-    data = {
-        name: {"source": part.table.name, "fingerprint": part.table.fingerprint, "rows": len(part)}
-        for name, part in parts.items()
-        if part is not None
-    }
-    write_json(
-        folder / "environment.json",
-        {
-            "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
-            "machine": {
-                "system": platform.platform(),
-                "processor": platform.processor() or platform.machine(),
-                "threads": torch.get_num_threads(),
-                "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-            },
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            "seed": seed,
-            "data": data,
-            "model": {"name": work.model.name, "fingerprint": work.model.fingerprint},
-            "git_commit": _git_commit(),
-        },
-    )
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _git_commit() -> str | None:
-    try:
-        out = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return out.stdout.strip() or None
-
-
 def predictions(
-    task: Task, part: Part, outputs: Outputs, *, labels: tuple[str, ...], rung: str, seconds: float, work: Work | None
+    task: Task,
+    part: Part,
+    outputs: Outputs,
+    *,
+    labels: tuple[str, ...],
+    rung: str,
+    seconds: float,
+    predictor: Predictor,
 ) -> Iterator[dict[str, Any]]:
     """Outputs as prediction records, streamed.
 
@@ -89,17 +42,14 @@ def predictions(
         labels: The label table.
         rung: Which rung said it.
         seconds: What one row took.
-        work: Gives token counts; None leaves them 0.
+        predictor: The model that said it, which counts the tokens it reads.
 
     Yields:
         Prediction records as JSON values.
     """
-    lengths = truncated = None
-    if work is not None:
-        tokens = work.tokens(part.table)
-        lengths, truncated = tokens.lengths_N[part.rows_N], np.asarray(tokens.truncated_N)[part.rows_N]
     decoded = task.decode(outputs, part, labels)
-    for index, (example, answer) in enumerate(zip(part.examples(), decoded, strict=True)):
+    sizes = tokens_read(predictor, part)
+    for example, answer, (num_tokens, truncated) in zip(part.examples(), decoded, sizes, strict=True):
         yield to_json(
             Prediction(
                 id=example.id,
@@ -109,11 +59,55 @@ def predictions(
                 target=example.target,
                 probabilities=answer.get("probabilities"),
                 entities=answer.get("entities"),
-                num_tokens=int(lengths[index]) if lengths is not None else 0,
-                truncated=bool(truncated[index]) if truncated is not None else False,
+                num_tokens=num_tokens,
+                truncated=truncated,
                 seconds=round(seconds, 7),
             )
         )
+
+
+def tokens_read(predictor: Predictor, part: Part) -> Iterator[tuple[int, bool]]:
+    """How many tokens a model reads of each row, and whether it cuts something; 0 for a model that reads no tokens.
+
+    Args:
+        predictor: The model.
+        part: The rows.
+
+    Returns:
+        One pair a row.
+    """
+    if not isinstance(predictor, EncoderPredictor):
+        return repeat((0, False), len(part))
+    tokens = predictor.tokens(part.table)
+    rows_N = part.rows_N
+    return zip(
+        np.asarray(tokens.lengths_N)[rows_N].tolist(), np.asarray(tokens.truncated_N)[rows_N].tolist(), strict=True
+    )
+
+
+def read_outputs(path: Path, num_examples: int) -> Outputs:
+    """Reads the outputs of a rung that were kept as a numpy archive.
+
+    Args:
+        path: The file.
+        num_examples: Of how many rows they are.
+
+    Returns:
+        The outputs.
+
+    Raises:
+        DataError: If the file is damaged.
+    """
+    try:
+        with np.load(path) as kept:
+            outputs = Outputs(kept["values"], kept["offsets"])
+        whole = len(outputs) == num_examples and len(outputs.values_MC) == outputs.offsets_N1[-1]
+        if not whole or not np.isfinite(outputs.values_MC).all():
+            raise ValueError("it holds other numbers than were saved")
+    except Exception as error:  # numpy and zipfile have many kinds of them
+        said = " ".join(str(error).split())
+        raise DataError(f"{path} is damaged: {said}; without the file --resume computes it again") from None
+    return outputs
 
 
 def write_dynamics(path: Path, part: Part, dynamics: Dynamics) -> None:
@@ -132,31 +126,6 @@ def write_dynamics(path: Path, part: Part, dynamics: Dynamics) -> None:
                     yield {"id": name, "epoch": epoch, "margin": round(margin, 5), "loss": round(loss, 5)}
 
     write_jsonl(path, rows())
-
-
-def write_about(folder: Path, *, work: Work, prepared: Prepared, rung: str, data: dict[str, Any]) -> None:
-    """Writes deepen.json into a model folder: all that is needed to use it again.
-
-    Args:
-        folder: The model folder.
-        work: The climb.
-        prepared: Which columns of the data were what, and the names of its label codes.
-        rung: The rung.
-        data: The reading settings that also hold for new data.
-    """
-    about = {
-        "task": work.task.name,
-        "rung": rung,
-        "task_settings": work.task.settings.model_dump(mode="json") if work.task.settings else None,
-        "labels": list(work.labels),
-        "columns": columns_to_json(prepared.columns),
-        "label_names": vars(prepared.label_names) if prepared.label_names else None,
-        "data": data,
-        "max_tokens": work.max_tokens,
-        "base_model": work.model.name,
-        "deepen": _version("deepen"),
-    }
-    write_json(folder / "deepen.json", about)
 
 
 def seconds_per_row(predictor: Predictor, part: Part) -> float:
@@ -198,5 +167,6 @@ def append_metrics(path: Path, rung: str, rows: tuple[dict[str, Any], ...]) -> N
     """Adds the curve of a rung to metrics.jsonl, in place of what an interrupted climb of it left."""
     kept = []
     if path.is_file():
-        kept = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["rung"] != rung]
-    write_jsonl(path, [*(json.loads(line) for line in kept), *({"rung": rung} | row for row in rows)])
+        with suppress(DataError):  # a damaged curve is no reason to lose a rung
+            kept = [row for row in read_jsonl(path) if row.get("rung") != rung]
+    write_jsonl(path, [*kept, *({"rung": rung} | row for row in rows)])

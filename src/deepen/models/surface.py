@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, field_validator
 from safetensors.numpy import load_file, save_file
 
 from deepen.core.errors import ModelError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 Texts = Callable[[Any], Iterator[str]]
+_LONGEST_NGRAM = 10
 
 
 class LexicalSettings(Settings):
@@ -39,16 +40,23 @@ class LexicalSettings(Settings):
     """Values of C (inverse regularisation) to choose from."""
     folds: int = Field(default=3, ge=2)
     """Folds of the cross-validation that chooses C."""
-    fold_work: int = 30_000
+    fold_work: int = Field(default=30_000, ge=1)
     """Cross-validation uses at most this many rows x classes (but 1,000 rows at least): C hardly depends on more."""
     fold_iterations: int = Field(default=20, ge=1)
     """L-BFGS iterations of a fit inside the cross-validation; the order of the Cs is settled early."""
     max_iterations: int = Field(default=60, ge=1)
     """L-BFGS iterations of one fit."""
-    tag_l1: float = 0.05
+    tag_l1: float = Field(default=0.05, ge=0)
     """For tagging: the penalty on the size of each weight, which drops most features; as c1 of crfsuite."""
-    tag_l2: float = 0.01
+    tag_l2: float = Field(default=0.01, ge=0)
     """For tagging: the penalty on its square; as c2 of crfsuite."""
+
+    @field_validator("word_ngrams", "char_ngrams")
+    @classmethod
+    def _shortest_first(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= value[0] <= value[1] <= _LONGEST_NGRAM:
+            raise ValueError(f"write the shortest and the longest, from 1 to {_LONGEST_NGRAM}, as in [1, 2]")
+        return value
 
 
 @dataclass

@@ -96,6 +96,8 @@ def _what(ladder: Mapping[str, Any]) -> str:
         )
     else:
         lines.append(f"It is the rung `{ladder.get('chosen')}`: no pretrained language model is in it.")
+    if ladder.get("refitted"):
+        lines.append("It was chosen by the validation rows and then trained once more, on them too.")
     where, _ = words.final_scores(ladder)
     best = words.main_score(ladder)
     if best:

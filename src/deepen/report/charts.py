@@ -68,11 +68,14 @@ def score_picture(rungs: Sequence[words.Record], *, chosen: str | None, before: 
         axes.axhline(before["value"], color=_GREY, linestyle=":", linewidth=1.2)
         _line_note(axes, f"before tuning {words.number(before['value'], name=name)}", before["value"], climbed)
     axes.set_xscale("log")
-    axes.plot([p["spent"] for p in climbed], [p["score"]["value"] for p in climbed], color=_LINE, zorder=1)
+    spent = [p["spent"] for p in climbed] or [1.0]
+    if min(spent) == max(spent):  # one point has no span of its own
+        axes.set_xlim(spent[0] / 3, 3 * spent[0])
+    axes.plot(spent[: len(climbed)], [p["score"]["value"] for p in climbed], color=_LINE, zorder=1)
     for place, point in enumerate(climbed):
         _draw_point(axes, point, stressed=point["rung"] == chosen, above=place % 2 == 0)
     axes.margins(x=0.16, y=0.16)
-    _time_axis(axes, [p["spent"] for p in climbed] or [1.0])
+    _time_axis(axes, spent)
     axes.set_xlabel("time spent so far, all rungs below included")
     axes.set_ylabel(f"{words.title(name)} on validation")
     figure.subplots_adjust(left=0.15, right=0.98, top=0.97, bottom=0.15)

@@ -19,7 +19,8 @@ import numpy as np
 from markupsafe import Markup
 
 from deepen.core.errors import DataError
-from deepen.core.files import read_json, read_jsonl, write_text
+from deepen.core.files import read_jsonl, read_object, write_text
+from deepen.core.run import read_ladder
 from deepen.evaluation.calibration import ReliabilityBin, confidence_bins
 from deepen.report import charts, words
 
@@ -65,8 +66,8 @@ def write_report(run: Path) -> Path:
     """
     if not (run / "ladder.json").is_file():
         raise DataError(f"{run} holds no ladder.json: it is not a run, or its training has not finished a rung yet")
-    ladder = read_json(run / "ladder.json")
-    environment = read_json(run / "environment.json") if (run / "environment.json").is_file() else {}
+    ladder = read_ladder(run / "ladder.json")
+    environment = read_object(run / "environment.json") if (run / "environment.json").is_file() else {}
     answers = _answers(run, ladder)
     path = run / "report.html"
     write_text(path, _render(_context(ladder, environment, answers)))
@@ -175,7 +176,10 @@ def _answers(run: Path, ladder: Mapping[str, Any]) -> _Answers | None:
     for where in ("test", "validation"):
         path = run / "rungs" / str(ladder.get("chosen")) / f"predictions-{where}.jsonl"
         if path.is_file():
-            return _read_answers(path, where)
+            try:
+                return _read_answers(path, where)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise DataError(f"{path} is damaged: a line in it is no prediction: {error}") from None
     return None
 
 

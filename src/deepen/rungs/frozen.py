@@ -50,6 +50,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         predictor=predictor,
         validation=_outputs(held, work.validation, best),
         num_trained_parameters=predictor.num_parameters,
+        won={"strengths": (best.strength,)},
         before=_outputs(held, work.validation, before),
     )
 

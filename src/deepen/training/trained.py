@@ -52,8 +52,8 @@ class TrainedSettings(OptimizerSettings):
     embeddings: bool = False
     """Whether word vectors learn too, when all layers do. They are half of a small encoder's numbers, a batch touches
     few of them, and scores don't gain by it (LOG.md)."""
-    evaluations_per_epoch: int = 1
-    """How often validation is scored within an epoch."""
+    evaluations_per_epoch: int = Field(default=1, ge=0)
+    """How often validation is scored within an epoch; 0 is never, and then the last weights are kept."""
     patience: int = 3
     """Evaluations without a better score after which the rung stops; 0 never stops."""
     label_smoothing: float = 0.0
@@ -135,6 +135,12 @@ def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSetting
         validation=best.outputs or predictor.predict(work.validation, held),
         num_trained_parameters=predictor.num_parameters,
         ran={"max_steps": now.step} if now.step < now.num_steps else {},
+        won={
+            "max_steps": now.best_step or now.step,
+            "num_epochs": feed.num_epochs,
+            "batch_tokens": feed.batch_tokens,
+            "evaluations_per_epoch": 0,
+        },
         reason=now.stop,
         stopped=bool(now.stop) and not now.stop.startswith("no better"),
         dynamics=Dynamics(*(values[: _epochs_seen(dynamics)] for values in (dynamics.margins_EN, dynamics.losses_EN))),
@@ -297,7 +303,7 @@ def _watched(plan: Plan, work: Work, name: str, best: _Best, per_epoch: int, pat
     evaluations = plan.num_epochs * max(1, per_epoch)
     return replace(
         plan,
-        evaluate=best.evaluate,
+        evaluate=best.evaluate if per_epoch else None,
         arrays=plan.arrays | best.arrays,
         evaluate_every=max(1, -(-plan.num_steps // evaluations)),
         patience=patience,

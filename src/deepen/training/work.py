@@ -103,6 +103,7 @@ class Climbed:
         validation: Its outputs on the validation rows, not calibrated.
         num_trained_parameters: How many numbers were learned.
         ran: What really ran, to be written into the recipe so that it can be repeated.
+        won: What was chosen by the validation rows, as settings that choose it without them.
         reason: A sentence for the table.
         stopped: Whether it ended before its planned end.
         before: Outputs of the untouched encoder, where the rung made them.
@@ -114,6 +115,7 @@ class Climbed:
     validation: Outputs
     num_trained_parameters: int
     ran: dict[str, Any] = field(default_factory=dict)
+    won: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
     stopped: bool = False
     before: Outputs | None = None

@@ -10,7 +10,6 @@ import numpy as np
 from deepen.data.check.problem import Problem, Severity, Splits, place, rows, shown, targets, verb
 from deepen.data.table import Part
 
-_LEAK = "take these rows out of the training rows; a score on rows that were learned by heart says nothing"
 _NEAR_LEAK = "look at a few; --set data.near.threshold=0.8 counts closer ones only"
 
 
@@ -57,7 +56,8 @@ def _within(splits: Splits, name: str, rows_K: np.ndarray) -> list[Problem]:
             original = int(np.flatnonzero(group_K == group_K[first])[1])
         message = f"{rows(count)} of {name} {verb(count, what)} an earlier one"
         message += f", the first that of line {place(part, original)}"
-        remedy = "none needed to split them: held-out rows never leave a copy behind" if name == "train" else ""
+        alone = name == "train" and "validation" not in splits.parts
+        remedy = "nothing to do: rows that are held out for validation leave no copy behind" if alone else ""
         found.append(Problem("note", code, part.table.name, place(part, first), count, message, remedy))
     return found
 
@@ -86,11 +86,13 @@ def _across(splits: Splits, split_N: np.ndarray, earlier: int, later: int) -> li
         first = int(np.flatnonzero(seen)[0])
         match = int(np.flatnonzero(others == group[first])[0])
         part, source = splits.parts[names[later]], splits.parts[names[earlier]]
-        how, remedy = ("are", _LEAK) if code == "leakage" else ("have near-duplicates", _NEAR_LEAK)
+        leak = f"take these rows out of {names[earlier]}; a score on rows that were seen before says nothing"
+        how, remedy = ("are", leak) if code == "leakage" else ("have near-duplicates", _NEAR_LEAK)
         count = int(seen.sum())
         message = (
-            f"{rows(count)} of {names[later]} ({seen.mean():.1%}) {verb(count, how)} in {names[earlier]} too, "
-            f"the first as {source.table.name} line {place(source, match)}: the score on them flatters"
+            f"{rows(count)} of {names[later]} ({seen.mean():.1%}) {verb(count, how)} in {names[earlier]}"
+            f"{' too' if code == 'leakage' else ''}, the first in line {place(source, match)} there: "
+            "the score on them flatters"
         )
         found.append(Problem("warning", code, part.table.name, place(part, first), count, message, remedy))
     return found
@@ -99,11 +101,11 @@ def _across(splits: Splits, split_N: np.ndarray, earlier: int, later: int) -> li
 def _conflicts(splits: Splits) -> list[Problem]:
     if not splits.train.table.has_target:
         return []
-    values: list[str | None] = []
-    for part in splits.parts.values():
-        values += [None if value is None else str(value) for value in targets(part)]
     codes: dict[str, int] = {}
-    code_N = np.array([-1 if value is None else codes.setdefault(value, len(codes)) for value in values])
+    values = (value for part in splits.parts.values() for value in targets(part))
+    numbered = (-1 if value is None else codes.setdefault(str(value), len(codes)) for value in values)
+    code_N = np.fromiter(numbered, dtype=np.int64, count=len(splits.groups.same_N))
+    labels = list(codes)
     exact = _conflicting(splits.groups.same_N, code_N)
     near = _conflicting(splits.groups.near_N, code_N) & ~exact
     found = []
@@ -116,20 +118,20 @@ def _conflicts(splits: Splits) -> list[Problem]:
             continue
         first = int(np.flatnonzero(rows_N)[0])
         other = int(np.flatnonzero((group_N == group_N[first]) & (code_N != code_N[first]) & (code_N >= 0))[0])
-        count, (part, at), (their, their_at) = int(rows_N.sum()), *(_home(splits, row) for row in (first, other))
-        labels = "; " if splits.has_tags else f"; {shown(str(values[first]))} here, {shown(str(values[other]))} in "
-        message = f"{rows(count)} {verb(count, 'have')} {what} with another label{labels}"
-        message += f"{'see ' if splits.has_tags else ''}{their.table.name} line {place(their, their_at)}"
+        count, (_, part, at), (name, their, their_at) = int(rows_N.sum()), *(_home(splits, r) for r in (first, other))
+        here, there = (shown(labels[code_N[row]]) for row in (first, other))
+        how = "other tags; see" if splits.has_tags else f"another label; {here} here, {there} in"
+        message = f"{rows(count)} {verb(count, 'have')} {what} with {how} line {place(their, their_at)} of {name}"
         remedy = "decide on one label for each" if severity == "warning" else "look at a few: a slip, or a fine line?"
         found.append(Problem(severity, code, part.table.name, place(part, at), count, message, remedy))
     return found
 
 
-def _home(splits: Splits, row: int) -> tuple[Part, int]:
-    """The split that a row is in, and where."""
-    for part in splits.parts.values():
+def _home(splits: Splits, row: int) -> tuple[str, Part, int]:
+    """The split that a row is in, its rows, and where."""
+    for name, part in splits.parts.items():
         if row < len(part):
-            return part, row
+            return name, part, row
         row -= len(part)
     raise IndexError(row)
 

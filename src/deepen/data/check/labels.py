@@ -8,10 +8,13 @@ from collections.abc import Mapping
 
 from deepen.core.errors import DataError
 from deepen.data.check.problem import Problem, Splits, place, rows, shown, targets
+from deepen.data.check.texts import PLACEHOLDERS
 from deepen.data.labels import check_labels, label_table, target_counts
 from deepen.data.table import Part
 
 _RARE = 5
+# what people call a class that means "none of these"
+_NONE = frozenset(("none", "na", "nil", "无", "空"))
 _IMBALANCE = 10
 _FLOAT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _WHOLE_FLOAT = re.compile(r"[+-]?\d+\.0+")
@@ -25,13 +28,14 @@ def find(splits: Splits) -> list[Problem]:
 
     Returns:
         Errors `one_label`, `labels_not_classes`, `unknown_label`; warnings `labels_are_scores`, `labels_cast`,
-        `rare_labels`, `imbalance`, `label_variants`, `label_missing`.
+        `rare_labels`, `imbalance`, `label_variants`, `label_missing`, `placeholder_label` (a class called `null` or
+        `N/A`; `NaN` is an error of the reader, and `none` is a usual name for a class).
     """
     if not splits.has_labels:
         return []
     train = splits.train
     counts = target_counts(train)
-    found = [*_not_classes(splits, counts), *_numbers(train, counts)]
+    found = [*_not_classes(splits, counts), *_numbers(train, counts), *_placeholders(train, counts)]
     if len(counts) > 1 and not any(problem.code in ("labels_not_classes", "labels_are_scores") for problem in found):
         found += [*_rare(train, counts), *_imbalance(train, counts)]
     every = dict(counts)
@@ -74,6 +78,16 @@ def _numbers(train: Part, counts: Mapping[str, int]) -> list[Problem]:
         count = sum(counts[label] for label in whole)
         return [Problem("warning", "labels_cast", name, _first(train, whole[0]), count, message, remedy)]
     return []
+
+
+def _placeholders(train: Part, counts: Mapping[str, int]) -> list[Problem]:
+    odd = [label for label in counts if label.lower() in PLACEHOLDERS - _NONE]
+    if not odd:
+        return []
+    count, name = sum(counts[label] for label in odd), train.table.name
+    message = f"{rows(count)} with the label {shown(odd[0])}, which mostly marks a missing value: is it a class?"
+    remedy = "label or delete the rows; nothing to do if it is"
+    return [Problem("warning", "placeholder_label", name, _first(train, odd[0]), count, message, remedy)]
 
 
 def _rare(train: Part, counts: Mapping[str, int]) -> list[Problem]:

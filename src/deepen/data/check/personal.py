@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import date
 
-from deepen.data.check.problem import Problem, Splits, place, rows, verb
+from deepen.data.check.problem import Problem, Severity, Splits, place, rows, verb
 from deepen.data.near import row_texts
 from deepen.data.table import Part
 
@@ -107,14 +107,14 @@ def _phone_digits(text: str) -> bool:
     return 9 <= num <= 15
 
 
-_KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool], str], ...] = (
-    ("personal_email", _EMAIL, _always, "an e-mail address"),
-    ("personal_chinese_id", _CHINESE_ID, chinese_id, "a Chinese resident number"),
-    ("personal_card", _CARD, luhn, "a payment card number"),
-    ("personal_iban", _IBAN, iban, "a bank account number (IBAN)"),
-    ("personal_ssn", _SSN, _always, "a US social security number"),
-    ("personal_chinese_phone", _CHINESE_PHONE, _always, "a Chinese phone number"),
-    ("personal_phone", _PHONE, _phone_digits, "a phone number"),
+_KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool], str, str], ...] = (
+    ("personal_email", _EMAIL, _always, "an e-mail address", "MAIL"),
+    ("personal_chinese_id", _CHINESE_ID, chinese_id, "a Chinese resident number", "ID"),
+    ("personal_card", _CARD, luhn, "a payment card number", "CARD"),
+    ("personal_iban", _IBAN, iban, "a bank account number (IBAN)", "ACCOUNT"),
+    ("personal_ssn", _SSN, _always, "a US social security number", "ID"),
+    ("personal_chinese_phone", _CHINESE_PHONE, _always, "a Chinese phone number", "PHONE"),
+    ("personal_phone", _PHONE, _phone_digits, "a phone number", "PHONE"),
 )
 
 
@@ -126,7 +126,8 @@ def find(splits: Splits) -> list[Problem]:
 
     Returns:
         Warnings `personal_email`, `personal_phone`, `personal_chinese_phone`, `personal_card`, `personal_chinese_id`,
-        `personal_ssn`, `personal_iban`: how many rows, the first line, and the first value masked.
+        `personal_ssn`, `personal_iban`: how many rows, the first line, and the first value masked. Notes in other rows
+        than the training rows, which no model learns.
     """
     return [problem for name, part in splits.parts.items() for problem in _in_part(name, part)]
 
@@ -137,7 +138,7 @@ def personal_values(text: str) -> Iterator[tuple[str, str]]:
     if not mail and not digits and not _IBAN_START.search(text):
         return
     taken: list[tuple[int, int]] = []
-    for code, pattern, right, _ in _KINDS:
+    for code, pattern, right, *_ in _KINDS:
         if not (mail if code == "personal_email" else digits or code == "personal_iban"):
             continue
         for match in pattern.finditer(text):
@@ -168,11 +169,13 @@ def _in_part(name: str, part: Part) -> list[Problem]:
                 counts[code] += 1
                 firsts.setdefault(code, (at, value))
     found = []
-    for code, _, _, what in _KINDS:
+    for code, _, _, what, word in _KINDS:
         if counts[code]:
             at, value = firsts[code]
             message = f"{rows(counts[code])} of {name} {verb(counts[code], 'hold')} {what}, first {masked(value)}"
-            message += ": a model keeps what it reads"
-            remedy = "replace the values by a word such as [MAIL] before training"
-            found.append(Problem("warning", code, part.table.name, place(part, at), counts[code], message, remedy))
+            learned = name == "train"
+            message += ": a model keeps what it learns from" if learned else ""
+            remedy = f"replace the values by a word such as [{word}]" + (" before training" if learned else "")
+            severity: Severity = "warning" if learned else "note"
+            found.append(Problem(severity, code, part.table.name, place(part, at), counts[code], message, remedy))
     return found

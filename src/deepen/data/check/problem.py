@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from deepen.data.near import Groups, NearSettings, near_duplicates
+from deepen.data.sources import clip
 from deepen.data.table import Part
 
 Severity = Literal["error", "warning", "note"]
@@ -117,5 +118,4 @@ def verb(count: int, plural: str) -> str:
 
 def shown(text: str, chars: int = 60) -> str:
     """A text, short enough for a message."""
-    flat = " ".join(text.split())
-    return f"'{flat}'" if len(flat) <= chars else f"'{flat[: chars - 1]}…'"
+    return f"'{clip(text, chars)}'"

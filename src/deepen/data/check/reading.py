@@ -8,6 +8,7 @@ from deepen.core.errors import DataError
 from deepen.data.check.problem import Problem, Severity, Splits
 
 _LINE = re.compile(r" (?:line|row) (\d+)")
+_SAID_BY_OTHERS = ("left out, the first", "exact cop", "the scheme, as")
 _REMEDIES = {
     "empty_text": "fill or delete the rows; --set data.bad_rows=drop leaves them out",
     "empty_label": "label or delete the rows; --set data.bad_rows=drop leaves them out",
@@ -50,10 +51,10 @@ def find(splits: Splits) -> list[Problem]:
             )
             severity: Severity = "warning" if splits.dropping else "error"
             found.append(Problem(severity, code, file, line, count, said, _REMEDIES.get(code, _REMEDIES["bad_row"])))
-        for note in part.table.notes:
-            if "left out, the first" not in note and "exact cop" not in note:
-                said = note.removeprefix(f"{part.table.name}: ")
-                found.append(Problem("note", "reading", part.table.name, None, len(part), said))
+        notes = [note for note in part.table.notes if not any(words in note for words in _SAID_BY_OTHERS)]
+        if notes:
+            said = "; ".join(note.removeprefix(f"{part.table.name}: ") for note in notes)
+            found.append(Problem("note", "reading", part.table.name, None, len(part), said))
     return found
 
 
@@ -71,5 +72,10 @@ def unreadable(error: DataError, file: str) -> Problem:
     code = next((code for text, code in _CODES if text in message), "unreadable")
     line = _LINE.search(message.removeprefix(file))
     message = re.sub(rf"^{re.escape(file)}( line \d+)?: ", "", message)
-    remedy = "--set data.encoding=ENCODING (gb18030, cp1252, ...), or save it as UTF-8" if code == "not_utf8" else ""
+    likely = re.search(r": (--set data\.encoding=\S+)$", message)
+    remedy = ""
+    if code == "not_utf8":
+        message = message[: likely.start()] if likely else message
+        named = likely.group(1) if likely else "--set data.encoding=ENCODING (gb18030, cp1252, ...)"
+        remedy = f"{named}, or save it as UTF-8"
     return Problem("error", code, file, int(line.group(1)) if line else None, 1, message, remedy)

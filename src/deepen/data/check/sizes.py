@@ -7,11 +7,13 @@ import numpy as np
 from deepen.data.check.problem import Problem, Splits, place, rows
 from deepen.data.labels import target_counts
 from deepen.data.near import row_texts
+from deepen.data.sources import clip
 from deepen.data.table import Part
 
 _FEW = 100
 _GLUED_CHARS, _GLUED_TIMES = 2_000, 20
 _CUT_SHARE = 0.01
+_MOST_CHARS_A_WORD = 15
 
 
 def find(splits: Splits) -> list[Problem]:
@@ -52,8 +54,9 @@ def find(splits: Splits) -> list[Problem]:
 
 def _labels(part: Part) -> Problem:
     counts = sorted(target_counts(part).items(), key=lambda item: -item[1])
-    listed = ", ".join(f"{label} {count:,}" for label, count in counts[:8])
-    more = f", ... {counts[-1][0]} {counts[-1][1]:,}" if len(counts) > 8 else ""
+    each = [f"{clip(label, 30)} ({count:,})" for label, count in counts]
+    listed = ", ".join(each[:8])
+    more = f", ... {each[-1]}" if len(each) > 8 else ""
     message = f"{len(part):,} rows, {len(counts):,} labels: {listed}{more}"
     return Problem("note", "label_table", part.table.name, None, len(counts), message)
 
@@ -66,9 +69,11 @@ def _lengths(name: str, part: Part) -> list[Problem]:
         words[at] = text.count(" ") + text.count("\n") + 1
     middle, high = np.quantile(chars, [0.5, 0.95])
     longest = int(chars.argmax())
+    spaced = np.median(words) * _MOST_CHARS_A_WORD > middle
     message = (
-        f"{name}: half of the texts have at most {middle:,.0f} characters ({np.median(words):,.0f} words by spaces), "
-        f"95 % at most {high:,.0f}, the longest {chars[longest]:,}"
+        f"{name}: half of the texts have at most {middle:,.0f} characters"
+        + (f" ({np.median(words):,.0f} words)" if spaced else "")
+        + f", 95 % at most {high:,.0f}, the longest {chars[longest]:,}"
     )
     found = [Problem("note", "text_lengths", part.table.name, place(part, longest), len(part), message)]
     glued = np.flatnonzero((chars > _GLUED_CHARS) & (chars > _GLUED_TIMES * high))
@@ -89,14 +94,15 @@ def _tokens(name: str, splits: Splits) -> list[Problem]:
     middle, high = np.quantile(lengths_N, [0.5, 0.95])
     cut = np.flatnonzero(lengths_N > limit)
     share = len(cut) / max(len(lengths_N), 1)
+    longer = f"{share:.1%} are" if len(cut) else "none is"
     message = (
         f"{name}: half of the texts have at most {middle:,.0f} tokens of {tokens.model}, 95 % at most {high:,.0f}, the "
-        f"longest {lengths_N.max():,}; {share:.1%} are longer than the {limit:,} it reads"
+        f"longest {lengths_N.max():,}; {longer} longer than the {limit:,} it reads"
     )
     found = [Problem("note", "token_lengths", part.table.name, None, len(part), message)]
-    if share > _CUT_SHARE:
+    if share > _CUT_SHARE and not splits.has_tags:  # tagging reads long rows in several windows
         message = f"{name}: {rows(len(cut))} ({share:.1%}) are cut at {limit:,} tokens: the model never sees their ends"
-        remedy = "--set model.max_tokens=512 if the model reads so many, or cut the texts to what matters"
+        remedy = "--model with one that reads more (--set model.max_tokens=N can only read less), or shorten the texts"
         found.append(
             Problem("warning", "truncated", part.table.name, place(part, int(cut[0])), len(cut), message, remedy)
         )

@@ -9,10 +9,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from deepen.data.check.problem import Problem, Severity, Splits, place, shown, targets
+from deepen.data.check.problem import Problem, Severity, Splits, place, shown, targets, verb
 from deepen.data.table import Part
+from deepen.data.words import join_words
 
-_BROKEN = re.compile(r"([\d,]+) tags? breaks? the scheme")
+_BROKEN = re.compile(r"([\d,]+) tags? breaks? the scheme, .*")
 _MOST_TOKENS = 6
 _MANY_SHARE = 0.01
 # The token before, the entity's tokens, the token after.
@@ -60,7 +61,7 @@ def _broken(name: str, part: Part) -> list[Problem]:
     for note in part.table.notes:
         if match := _BROKEN.search(note):
             count = int(match.group(1).replace(",", ""))
-            message = f"{count:,} tags of {name} break their scheme, as I-PER after O; each is read as a start"
+            message = f"{name}: {match.group()}"
             remedy = "correct the tags where an entity should go on; nothing to do if it should start"
             return [Problem("warning", "broken_tags", part.table.name, None, count, message, remedy)]
     return []
@@ -149,9 +150,11 @@ def _two_ways(
         return []
     key, usual, odd = first
     at, other = where[key, odd], where[key, usual]
+    around = join_words([word for word in (key[0], *key[1], key[2]) if word])[0]
+    what = f"{count:,} mention{'' if count == 1 else 's'} in {name} {verb(count, 'are')}"
     message = (
-        f"{count:,} mentions in {name} are tagged in another way between the same words, as "
-        f"{shown(' '.join((key[0], *key[1], key[2])))}: {odd} here, {usual} in line {place(part, other)}"
+        f"{what} tagged in another way than between the same words elsewhere, as {shown(join_words(key[1])[0])} in "
+        f"{shown(around)}: {odd} here, {usual} in line {place(part, other)}"
     )
     severity: Severity = "warning" if count >= _MANY_SHARE * max(total, 1) else "note"
     remedy = "decide on one tag for each"

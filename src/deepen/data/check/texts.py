@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from deepen.data.check.problem import Problem, Severity, Splits, place, rows, shown, targets, verb
+from deepen.data.labels import label_table
 from deepen.data.near import fold, row_texts
 from deepen.data.table import Part
 
@@ -23,11 +24,12 @@ _MARKUP = re.compile(
 )
 # UTF-8 that was read as Latin-1 or GBK, after NFKC; U+FFFD stands for bytes that are lost
 _WRONG = re.compile("[ÃÂ][\u00a0-\u00bf\u2018-\u2122]|â€|ðŸ|ï»¿|\ufffd|锟斤拷|烫烫烫")
-_PLACEHOLDERS = frozenset(
+PLACEHOLDERS = frozenset(
     "nan null none n/a na #n/a #ref! #value! #name? undefined nil <na> tbd todo [deleted] [removed] 无 空".split()
 )
 _ALL_WRONG_SHARE, _MANY_SHARE = 0.5, 0.01
 _TOLD = 0.25
+_TELLING_CHARS = 3
 
 
 def _is_json(text: str) -> bool:
@@ -44,7 +46,7 @@ _KINDS: tuple[tuple[str, Callable[[str], bool], str, str], ...] = (
     ("text_is_number", lambda text: bool(_NUMBER.fullmatch(text)), "a number", "column"),
     ("text_is_json", _is_json, "JSON", "column"),
     ("text_is_address", lambda text: bool(_ADDRESS.fullmatch(text)), "a web address", "column"),
-    ("placeholder", lambda text: text.lower() in _PLACEHOLDERS, "a placeholder for a missing text", "drop"),
+    ("placeholder", lambda text: text.lower() in PLACEHOLDERS, "a placeholder for a missing text", "drop"),
     ("markup", lambda text: "<" in text and bool(_MARKUP.search(text)), "HTML markup", "strip"),
     (
         "wrong_letters",
@@ -55,7 +57,9 @@ _KINDS: tuple[tuple[str, Callable[[str], bool], str, str], ...] = (
 )
 _REMEDY = {
     "column": "--columns text=COLUMN names another column",
-    "drop": "take these rows out",
+    "few": "nothing to do if they belong here, else take these rows out",
+    "lost": "take the file once more from its source: U+FFFD stands where letters were lost",
+    "drop": "delete the rows; where the cell is left empty, --set data.bad_rows=drop does",
     "strip": "take the tags out of the texts",
     "encode": "save the file again as UTF-8 from its source, or --set data.encoding=ENCODING",
 }
@@ -70,16 +74,19 @@ def find(splits: Splits) -> list[Problem]:
     Returns:
         `text_is_number`, `text_is_date`, `text_is_json`, `text_is_address`, `placeholder`, `markup`, `wrong_letters`:
         errors where over half of the rows are (the first four), warnings from 1 %, else notes; `label_in_text`.
+        `placeholder` is a warning from the first row on: `NaN`, `null`, `N/A` written out in a text file may be what a
+        person typed, so the reader takes them, but mostly a program wrote them for a missing text. A missing value that
+        the format itself marks (an empty cell, JSON's `null` and `NaN`, NaN in a DataFrame) is an error of the reader.
     """
     found = []
     for name, part in splits.parts.items():
-        found += _kinds(name, part)
+        found += _kinds(name, part, splits.has_tags)
         if splits.has_labels and part.table.has_target and name == "train":
             found += _label_in_text(part)
     return found
 
 
-def _kinds(name: str, part: Part) -> list[Problem]:
+def _kinds(name: str, part: Part, tagged: bool) -> list[Problem]:
     counts = dict.fromkeys((code for code, *_ in _KINDS), 0)
     firsts: dict[str, tuple[int, str]] = {}
     for at, text in enumerate(row_texts(part)):
@@ -95,10 +102,16 @@ def _kinds(name: str, part: Part) -> list[Problem]:
         share = counts[code] / len(part)
         wrong = share > _ALL_WRONG_SHARE and remedy == "column"
         at, text = firsts[code]
+        if remedy == "column" and not wrong:
+            if tagged:  # a date line, a row of a table: sentences of running text
+                continue
+            remedy = "few"
+        remedy = "lost" if code == "wrong_letters" and "\ufffd" in text else remedy
         does = verb(counts[code], "hold" if code in ("markup", "wrong_letters") else "are")
         message = f"{rows(counts[code])} of {name} ({share:.1%}) {does} {what}, as {shown(text)}"
         message += ": is it the right column?" if wrong else ""
-        severity: Severity = "error" if wrong else "warning" if share >= _MANY_SHARE else "note"
+        many = share >= _MANY_SHARE or code == "placeholder"
+        severity: Severity = "error" if wrong else "warning" if many else "note"
         problem = Problem(severity, code, part.table.name, place(part, at), counts[code], message, _REMEDY[remedy])
         found.append(problem)
     return found
@@ -106,12 +119,15 @@ def _kinds(name: str, part: Part) -> list[Problem]:
 
 def _label_in_text(part: Part) -> list[Problem]:
     """Rows that say their own label, beyond how often rows say another row's label."""
-    labels = [fold(str(target)) for target in targets(part)]
+    folded_labels = {label: fold(label) for label in label_table(part)}
+    if all(len(label) < _TELLING_CHARS or label.isdecimal() for label in folded_labels.values()):
+        return []
+    labels = [folded_labels[target] for target in targets(part)]
     own = np.zeros(len(part), dtype=bool)
     other = np.zeros(len(part), dtype=bool)
     for at, text in enumerate(row_texts(part)):
         label, another = labels[at], labels[(at * 7919 + 13) % len(labels)]
-        if len(label) < 3 or label.isdecimal():
+        if len(label) < _TELLING_CHARS or label.isdecimal():
             continue
         folded = f" {fold(text)} "
         own[at] = f" {label} " in folded or (not label.isascii() and label in folded)

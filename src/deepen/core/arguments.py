@@ -1,0 +1,53 @@
+"""What Python hands to a verb, checked before it is used: the command line can only hand over text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from deepen.core.errors import SettingError
+from deepen.core.settings import shown
+
+
+def as_path(name: str, value: Any) -> Path:
+    """A path, or text that is one.
+
+    Args:
+        name: The argument's name, for the error.
+        value: What was given.
+
+    Returns:
+        The path.
+
+    Raises:
+        SettingError: If it is neither.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise SettingError(f"{name} is {shown(value)}: it must be a path")
+    return Path(value)
+
+
+def as_text(value: Any) -> Any:
+    """A path as text; anything else as it is, for the settings to judge."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def as_words(name: str, value: Any) -> list[str]:
+    """A list of words; a single text is none, since Python would take it for a list of letters.
+
+    Args:
+        name: The argument's name, for the error.
+        value: What was given.
+
+    Returns:
+        The words.
+
+    Raises:
+        SettingError: If it is something else.
+    """
+    good = isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(word, str) for word in value)
+    if not good:
+        raise SettingError(f"{name} is {shown(value)}: it must be a list of words such as ['data.bad_rows=drop']")
+    return list(value)

@@ -1,0 +1,56 @@
+"""The chosen rung once more, on the validation rows too: they have decided everything, and may now be learned from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deepen.core.files import fingerprint
+from deepen.core.settings import Settings
+from deepen.data.table import Part, Table
+from deepen.training.task import Predictor
+from deepen.training.work import Work
+
+
+def refit(work: Work, module: ModuleType, settings: Settings, won: dict[str, Any], below: Path | None) -> Predictor:
+    """Trains a rung on the training and the validation rows, with what won when validation decided.
+
+    Args:
+        work: The climb.
+        module: The rung.
+        settings: Its settings.
+        won: What it chose by the validation rows, as settings (`Climbed.won`).
+        below: The model that it started from.
+
+    Returns:
+        The model, not calibrated.
+    """
+    whole = joined(work.train, work.validation)
+    if "batch_tokens" in won:  # as many steps as won, with more rows in each
+        won = won | {"batch_tokens": round(won["batch_tokens"] * len(whole) / len(work.train))}
+    fixed = type(settings).model_validate(settings.model_dump() | won)
+    predictor: Predictor = module.climb(replace(work, train=whole, deadline=None), fixed, below).predictor
+    return predictor
+
+
+def joined(first: Part, second: Part) -> Part:
+    """The rows of two parts as one.
+
+    Args:
+        first: Some rows.
+        second: Others, of the same table or of one with the same columns.
+
+    Returns:
+        All of them; those of one table in its order.
+    """
+    if first.table is second.table:
+        return Part(first.table, np.sort(np.concatenate([first.rows_N, second.rows_N])))
+    one, two = first.table, second.table
+    arrow = pa.concat_tables([one.arrow, two.arrow.select(one.arrow.column_names)])
+    table = Table(one.name, arrow, one.inputs, fingerprint(one.fingerprint, two.fingerprint))
+    return Part(table, np.concatenate([first.rows_N, second.rows_N + len(one)]))
