@@ -131,7 +131,7 @@ class _Reading(Settings):
 
 
 def load_model(
-    path: Path,
+    path: str | Path,
     *,
     rung: str | None = None,
     settings: Sequence[str] = (),
@@ -153,7 +153,7 @@ def load_model(
         ModelError: If the run has no such rung, or its files are damaged.
         SettingError: If a setting is wrong.
     """
-    folder = _model_folder(path, rung)
+    folder = _model_folder(Path(path), rung)
     about = read_about(folder)
     kept = {"data": about.data.model_dump(exclude_unset=True)}
     reading = parse(_Reading, override(kept, list(settings)), where="settings")
