@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,20 @@ def test_a_model_folder_has_no_rungs(finished: Finished, deepen: Deepen) -> None
     assert deepen("predict", finished.folder / "model", "--text", "x").code == 0
     line = deepen("predict", finished.folder / "model", "--text", "x", "--rung", "full").failed("ModelError")
     assert "leave --rung out" in line
+
+
+def test_a_rung_of_a_run_without_its_rungs(finished: Finished, deepen: Deepen, tmp_path: Path) -> None:
+    shutil.copytree(finished.folder / "model", tmp_path / "moved" / "model")
+    line = deepen("predict", tmp_path / "moved", "--text", "x", "--rung", "full").failed("ModelError")
+    assert "rungs/ is gone" in line
+
+
+def test_answers_never_replace_the_rows(finished: Finished, deepen: Deepen, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\na,b\n")
+    line = deepen("predict", finished.folder, rows, "--out", rows).failed("SettingError")
+    assert "another name" in line
+    assert rows.read_text() == "text,label\na,b\n"
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])

@@ -42,6 +42,8 @@ def command(
         raise SettingError("give either a file of rows or --text, one of the two")
     if out is not None and out.suffix not in (".jsonl", ".csv"):
         raise SettingError(f"--out {out}: the name must end in .jsonl or .csv")
+    if out is not None and data is not None and out.exists() and Path(data).exists() and out.samefile(data):
+        raise SettingError(f"--out {out} is the file of the rows themselves: give the answers another name")
     asked = parse_columns(columns) if columns is not None else None
     model = load(run, rung=rung, settings=settings or [], say=show.lines_to(stderr=True))
     found = model.predict(list(text) if text else data, columns=asked)

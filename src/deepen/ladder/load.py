@@ -182,6 +182,10 @@ def _model_folder(path: Path, rung: Any) -> Path:
             raise ModelError(f"{path} has no rung '{rung}'; {nearest(rung, there)}")
         if (path / "deepen.json").is_file():
             raise ModelError(f"{path} is a model by itself, without rungs: leave --rung out")
+        if (path / "model" / "deepen.json").is_file():
+            raise ModelError(
+                f"{path} has no rung '{rung}': its folder rungs/ is gone; leave --rung out for the chosen one"
+            )
     for folder in (path, path / "model"):
         if (folder / "deepen.json").is_file():
             return folder
