@@ -36,17 +36,26 @@ def wanted(name: str, options: argparse.Namespace) -> bool:
     return (not options.only or options.only in name) and (options.again or not (CELLS / f"{name}.json").is_file())
 
 
-def run(command: list[str], *, environment: dict[str, str] | None = None) -> tuple[float, int, str]:
-    """Runs a process to its end.
+def run(
+    command: list[str], *, environment: dict[str, str] | None = None, given: str | None = None
+) -> tuple[float, int, str]:
+    """Runs a process to its end; `given` is what it reads on stdin.
 
     Returns:
         Wall seconds of the whole process, its peak memory in bytes, and what it printed on stdout.
     """
     began = time.monotonic()
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
+        command,
+        stdin=None if given is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
     ) as process:
         assert process.stdout is not None  # noqa: S101 - it was asked for
+        if process.stdin is not None:
+            process.stdin.write(given or "")
+            process.stdin.close()
         out = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

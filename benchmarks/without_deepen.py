@@ -1,35 +1,62 @@
-"""A run's model folder without Deepen: `SentenceTransformer(folder).encode(text)` against the run's own answers.
+"""A run's model folder without Deepen: `SentenceTransformer(folder).encode(text)` against the run's own logits.
 
-    PEERS/bin/python benchmarks/without_deepen.py RUN        # any Python with sentence-transformers, without Deepen
+    python benchmarks/without_deepen.py --data DATA --peers PEERS/bin/python
 
-Compares softmax of the logits with the probabilities in the run's predictions on 200 rows and prints the largest
-difference.
+Takes the sst2 run of benchmarks/ladder.py, 200 test rows. PEERS is an environment with sentence-transformers, without
+Deepen (benchmarks/peers/requirements.txt). The cell holds the largest difference of a logit.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
+import cells
 import numpy as np
-from sentence_transformers import SentenceTransformer
+
+from deepen.ladder.load import load_model
+
+ROWS = 200
+PROGRAM = """
+import importlib.util, json, sys
+from sentence_transformers import SentenceTransformer, __version__
+assert importlib.util.find_spec("deepen") is None
+texts = json.load(sys.stdin)
+logits = SentenceTransformer(sys.argv[1], device="cpu").encode(texts, batch_size=32)
+print(json.dumps({"version": __version__, "logits": logits.astype(float).tolist()}))
+"""
 
 
 def main() -> None:
-    """Prints one JSON line."""
-    run = Path(sys.argv[1])
-    chosen = json.loads((run / "ladder.json").read_text())["chosen"]
-    files = sorted((run / "rungs" / chosen).glob("predictions-*.jsonl"))
-    rows = [json.loads(line) for line in files[0].read_text(encoding="utf-8").splitlines()][:200]
-    model = SentenceTransformer(str(run / "model"), device="cpu")
-    logits = np.asarray(model.encode(["\n".join(row["inputs"].values()) for row in rows], batch_size=32), np.float64)
-    labels = json.loads((run / "model" / "config.json").read_text())["id2label"]
-    names = [labels[str(i)] for i in range(len(labels))]
-    probs = np.array([[row["probabilities"][name] for name in names] for row in rows])
-    shifted = np.exp(logits - logits.max(1, keepdims=True))
-    worst = float(np.abs(shifted / shifted.sum(1, keepdims=True) - probs).max())
-    print(json.dumps({"rows": len(rows), "file": files[0].name, "largest_probability_difference": worst}))
+    """Measures what is not measured yet."""
+    parser = cells.parser(__doc__ or "")
+    parser.add_argument("--peers", required=True, help="the Python of the peers' environment")
+    options = parser.parse_args()
+    name = "without-deepen-sst2"
+    if not cells.wanted(name, options):
+        return
+    run = options.work / "runs" / "ladder-sst2-seed0"
+    model = load_model(run)
+    part, outputs, _ = model.run(str(options.data / "sst2" / "test.tsv"), columns=None, need_target=False)
+    texts = [text for _, text in zip(range(ROWS), part.values("text"), strict=False)]
+    seconds, peak, printed = cells.run(
+        [options.peers, "-c", PROGRAM, str(run / "model")],
+        environment={"HF_HUB_OFFLINE": "1"},
+        given=json.dumps(texts),
+    )
+    theirs = json.loads(printed.strip().splitlines()[-1])
+    worst = float(np.abs(np.asarray(theirs["logits"]) - outputs.values_MC[:ROWS]).max())
+    cells.write(
+        name,
+        command="python benchmarks/without_deepen.py --data DATA --peers PEERS/bin/python",
+        seed=0,
+        value=worst,
+        n=len(texts),
+        metric="largest difference of a logit",
+        rung=model.rung,
+        sentence_transformers=theirs["version"],
+        seconds=round(seconds, 1),
+        peak_memory_bytes=peak,
+    )
 
 
 if __name__ == "__main__":
