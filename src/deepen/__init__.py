@@ -1,7 +1,7 @@
 """Deepen: labelled text and a pretrained model in, a model to ship out, and a word on how deep it understands.
 
-`train` climbs the ladder, `load` gives its model, `check` looks at data first, `report` writes the page. Importing
-deepen imports none of the heavy libraries; they come with the first call.
+`train` climbs the ladder, `load` gives its model, `check` looks at data first, `diagnose` asks how the model gets its
+score, `report` writes the page. Importing deepen imports none of the heavy libraries; they come with the first call.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepen.api import check, load, report, train
+    from deepen.api import check, diagnose, load, report, train
     from deepen.core.errors import DataError, DeepenError, ModelError, SettingError
     from deepen.core.run import Run
     from deepen.core.types import Finding, Prediction, Score
@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "train": "deepen.api",
     "check": "deepen.api",
+    "diagnose": "deepen.api",
     "load": "deepen.api",
     "report": "deepen.api",
     "Run": "deepen.core.run",
@@ -42,6 +43,7 @@ __all__ = [
     "Score",
     "SettingError",
     "check",
+    "diagnose",
     "load",
     "report",
     "train",

@@ -14,12 +14,14 @@ from typing import Any
 
 from deepen.core.arguments import as_path, as_text, as_words
 from deepen.core.errors import DataError, DeepenError, SettingError
-from deepen.core.files import read_json, write_text
+from deepen.core.files import read_json, write_json, write_text
 from deepen.core.lock import holding
 from deepen.core.run import Run, check_place, new_run, open_run
-from deepen.core.settings import override, shown
+from deepen.core.settings import override, parse, shown
+from deepen.core.types import Finding, to_json
 from deepen.data.columnar import is_dataset
 from deepen.data.memory import is_frame
+from deepen.ladder.case import open_case
 from deepen.ladder.climb import Events, climb
 from deepen.ladder.environment import write_environment
 from deepen.ladder.examine import examine
@@ -312,6 +314,47 @@ def _task_of(recipe: Recipe, sources: Sources) -> Task:
         return load_task(recipe.task or infer_task(recipe, sources)[0])
     except DataError:
         return load_task("classification")
+
+
+def diagnose(
+    run: str | Path | Run,
+    data: Any = None,
+    *,
+    questions: Sequence[str] | str | None = None,
+    columns: Mapping[str, str] | None = None,
+    settings: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> list[Finding]:
+    """Asks how a model gets its score: by shallow cues or by deep understanding.
+
+    Args:
+        run: A finished run or its folder.
+        data: Labelled rows to try the model on; None takes the test rows, or the validation rows if there are none.
+        questions: Names of questions; None asks all.
+        columns: Which columns of `data` are what, if not as in training.
+        settings: Words such as `surface_cues.max_cues=10`.
+        say: Called with lines for the user.
+
+    Returns:
+        The findings, which are in RUN/diagnosis.json too, and on the run's page.
+
+    Raises:
+        DataError: If there is no finished run, or the rows can't be read.
+        SettingError: If an argument or a setting is wrong.
+    """
+    from deepen.diagnosis import chosen_questions, settings_type
+    from deepen.diagnosis import diagnose as ask
+
+    tell = say or (lambda line: None)
+    names = chosen_questions(questions)
+    chosen = parse(settings_type(), override({}, as_words("settings", settings)), where="settings")
+    folder = run.folder if isinstance(run, Run) else as_path("run", run)
+    case = open_case(folder, data, columns=columns, max_rows=chosen.max_rows, say=tell)
+    findings = ask(case, names, chosen)
+    record = {"where": case.where, "n": len(case.rows), "findings": [to_json(finding) for finding in findings]}
+    write_json(folder / "diagnosis.json", record)
+    _write_page(Run(folder), tell)
+    return findings
 
 
 def bench(model: str | None = None, *, mean_tokens: int = 25) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deepen.cli import bench, check, evaluate, models, predict, report, schema, streams, train
+from deepen.cli import bench, check, diagnose, evaluate, models, predict, report, schema, streams, train
 from deepen.core.errors import DeepenError, SettingError, nearest, plain_words
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # its home moved between the versions of typer
@@ -19,7 +19,7 @@ deepen train reviews.csv; deepen predict runs/reviews-classification-1 --text 'g
 app = typer.Typer(
     name="deepen", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=_HELP
 )
-VERBS = {module.NAME: module for module in (train, evaluate, predict, check, report, bench, models, schema)}
+VERBS = {module.NAME: module for module in (train, evaluate, predict, check, diagnose, report, bench, models, schema)}
 for name, module in VERBS.items():
     app.command(name, help=module.HELP)(module.command)
 

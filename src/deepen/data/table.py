@@ -27,7 +27,7 @@ class Table:
     for each named input, and `target` if the source has one. `fingerprint` is equal for equal rows under equal
     settings, so it keys what is computed from them. `notes` are sentences for the user; `changed`
     counts what normalisation did. `faults` are the rows left out, by kind: how many, and file, line and message of the
-    first.
+    first. What is computed from a table that is not `kept`, since it is made for a moment, is not cached on disk.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Table:
     notes: tuple[str, ...] = ()
     changed: dict[str, int] = field(default_factory=dict)
     faults: dict[str, tuple[int, str, int, str]] = field(default_factory=dict)
+    kept: bool = True
 
     def __len__(self) -> int:
         """The number of rows, N."""

@@ -6,6 +6,7 @@ Shape legend: N rows, T tokens of all rows, M units of all rows, B rows of a pie
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,10 @@ def tokenise(table: Table, encode: Encode, *, key: tuple[Any, ...]) -> TokenTabl
         DataError: If a row has no token at all.
     """
     mark = fingerprint("tokens", 1, table.fingerprint, key)
+    if not table.kept:
+        with tempfile.TemporaryDirectory() as beside:
+            _write(table, encode, Path(beside))
+            return _read(Path(beside), mark, mapped=False)
     folder = cache_dir() / "tokens" / mark
     if not (folder / "done.json").is_file():
         with replacing(folder) as beside:
@@ -117,26 +122,29 @@ def _offsets(counts_N: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts_N)]).astype(np.int64)
 
 
-def _read(folder: Path, mark: str) -> TokenTable:
+def _read(folder: Path, mark: str, *, mapped: bool = True) -> TokenTable:
     done = json.loads((folder / "done.json").read_text())
-    flat = {
-        name: np.memmap(folder / f"{name}.bin", dtype=np.int32, mode="r")
-        if (folder / f"{name}.bin").is_file()
-        else None
-        for name in ("ids", "segments", "units")
-    }
-    optional = {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r") if (folder / f"{name}.npy").is_file() else None
-        for name in ("unit_offsets", "sequences", "sequence_offsets")
-    }
+
+    def flat_array(name: str) -> np.ndarray | None:
+        path = folder / f"{name}.bin"
+        if not path.is_file():
+            return None
+        return np.memmap(path, dtype=np.int32, mode="r") if mapped else np.fromfile(path, dtype=np.int32)
+
+    def array(name: str) -> np.ndarray:
+        return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r" if mapped else None))
+
+    flat = {name: flat_array(name) for name in ("ids", "segments", "units")}
+    names = ("unit_offsets", "sequences", "sequence_offsets")
+    optional = {name: array(name) if (folder / f"{name}.npy").is_file() else None for name in names}
     ids = flat["ids"]
     assert ids is not None  # noqa: S101 - done.json is written last
     assert len(ids) == done["tokens"]  # noqa: S101 - as above
     return TokenTable(
         fingerprint=mark,
         ids_T=ids,
-        offsets_N1=np.load(folder / "offsets.npy", mmap_mode="r"),
-        truncated_N=np.load(folder / "truncated.npy", mmap_mode="r"),
+        offsets_N1=array("offsets"),
+        truncated_N=array("truncated"),
         segments_T=flat["segments"],
         units_M=flat["units"],
         unit_offsets_N1=optional["unit_offsets"],

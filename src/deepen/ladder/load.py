@@ -99,6 +99,25 @@ class Model:
         Returns:
             The rows, the outputs and the seconds for one row.
         """
+        part = self.read(data, columns=columns, need_target=need_target)
+        began = time.perf_counter()
+        outputs = self.predictor.predict(part)
+        return part, outputs, (time.perf_counter() - began) / max(1, len(part))
+
+    def read(self, data: Any, *, columns: Mapping[str, str] | None = None, need_target: bool = False) -> Part:
+        """Reads rows as this model wants them.
+
+        Args:
+            data: Rows in any form.
+            columns: Which columns are what; None as in the training data.
+            need_target: Whether every row must have a target.
+
+        Returns:
+            The rows.
+
+        Raises:
+            DataError: If the data can't be read or lacks a column.
+        """
         chosen: Any = asked_columns(columns) if columns is not None else self._columns_for(data)
         table, _ = load_table(
             data,
@@ -113,9 +132,7 @@ class Model:
             self.say(f"{table.name}: {sum(count for count, *_ in table.faults.values()):,} bad rows are left out")
         if need_target:
             self.task.check(part, self.labels)
-        began = time.perf_counter()
-        outputs = self.predictor.predict(part)
-        return part, outputs, (time.perf_counter() - began) / max(1, len(part))
+        return part
 
     def _columns_for(self, data: Any) -> Columns | None:
         """A list of plain texts has no columns to look up."""
