@@ -41,6 +41,8 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     outputs = case.ladder
     names = list(outputs)[: list(outputs).index(case.rung) + 1]
     shallow = [name for name in names if name in _SHALLOW]
+    if len(names) > 1:  # what is right by saying the most frequent label every time was not understood
+        names = [name for name in names if name != "majority"]
     if not shallow:
         return [_not_applicable("the run has no rung on surface words: add `majority,lexical` to --rungs")]
     right_RN = np.stack([_right(outputs[name], case.targets) for name in names])
