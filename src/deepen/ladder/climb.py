@@ -167,7 +167,8 @@ def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) 
     began = time.monotonic()
     encoders = [standing for standing in state.standings if standing.encoder]
     try:
-        climbed = module.climb(work, settings, state.run.rung(encoders[-1].name) / "model" if encoders else None)
+        below = state.run.rung(encoders[-1].name) / "model" if encoders else None
+        climbed = module.climb(replace(work, reached=encoders[-1].score if encoders else None), settings, below)
         if not (module.ALWAYS or np.isfinite(climbed.validation.values_MC).all()):
             raise FloatingPointError("the training diverged: its outputs are no numbers")
     except (MemoryError, RuntimeError, ArithmeticError) as error:
