@@ -127,10 +127,23 @@ def to_json(record: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is right, as numbers: a label index for each of M units; -100 is not scored. Offsets as in `Outputs`."""
+    """What is right for M units, as numbers: the index of a label (-100 is not scored), or a score (NaN is not).
+
+    Offsets are as in `Outputs`.
+    """
 
     labels_M: np.ndarray
     offsets_N1: np.ndarray
+
+    @property
+    def are_scores(self) -> bool:
+        """Whether units have a score and not a label."""
+        return bool(self.labels_M.dtype.kind == "f")
+
+    @property
+    def scored_M(self) -> np.ndarray:
+        """Which units are scored."""
+        return ~np.isnan(self.labels_M) if self.are_scores else self.labels_M >= 0
 
     def __len__(self) -> int:
         """The number of examples, N."""

@@ -219,8 +219,9 @@ def _judge(state: _Climb, name: str, climbed: Climbed) -> dict[str, Any]:
     """Calibrates, scores, saves and, if it is the best so far, publishes a rung."""
     work, task = state.work, state.work.task
     targets = work.validation_targets
-    temperature = fit_temperature(climbed.validation.values_MC, targets.labels_M)
-    climbed.predictor.calibrate(temperature)
+    temperature = 1.0 if targets.are_scores else fit_temperature(climbed.validation.values_MC, targets.labels_M)
+    if temperature != 1.0:
+        climbed.predictor.calibrate(temperature)
     outputs = Outputs(climbed.validation.values_MC / temperature, climbed.validation.offsets_N1)
     scores = task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "bootstrap"))
     per_row = record.seconds_per_row(climbed.predictor, work.validation)

@@ -175,7 +175,7 @@ def load_model(
     kept = {"data": about.data.model_dump(exclude_unset=True)}
     reading = parse(_Reading, override(kept, list(settings)), where="settings")
     try:
-        task = load_task(about.task, about.task_settings)
+        task = load_task(about.task, about.task_settings).for_labels(about.labels)
         columns = columns_from_json(about.columns)
         names = LabelNames(**_tuples(about.label_names)) if about.label_names else None
         module = shelf()[about.rung]

@@ -121,6 +121,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     notes = list(table.notes)
     whole = table.all_rows()
     labels = task.labels(whole, data.max_labels)
+    task = task.for_labels(labels)
     held_source = sources.validation if sources.validation is not None else data.validation
     held = _other(held_source, task, data, columns, names, notes).all_rows() if held_source is not None else None
     test_source = sources.test if sources.test is not None else data.test
@@ -153,7 +154,7 @@ def _other(
 def _held_out(task: Task, splits: Splits, labels: tuple[str, ...], data: DataSection, seed: int) -> tuple[Part, Part]:
     whole = splits.train
     targets = task.targets(whole, labels)
-    one_each = len(targets.labels_M) == len(whole)
+    one_each = len(targets.labels_M) == len(whole) and not targets.are_scores
     train, validation = hold_out(
         whole,
         targets.labels_M if one_each else None,

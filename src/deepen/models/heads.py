@@ -13,7 +13,12 @@ from torch import Tensor, nn
 
 from deepen.models.split import Encoder, Layout, layout
 
-Pooling = Literal["mean", "cls", "units"]
+Pooling = Literal["mean", "cls", "units", "pair", "spans"]
+
+
+def width_of(pooling: Pooling, hidden_size: int) -> int:
+    """F: how many numbers a unit's vector has when states of D numbers are pooled so."""
+    return {"pair": 4, "spans": 2}.get(pooling, 1) * hidden_size
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,25 @@ def pool(hidden_TD: Tensor, where: Layout, units_M: Tensor | None, how: Pooling)
         hidden_TD: The last layer's output.
         where: The batch's layout.
         units_M: The token of each unit, for `units`.
-        how: `mean` over a sequence's tokens (special ones too), `cls` its first token, `units` the tokens named.
+        how: `mean` over a sequence's tokens (special ones too), `cls` its first token, `units` the tokens named;
+            `spans` the two tokens named in each row, joined; `pair` the means u and v of a row's two sequences, as u,
+            v, |u - v| and u * v.
 
     Returns:
-        features_MF, with F = D; M is B for `mean` and `cls`.
+        features_MF, with F = `width_of`; M is the number of rows but for `units`.
+
+    Source:
+        Conneau et al. 2017 (https://arxiv.org/abs/1705.02364) for `pair`; Baldini Soares et al. 2019
+        (https://arxiv.org/abs/1906.03158, entity start) for `spans`.
     """
-    if how == "units":
+    if how in ("units", "spans"):
         assert units_M is not None  # noqa: S101 - the task that pools by units makes them
-        return hidden_TD.index_select(0, units_M)
+        named_MD = hidden_TD.index_select(0, units_M)
+        return named_MD if how == "units" else named_MD.view(-1, 2 * hidden_TD.shape[1])
+    if how == "pair":
+        means_2D = pool(hidden_TD, where, None, "mean")
+        u_MD, v_MD = means_2D[0::2], means_2D[1::2]
+        return torch.cat([u_MD, v_MD, (u_MD - v_MD).abs(), u_MD * v_MD], dim=1)
     if how == "cls":
         return hidden_TD.index_select(0, torch.cumsum(where.lengths_B, 0) - where.lengths_B)
     if where.slots_T is None:

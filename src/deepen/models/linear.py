@@ -75,6 +75,30 @@ def solve_path(
             yield Solved(folded_CF, bias - folded_CF @ mean_F, strength)
 
 
+def ridge_path(features_MF: Tensor, scores_M: Tensor, *, strengths: Sequence[float]) -> Iterator[Solved]:
+    """Ridge regression for one regularisation strength after the other, in closed form.
+
+    Minimises the mean squared error plus |w|^2 / (C M) on standardised features and scores; the bias is free.
+
+    Args:
+        features_MF: Features of the scored units, float32.
+        scores_M: Their scores.
+        strengths: Values of C, from strong regularisation (small) to weak.
+
+    Yields:
+        One solution a strength, with C = 1 output.
+    """
+    mean_F, scale_F = features_MF.mean(0), features_MF.std(0, correction=0).clamp_min(1e-6)
+    standard_MF = ((features_MF - mean_F) / scale_F).double()
+    mean, size = scores_M.double().mean(), scores_M.double().std(correction=0).clamp_min(1e-12)
+    values, vectors_FF = torch.linalg.eigh(standard_MF.T @ standard_MF)
+    along_F = vectors_FF.T @ (standard_MF.T @ ((scores_M - mean) / size))
+    for strength in strengths:
+        weight_F = vectors_FF @ (along_F / (values.clamp_min(0) + 1 / strength))
+        folded_1F = (size * weight_F / scale_F).float()[None]
+        yield Solved(folded_1F, mean.float() - folded_1F @ mean_F, strength)
+
+
 def centroid_head(features_MF: Tensor, labels_M: Tensor, num_classes: int) -> Solved:
     """The head that picks the nearest class centroid by cosine: what the features know before any head is trained.
 

@@ -15,8 +15,9 @@ from torch import nn
 
 from deepen.core.errors import ModelError
 from deepen.core.files import read_json, write_json
-from deepen.models.heads import Network
+from deepen.models.heads import Network, width_of
 from deepen.models.load import load_encoder
+from deepen.models.split import Encoder
 
 _TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt"),
@@ -56,14 +57,29 @@ def save_network(
             shutil.copyfile(tokenizer_folder / name, folder / name)
     _copied_whole(folder / "tokenizer.json")
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
-    if network.pooling != "units":
+    if network.pooling in ("mean", "cls"):
         _save_head(network, folder)
+    elif network.pooling != "units":
+        _save_joint_head(network, folder)
 
 
-def _save_head(network: Network, folder: Path) -> None:
-    """The head as modules of sentence-transformers."""
-    width, num_outputs = network.head.in_features, network.head.out_features
-    modules = [("", "models.Transformer"), ("1_Pooling", "models.Pooling"), ("2_Dense", "models.Dense")]
+def _save_joint_head(network: Network, folder: Path) -> None:
+    """A head that no other tool's layout has a place for: its numbers in `head/`, beside a whole encoder.
+
+    The two texts of a pair are encoded apart, so the folder is a sentence encoder for sentence-transformers too.
+    """
+    (folder / "head").mkdir(exist_ok=True)
+    write_json(folder / "head" / "config.json", {"pooling": network.pooling, "width": network.head.in_features})
+    state = {key: value.detach().contiguous() for key, value in network.head.state_dict().items()}
+    save_file(state, folder / "head" / "model.safetensors")
+    if network.pooling == "pair":
+        _save_modules(folder, ["", "1_Pooling"], width=network.encoder.hidden_size, cls=False)
+
+
+def _save_modules(folder: Path, paths: list[str], *, width: int, cls: bool) -> None:
+    """What sentence-transformers reads first: which modules there are, and how hidden states are pooled."""
+    kinds = {"": "models.Transformer", "1_Pooling": "models.Pooling", "2_Dense": "models.Dense"}
+    modules = [(path, kinds[path]) for path in paths]
     write_json(
         folder / "modules.json",
         [
@@ -72,9 +88,15 @@ def _save_head(network: Network, folder: Path) -> None:
         ],
     )
     write_json(folder / "config_sentence_transformers.json", {"prompts": {}, "default_prompt_name": None})
-    pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": network.pooling == "mean"}
+    pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": not cls}
     (folder / "1_Pooling").mkdir(exist_ok=True)
-    write_json(folder / "1_Pooling" / "config.json", pooling | {"pooling_mode_cls_token": network.pooling == "cls"})
+    write_json(folder / "1_Pooling" / "config.json", pooling | {"pooling_mode_cls_token": cls})
+
+
+def _save_head(network: Network, folder: Path) -> None:
+    """The head as modules of sentence-transformers."""
+    width, num_outputs = network.head.in_features, network.head.out_features
+    _save_modules(folder, ["", "1_Pooling", "2_Dense"], width=width, cls=network.pooling == "cls")
     (folder / "2_Dense").mkdir(exist_ok=True)
     identity = "torch.nn.modules.linear.Identity"
     dense = {"in_features": width, "out_features": num_outputs, "bias": True, "activation_function": identity}
@@ -160,6 +182,8 @@ def load_network(folder: Path) -> Network:
     encoder = load_encoder(folder)
     if any(name.endswith("ForTokenClassification") for name in encoder.config.architectures or ()):
         return Network(encoder, _classifier(folder), "units").eval()
+    if (folder / "head" / "config.json").is_file():
+        return _load_joint(encoder, folder / "head")
     try:
         dense = read_json(folder / "2_Dense" / "config.json")
         first = bool(read_json(folder / "1_Pooling" / "config.json").get("pooling_mode_cls_token"))
@@ -169,6 +193,19 @@ def load_network(folder: Path) -> Network:
     except Exception as error:
         raise ModelError(f"{folder / '2_Dense'}: the head can't be read: {error}") from None
     return Network(encoder, head, "cls" if first else "mean").eval()
+
+
+def _load_joint(encoder: Encoder, folder: Path) -> Network:
+    try:
+        pooling = read_json(folder / "config.json")["pooling"]
+        state = load_file(folder / "model.safetensors")
+        head = nn.Linear(state["weight"].shape[1], state["weight"].shape[0])
+        head.load_state_dict(state)
+        if head.in_features != width_of(pooling, encoder.hidden_size):
+            raise ValueError(f"it is {head.in_features} numbers wide")
+    except Exception as error:
+        raise ModelError(f"{folder}: the head can't be read: {error}") from None
+    return Network(encoder, head, pooling).eval()
 
 
 def _classifier(folder: Path) -> nn.Linear:

@@ -46,6 +46,27 @@ class Tokenizer:
         truncated = np.fromiter((bool(item.overflowing) for item in encoded), dtype=bool, count=len(ids))
         return Sequences(flat, lengths, truncated)
 
+    def encode_pairs(self, first: Sequence[str], second: Sequence[str], *, max_tokens: int) -> Sequences:
+        """Two texts as one sequence, with the special tokens and segments that the model was made with.
+
+        Args:
+            first: B texts.
+            second: B texts.
+            max_tokens: The longest sequence; the longer of the two texts is cut first.
+
+        Returns:
+            The sequences, end to end.
+        """
+        self.backend.enable_truncation(max_tokens, strategy="longest_first")
+        encoded = self.backend.encode_batch(list(zip(first, second, strict=True)))
+        lengths = np.fromiter((len(item) for item in encoded), dtype=np.int64, count=len(encoded))
+        ids, types = (
+            np.concatenate([np.asarray(getattr(item, name), np.int32) for item in encoded])
+            for name in ("ids", "type_ids")
+        )
+        truncated = np.fromiter((bool(item.overflowing) for item in encoded), dtype=bool, count=len(encoded))
+        return Sequences(ids, lengths, truncated, segments_T=types)
+
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Reads tokenizer.json; a folder with only the slow form is converted once by transformers.

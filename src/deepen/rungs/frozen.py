@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from deepen.core.progress import progress
 from deepen.core.settings import Settings
-from deepen.core.types import Outputs
+from deepen.core.types import Outputs, Targets
 from deepen.data.batches import flat_positions
 from deepen.data.table import Part
 from deepen.models.heads import Network
-from deepen.models.linear import Solved, centroid_head, solve_path
+from deepen.models.linear import Solved, centroid_head, ridge_path, solve_path
 from deepen.training.cache import Frozen, frozen_pass
 from deepen.training.predictor import EncoderPredictor, load_predictor
 from deepen.training.task import Task
@@ -41,17 +41,16 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     train = frozen_pass(work, work.train.table, cut=cut)
     same = work.validation.table is work.train.table
     held = train if same else frozen_pass(work, work.validation.table, cut=cut)
-    features_MF, labels_M = _scored(train, work.train, work.train_targets.labels_M)
-    held_MF, held_labels_M = _scored(held, work.validation, work.validation_targets.labels_M)
-    best = _solve(work, settings, (features_MF, labels_M), (held_MF, held_labels_M))
-    before = centroid_head(features_MF, labels_M, work.num_outputs)
+    scored = _scored(train, work.train, work.train_targets)
+    best = _solve(work, settings, scored, _scored(held, work.validation, work.validation_targets))
+    before = None if work.train_targets.are_scores else centroid_head(*scored, work.num_outputs)
     predictor = _predictor(work, best)
     return Climbed(
         predictor=predictor,
         validation=_outputs(held, work.validation, best),
         num_trained_parameters=predictor.num_parameters,
         won={"strengths": (best.strength,)},
-        before=_outputs(held, work.validation, before),
+        before=None if before is None else _outputs(held, work.validation, before),
     )
 
 
@@ -60,11 +59,16 @@ def _solve(work: Work, settings: RungSettings, train: tuple[Tensor, Tensor], hel
     best: Solved | None = None
     best_loss, risen = float("inf"), 0
     strengths = sorted(settings.strengths)
-    path = solve_path(*train, work.num_outputs, strengths=strengths, max_iterations=settings.max_iterations)
+    scores = work.train_targets.are_scores
+    path = (
+        ridge_path(*train, strengths=strengths)
+        if scores
+        else solve_path(*train, work.num_outputs, strengths=strengths, max_iterations=settings.max_iterations)
+    )
     with progress("frozen: solving the head", len(strengths), unit="heads") as advance:
         for solved in path:
             logits_MC = torch.addmm(solved.bias_C, held[0], solved.weight_CF.T)
-            loss = float(nn.functional.cross_entropy(logits_MC, held[1]))
+            loss = float(work.task.losses(logits_MC, held[1]).mean())
             risen = risen + 1 if loss > best_loss else 0
             if loss < best_loss:
                 best, best_loss = Solved(solved.weight_CF.clone(), solved.bias_C.clone(), solved.strength), loss
@@ -84,12 +88,12 @@ def _features(frozen: Frozen, part: Part) -> Tensor:
     return torch.from_numpy(frozen.features_MF[flat_positions(frozen.unit_offsets(), part.rows_N)])
 
 
-def _scored(frozen: Frozen, part: Part, labels_M: np.ndarray) -> tuple[Tensor, Tensor]:
+def _scored(frozen: Frozen, part: Part, targets: Targets) -> tuple[Tensor, Tensor]:
     features_MF = _features(frozen, part)
-    scored = np.flatnonzero(labels_M >= 0)
-    if len(scored) < len(labels_M):
+    scored = np.flatnonzero(targets.scored_M)
+    if len(scored) < len(targets.labels_M):
         features_MF = features_MF[torch.from_numpy(scored)]
-    return features_MF, torch.from_numpy(labels_M[scored])
+    return features_MF, torch.from_numpy(targets.labels_M[scored])
 
 
 def _outputs(frozen: Frozen, part: Part, head: Solved) -> Outputs:
@@ -103,7 +107,7 @@ def _predictor(work: Work, head: Solved) -> EncoderPredictor:
     with torch.no_grad():
         linear.weight.copy_(head.weight_CF)
         linear.bias.copy_(head.bias_C)
-    network = Network(work.model.encoder(), linear, work.pooling).eval()  # type: ignore[arg-type]
+    network = Network(work.model.encoder(), linear, work.pooling).eval()
     size = head.weight_CF.numel() + head.bias_C.numel()
     return EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens, size)
 

@@ -1,4 +1,7 @@
-"""All layers, starting where `top_layers` ended: the deepest and dearest rung."""
+"""All layers, starting where `top_layers` ended: the deepest and dearest rung.
+
+A task with a deeper form of its rows, as two texts read together, takes it here and starts from the pretrained encoder.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from deepen.training.work import Climbed, Work
 
 ORDER = 40
 ALWAYS = False
+_FRESH_VISITS = 3
 
 
 class RungSettings(TrainedSettings):
@@ -33,15 +37,26 @@ class RungSettings(TrainedSettings):
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Trains every layer."""
-    frozen = work.rung_folder("frozen") / "model"
+    depth, frozen = work.model.num_layers, work.rung_folder("frozen") / "model"
+    if work.task.deep is not None:
+        fresh = _from_nothing(work, settings)
+        return climb_trained(work, name="full", depth=depth, settings=fresh, below=None, pooling=work.deep_pooling)
     if settings.start == "frozen" and frozen.is_dir():
         below = frozen
-    return climb_trained(work, name="full", depth=work.model.num_layers, settings=settings, below=below)
+    return climb_trained(work, name="full", depth=depth, settings=settings, below=below)
+
+
+def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
+    """A task whose deepest form is another starts from the pretrained encoder, which takes some visits more."""
+    if settings.num_epochs is not None:
+        return settings
+    return settings.model_copy(update={"num_epochs": max(_FRESH_VISITS, settings.visits(len(work.train)))})
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
-    return forecast_trained(work, depth=work.model.num_layers, settings=settings)
+    chosen = _from_nothing(work, settings) if work.task.deep is not None else settings
+    return forecast_trained(work, depth=work.model.num_layers, settings=chosen)
 
 
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:

@@ -8,21 +8,19 @@ Shape legend: N examples, M units (here M = N), C labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from deepen.core.types import Outputs, Score, Sequences, Targets
-from deepen.data.labels import check_labels, encode_labels
+from deepen.core.types import Sequences, Targets
+from deepen.data.labels import check_labels
 from deepen.data.load import Need
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
-from deepen.evaluation.calibration import softmax
-from deepen.evaluation.classification import accuracy_statistics, accuracy_value, classification_scores
-from deepen.models.surface import Frequencies, fit_lexical, load_frequencies, load_lexical
+from deepen.evaluation.classification import accuracy_value
+from deepen.models.surface import fit_lexical, load_lexical
 from deepen.models.tokenizer import Tokenizer
+from deepen.training import labelling
 from deepen.training.objectives import cross_entropy, margins
 from deepen.training.task import Claim, Shallow, Task
 
@@ -55,40 +53,11 @@ def _labels(part: Part, max_labels: Any) -> tuple[str, ...]:
     return check_labels(part, max_labels=max_labels)
 
 
-def _check(part: Part, labels: tuple[str, ...]) -> None:
-    encode_labels(part, labels)
-
-
-def _targets(part: Part, labels: tuple[str, ...]) -> Targets:
-    return Targets(encode_labels(part, labels), np.arange(len(part) + 1))
-
-
 def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
     def encode(columns: dict[str, list[Any]]) -> Sequences:
         return tokenizer.encode(columns["text"], max_tokens=max_tokens)
 
     return encode
-
-
-def _scores(outputs: Outputs, targets: Targets, labels: Sequence[str], seed: int) -> list[Score]:
-    return classification_scores(outputs.values_MC, targets.labels_M, labels, seed=seed)
-
-
-def _decode(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[dict[str, Any]]:
-    probs_NC = softmax(outputs.values_MC)
-    best_N = probs_NC.argmax(1)
-    return [
-        {
-            "output": labels[best],
-            "probabilities": {label: round(float(p), 6) for label, p in zip(labels, probs_C, strict=True)},
-        }
-        for best, probs_C in zip(best_N, probs_NC, strict=True)
-    ]
-
-
-def _fit_frequencies(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Frequencies:
-    counts_C = np.bincount(targets.labels_M, minlength=num_outputs)
-    return Frequencies(np.log((counts_C + 0.5) / (counts_C.sum() + 0.5 * num_outputs)), len)
 
 
 def _fit_lexical(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Any:
@@ -99,26 +68,22 @@ def _load_lexical(folder: Path) -> Any:
     return load_lexical(folder, _texts)
 
 
-def _load_frequencies(folder: Path) -> Frequencies:
-    return load_frequencies(folder, len)
-
-
 TASK = Task(
     name="classification",
     needs=NEEDS,
     recognise=lambda source: Claim(0.1, "the columns speak for no other"),
     pooling="mean",
     labels=_labels,
-    check=_check,
-    targets=_targets,
+    check=labelling.check,
+    targets=labelling.targets_of,
     encoder=_encoder,
     losses=cross_entropy,
     margins=margins,
     score_name="accuracy",
-    statistics=lambda outputs, targets: accuracy_statistics(outputs.values_MC, targets.labels_M),
+    statistics=labelling.statistics,
     value_of=accuracy_value,
-    scores=_scores,
-    decode=_decode,
-    baseline=Shallow(_fit_frequencies, _load_frequencies),
+    scores=labelling.scores,
+    decode=labelling.decode,
+    baseline=labelling.BASELINE,
     lexical=Shallow(_fit_lexical, _load_lexical),
 )

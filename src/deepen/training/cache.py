@@ -24,7 +24,7 @@ from deepen.core.progress import progress
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Table
 from deepen.data.tokens import TokenTable
-from deepen.models.heads import Inputs, Pooling, pool
+from deepen.models.heads import Inputs, Pooling, pool, width_of
 from deepen.models.split import Encoder, layout
 from deepen.training.work import Work
 
@@ -47,12 +47,26 @@ class Frozen:
     hidden_TD: np.ndarray | None
     seconds: float
     computed: bool
+    pooling: Pooling
 
     def unit_offsets(self) -> np.ndarray:
         """Where each row's units start, of length N + 1."""
-        if self.tokens.unit_offsets_N1 is not None:
-            return self.tokens.unit_offsets_N1
-        return np.arange(len(self.tokens.offsets_N1))
+        return decision_offsets(self.tokens, self.pooling)
+
+
+def decision_offsets(tokens: TokenTable, pooling: Pooling) -> np.ndarray:
+    """Where the units of each row start that get a decision.
+
+    Args:
+        tokens: A table's tokens.
+        pooling: How hidden states become features; only `units` makes more than one a row.
+
+    Returns:
+        Offsets of length N + 1.
+    """
+    if pooling == "units" and tokens.unit_offsets_N1 is not None:
+        return tokens.unit_offsets_N1
+    return np.arange(len(tokens.offsets_N1))
 
 
 def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
@@ -75,8 +89,9 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
     dtype = _dtype(work, tokens)
     mark = fingerprint("hidden", 2, tokens.fingerprint, work.model.fingerprint, work.pooling, cut, str(dtype))
     folder = cache_dir() / "hidden" / mark
-    num_units = len(tokens.units_M) if tokens.units_M is not None else len(table)
-    forms: _Forms = {"features.bin": (np.dtype(np.float32), (num_units, work.model.hidden_size))}
+    num_units = int(decision_offsets(tokens, work.pooling)[-1])
+    width = width_of(work.pooling, work.model.hidden_size)
+    forms: _Forms = {"features.bin": (np.dtype(np.float32), (num_units, width))}
     if cut is not None:
         forms["hidden.bin"] = (np.dtype(dtype), (len(tokens.ids_T), work.model.hidden_size))
     state = _state(folder, forms)
@@ -89,7 +104,9 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
             name: np.memmap(folder / name, kind, "r" if began_complete else "r+", shape=shape)
             for name, (kind, shape) in forms.items()
         }
-        found = Frozen(tokens, cut or 0, maps["features.bin"], maps.get("hidden.bin"), 0.0, not began_complete)
+        found = Frozen(
+            tokens, cut or 0, maps["features.bin"], maps.get("hidden.bin"), 0.0, not began_complete, work.pooling
+        )
         if not began_complete:
             state = _fill(work, tokens, found, folder, state)
     return replace(found, seconds=float(state["seconds"]))
@@ -145,7 +162,7 @@ def _fill(work: Work, tokens: TokenTable, out: Frozen, folder: Path, state: dict
     with progress(title, sum(len(rows) for rows in batches)) as advance, torch.inference_mode():
         advance(sum(len(rows) for rows in batches[:first]))
         for index in range(first, len(batches)):
-            _one(encoder, out, batches[index], work.pooling)
+            _one(encoder, out, batches[index])
             advance(len(batches[index]))
             now = time.monotonic()
             if now - saved > _SAVE_SECONDS:
@@ -164,7 +181,7 @@ def _flush(out: Frozen) -> None:
             array.flush()
 
 
-def _one(encoder: Encoder, out: Frozen, rows: np.ndarray, pooling: str) -> None:
+def _one(encoder: Encoder, out: Frozen, rows: np.ndarray) -> None:
     inputs = batch_inputs(out.tokens, rows).to(next(encoder.parameters()).device)
     where = layout(inputs.lengths_B)
     assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
@@ -173,8 +190,7 @@ def _one(encoder: Encoder, out: Frozen, rows: np.ndarray, pooling: str) -> None:
         hidden_TD = encoder.run(hidden_TD, where, 0, out.cut)
         out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)] = hidden_TD.cpu().numpy()
     hidden_TD = encoder.run(hidden_TD, where, out.cut if out.hidden_TD is not None else 0, encoder.num_layers)
-    how: Pooling = pooling  # type: ignore[assignment]
-    features = pool(hidden_TD, where, inputs.units_M, how).cpu().numpy()
+    features = pool(hidden_TD, where, inputs.units_M, out.pooling).cpu().numpy()
     out.features_MF[flat_positions(out.unit_offsets(), rows)] = features
 
 

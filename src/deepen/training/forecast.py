@@ -30,7 +30,8 @@ def forecast_trained(work: Work, *, depth: int, settings: TrainedSettings) -> fl
     Returns:
         Seconds.
     """
-    tokens = work.tokens(work.train.table)
+    deep = depth == work.model.num_layers
+    tokens = work.tokens(work.train.table, work.deep_pooling if deep else None)
     lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
     visits, train_tokens = settings.visits(len(lengths_N)), float(lengths_N.sum())
     share = depth / work.model.num_layers

@@ -38,3 +38,29 @@ def margins(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
     right_M = probs_MC.gather(1, labels_M.clamp_min(0)[:, None])[:, 0]
     others_MC = probs_MC.scatter(1, labels_M.clamp_min(0)[:, None], -1.0)
     return right_M - others_MC.max(-1).values
+
+
+def squared_error(logits_MC: Tensor, scores_M: Tensor) -> Tensor:
+    """Half the squared error of each unit's score.
+
+    Args:
+        logits_MC: One output a unit: the score that is said.
+        scores_M: The right score; NaN is not scored.
+
+    Returns:
+        losses_M; 0 where nothing is scored.
+    """
+    return 0.5 * (logits_MC[:, 0] - scores_M).nan_to_num(0.0).square()
+
+
+def nearness(logits_MC: Tensor, scores_M: Tensor) -> Tensor:
+    """How near a score is: 1 at the right one, falling with the distance and never below -1.
+
+    Args:
+        logits_MC: One output a unit: the score that is said.
+        scores_M: The right score, standardised.
+
+    Returns:
+        margins_M in [-1, 1].
+    """
+    return 1 - (logits_MC[:, 0] - scores_M).abs().nan_to_num(0.0).clamp_max(2.0)

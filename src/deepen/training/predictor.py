@@ -12,12 +12,13 @@ from deepen.core.progress import progress
 from deepen.core.types import Outputs
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
-from deepen.data.tokens import TokenTable, tokenise
+from deepen.data.tokens import TokenTable
 from deepen.models.heads import Network
 from deepen.models.save import load_network, save_network
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
-from deepen.training.cache import Frozen, batch_inputs
+from deepen.training.cache import Frozen, batch_inputs, decision_offsets
 from deepen.training.task import Task
+from deepen.training.work import form_tokens
 
 _BATCH_TOKENS = 2048
 
@@ -35,8 +36,7 @@ class EncoderPredictor:
 
     def tokens(self, table: Table) -> TokenTable:
         """The tokens that the network reads of a table, made once."""
-        key = (self.tokenizer.fingerprint, self.max_tokens, self.task.name)
-        return tokenise(table, self.task.encoder(self.tokenizer, self.max_tokens), key=key)
+        return form_tokens(self.task, table, self.tokenizer, self.max_tokens, self.network.pooling)
 
     def predict(self, part: Part, frozen: Frozen | None = None) -> Outputs:
         """The logits of a part's units.
@@ -50,9 +50,7 @@ class EncoderPredictor:
         """
         self.network.eval()
         tokens = frozen.tokens if frozen is not None else self.tokens(part.table)
-        all_offsets = (
-            tokens.unit_offsets_N1 if tokens.unit_offsets_N1 is not None else np.arange(len(tokens.offsets_N1))
-        )
+        all_offsets = decision_offsets(tokens, self.network.pooling)
         counts = np.asarray(all_offsets[part.rows_N + 1]) - np.asarray(all_offsets[part.rows_N])
         offsets = np.concatenate([[0], np.cumsum(counts)])
         values = np.empty((int(offsets[-1]), self.network.head.out_features), np.float32)

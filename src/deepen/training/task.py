@@ -18,6 +18,7 @@ from deepen.data.load import Need
 from deepen.data.sources import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
+from deepen.models.heads import Pooling
 
 
 class Predictor(Protocol):
@@ -46,6 +47,14 @@ class Shallow:
 
     fit: Callable[[Part, Targets, int, Any, int], Predictor]
     load: Callable[[Path], Predictor]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way for rows to go into an encoder: `encoder` as in `Task`, and how hidden states become features."""
+
+    encoder: Callable[[Any, int], Encode]
+    pooling: Pooling
 
 
 @dataclass(frozen=True)
@@ -79,12 +88,14 @@ class Task:
         baseline: The rung `majority`.
         lexical: The rung `lexical`.
         settings: What was chosen about it, if anything can be; its file then has `TaskSettings` and `configured`.
+        deep: A dearer form of the rows for the rung `full`, which then starts from the pretrained encoder.
+        adapted: The task for a label table, where that decides what is to be learned: a label, or a score.
     """
 
     name: str
     needs: tuple[Need, ...]
     recognise: Callable[[Source], Claim | None]
-    pooling: str
+    pooling: Pooling
     labels: Callable[[Part, Any], tuple[str, ...]]
     check: Callable[[Part, tuple[str, ...]], None]
     targets: Callable[[Part, tuple[str, ...]], Targets]
@@ -99,6 +110,16 @@ class Task:
     baseline: Shallow
     lexical: Shallow
     settings: Settings | None = None
+    deep: Form | None = None
+    adapted: Callable[[tuple[str, ...]], Task] | None = None
+
+    def for_labels(self, labels: tuple[str, ...]) -> Task:
+        """The task as these labels need it."""
+        return self.adapted(labels) if self.adapted is not None else self
+
+    def encoder_of(self, pooling: str) -> Callable[[Any, int], Encode]:
+        """The form whose hidden states are pooled so."""
+        return self.deep.encoder if self.deep is not None and pooling != self.pooling else self.encoder
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -20,12 +20,13 @@ from deepen.core.seed import derive
 from deepen.core.types import LossSum, Outputs
 from deepen.data.batches import flat_positions, shuffled_batches
 from deepen.data.tokens import TokenTable
-from deepen.models.heads import Inputs, Network
+from deepen.models.heads import Inputs, Network, Pooling, width_of
 from deepen.models.save import load_network
 from deepen.training.cache import Frozen, batch_inputs, frozen_pass
 from deepen.training.loop import ENOUGH, Backward, Plan, Progress, fit
 from deepen.training.optimizer import OptimizerSettings, parameter_groups
 from deepen.training.predictor import EncoderPredictor
+from deepen.training.scale import Scale, scale_of
 from deepen.training.work import Climbed, Dynamics, Work
 from deepen.tuning import full
 
@@ -101,7 +102,15 @@ class _Batch:
     labels_M: torch.Tensor
 
 
-def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSettings, below: Path | None) -> Climbed:
+def climb_trained(
+    work: Work,
+    *,
+    name: str,
+    depth: int,
+    settings: TrainedSettings,
+    below: Path | None,
+    pooling: Pooling | None = None,
+) -> Climbed:
     """Trains the top `depth` layers, starting from the model of the rung below.
 
     Args:
@@ -110,22 +119,25 @@ def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSetting
         depth: How many layers from the top learn.
         settings: Steps, rates and stopping.
         below: The model folder to start from; None starts from the pretrained encoder with a head of zeros.
+        pooling: The form of the rows for a fresh start; None is the first.
 
     Returns:
         The trained rung; on the way it leaves checkpoints and goes on from one if there is one.
     """
     from accelerate import Accelerator
 
-    network = load_network(below) if below else _fresh(work)
+    network = load_network(below) if below else _fresh(work, pooling or work.pooling)
     first = network.encoder.num_layers - depth
     full.attach(network.encoder, first, embeddings=settings.embeddings)
     network.encoder.dropout = settings.dropout
     frozen = frozen_pass(work, work.train.table, cut=first) if first > 0 else None
-    tokens = frozen.tokens if frozen else work.tokens(work.train.table)
+    tokens = frozen.tokens if frozen else work.tokens(work.train.table, network.pooling)
     same = work.validation.table is work.train.table
     held = frozen if same else (frozen_pass(work, work.validation.table, cut=first) if first > 0 else None)
     predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
-    feed = _Feed(work, tokens, frozen, settings)
+    scale = scale_of(work.train_targets)
+    scale.enter(network.head)
+    feed = _Feed(work, tokens, frozen, settings, scale)
     _flatten_head(network, feed, settings.head_reach)
     accelerator = Accelerator()
     network.to(accelerator.device)
@@ -139,10 +151,11 @@ def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSetting
         groups = parameter_groups(network, _depths(network), settings, network.head)
         now = fit(network, groups, plan, settings, accelerator)
     network.cpu().eval()
+    scale.leave(network.head)
     predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     return Climbed(
         predictor=predictor,
-        validation=best.outputs or predictor.predict(work.validation, held),
+        validation=scale.whole(best.outputs) if best.outputs else predictor.predict(work.validation, held),
         num_trained_parameters=predictor.num_parameters,
         ran={"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {},
         won={
@@ -158,12 +171,12 @@ def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSetting
     )
 
 
-def _fresh(work: Work) -> Network:
+def _fresh(work: Work, pooling: Pooling) -> Network:
     encoder = work.model.encoder()
-    head = nn.Linear(encoder.hidden_size, work.num_outputs)
+    head = nn.Linear(width_of(pooling, encoder.hidden_size), work.num_outputs)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
-    return Network(encoder, head, work.pooling)  # type: ignore[arg-type]
+    return Network(encoder, head, pooling)
 
 
 def _flatten_head(network: Network, feed: _Feed, reach: float) -> None:
@@ -203,10 +216,14 @@ def _depths(network: Network) -> dict[int, int]:
 class _Feed:
     """The training rows as micro-batches, from token ids or from cached hidden states."""
 
-    def __init__(self, work: Work, tokens: TokenTable, frozen: Frozen | None, settings: TrainedSettings) -> None:
+    def __init__(
+        self, work: Work, tokens: TokenTable, frozen: Frozen | None, settings: TrainedSettings, scale: Scale
+    ) -> None:
         self.work, self.tokens, self.frozen, self.settings = work, tokens, frozen, settings
         self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
         self.targets = work.train_targets
+        self.scored_M = self.targets.scored_M
+        self.labels_M = scale.standard(self.targets.labels_M)
         self.batch_tokens = settings.step_tokens(self.lengths_N)
         self.num_visits = settings.visits(len(self.lengths_N))
         self.num_epochs = self.num_visits * settings.most_rounds(len(self.lengths_N))
@@ -224,10 +241,10 @@ class _Feed:
 
     def count(self, places: np.ndarray) -> int:
         """Units that are scored."""
-        return int((self._labels(places) >= 0).sum())
+        return int(self.scored_M[flat_positions(self.targets.offsets_N1, places)].sum())
 
     def _labels(self, places: np.ndarray) -> np.ndarray:
-        return self.targets.labels_M[flat_positions(self.targets.offsets_N1, places)]
+        return self.labels_M[flat_positions(self.targets.offsets_N1, places)]
 
     def get(self, places: np.ndarray) -> _Batch:
         """The micro-batch itself."""
@@ -246,7 +263,7 @@ def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, 
         logits_MC = network(batch.inputs.to(device))
         losses_M = work.task.losses(logits_MC, labels_M)
         objective_M = losses_M
-        if settings.label_smoothing:
+        if settings.label_smoothing and logits_MC.shape[1] > 1:
             spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
             objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
         backward(objective_M.sum())
@@ -256,7 +273,7 @@ def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, 
             dynamics.losses_EN[epoch, places] = _by_example(losses_M.float().cpu().numpy(), counts)
             margins_M = work.task.margins(logits_MC.float(), labels_M).cpu().numpy()
             dynamics.margins_EN[epoch, places] = _by_example(margins_M, counts)
-        return {"loss": LossSum(losses_M.detach().sum(), float((labels_M >= 0).sum()))}
+        return {"loss": LossSum(losses_M.detach().sum(), float(feed.count(places)))}
 
     def batches(epoch: int) -> list[list[np.ndarray]]:
         current["epoch"] = epoch

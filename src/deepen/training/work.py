@@ -15,7 +15,9 @@ from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable, tokenise
+from deepen.models.heads import Pooling
 from deepen.models.load import Pretrained
+from deepen.models.tokenizer import Tokenizer
 from deepen.training.task import Predictor, Task
 
 
@@ -30,6 +32,25 @@ class ModelSettings(Settings):
     """How token vectors become one; None takes the task's own. Mean is better frozen (banking77 0.924 to 0.919)."""
     cache_dtype: Literal["auto", "float32", "float16"] = "auto"
     """How hidden states are kept; auto is float32 up to 4 GB of them, then float16."""
+
+
+def form_tokens(task: Task, table: Table, tokenizer: Tokenizer, max_tokens: int, pooling: Pooling) -> TokenTable:
+    """The tokens of a table in the form of a task that is pooled so, made once.
+
+    Args:
+        task: The task.
+        table: The rows.
+        tokenizer: Text to tokens.
+        max_tokens: The longest sequence.
+        pooling: What a network does with them.
+
+    Returns:
+        The tokens.
+    """
+    encoder = task.encoder_of(pooling)
+    second = ("deep",) if encoder is not task.encoder else ()
+    key = (tokenizer.fingerprint, max_tokens, task.name, *second)
+    return tokenise(table, encoder(tokenizer, max_tokens), key=key)
 
 
 @dataclass(frozen=True)
@@ -63,10 +84,17 @@ class Work:
         return min(self.model_settings.max_tokens or 512, self.model.tokenizer.max_tokens)
 
     @property
-    def pooling(self) -> str:
+    def pooling(self) -> Pooling:
         """How hidden states become features."""
-        own = self.task.pooling
-        return own if own == "units" else self.model_settings.pooling or own
+        return self._pooled(self.task.pooling)
+
+    @property
+    def deep_pooling(self) -> Pooling:
+        """How hidden states become features in the rung `full`."""
+        return self._pooled(self.task.deep.pooling) if self.task.deep is not None else self.pooling
+
+    def _pooled(self, own: Pooling) -> Pooling:
+        return own if own in ("units", "pair", "spans") else self.model_settings.pooling or own
 
     @cached_property
     def train_targets(self) -> Targets:
@@ -78,10 +106,9 @@ class Work:
         """What is right for the validation rows."""
         return self.task.targets(self.validation, self.labels)
 
-    def tokens(self, table: Table) -> TokenTable:
-        """The tokens of a table, made once."""
-        key = (self.model.tokenizer.fingerprint, self.max_tokens, self.task.name)
-        return tokenise(table, self.task.encoder(self.model.tokenizer, self.max_tokens), key=key)
+    def tokens(self, table: Table, pooling: Pooling | None = None) -> TokenTable:
+        """The tokens of a table, made once, in the form that is pooled so; None is the first form."""
+        return form_tokens(self.task, table, self.model.tokenizer, self.max_tokens, pooling or self.pooling)
 
     def rung_folder(self, name: str) -> Path:
         """Where a rung keeps its files."""

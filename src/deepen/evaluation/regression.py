@@ -1,0 +1,71 @@
+"""Scores of scores: how well predicted numbers go with the right ones.
+
+Shape legend: N examples, K sums, B resamples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepen.core.types import Score
+from deepen.evaluation.statistics import percentile_interval, resample
+
+_REPEATS = 1000
+
+
+def pearson_statistics(said_N: np.ndarray, right_N: np.ndarray) -> np.ndarray:
+    """What Pearson's correlation and the mean absolute error are computed from.
+
+    Args:
+        said_N: Predicted scores.
+        right_N: The right scores.
+
+    Returns:
+        sums_NK: 1, x, y, x^2, y^2, xy and |x - y|, with x and y centred on all examples, so that squares stay small.
+    """
+    x_N = said_N.astype(np.float64) - float(np.mean(right_N))
+    y_N = right_N.astype(np.float64) - float(np.mean(right_N))
+    return np.stack([np.ones(len(x_N)), x_N, y_N, x_N**2, y_N**2, x_N * y_N, np.abs(x_N - y_N)], axis=1)
+
+
+def pearson(sums_BK: np.ndarray) -> np.ndarray:
+    """Pearson's correlation from summed statistics; 0 where one side does not vary."""
+    n, x, y, xx, yy, xy = sums_BK[:, :6].T
+    spread = np.sqrt(np.maximum(n * xx - x**2, 0) * np.maximum(n * yy - y**2, 0))
+    return np.divide(n * xy - x * y, spread, out=np.zeros(len(n)), where=spread > 1e-9 * np.maximum(n, 1))
+
+
+def mean_error(sums_BK: np.ndarray) -> np.ndarray:
+    """The mean absolute error from summed statistics."""
+    return np.asarray(sums_BK[:, 6] / sums_BK[:, 0])
+
+
+def regression_scores(said_N: np.ndarray, right_N: np.ndarray, *, seed: int) -> list[Score]:
+    """Pearson's and Spearman's correlation and the mean absolute error, with 95 % intervals.
+
+    Args:
+        said_N: Predicted scores.
+        right_N: The right scores.
+        seed: For the resamples.
+
+    Returns:
+        The scores. Spearman's interval resamples the ranks of all examples, which are not ranked anew.
+
+    Source:
+        Spearman 1904, https://doi.org/10.2307/1412159
+    """
+    from scipy.stats import rankdata
+
+    stats_NK = pearson_statistics(said_N, right_N)
+    ranks_NK = pearson_statistics(rankdata(said_N), rankdata(right_N))
+    found = []
+    for name, sums_NK, value_of, better in (
+        ("pearson", stats_NK, pearson, True),
+        ("spearman", ranks_NK, pearson, True),
+        ("mae", stats_NK, mean_error, False),
+    ):
+        value = float(value_of(sums_NK.sum(0, keepdims=True))[0])
+        interval = percentile_interval(value, value_of(resample(sums_NK, seed=seed, repeats=_REPEATS)))
+        unit = "fraction" if better else "points of the score"
+        found.append(Score(name, value, len(said_N), interval.low, interval.high, unit=unit, higher_is_better=better))
+    return found

@@ -1,0 +1,131 @@
+"""Matching: two texts, and how they belong together: a label (same or not, entailment) or a score (how alike).
+
+A row looks like `{"sentence1": "A man plays.", "sentence2": "Someone plays.", "label": "1"}`. The cheap form encodes
+each text by itself and compares the two vectors (`frozen`, `top_layers`); the deep one reads both together (`full`).
+
+Shape legend: N examples, M units (here M = N), C labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from deepen.core.settings import Settings
+from deepen.core.types import Sequences, Targets
+from deepen.data.columns import plain_name
+from deepen.data.labels import check_labels
+from deepen.data.load import Need
+from deepen.data.scores import looks_like_scores
+from deepen.data.sources import Source
+from deepen.data.table import Part
+from deepen.data.tokens import Encode
+from deepen.evaluation.classification import accuracy_value
+from deepen.models.surface_pairs import PairSurface, fit_pairs, load_pairs
+from deepen.models.tokenizer import Tokenizer
+from deepen.training import labelling
+from deepen.training.objectives import cross_entropy, margins
+from deepen.training.scoring import LABELS, with_scores
+from deepen.training.task import Claim, Form, Shallow, Task
+
+_FIRST = (
+    "sentence1 sentence_a text_a texta question1 premise string1 1_string s1 text1 query_a source 句子1 文本1".split()
+)
+_SECOND = (
+    "sentence2 sentence_b text_b textb question2 hypothesis string2 2_string s2 text2 query_b target_text 句子2 文本2"
+).split()
+_LABELS = (
+    "label",
+    "gold_label",
+    "quality",
+    "is_duplicate",
+    "entailment_judgment",
+    "relatedness_score",
+    "similarity",
+    "score",
+    "标签",
+)
+NEEDS = (
+    Need("sentence1", "text", tuple(_FIRST)),
+    Need("sentence2", "text", tuple(_SECOND)),
+    Need("label", "category", _LABELS),
+)
+
+
+class TaskSettings(Settings):
+    """What is learned about a pair, and how."""
+
+    target: Literal["auto", "label", "score"] = "auto"
+    """`score` learns a number, `label` a class; `auto` takes a score where labels are many numbers, some not whole."""
+    together: bool = True
+    """Whether the rung `full` reads both texts as one sequence. It is better at fine differences; apart, each text is
+    encoded once however many it is compared with."""
+
+
+def _recognise(source: Source) -> Claim | None:
+    names = {plain_name(name): name for name in source.names or ()}
+    first = next((names[name] for name in _FIRST if name in names), None)
+    second = next((names[name] for name in _SECOND if name in names), None)
+    return Claim(0.5, f"columns {first} and {second} hold two texts") if first and second else None
+
+
+def _pairs(part: Part) -> tuple[list[str], list[str]]:
+    return list(part.values("sentence1")), list(part.values("sentence2"))
+
+
+def _apart(tokenizer: Tokenizer, max_tokens: int) -> Encode:
+    def encode(columns: dict[str, list[Any]]) -> Sequences:
+        first, second = columns["sentence1"], columns["sentence2"]
+        turns = [text for pair in zip(first, second, strict=True) for text in pair]
+        found = tokenizer.encode(turns, max_tokens=max_tokens)
+        two = np.full(len(first), 2)
+        return Sequences(found.ids_T, found.lengths_B, found.truncated_B.reshape(-1, 2).any(1), sequence_counts_B=two)
+
+    return encode
+
+
+def _together(tokenizer: Tokenizer, max_tokens: int) -> Encode:
+    def encode(columns: dict[str, list[Any]]) -> Sequences:
+        return tokenizer.encode_pairs(columns["sentence1"], columns["sentence2"], max_tokens=max_tokens)
+
+    return encode
+
+
+def _fit_surface(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> PairSurface:
+    return fit_pairs(_pairs, part, targets.labels_M, num_outputs, settings, seed)
+
+
+def configured(settings: TaskSettings) -> Task:
+    """The task with these settings."""
+
+    def labels_of(part: Part, max_labels: Any) -> tuple[str, ...]:
+        scores = looks_like_scores(part) if settings.target == "auto" else settings.target == "score"
+        return LABELS if scores else check_labels(part, max_labels=max_labels)
+
+    task = Task(
+        name="matching",
+        needs=NEEDS,
+        recognise=_recognise,
+        pooling="pair",
+        labels=labels_of,
+        check=labelling.check,
+        targets=labelling.targets_of,
+        encoder=_apart,
+        losses=cross_entropy,
+        margins=margins,
+        score_name="accuracy",
+        statistics=labelling.statistics,
+        value_of=accuracy_value,
+        scores=labelling.scores,
+        decode=labelling.decode,
+        baseline=labelling.BASELINE,
+        lexical=Shallow(_fit_surface, lambda folder: load_pairs(folder, _pairs)),
+        settings=settings,
+        deep=Form(_together, "mean") if settings.together else None,
+    )
+    return replace(task, adapted=lambda labels: with_scores(task) if labels == LABELS else task)
+
+
+TASK = configured(TaskSettings())

@@ -1,0 +1,61 @@
+"""What tasks share in which a whole row gets one label.
+
+Shape legend: N examples, M units (here M = N), C labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deepen.core.types import Outputs, Score, Targets
+from deepen.data.labels import encode_labels
+from deepen.data.table import Part
+from deepen.evaluation.calibration import softmax
+from deepen.evaluation.classification import accuracy_statistics, classification_scores
+from deepen.models.surface import Frequencies, load_frequencies
+from deepen.training.task import Shallow
+
+
+def targets_of(part: Part, labels: tuple[str, ...]) -> Targets:
+    """Rows to label indices."""
+    return Targets(encode_labels(part, labels), np.arange(len(part) + 1))
+
+
+def check(part: Part, labels: tuple[str, ...]) -> None:
+    """Raises DataError if a row's label is not in the table."""
+    encode_labels(part, labels)
+
+
+def statistics(outputs: Outputs, targets: Targets) -> np.ndarray:
+    """Right answers and examples, sums_NK."""
+    return accuracy_statistics(outputs.values_MC, targets.labels_M)
+
+
+def scores(outputs: Outputs, targets: Targets, labels: Sequence[str], seed: int) -> list[Score]:
+    """Every score of a classifier."""
+    return classification_scores(outputs.values_MC, targets.labels_M, labels, seed=seed)
+
+
+def decode(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """The most probable label of each row, and the probabilities of all."""
+    probs_NC = softmax(outputs.values_MC)
+    best_N = probs_NC.argmax(1)
+    return [
+        {
+            "output": labels[best],
+            "probabilities": {label: round(float(p), 6) for label, p in zip(labels, probs_C, strict=True)},
+        }
+        for best, probs_C in zip(best_N, probs_NC, strict=True)
+    ]
+
+
+def _fit_frequencies(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Frequencies:
+    counts_C = np.bincount(targets.labels_M, minlength=num_outputs)
+    return Frequencies(np.log((counts_C + 0.5) / (counts_C.sum() + 0.5 * num_outputs)), len)
+
+
+BASELINE = Shallow(_fit_frequencies, lambda folder: load_frequencies(folder, len))
+"""The rung `majority`."""

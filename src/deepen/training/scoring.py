@@ -1,0 +1,93 @@
+"""A task whose rows have a score in place of a label: one output, learned by its squared error.
+
+Shape legend: N examples, M units (here M = N), C outputs (here 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from deepen.core.errors import ModelError
+from deepen.core.types import Outputs, Score, Targets
+from deepen.data.scores import read_scores
+from deepen.data.table import Part
+from deepen.evaluation.regression import pearson, pearson_statistics, regression_scores
+from deepen.training.objectives import nearness, squared_error
+from deepen.training.task import Shallow, Task
+
+LABELS = ("score",)
+"""The label table of such a task."""
+
+
+@dataclass
+class Mean:
+    """Says the mean of the training scores, whatever the row."""
+
+    mean: float
+    num_parameters: int = 1
+
+    def predict(self, part: Part) -> Outputs:
+        """The same score for every row."""
+        return Outputs(np.full((len(part), 1), self.mean, np.float32), np.arange(len(part) + 1))
+
+    def calibrate(self, temperature: float) -> None:
+        """A score has no temperature."""
+
+    def save(self, folder: Path) -> None:
+        """Writes the mean as safetensors."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({"mean": np.array([self.mean], np.float32)}, folder / "model.safetensors")
+
+
+def _fit_mean(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Mean:
+    return Mean(float(targets.labels_M.mean()))
+
+
+def _load_mean(folder: Path) -> Mean:
+    try:
+        return Mean(float(load_file(folder / "model.safetensors")["mean"][0]))
+    except Exception as error:
+        raise ModelError(f"{folder / 'model.safetensors'} can't be read: {error}") from None
+
+
+def _targets(part: Part, labels: tuple[str, ...]) -> Targets:
+    return Targets(read_scores(part), np.arange(len(part) + 1))
+
+
+def _check(part: Part, labels: tuple[str, ...]) -> None:
+    read_scores(part)
+
+
+def _scores(outputs: Outputs, targets: Targets, labels: Sequence[str], seed: int) -> list[Score]:
+    return regression_scores(outputs.values_MC[:, 0], targets.labels_M, seed=seed)
+
+
+def with_scores(task: Task) -> Task:
+    """The same task, learning a score: Pearson's correlation decides.
+
+    Args:
+        task: A task with one unit a row, whose lexical model fits scores when there is one output.
+
+    Returns:
+        The task.
+    """
+    return replace(
+        task,
+        labels=lambda part, max_labels: LABELS,
+        check=_check,
+        targets=_targets,
+        losses=squared_error,
+        margins=nearness,
+        score_name="pearson",
+        statistics=lambda outputs, targets: pearson_statistics(outputs.values_MC[:, 0], targets.labels_M),
+        value_of=pearson,
+        scores=_scores,
+        decode=lambda outputs, part, labels: [{"output": round(float(v), 6)} for v in outputs.values_MC[:, 0]],
+        baseline=Shallow(_fit_mean, _load_mean),
+    )
