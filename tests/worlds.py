@@ -31,4 +31,26 @@ def _tagging(num_rows: int) -> list[dict[str, Any]]:
     return rows
 
 
-WORLDS = {"classification": _classification, "tagging": _tagging}
+def _matching(num_rows: int) -> list[dict[str, Any]]:
+    chance = random.Random(0)
+    rows = []
+    for number in range(num_rows):
+        first = chance.choices("the a film phone room was looks very today".split(), k=chance.randint(3, 8))
+        same = number % 2 == 0
+        second = chance.sample(first, len(first)) if same else chance.choices("seat desk cable music box".split(), k=5)
+        rows.append({"sentence1": " ".join(first), "sentence2": " ".join(second), "label": "same" if same else "other"})
+    return rows
+
+
+def _relation(num_rows: int) -> list[dict[str, Any]]:
+    chance = random.Random(0)
+    rows = []
+    for number in range(num_rows):
+        one, two = chance.sample("film phone room screen battery camera".split(), 2)
+        label, verb = (("Cause-Effect(e1,e2)", "made"), ("Cause-Effect(e2,e1)", "with"), ("Other", "and"))[number % 3]
+        rest = " ".join(chance.choices("the a today again here there".split(), k=chance.randint(1, 4)))
+        rows.append({"text": f"the <e1>{one}</e1> {verb} the <e2>{two}</e2> {rest}", "label": label})
+    return rows
+
+
+WORLDS = {"classification": _classification, "tagging": _tagging, "matching": _matching, "relation": _relation}

@@ -14,6 +14,7 @@ from deepen.data.delimited import guess_dialect, open_delimited
 from deepen.data.folders import Layout, folder_layout, inside, open_labelled_files
 from deepen.data.jsonlines import json_form, open_json
 from deepen.data.labelled import line_form, open_lines
+from deepen.data.marked import is_marked, open_marked
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import SAMPLE_BYTES, kind_of, not_there, open_bytes, reading, sample_lines, text_file
 from deepen.data.sources import Row, Source
@@ -143,6 +144,8 @@ def open_file(path: Path, name: str, settings: DataSettings, expected: frozenset
     sample, _ = sample_lines(file)
     if not any(line.strip() for line in sample):
         raise DataError(f"{name} is empty: it holds only white space")
+    if settings.delimiter is None and is_marked(sample):
+        return open_marked(file, sample)
     columns = column_form(sample) if settings.delimiter is None else None
     if columns is not None:
         return open_columns(file, sample, columns)

@@ -81,7 +81,8 @@ def _apart(tokenizer: Tokenizer, max_tokens: int) -> Encode:
         turns = [text for pair in zip(first, second, strict=True) for text in pair]
         found = tokenizer.encode(turns, max_tokens=max_tokens)
         two = np.full(len(first), 2)
-        return Sequences(found.ids_T, found.lengths_B, found.truncated_B.reshape(-1, 2).any(1), sequence_counts_B=two)
+        cut_B = found.truncated_B.reshape(-1, 2).max(axis=1)
+        return Sequences(found.ids_T, found.lengths_B, cut_B, sequence_counts_B=two)
 
     return encode
 
