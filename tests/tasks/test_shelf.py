@@ -42,7 +42,7 @@ def test_it_has_the_shape_of_a_task(name: str) -> None:
     assert task.name == name
     assert task.inputs
     assert [need.name for need in task.needs].count("label") == 1
-    assert task.pooling in ("mean", "cls", "units")
+    assert task.pooling in ("mean", "cls", "units", "pair", "spans")
     for field in dataclasses.fields(Task):
         assert f"{field.name}:" in (Task.__doc__ or ""), f"{field.name} is not explained"
 
@@ -52,6 +52,7 @@ def test_rows_to_targets(name: str) -> None:
     task = load_task(name)
     part = part_of(task)
     labels = task.labels(part, None)
+    task = task.for_labels(labels)
     assert len(labels) == len(set(labels)) >= 2
     targets = task.targets(part, labels)
     assert len(targets) == len(part)
@@ -67,6 +68,7 @@ def test_a_label_of_no_training_row_is_a_data_error(name: str) -> None:
     task = load_task(name)
     part = part_of(task)
     labels = task.labels(part, None)
+    task = task.for_labels(labels)
     with pytest.raises(DataError):
         task.check(part, tuple("never" if label == labels[-1] else label for label in labels))
 
@@ -107,6 +109,7 @@ def test_right_answers_score_one(name: str) -> None:
     task = load_task(name)
     part = part_of(task)
     labels = task.labels(part, None)
+    task = task.for_labels(labels)
     outputs, targets = right_outputs(task, part, labels), task.targets(part, labels)
     assert task.score(outputs, targets) == 1.0
     wrong = Outputs(np.roll(outputs.values_MC, 1, axis=1), outputs.offsets_N1)
@@ -125,6 +128,7 @@ def test_decoding(name: str) -> None:
     task = load_task(name)
     part = part_of(task)
     labels = task.labels(part, None)
+    task = task.for_labels(labels)
     answers = task.decode(right_outputs(task, part, labels), part, labels)
     assert [answer["output"] for answer in answers] == list(part.values("target"))
     for answer in answers:

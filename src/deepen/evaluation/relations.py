@@ -59,10 +59,10 @@ def relation_statistics(said_N: np.ndarray, right_N: np.ndarray, labels: Sequenc
 
 
 def macro_f1(sums_BK: np.ndarray) -> np.ndarray:
-    """The mean over relations of F1, as the official scorer of SemEval-2010 task 8 has it."""
+    """The mean of F1 over the relations that occur, as the official scorer of SemEval-2010 task 8 has it."""
     right, said, labelled = np.split(np.asarray(sums_BK, float), 3, axis=1)
-    f1 = np.divide(2 * right, said + labelled, out=np.zeros_like(right), where=said + labelled > 0)
-    return np.asarray(f1.mean(1))
+    f1 = np.divide(2 * right, said + labelled, out=np.zeros_like(right), where=labelled > 0)
+    return np.asarray(f1.sum(1) / np.maximum((labelled > 0).sum(1), 1))
 
 
 def micro_f1(sums_BK: np.ndarray) -> np.ndarray:
