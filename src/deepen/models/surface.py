@@ -154,8 +154,8 @@ def fit_lexical(
     Args:
         texts: Gives the text of each row of a part.
         part: The training rows.
-        labels_N: Their classes.
-        num_classes: C; every class must occur.
+        labels_N: Their classes, or their scores.
+        num_classes: C; every class must occur. 1 for scores.
         settings: N-grams and the search for C.
         seed: For the folds.
 
@@ -177,9 +177,23 @@ def fit_lexical(
             blocks.append(vectorizer.fit_transform(rows))
         vectorizers[kind] = vectorizer
     matrix = hstack(blocks).tocsr()
+    if num_classes == 1:
+        return Lexical(vectorizers, *_ridge(matrix, labels_N, settings, seed), texts)
     strength = _choose(matrix, labels_N, num_classes, settings, seed)
     weight, bias = _fit(matrix, labels_N, strength, settings.max_iterations)
     return Lexical(vectorizers, weight, bias, texts)
+
+
+def _ridge(matrix: Any, scores_N: np.ndarray, settings: LexicalSettings, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A linear model of scores; cross-validation chooses its strength."""
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GridSearchCV, KFold
+
+    folds = KFold(min(settings.folds, len(scores_N)), shuffle=True, random_state=seed % (1 << 32))
+    model = Ridge(solver="sparse_cg", tol=1e-3, random_state=0)
+    search = GridSearchCV(model, {"alpha": [1 / c for c in settings.strengths]}, cv=folds, scoring="r2")
+    best = search.fit(matrix, scores_N).best_estimator_
+    return np.atleast_2d(best.coef_), np.atleast_1d(best.intercept_)
 
 
 def _fit(matrix: Any, labels_N: np.ndarray, strength: float, max_iterations: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Classification: one text, one label.
+"""Classification: one text, one label, or one score.
 
 A row looks like `{"text": "I am still waiting on my card?", "label": "card_arrival"}`; the text may be joined from
 several columns. The unit is the row: its token vectors become one by pooling, and a linear head gives a logit a label.
@@ -9,12 +9,15 @@ Shape legend: N examples, M units (here M = N), C labels.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from deepen.core.settings import Settings
 from deepen.core.types import Sequences, Targets
 from deepen.data.labels import check_labels
 from deepen.data.load import Need
+from deepen.data.scores import looks_like_scores
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
 from deepen.evaluation.classification import accuracy_value
@@ -22,6 +25,7 @@ from deepen.models.surface import fit_lexical, load_lexical
 from deepen.models.tokenizer import Tokenizer
 from deepen.training import labelling
 from deepen.training.objectives import cross_entropy, margins
+from deepen.training.scoring import LABELS, with_scores
 from deepen.training.task import Claim, Shallow, Task
 
 NEEDS = (
@@ -45,12 +49,15 @@ NEEDS = (
 )
 
 
+class TaskSettings(Settings):
+    """What is learned about a text."""
+
+    target: Literal["auto", "label", "score"] = "auto"
+    """`score` learns a number, `label` a class; `auto` takes a score where labels are many numbers, some not whole."""
+
+
 def _texts(part: Part) -> Iterator[str]:
     return part.values("text")
-
-
-def _labels(part: Part, max_labels: Any) -> tuple[str, ...]:
-    return check_labels(part, max_labels=max_labels)
 
 
 def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
@@ -68,22 +75,34 @@ def _load_lexical(folder: Path) -> Any:
     return load_lexical(folder, _texts)
 
 
-TASK = Task(
-    name="classification",
-    needs=NEEDS,
-    recognise=lambda source: Claim(0.1, "the columns speak for no other"),
-    pooling="mean",
-    labels=_labels,
-    check=labelling.check,
-    targets=labelling.targets_of,
-    encoder=_encoder,
-    losses=cross_entropy,
-    margins=margins,
-    score_name="accuracy",
-    statistics=labelling.statistics,
-    value_of=accuracy_value,
-    scores=labelling.scores,
-    decode=labelling.decode,
-    baseline=labelling.BASELINE,
-    lexical=Shallow(_fit_lexical, _load_lexical),
-)
+def configured(settings: TaskSettings) -> Task:
+    """The task with these settings."""
+
+    def labels_of(part: Part, max_labels: Any) -> tuple[str, ...]:
+        scores = looks_like_scores(part) if settings.target == "auto" else settings.target == "score"
+        return LABELS if scores else check_labels(part, max_labels=max_labels)
+
+    task = Task(
+        name="classification",
+        needs=NEEDS,
+        recognise=lambda source: Claim(0.1, "the columns speak for no other"),
+        pooling="mean",
+        labels=labels_of,
+        check=labelling.check,
+        targets=labelling.targets_of,
+        encoder=_encoder,
+        losses=cross_entropy,
+        margins=margins,
+        score_name="accuracy",
+        statistics=labelling.statistics,
+        value_of=accuracy_value,
+        scores=labelling.scores,
+        decode=labelling.decode,
+        baseline=labelling.BASELINE,
+        lexical=Shallow(_fit_lexical, _load_lexical),
+        settings=settings,
+    )
+    return replace(task, adapted=lambda labels: with_scores(task) if labels == LABELS else task)
+
+
+TASK = configured(TaskSettings())

@@ -1,8 +1,8 @@
 """Relation: which relation holds between two marked spans of a text.
 
-A row looks like `{"text": "The <e1>cat</e1> sat on the <e2>mat</e2>.", "label": "Location(e1,e2)"}`, or has the two names
-in columns of their own, `head` and `tail`, which are looked up in the text. Marks are put around the spans, and the
-states at the opening marks go side by side into the head (Baldini Soares et al. 2019).
+A row looks like `{"text": "The <e1>cat</e1> sat on the <e2>mat</e2>.", "label": "Location(e1,e2)"}`, or has the two
+names in columns of their own, `head` and `tail`, which are looked up in the text. Marks are put around the spans, and
+the states at the opening marks go side by side into the head (Baldini Soares et al. 2019).
 
 Shape legend: N examples, M units (here M = N), C labels.
 """
