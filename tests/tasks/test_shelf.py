@@ -78,11 +78,15 @@ def test_tokens_and_units_agree(name: str, tiny_model: Any) -> None:
     task = load_task(name)
     part = part_of(task)
     encode = task.encoder(load_tokenizer(tiny_model), 64)
-    found = encode({column: list(part.values(column)) for column in task.inputs})
-    assert len(found.lengths_B) == len(found.truncated_B) == len(part)
+    found = encode({column: list(part.values(column)) for column in part.table.inputs})
+    each = np.ones(len(part), int) if found.sequence_counts_B is None else found.sequence_counts_B
+    assert len(found.truncated_B) == len(each) == len(part)
+    assert len(found.lengths_B) == each.sum()
     assert int(found.lengths_B.sum()) == len(found.ids_T)
     counts = np.diff(task.targets(part, task.labels(part, None)).offsets_N1)
-    if found.unit_counts_B is None:
+    if task.pooling == "spans":
+        np.testing.assert_array_equal(found.unit_counts_B, 2 * counts)
+    elif found.unit_counts_B is None:
         assert (counts == 1).all()
     else:
         np.testing.assert_array_equal(found.unit_counts_B, counts)

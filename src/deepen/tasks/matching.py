@@ -23,11 +23,11 @@ from deepen.data.sources import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
 from deepen.evaluation.classification import accuracy_value
-from deepen.models.surface_pairs import PairSurface, fit_pairs, load_pairs
 from deepen.models.tokenizer import Tokenizer
 from deepen.training import labelling
 from deepen.training.objectives import cross_entropy, margins
 from deepen.training.scoring import LABELS, with_scores
+from deepen.training.surface_pairs import PairSurface, fit_pairs, load_pairs
 from deepen.training.task import Claim, Form, Shallow, Task
 
 _FIRST = (
