@@ -149,7 +149,7 @@ def depth_picture(evidence: Sequence[Any]) -> Picture:
     parts = [Part(words.shorten(name, 40), float(row["share"]), colors[name], _n(row)) for name, row in shares.items()]
     called = {"lost": ("right once, then lost", _LOST), "never_right": ("never right", _NEVER)}
     parts += [Part(called[kind][0], float(row["share"]), called[kind][1], _n(row)) for kind, row in rest.items()]
-    bars = [Bar("all examples", "", _bar(parts))]
+    bars = [Bar("all", "", _bar(parts))]
     for row in rows:
         inner = row.get("first_right")
         if row.get("kind") == "label" and isinstance(inner, Mapping):
