@@ -174,11 +174,11 @@ def _write_page(run: Run, say: Callable[[str], None]) -> None:
         say(f"  note: no report.html: {error}")
 
 
-def _write_card(run: Run) -> None:
+def _write_card(run: Run, diagnosis: Mapping[str, Any] | None = None) -> None:
     """The model card goes into the run's model folder only, so that rungs share their files by hard links."""
     recipe = read_recipe(run.folder / "recipe.yaml")
     environment = read_json(run.folder / "environment.json")
-    write_text(run.folder / "model" / "README.md", card(run.ladder, recipe, environment))
+    write_text(run.folder / "model" / "README.md", card(run.ladder, recipe, environment, diagnosis))
 
 
 def _sources(data: Any, validation: Any, test: Any) -> tuple[Sources, dict[str, str | None]]:
@@ -353,6 +353,10 @@ def diagnose(
     findings = ask(case, names, chosen)
     record = {"where": case.where, "n": len(case.rows), "findings": [to_json(finding) for finding in findings]}
     write_json(folder / "diagnosis.json", record)
+    try:
+        _write_card(Run(folder), read_json(folder / "diagnosis.json"))
+    except DeepenError as error:  # nor is a diagnosis spoilt by it
+        tell(f"  note: the model card is as it was: {error}")
     _write_page(Run(folder), tell)
     return findings
 
