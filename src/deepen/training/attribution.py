@@ -94,9 +94,9 @@ def integrated_gradients(
     """Gradients of the logit, summed along the straight way from a text whose words are hidden to the text.
 
     A hidden word is the token [MASK] in its place: pretraining taught the encoder that it means "a word, whichever",
-    while it was never shown [PAD]. Special tokens stay, so the words share the whole difference. Steps are doubled, from
-    32 up to 512, until the words' sum misses the difference of the logits by at most 1 % of it and 0.01 more. It tells
-    what the answer rests on against hidden words, one word at a time: not what the network would say without a word.
+    while it was never shown [PAD]. Special tokens stay, so the words share the whole difference. Steps are doubled,
+    from 32 up to 512, until the words' sum misses the difference of the logits by at most 1 % of it and 0.01 more. It
+    shares out what the answer rests on against hidden words; it is not what the network would say without a word.
 
     Args:
         predictor: The model.
