@@ -95,7 +95,8 @@ def _analogy(analogy: dict[str, Any]) -> Text:
     text, cut = analogy["text"].replace("\n", " ").replace("\t", " "), 0
     if len(text) > _TEXT_CHARS:
         cut = max(0, min((start or 0) - _TEXT_CHARS // 2, len(text) - _TEXT_CHARS))
-        text = ("…" if cut else "") + text[cut : cut + _TEXT_CHARS] + "…"
+        rest = "…" if cut + _TEXT_CHARS < len(text) else ""
+        text = ("…" if cut else "") + text[cut : cut + _TEXT_CHARS] + rest
         cut -= bool(cut)
     shown = Text(text)
     if start is not None:

@@ -29,7 +29,7 @@ class Memory:
         part: The rows.
         offsets_N1: Where each row's units start.
         labels_K: The label of each unit.
-        vectors_KF: Vectors of length 1: float16, memory-mapped, or a sparse matrix.
+        vectors_KF: Vectors of length 1: float32, memory-mapped, or a sparse matrix.
         note: What is to be said about them, such as that they are a sample.
     """
 
@@ -82,7 +82,7 @@ def write_memory(folder: Path, predictor: Any, task: Task, train: Part, labels: 
         np.save(beside / "offsets.npy", targets.offsets_N1)
         np.save(beside / "labels.npy", targets.labels_M)
         if isinstance(vectors_KF, np.ndarray):
-            np.save(beside / "vectors.npy", vectors_KF.astype(np.float16))
+            np.save(beside / "vectors.npy", vectors_KF)
         else:
             from scipy.sparse import save_npz
 
@@ -117,7 +117,7 @@ def read_memory(folder: Path) -> Memory | None:
     table = Table(about["name"], arrow, tuple(about["inputs"]), fingerprint(str(folder)), kept=False)
     note = ""
     if about["units"] < about["of"]:
-        note = f"analogies are looked for among {about['units']:,} of {about['of']:,}, drawn at random"
+        note = f"analogies are looked for among {about['units']:,} of {about['of']:,} words or rows, drawn at random"
     return Memory(table.all_rows(), offsets_N1, labels_K, vectors_KF, note)
 
 
@@ -166,10 +166,8 @@ def _nearest(vectors_KF: Any, queries_QF: Any, num: int) -> tuple[np.ndarray, np
     best_QA = np.zeros(units_QA.shape, np.float32)
     for start in range(0, vectors_KF.shape[0], _BLOCK_UNITS):
         some = vectors_KF[start : start + _BLOCK_UNITS]
-        if isinstance(queries_QF, np.ndarray):
-            cosines = queries_QF.astype(np.float32) @ np.asarray(some, np.float32).T
-        else:
-            cosines = (queries_QF @ some.T).toarray()
+        cosines = queries_QF @ some.T
+        cosines = cosines if isinstance(cosines, np.ndarray) else cosines.toarray()
         here = np.broadcast_to(np.arange(start, start + cosines.shape[1]), cosines.shape)
         both, units = np.concatenate([best_QA, cosines], axis=1), np.concatenate([units_QA, here], axis=1)
         kept = np.argsort(-both, axis=1, kind="stable")[:, :num]
