@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import random
 from pathlib import Path
@@ -129,22 +130,31 @@ def test_the_evidence_counts_what_was_planted(tmp_path: Path) -> None:
     [finding] = ask(trial(train, rows, remembers(train, rows, 3), folder=tmp_path), SETTINGS)
     kinds = {row["kind"]: row for row in finding.evidence}
     counted = kinds["rows"]
-    assert (counted["leaked"], counted["exact"], counted["near"], counted["n"]) == (120, 60, 60, 300)
+    assert [counted[key] for key in ("leaked", "exact", "figures", "near", "n")] == [120, 60, 0, 60, 300]
     assert kinds["twin_labels"]["agree"] == pytest.approx(108 / 120, abs=1e-4)
     assert kinds["clean"]["n"] == 180
     right = [remembers(train, rows, 3).answer(row["text"]) == row["label"] for row in rows[120:]]
     assert kinds["clean"]["score"] == pytest.approx(np.mean(right), abs=1e-5)
-    assert "near_duplicates" not in kinds
     clean = [json.loads(line) for line in (tmp_path / "diagnosis" / "clean.jsonl").read_text().splitlines()]
     assert clean == [{"text": row["text"], "label": row["label"]} for row in rows[120:]]
     path = tmp_path / "diagnosis" / "clean.jsonl"
     assert finding.remedy == f"deepen evaluate {tmp_path} {path} --columns text=text,label=label"
 
 
+def test_rows_that_differ_in_figures_only_are_twins() -> None:
+    train = [{"text": f"{chr(97 + n)} won {n}-2", "label": LABELS[n % 2]} for n in range(10)] + texts(0, 20)
+    rows = [{"text": f"{chr(97 + n)} won 1-{n}", "label": LABELS[n % 2]} for n in range(10)] + texts(1, 50)
+    rows.append({"text": "x won 1-1", "label": "bad"})
+    [finding] = ask(trial(train, rows, knows(rows, 1.0, 0)), SETTINGS)
+    assert "10 of 61 rows" in finding.caveat
+
+
 def test_a_search_that_finds_nothing_accuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken on purpose: where no twin is found, even a memoriser passes, so the verdicts above rest on the search."""
     alone = lambda parts, settings: Groups(*(np.full(sum(map(len, parts)), -1) for _ in range(2)), searched=True)  # noqa: E731
     monkeypatch.setattr(leakage, "near_duplicates", alone)
+    count = itertools.count()
+    monkeypatch.setattr(leakage, "fold", lambda text: "x" * next(count))
     train, rows = leaking(0)
     [finding] = ask(trial(train, rows, remembers(train, rows, 0)), SETTINGS)
     assert finding.verdict == "not_applicable"

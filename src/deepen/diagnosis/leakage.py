@@ -1,14 +1,15 @@
 """How much of the score is memory?
 
-Rows that have a near-duplicate among the training rows can be answered from memory. They are compared with rows that
-have none, at the same length and with the same labels, so that only having been seen differs. In tagging, names that
-were in the training rows are compared with new ones too.
+A row with a twin among the training rows, a near-duplicate or one that differs in figures only, can be answered from
+memory. Such rows are compared with rows that have none, at the same length and with the same labels, so that only
+having been seen differs. In tagging, names that were in the training rows are compared with new ones too.
 
 Shape legend: N examples, M units, K sums of a score, U things compared (rows or entities), S strata, B resamples.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ ORDER = 30
 QUESTION = "How much of the score is memory?"
 _LONGEST_NAME = 3
 _CLIP = 160
+_FIGURE = re.compile(r"\d")
 
 
 class QuestionSettings(Settings):
@@ -48,12 +50,16 @@ class QuestionSettings(Settings):
 
 @dataclass(frozen=True)
 class _Twins:
-    """Which tried rows have a near-duplicate in training, which a copy, and the first such training row (or -1)."""
+    """How each tried row is like a training row (or ""), the first one that it is like, and whether labels agree."""
 
-    near_N: np.ndarray
-    same_N: np.ndarray
+    kind_N: np.ndarray
     first_N: np.ndarray
     agree_N: np.ndarray
+
+    @property
+    def seen_N(self) -> np.ndarray:
+        """Which rows have a twin."""
+        return np.asarray(self.kind_N != "")
 
 
 @dataclass(frozen=True)
@@ -83,28 +89,31 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
 
 
 def _twins(case: Case, train: Part) -> _Twins:
+    """Copies, rows that differ in figures only (dates, results), and near-duplicates."""
     num = len(train)
     groups = near_duplicates([train, case.rows], NearSettings())
-    first: dict[int, int] = {}
-    for at, group in enumerate(groups.near_N[:num].tolist()):
-        if group >= 0:
-            first.setdefault(group, at)
-    near_N, same_N = groups.near_N[num:], groups.same_N[num:]
-    first_N = np.array([first.get(group, -1) for group in near_N.tolist()], np.int64)
-    copied = set(groups.same_N[:num].tolist()) - {-1}
-    copied_N = np.array([group in copied for group in same_N.tolist()], bool)
-    return _Twins(first_N >= 0, copied_N, first_N, _agreeing(case, groups.near_N, num))
+    figures = [_FIGURE.sub("0", fold(text)) for part in (train, case.rows) for text in row_texts(part)]
+    alike = {"exact": groups.same_N.tolist(), "figures": figures, "near": groups.near_N.tolist()}
+    learned = {kind: _places(marks[:num]) for kind, marks in alike.items()}
+    taught = _keys(case.train_targets)
+    kinds, firsts, agree = [], [], []
+    for at, key in enumerate(_keys(case.targets)):
+        there = {kind: learned[kind].get(marks[num + at], []) for kind, marks in alike.items()}
+        kind = next((kind for kind in alike if there[kind]), "")
+        twins = there.get(kind, [])
+        kinds.append(kind)
+        firsts.append(twins[0] if twins else -1)
+        agree.append(bool(twins) and Counter(taught[twin] for twin in twins).most_common(1)[0][0] == key)
+    return _Twins(np.array(kinds, dtype=np.str_), np.array(firsts), np.array(agree, bool))
 
 
-def _agreeing(case: Case, near_N: np.ndarray, num: int) -> np.ndarray:
-    """Whether the most frequent labels of a row's twins are its own."""
-    counts: dict[int, Counter[tuple[int, ...]]] = {}
-    for group, key in zip(near_N[:num].tolist(), _keys(case.train_targets), strict=True):
-        if group >= 0:
-            counts.setdefault(group, Counter())[key] += 1
-    usual = {group: count.most_common(1)[0][0] for group, count in counts.items()}
-    keys = _keys(case.targets)
-    return np.array([usual.get(group) == key for group, key in zip(near_N[num:].tolist(), keys, strict=True)], bool)
+def _places(marks: Sequence[Any]) -> dict[Any, list[int]]:
+    """Which rows have each mark; -1 marks a row that is like no other."""
+    found: dict[Any, list[int]] = {}
+    for at, mark in enumerate(marks):
+        if mark != -1:
+            found.setdefault(mark, []).append(at)
+    return found
 
 
 def _keys(targets: Targets) -> list[tuple[int, ...]]:
@@ -113,7 +122,7 @@ def _keys(targets: Targets) -> list[tuple[int, ...]]:
 
 
 def _rows(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) -> Finding:
-    num_seen = int(twins.near_N.sum())
+    num_seen = int(twins.seen_N.sum())
     if num_seen == 0:
         return _not_applicable(f"no row of {case.where} has a near-duplicate among the training rows")
     stats_NK = case.task.statistics(case.outputs, case.targets)
@@ -122,12 +131,12 @@ def _rows(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) ->
     strata_N = _numbered(list(zip(_keys(case.targets), bins_N, strict=True)))
     seed = int(case.rng("leakage", "rows").integers(2**31))
     everyone = np.arange(len(case.rows))
-    found = compare(stats_NK, twins.near_N, strata_N, everyone, case.task.value_of, seed=seed)
+    found = compare(stats_NK, twins.seen_N, strata_N, everyone, case.task.value_of, seed=seed)
     if found is None or found.num_seen < settings.min_seen:
         few = f"{num_seen} of {len(case.rows):,} rows of {case.where} have a near-duplicate among the training rows"
         matched = 0 if found is None else found.num_seen
         return _not_applicable(f"{few}, {matched} of them beside unseen rows of like length and label: too few to say")
-    clean = np.flatnonzero(~twins.near_N)
+    clean = np.flatnonzero(~twins.seen_N)
     clean_score = _score(case, stats_NK[clean], seed)
     verdict = _verdict(found.effect, settings.margin)
     overall = _score(case, stats_NK, seed)
@@ -142,7 +151,7 @@ def _rows(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) ->
             "n": len(clean),
         },
         _inflation(stats_NK, clean, case, seed),
-        {"kind": "twin_labels", "agree": round(float(twins.agree_N[twins.near_N].mean()), 4), "n": num_seen},
+        {"kind": "twin_labels", "agree": round(float(twins.agree_N[twins.seen_N].mean()), 4), "n": num_seen},
         *_pairs(case, train, twins, settings.max_pairs),
     ]
     ids = np.array(list(case.rows.values("id")))
@@ -154,7 +163,7 @@ def _rows(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) ->
         effect=found.effect,
         p_value=found.p_value,
         evidence=evidence,
-        examples=[str(name) for name in ids[twins.near_N][: settings.max_examples]],
+        examples=[str(name) for name in ids[twins.seen_N][: settings.max_examples]],
         caveat="The control is the rows without a twin, weighted to the labels and lengths of those with one. Rows "
         "that come up again may be easier for other reasons, such as set phrases; and near-duplicates are told by "
         "their letters, so a paraphrase is not found.",
@@ -163,12 +172,10 @@ def _rows(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) ->
 
 
 def _counts(twins: _Twins) -> dict[str, Any]:
-    num, seen, exact = len(twins.near_N), int(twins.near_N.sum()), int((twins.same_N & twins.near_N).sum())
+    num, seen = len(twins.kind_N), int(twins.seen_N.sum())
     low, high = (round(end, 4) for end in wilson(seen, num))
-    return {
-        "leaked": seen, "exact": exact, "near": seen - exact, "n": num, "share": round(seen / num, 4), "low": low,
-        "high": high,
-    }  # fmt: skip
+    kinds = {kind: int((twins.kind_N == kind).sum()) for kind in ("exact", "figures", "near")}
+    return {"leaked": seen, **kinds, "n": num, "share": round(seen / num, 4), "low": low, "high": high}
 
 
 def _inflation(stats_NK: np.ndarray, clean: np.ndarray, case: Case, seed: int) -> dict[str, Any]:
@@ -188,8 +195,8 @@ def _inflation(stats_NK: np.ndarray, clean: np.ndarray, case: Case, seed: int) -
 
 def _pairs(case: Case, train: Part, twins: _Twins, most: int) -> list[dict[str, Any]]:
     """Rows beside their twin, first those that are not mere copies."""
-    order = np.flatnonzero(twins.near_N)
-    order = order[np.argsort(twins.same_N[order], kind="stable")][:most]
+    order = np.flatnonzero(twins.seen_N)
+    order = order[np.argsort(twins.kind_N[order] == "exact", kind="stable")][:most]
     here, there = case.rows.take(order), train.take(twins.first_N[order])
     columns = (here.values("id"), row_texts(here), there.values("id"), row_texts(there), twins.agree_N[order].tolist())
     return [
@@ -216,7 +223,7 @@ def _names(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) -
     """Recall of the names that training rows hold against that of new ones, in rows that have no twin."""
     gold = entities(case.targets.labels_M, case.targets.offsets_N1)
     owner_E = np.searchsorted(case.targets.offsets_N1, gold.starts_E, side="right") - 1
-    kept = np.flatnonzero(~twins.near_N[owner_E])
+    kept = np.flatnonzero(~twins.seen_N[owner_E])
     forms = _forms(case.rows, case.targets)
     learned = _forms(train, case.train_targets)
     known = {form for form, _ in learned}
