@@ -336,7 +336,7 @@ def compare(
     num_strata = int(strata_U.max(initial=-1)) + 1
     per_2S = np.zeros((2, num_strata), np.int64)
     np.add.at(per_2S, (seen_U.astype(int), strata_U), 1)
-    both_S = (per_2S > 0).all(0)
+    both_S = (per_2S[0] > 0) & (per_2S[1] > 0)
     if not both_S.any():
         return None
     place_S = np.cumsum(both_S) - 1
