@@ -317,7 +317,8 @@ def _verdict(found: _Tried, settings: QuestionSettings) -> str:
     margin = max(settings.margin, settings.share * found.lead.value)
     if found.moved.interval.low > -margin:
         return "shallow"
-    return "deep" if found.moved.interval.high < -margin and found.lead.low > 0 else "unclear"
+    # what a fitted reader of the hidden form makes up for was not lost with what is hidden, but to strangeness
+    return "deep" if min(-found.moved.interval.high, found.lead.low) > margin else "unclear"
 
 
 def _score(case: Case, stats_NK: np.ndarray) -> Score:
