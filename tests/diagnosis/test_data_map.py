@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.diagnosis.planted import case_of, constant
+from tests.diagnosis.planted import Planted, case_of, constant
 
 from deepen.diagnosis import data_map
 from deepen.diagnosis.data_map import QuestionSettings, ask
@@ -128,6 +128,32 @@ def test_out_of_fold_on_features_and_the_list(tmp_path: Path) -> None:
     [again] = ask(case, QuestionSettings(max_suspects=int(wrong_N.sum())))
     assert path.read_bytes() == edited, "a person's work is not written over"
     assert again.remedy.endswith("suspects-2.csv")
+
+
+def test_the_trained_rungs_rank_better_than_poor_features() -> None:
+    pytest.importorskip("cleanlab")
+    case, wrong_N = featured(0, 0.1, 600)
+    poor_NF = np.random.default_rng(1).normal(0, 1, (600, 4)).astype(np.float32)
+    true_N = np.where(wrong_N, 1 - case.train_targets.labels_M, case.train_targets.labels_M)
+    said = {f"=row {n}": LABELS[label] for n, label in enumerate(true_N)}
+    model = Planted(LABELS, said.__getitem__)
+    visits, _ = visits_of(0, 0.0, num_rows=600)
+    visits = Dynamics(np.where(wrong_N, -1, 1) * visits.margins_EN, visits.losses_EN)
+    case = replace(case, features=lambda part: poor_NF, rung="full", predictors={"full": lambda: model})
+
+    def precision(how: Any, dynamics: Dynamics) -> float:
+        few = QuestionSettings(out_of_fold=how, max_suspects=int(wrong_N.sum()), max_examples=600)
+        [finding] = ask(replace(case, dynamics={"full": dynamics}), few)
+        ids = list(case.train.values("id"))  # type: ignore[union-attr]
+        return float(wrong_N[[ids.index(name) for name in finding.examples]].mean())
+
+    assert precision("frozen", visits) < 0.3
+    assert not model.seen, "frozen asks nobody else"
+    twice = Dynamics(*(np.concatenate([values, values]) for values in (visits.margins_EN, visits.losses_EN)))
+    precision("full", twice)
+    assert not model.seen, "a model that met the rows twice may know them by heart"
+    assert precision("full", visits) > 0.8
+    assert len(model.seen) == 600
 
 
 def test_sound_features_accuse_nobody() -> None:

@@ -47,8 +47,9 @@ class QuestionSettings(Settings):
     """How wrong labels are looked for."""
 
     out_of_fold: Literal["frozen", "full"] = "frozen"
-    """Who judges a label without having seen it: `frozen` is a head on the untouched encoder's features, fitted on the
-    other folds; `full` asks the trained rungs too, by what they said of each row when they first visited it."""
+    """Who ranks the suspects: `frozen` is a head on the untouched encoder's features, fitted on the other folds; `full`
+    asks the trained rungs too, by what they said of each row before they learned from it, and the model on trial, if
+    it met each row once, which costs a pass over the training rows. The share of wrong labels is told by `frozen`."""
     folds: int = Field(default=5, ge=2)
     """Parts that the rows are cut into; each is judged by a head that was fitted on the others."""
     max_fitted: int = Field(default=20_000, ge=1)
@@ -92,7 +93,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     over = floor.control.value  # what is found where nothing is wrong
     effect = Interval(floor.share.value - over, floor.share.low - over, floor.share.high - over)
     verdict = "shallow" if effect.low > settings.margin else "deep" if effect.high < settings.margin else "unclear"
-    leads_M = _with_visits(case, judged.leads_M) if settings.out_of_fold == "full" else judged.leads_M
+    leads_M = _with_deeper(case, judged.leads_M) if settings.out_of_fold == "full" else judged.leads_M
     wanted = settings.max_suspects or int(np.ceil(floor.share.high * len(scored)))
     units = scored[np.argsort(leads_M[scored], kind="stable")][:wanted]
     units = units[leads_M[units] < 0]
@@ -154,10 +155,7 @@ def _judged(case: Case, settings: QuestionSettings) -> _Judged | str:
     logs_KC = log_softmax(logits_KC / fit_temperature(logits_KC, given_K))
     confidence_M[scored] = np.exp(logs_KC.max(1))
     issues_M[scored] = find_label_issues(given_K, np.exp(logs_KC), filter_by="confident_learning", n_jobs=1)
-    given = np.arange(len(given_K)), given_K
-    lead_K = logs_KC[given]
-    logs_KC[given] = -np.inf
-    others_M[scored], leads_M[scored] = logs_KC.argmax(1), lead_K - logs_KC.max(1)
+    leads_M[scored], others_M[scored] = _leads(logs_KC, given_K)
     return judged
 
 
@@ -222,14 +220,28 @@ def _probabilities(dynamics: Dynamics) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(right_N, _LEAST, 1 - _LEAST), np.clip(best_N, _LEAST, 1 - _LEAST)
 
 
-def _with_visits(case: Case, leads_M: np.ndarray) -> np.ndarray:
-    """The mean of the log-odds out of fold and of those at the first visit of each trained rung."""
-    if not _one_each(case) or case.features is None:
+def _leads(logs_KC: np.ndarray, given_K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The log-odds of the given answers against the best others, and those."""
+    given, rest_KC = (np.arange(len(given_K)), given_K), logs_KC.copy()
+    rest_KC[given] = -np.inf
+    return logs_KC[given] - rest_KC.max(1), rest_KC.argmax(1)
+
+
+def _with_deeper(case: Case, leads_M: np.ndarray) -> np.ndarray:
+    """The mean of the log-odds out of fold, at the first visit of each trained rung, and by the model on trial.
+
+    The last has learned from the labels, but a model that met each row once knows hardly one by heart, and what is true
+    of many rows is learned first (Arpit et al. 2017); after more visits it is not asked.
+    """
+    if not _one_each(case):
         return leads_M
+    assert case.train is not None  # noqa: S101 - asked before
     all_RM = [leads_M]
     for dynamics in case.dynamics.values():
         right_N, best_N = _probabilities(dynamics)
         all_RM.append(np.log(right_N / best_N))
+    if case.rung in case.dynamics and len(case.dynamics[case.rung].losses_EN) == 1:
+        all_RM.append(_leads(case.model.predict(case.train).values_MC, case.train_targets.labels_M)[0])
     return np.asarray(np.where(np.isfinite(leads_M), np.nanmean(all_RM, axis=0), np.nan))
 
 
@@ -312,10 +324,10 @@ def _labels(case: Case, judged: _Judged, row: int, units: list[int], target: Any
 
 
 def _reason(case: Case, judged: _Judged, row: int, unit: int) -> str:
-    said = judged.by
-    if judged.others_M[unit] >= 0:
-        given, other = (case.labels[int(of_M[unit])] for of_M in (case.train_targets.labels_M, judged.others_M))
-        said += f": {other}, not {given}"
+    given, other = int(case.train_targets.labels_M[unit]), int(judged.others_M[unit])
+    said = f"{judged.by}: {case.labels[given]}"
+    if judged.leads_M[unit] < 0:
+        said = f"{judged.by}: {case.labels[other] if other >= 0 else 'something else'}, not {case.labels[given]}"
     if judged.issues_M[unit]:
         said += "; confident learning agrees"
     losses_EN, margins_EN = _visits(case)
