@@ -41,6 +41,8 @@ def train(
     task: str | None = None,
     columns: Mapping[str, str] | None = None,
     labels: str | Path | None = None,
+    drop: str | Path | None = None,
+    fix: str | Path | None = None,
     model: str | Path | None = None,
     rungs: Sequence[str] | str | None = None,
     tuning: str | None = None,
@@ -66,6 +68,8 @@ def train(
         task: What to learn; None infers it from the columns.
         columns: Which columns are what, as in `{"text": "title+description", "label": "stars"}`.
         labels: A file with names for numeric labels.
+        drop: A file of ids, as diagnose writes it: these training rows are left out.
+        fix: A file of ids and labels: these training rows get that label.
         model: A pretrained model: a folder or a hub id.
         rungs: Climb just these rungs: a list, or names with commas between them.
         tuning: Which numbers of the trained layers may change.
@@ -109,7 +113,7 @@ def train(
         "task": task,
         "tuning": tuning,
         "seed": seed,
-        "data": {**paths, "columns": columns, "labels": as_text(labels)},
+        "data": paths | {"columns": columns, "labels": as_text(labels), "drop": as_text(drop), "fix": as_text(fix)},
         "model": {"name": as_text(model)},
         "ladder": {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit},
     }

@@ -44,12 +44,10 @@ def reopened(run: Run, recipe: Recipe) -> tuple[Prepared | None, str]:
         return None, "the run was trained on rows handed over in Python, which it does not keep"
     try:
         prepared = prepare(recipe, Sources(), run.folder, say=lambda line: None)
-        known = _fingerprint(run)
     except DeepenError as error:
         return None, f"the training rows can't be read again: {error}"
-    same = known in ("", prepared.work.train.table.fingerprint)
-    if tuple(run.ladder["labels"]) != prepared.work.labels or not same:
-        return None, f"{recipe.data.path} has changed since the run was made"
+    if run.ladder["mark"] != prepared.mark:
+        return None, f"the rows of {recipe.data.path}, or of another file of the run, have changed since it was made"
     return prepared, ""
 
 
