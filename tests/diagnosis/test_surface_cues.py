@@ -1,4 +1,4 @@
-"""`surface_cues` on models that read what they were built to read, with an encoder in which words of a kind are near."""
+"""`surface_cues` on models built to read something, with an encoder in which words of a kind are near."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deepen.core.types import Finding
 from deepen.data.table import Part
 from deepen.data.words import words_of
 from deepen.diagnosis.surface_cues import QuestionSettings, ask
-from deepen.ladder import cue_trial
+from deepen.ladder import cue_rows, cue_trial
 from deepen.ladder.case import Case
 
 LABELS = ("bad", "good")
@@ -35,7 +35,7 @@ def rows_of(seed: int, num_rows: int = 240, *, cue: str = "", label: str = "good
         words = chance.choices(NEUTRAL, k=chance.randint(4, 8))
         words += chance.sample(MEANING[of], chance.randint(0, 2))
         if of == label and number % 20 in (0, 1):
-            words += [cue] * bool(cue) + chance.choices(NEUTRAL, k=12) * long
+            words += [cue] * bool(cue) + chance.choices(NEUTRAL, k=12 * long)
         chance.shuffle(words)
         rows.append({"text": " ".join(words), "label": of})
     return rows
@@ -59,9 +59,10 @@ def vector(word: str) -> np.ndarray:
 
 
 def encode(part: Part) -> np.ndarray:
-    """The planted encoder: a text is the mean of its words."""
+    """The planted encoder: a text is the mean of its words, and their number."""
     texts = map(words_of, part.values("text"))
-    return np.stack([np.mean([vector(word) for word in words], axis=0) for words in texts]).astype(np.float32)
+    rows = [[*np.mean([vector(word) for word in words], axis=0), len(words) / 8] for words in texts]
+    return np.array(rows, np.float32)
 
 
 def asked(
@@ -72,7 +73,7 @@ def asked(
 
 
 def case(model: Planted, seed: int, *, cue: str = "", long: bool = False, label: str = "good", **more: Any) -> Case:
-    train = rows_of(seed, cue=cue, long=long, label=label)
+    train = rows_of(seed, 480 if long else 240, cue=cue, long=long, label=label)
     return case_of(rows_of(seed + 10_000, 120), {"full": model}, train=train, seed=seed, **more)
 
 
@@ -85,12 +86,9 @@ def test_a_reader_of_a_planted_cue_is_shallow(cue: str) -> None:
     found = [asked(reader(LABELS, {cue: "good"}, means), seed, cue=cue) for seed in range(20)]
     assert sum(accused(findings) == [cue] for findings in found) >= 19
     [finding, *_] = next(findings for findings in found if accused(findings))
-    assert (
-        finding.evidence[0]["accuracy_contradicting"]
-        < 0.1
-        < 0.9
-        < finding.evidence[0]["accuracy_contradicting_control"]
-    )
+    told = finding.evidence[0]
+    assert told["accuracy_contradicting"] < 0.1
+    assert told["accuracy_contradicting_control"] > 0.6
     assert finding.remedy == f"deepen train --set 'data.hide=[\"{cue}\"]'"
     assert {row["kind"] for row in finding.evidence} == {"accused", "in_data", "in_model"}
     assert cue in [row["text"] for row in finding.evidence if row["kind"] == "in_data"]
@@ -166,7 +164,8 @@ def test_if_nothing_is_altered_nothing_is_found(
     monkeypatch: pytest.MonkeyPatch, broken: str, does: Callable[..., Any]
 ) -> None:
     """Broken on purpose: without inserting or hiding, no planted cue is found, so the tests above would fail."""
-    monkeypatch.setattr(cue_trial, broken, does)
+    for module in (cue_rows, cue_trial):
+        monkeypatch.setattr(module, broken, does, raising=hasattr(module, broken))
     assert accused(asked(reader(LABELS, {"zqxv": "good"}, means), 0, cue="zqxv")) == []
 
 

@@ -105,7 +105,7 @@ def hide_words(text: str, hidden: Collection[tuple[str, ...]], *, only: str = ""
         return text
     places = split_words(text)
     words = [text[start:end].lower() for start, end in places]
-    gone = set()
+    gone: set[int] = set()
     for run in hidden:
         last = len(words) - len(run)
         starts = {"first": range(min(1, last + 1)), "last": range(max(0, last), last + 1)}.get(only, range(last + 1))

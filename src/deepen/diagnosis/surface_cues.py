@@ -28,7 +28,8 @@ from deepen.data.words import words_of
 from deepen.evaluation.cues import Cue, find_cues
 from deepen.evaluation.statistics import wilson
 from deepen.ladder.case import Case
-from deepen.ladder.cue_trial import Known, Trial, choose_cues, try_cues
+from deepen.ladder.cue_rows import Known
+from deepen.ladder.cue_trial import Trial, choose_cues, try_cues
 
 ORDER = 10
 _RESAMPLES = 1000
@@ -39,16 +40,16 @@ class QuestionSettings(Settings):
     """Which cues are looked for, and how they are tried on the model."""
 
     false_discoveries: float = 0.01
-    """The expected share of false ones among the cues found in the data; few, since each one costs time on the model."""
+    """The expected share of false cues among those found in the data."""
     min_rows: int = 5
     """A cue must occur in so many training rows; what is rarer can't move a score by much."""
     max_ngram: int = 2
     """The longest run of words; a longer one is nearly always found by a pair of words in it."""
     num_strongest: int = 20
     """So many of the strongest cues of the data are tried on the model."""
-    num_suspects: int = 20
+    num_suspects: int = 16
     """And so many others: those whose label a head knows only if it has seen the cue with it."""
-    num_rows: int = 32
+    num_rows: int = 24
     """Rows of other labels that each cue is put into: standard errors of about a fiftieth of the way, in seconds."""
     margin: float = 0.1
     """A cue that surely moves the model by less than this share of the way to its label is no shortcut."""
@@ -123,8 +124,8 @@ def _findings(
             Finding(
                 question="surface_cues",
                 verdict="shallow",
-                observed=_accuracy(one.trial.contradict),
-                control=_accuracy(one.trial.contradict_control),
+                observed=_accuracy(one.trial.right["contradicting"]),
+                control=_accuracy(one.trial.right["contradicting_control"]),
                 effect=one.effect,
                 p_value=one.p_value,
                 evidence=[*own, *others],
@@ -156,10 +157,16 @@ def _judge(case: Case, trial: Trial, settings: QuestionSettings) -> _Judged:
         return np.asarray(values_KR @ weights_BR.T)
 
     push, learned, meant = means(np.stack([trial.model_R, trial.head_R, trial.twin_R]))
-    needed = means(trial.others_N[None])[0] - means(trial.own_N[None])[0] if len(trial.own_N) else np.zeros_like(push)
-    if np.quantile(needed[1:], 0.025) <= 0:
-        needed = np.zeros_like(push)  # the rows may well say as much without the cue
-    share = np.clip((np.maximum(meant, 0) + np.maximum(needed, 0)) / np.maximum(learned, 1e-9), 0, 1)
+    needed = np.zeros_like(push)
+    if len(trial.own_K):
+        needed = means(trial.others_K[None])[0] - means(trial.own_K[None])[0]
+    if trial.named:
+        share = np.ones_like(push)
+    else:
+        share = np.maximum(meant, 0) / np.maximum(learned, 1e-9)
+        if np.quantile(needed[1:], 0.025) > 0:  # else the rows may well say as much without the cue
+            share = share + np.maximum(needed, 0) / np.maximum(push, 1e-9)
+        share = np.clip(share, 0, 1)
     effect = push * (1 - share)
     spread = float(effect[1:].std()) or 1e-9
     p_value = _upper_tail((float(effect[0]) - settings.margin) / spread)
@@ -193,10 +200,10 @@ def _upper_tail(z: float) -> float:
 
 
 def _none_accused(case: Case, judged: list[_Judged], evidence: list[Any], settings: QuestionSettings) -> Finding:
-    """One finding for all: deep if on average no more than the margin is left unexplained."""
+    """One finding for all: deep if on average surely little is unexplained, or surely the smaller part of the push."""
     known = bool(judged) and all(one.trial.known for one in judged)
-    right = np.concatenate([one.trial.contradict for one in judged]) if judged else np.zeros(0)
-    control = np.concatenate([one.trial.contradict_control for one in judged]) if judged else np.zeros(0)
+    right = np.concatenate([one.trial.right["contradicting"] for one in judged]) if judged else np.zeros(0)
+    control = np.concatenate([one.trial.right["contradicting_control"] for one in judged]) if judged else np.zeros(0)
     if not len(right):
         return _not_applicable("cues were found, but there are too few rows of other labels to put them into", evidence)
     values = np.array([one.effect.value for one in judged])
@@ -204,7 +211,8 @@ def _none_accused(case: Case, judged: list[_Judged], evidence: list[Any], settin
     mean = float(values.mean())
     effect = Interval(round(mean, 4), round(mean - half, 4), round(mean + half, 4))
     moved = any(one.push.high > settings.margin for one in judged)
-    verdict = "deep" if (known and effect.high < settings.margin) or not moved else "unclear"
+    enough = max(settings.margin, (1 - settings.explained) * float(np.mean([one.push.value for one in judged])))
+    verdict = "deep" if (known and effect.high < enough) or not moved else "unclear"
     why = "" if known else "Without an encoder's features a shortcut can't be told from a word that means the label. "
     return Finding(
         question="surface_cues",
@@ -247,25 +255,15 @@ def _in_model(case: Case, one: _Judged) -> dict[str, Any]:
         "pattern": trial.cue.kind,
         "label": case.labels[trial.cue.label],
         "accused": one.accused,
+        "in_name_of_label": trial.named,
         "push": [one.push.value, one.push.low, one.push.high],
         "explained": [one.explained.value, one.explained.low, one.explained.high] if trial.known else None,
         "unexplained": [one.effect.value, one.effect.low, one.effect.high] if trial.known else None,
     }
-    measured = {
-        "accuracy_contradicting": trial.contradict,
-        "accuracy_contradicting_control": trial.contradict_control,
-        "accuracy_agreeing": trial.agree,
-        "accuracy_agreeing_control": trial.agree_control,
-        "accuracy_removed": trial.removed,
-        "accuracy_removed_control": trial.removed_control,
-    }
-    for name, right in measured.items():
-        row[name] = round(float(right.mean()), 4) if len(right) else None
-    return row | {
-        "n_contradicting": len(trial.contradict),
-        "n_agreeing": len(trial.agree),
-        "n_removed": len(trial.removed),
-    }
+    for name, right in trial.right.items():
+        row[f"accuracy_{name}"] = round(float(right.mean()), 4) if len(right) else None
+        row[f"n_{name}"] = len(right)
+    return row
 
 
 def _remedy(case: Case, known: Known, trial: Trial, hidden: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from deepen.data.words import join_words
 
-_LENGTH_BINS = 20
+_MOST_CUTS = 60
 _MOST_PATTERNS = 50_000
 
 
@@ -95,10 +95,11 @@ def find_cues(
     from scipy.stats import false_discovery_control
 
     names, rows_P, patterns_P = _pairs(words_N, min_rows, max_ngram)
-    edges, bins_N = _bins(words_N)
-    num = len(names) + len(edges) - 1
-    rows_P = np.concatenate([rows_P, np.arange(len(words_N))])
-    patterns_P = np.concatenate([patterns_P, len(names) + bins_N])
+    ranges, in_RN = _lengths(words_N)
+    num = len(names) + len(ranges)
+    at_range, at_row = np.nonzero(in_RN)
+    rows_P = np.concatenate([rows_P, at_row])
+    patterns_P = np.concatenate([patterns_P, len(names) + at_range])
     keys, counts = np.unique(patterns_P * num_labels + labels_N[rows_P], return_counts=True)
     of, label = keys // num_labels, keys % num_labels
     n_F = np.bincount(patterns_P, minlength=num)
@@ -115,13 +116,26 @@ def find_cues(
     for at, q in zip(best, q_values, strict=True):
         if q > rate:
             continue
-        measured = int(label[at]), int(n_F[of[at]]), float(share[at]), float(expected[at]), float(z[at]), float(q)
+        kind, words, low, high = "length", (), 0, 0
         if of[at] < len(names):
-            found.append(Cue(*_named(names[of[at]]), *measured))
+            kind, words = _named(names[of[at]])
         else:
-            low, high = edges[of[at] - len(names)], edges[of[at] - len(names) + 1] - 1
-            found.append(Cue("length", (), *measured, shortest=int(low), longest=int(high)))
-    return sorted(_joined(found), key=lambda cue: -cue.z)
+            low, high = ranges[of[at] - len(names)]
+        found.append(
+            Cue(
+                kind,
+                words,
+                int(label[at]),
+                int(n_F[of[at]]),
+                float(share[at]),
+                float(expected[at]),
+                float(z[at]),
+                float(q),
+                low,
+                high,
+            )
+        )
+    return _one_length(sorted(found, key=lambda cue: -cue.z))
 
 
 def _pairs(
@@ -141,12 +155,16 @@ def _pairs(
     return names, pairs_P2[:, 0], pairs_P2[:, 1]
 
 
-def _bins(words_N: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths cut into about twenty groups of one size: their edges, and each row's group."""
+def _lengths(words_N: Sequence[Sequence[str]]) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Ranges of lengths, from the shortest to some length and from some to the longest, and which rows are in them."""
     lengths_N = np.array([len(words) for words in words_N])
-    edges = np.unique(np.quantile(lengths_N, np.linspace(0, 1, _LENGTH_BINS + 1), method="nearest"))
-    edges = np.concatenate([edges[: max(1, len(edges) - 1)], [edges[-1] + 1]])
-    return edges, np.searchsorted(edges, lengths_N, side="right") - 1
+    found = np.unique(lengths_N)
+    low, high = int(found[0]), int(found[-1])
+    places = np.unique(np.linspace(0, len(found) - 1, _MOST_CUTS).round().astype(int))
+    cuts = [int(cut) for cut in found[places]]
+    ranges = [(cut, high) for cut in cuts if cut > low] + [(low, cut) for cut in cuts if cut < high]
+    in_RN = [(lengths_N >= first) & (lengths_N <= last) for first, last in ranges]
+    return ranges, np.array(in_RN, bool).reshape(len(ranges), len(lengths_N))
 
 
 def _of_parts(
@@ -173,18 +191,13 @@ def _named(pattern: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     return ("word" if any(map(str.isalnum, pattern[0])) else "punctuation"), pattern
 
 
-def _joined(cues: list[Cue]) -> list[Cue]:
-    """Lengths that touch and go with the same label are one cue."""
-    out = [cue for cue in cues if cue.kind != "length"]
-    for cue in sorted((cue for cue in cues if cue.kind == "length"), key=lambda cue: (cue.label, cue.shortest)):
-        last = out[-1] if out else None
-        if last and last.kind == "length" and last.label == cue.label and last.longest + 1 == cue.shortest:
-            n = last.n + cue.n
-            share = (last.share * last.n + cue.share * cue.n) / n
-            z = (share - cue.expected) / np.sqrt(max(cue.expected * (1 - cue.expected), 1e-9) / n)
-            q = min(last.q_value, cue.q_value)
-            lengths = last.shortest, cue.longest
-            out[-1] = Cue("length", (), cue.label, n, share, cue.expected, float(z), q, *lengths)
-        else:
+def _one_length(cues: list[Cue]) -> list[Cue]:
+    """Of the ranges of lengths, which hold each other, the strongest for each label."""
+    seen = set()
+    out = []
+    for cue in cues:
+        if cue.kind != "length" or cue.label not in seen:
             out.append(cue)
+        if cue.kind == "length":
+            seen.add(cue.label)
     return out

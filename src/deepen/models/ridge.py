@@ -72,19 +72,6 @@ class Ridge:
         small_KK = np.diag(1 / weights_K) - half_KF @ rows_KF.T
         return float(row_F @ self.inverse_FF @ cross_F + half_KF @ row_F @ np.linalg.solve(small_KK, half_KF @ cross_F))
 
-    def scores_left_out(
-        self, features_KF: np.ndarray, labels_K: np.ndarray, label: int, times: float | np.ndarray = 1.0
-    ) -> np.ndarray:
-        """The same for rows that it has learned, each by a head that has not learned it.
-
-        Source:
-            Allen 1974, the relationship between variable selection and data augmentation (PRESS).
-        """
-        rows_KF = self.standard(features_KF)
-        leverage_K = np.einsum("kf,fg,kg->k", rows_KF, self.inverse_FF, rows_KF) * self.weight_C[labels_K] * times
-        leverage_K = np.minimum(leverage_K, 0.99)
-        return np.asarray((self.scores(features_KF, label) - leverage_K * (labels_K == label)) / (1 - leverage_K))
-
 
 def solve_ridge(features_KF: np.ndarray, labels_K: np.ndarray, num_labels: int, *, strength: float = 0.03) -> Ridge:
     """Fits a head.
