@@ -26,15 +26,15 @@ SETTINGS = QuestionSettings(num_rows=16)
 Rows = list[dict[str, str]]
 
 
-def rows_of(seed: int, num_rows: int = 240, *, cue: str = "", label: str = "good", long: bool = False) -> Rows:
-    """Texts of neutral words with up to two that mean the label; the cue is in every tenth row of a label."""
+def rows_of(seed: int, num_rows: int, *, cue: str = "", long: bool = False) -> Rows:
+    """Texts of neutral words with up to two that mean the label; the cue is in every tenth row that is good."""
     chance = random.Random(seed)
     rows = []
     for number in range(num_rows):
         of = LABELS[number % 2]
         words = chance.choices(NEUTRAL, k=chance.randint(4, 8))
         words += chance.sample(MEANING[of], chance.randint(0, 2))
-        if of == label and number % 20 in (0, 1):
+        if number % 20 == 1:
             words += [cue] * bool(cue) + chance.choices(NEUTRAL, k=12 * long)
         chance.shuffle(words)
         rows.append({"text": " ".join(words), "label": of})
@@ -72,9 +72,9 @@ def asked(
     return ask(case(model, seed, folder=folder, **more, **planted), SETTINGS)
 
 
-def case(model: Planted, seed: int, *, cue: str = "", long: bool = False, label: str = "good", **more: Any) -> Case:
-    train = rows_of(seed, 480 if long else 240, cue=cue, long=long, label=label)
-    return case_of(rows_of(seed + 10_000, 120), {"full": model}, train=train, seed=seed, **more)
+def case(model: Planted, seed: int, *, num_rows: int = 0, cue: str = "", long: bool = False, **more: Any) -> Case:
+    train = rows_of(seed, num_rows or (480 if long else 240), cue=cue, long=long)
+    return case_of(rows_of(seed + 10_000, 100), {"full": model}, train=train, seed=seed, **more)
 
 
 def accused(findings: list[Finding]) -> list[str]:
@@ -122,7 +122,7 @@ def test_what_means_the_label_is_not_accused() -> None:
     """An oracle reads words that mean the label: they move it all the way, and an encoder knows why."""
     verdicts = []
     for seed in range(200):
-        findings = asked(Planted(LABELS, means), seed)
+        findings = asked(Planted(LABELS, means), seed, num_rows=160)
         verdicts += [finding.verdict for finding in findings]
     assert verdicts.count("shallow") <= 10, "one case in twenty"
     assert verdicts.count("deep") >= 180, "an oracle is not left in doubt"
@@ -146,7 +146,7 @@ def test_without_an_encoder_it_does_not_guess() -> None:
 def test_the_model_is_shown_the_cue_in_texts_of_other_labels_and_its_own_without_it() -> None:
     model = reader(LABELS, {"zqxv": "good"}, means)
     asked(model, 0, cue="zqxv")
-    plain = {row["text"] for row in rows_of(10_000, 120)}
+    plain = {row["text"] for row in rows_of(10_000, 100)}
     shown = [text for text in model.seen if "zqxv" in text.split()]
     assert len(shown) >= SETTINGS.num_rows
     assert {" ".join(word for word in text.split() if word != "zqxv") for text in shown} <= plain

@@ -26,7 +26,7 @@ from deepen.data.near import row_texts
 from deepen.data.table import Part
 from deepen.data.words import words_of
 from deepen.evaluation.cues import Cue, find_cues
-from deepen.evaluation.statistics import wilson
+from deepen.evaluation.statistics import resample, wilson
 from deepen.ladder.case import Case
 from deepen.ladder.cue_rows import Known
 from deepen.ladder.cue_trial import Trial, choose_cues, try_cues
@@ -147,14 +147,12 @@ _CAVEAT = (
 
 def _judge(case: Case, trial: Trial, settings: QuestionSettings) -> _Judged:
     """Resamples altered rows, the cue's own rows and others of its label, and what follows from their means."""
-    rng = case.rng("surface_cues", "judge", trial.cue.kind, trial.cue.text, trial.cue.label)
+    seed = int(case.rng("surface_cues", "judge", trial.cue.kind, trial.cue.text).integers(2**31))
 
     def means(values_KR: np.ndarray) -> np.ndarray:
         """Of each row: the mean, and after it those of the resamples."""
-        num = values_KR.shape[1]
-        drawn_BR = rng.multinomial(num, np.full(num, 1 / num), _RESAMPLES) / num
-        weights_BR = np.vstack([np.full(num, 1 / num), drawn_BR])
-        return np.asarray(values_KR @ weights_BR.T)
+        sums_BK = resample(values_KR.T, seed=seed, repeats=_RESAMPLES)
+        return np.vstack([values_KR.sum(1), sums_BK]).T / values_KR.shape[1]
 
     push, learned, meant = means(np.stack([trial.model_R, trial.head_R, trial.twin_R]))
     needed = np.zeros_like(push)
