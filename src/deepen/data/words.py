@@ -6,7 +6,7 @@ A word is what gets one tag: a Latin word, a number, a punctuation mark, or one 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -115,3 +115,70 @@ def own_pieces(
     kept = np.flatnonzero(~joined)
     places = [(int(starts[one]), int(ends[stop - 1])) for one, stop in zip(kept, [*kept[1:], len(words)], strict=True)]
     return places, np.where(owners < 0, -1, number[owners])
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a text without case, as cues and hidden words are compared."""
+    return tuple(text[start:end].lower() for start, end in split_words(text))
+
+
+def hide_words(text: str, hidden: Collection[tuple[str, ...]], *, only: str = "") -> str:
+    """A text without some words; where nothing else stands in it, a mark for an unknown word.
+
+    Args:
+        text: Any text.
+        hidden: Words, or runs of words, as `words_of` gives them; all that are found go, whatever their case.
+        only: `first` or `last`: only where the text begins or ends with them; empty for everywhere.
+
+    Returns:
+        The text as it is if none of them stands in it.
+
+    Example:
+        >>> hide_words("Good, zqxv good film", [("zqxv",), ("good", "film")]), hide_words("Zqxv", [("zqxv",)])
+        ('Good,', '\ufffd')
+    """
+    if not any(run[0] in text.lower() for run in hidden):
+        return text
+    places = split_words(text)
+    words = [text[start:end].lower() for start, end in places]
+    gone: set[int] = set()
+    for run in hidden:
+        last = len(words) - len(run)
+        starts = {"first": range(min(1, last + 1)), "last": range(max(0, last), last + 1)}.get(only, range(last + 1))
+        for at in starts:
+            if tuple(words[at : at + len(run)]) == run:
+                gone.update(range(at, at + len(run)))
+    if not gone:
+        return text
+    if len(gone) == len(words):
+        return "\ufffd"
+    kept = []
+    done = 0
+    for at in sorted(gone):
+        start, end = places[at]
+        kept.append(text[done:start])
+        done = end
+        while done < len(text) and text[done] == " " and (not kept[-1] or kept[-1][-1] == " "):
+            done += 1  # one of the two spaces around it goes too
+    return "".join([*kept, text[done:]]).strip()
+
+
+def insert_words(text: str, words: str, at: int) -> str:
+    """A text with some words put before its word number `at`, or at its end if it has no more.
+
+    Args:
+        text: Any text.
+        words: What is put in, as it is to be read.
+        at: The number of a word, from 0.
+
+    Returns:
+        The new text, with spaces around the new words unless they are Chinese.
+
+    Example:
+        >>> insert_words("a fine film", "zqxv", 1), insert_words("很好", "真", 5)
+        ('a zqxv fine film', '很好真')
+    """
+    places = split_words(text)
+    place = places[at][0] if at < len(places) else len(text)
+    glue = "" if _HAN.match(words) else " "
+    return f"{text[:place].rstrip()}{glue}{words}{glue}{text[place:].lstrip()}".strip()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe
 from deepen.ladder.reopen import recipe_of, reopened
 from deepen.rungs.frozen import top_third
-from deepen.training.cache import frozen_pass
+from deepen.training.cache import frozen_pass, passing_features
 from deepen.training.task import Predictor, Task
 from deepen.training.work import Dynamics
 
@@ -48,8 +48,10 @@ class Case:
         missing: Why not, in a sentence.
         features: The untouched encoder's features of a part's units, features_MF, cached on disk, so not for altered
             rows; None if there is no encoder.
+        encode: The same features of altered rows, computed at once and kept nowhere; None if there is no encoder.
         dynamics: Margins and losses of the training rows in every epoch, by rung, in the order of `train`.
         retrain: The command that trains again, to which a remedy adds its words.
+        hidden: Words that the run took out of its texts already (`data.hide`).
         folder: Where files for a remedy may be written; None for nowhere.
         seed: For what chance a question uses.
         say: Called with lines for the user.
@@ -64,8 +66,10 @@ class Case:
     train: Part | None = None
     missing: str = ""
     features: Callable[[Part], np.ndarray] | None = None
+    encode: Callable[[Part], np.ndarray] | None = None
     dynamics: Mapping[str, Dynamics] = field(default_factory=dict)
     retrain: str = "deepen train"
+    hidden: tuple[str, ...] = ()
     folder: Path | None = None
     seed: int = 0
     say: Callable[[str], None] = lambda line: None
@@ -174,8 +178,10 @@ def open_case(
         train=prepared.work.train if prepared else None,
         missing=missing,
         features=_features(prepared, recipe) if prepared else None,
+        encode=partial(passing_features, prepared.work) if prepared else None,
         dynamics=_dynamics(opened, names, prepared.work.train) if prepared else {},
         retrain=f"deepen train --recipe {run}/recipe.yaml --out {run}-2",
+        hidden=recipe.data.hide,
         folder=run,
         seed=seed,
         say=say,

@@ -31,7 +31,7 @@ from deepen.models.save import has_network
 from deepen.training.task import Predictor
 from deepen.training.work import Climbed, Work
 
-_READING = {"encoding", "normalise", "label_cuts", "label_names", "bad_rows"}
+_READING = {"encoding", "normalise", "label_cuts", "label_names", "bad_rows", "hide"}
 _OUTPUTS = "outputs.npz"  # a rung's validation outputs, kept until the climb is complete
 
 
