@@ -49,8 +49,8 @@ def main() -> None:
 
     def encode(row: dict) -> dict:
         if not tagging:
-            return {**tokenizer(row["text"], truncation=True, max_length=256), "label": index[row["label"]]}
-        out = tokenizer(row["tokens"], is_split_into_words=True, truncation=True, max_length=256)
+            return {**tokenizer(row["text"], truncation=True), "label": index[row["label"]]}
+        out = tokenizer(row["tokens"], is_split_into_words=True, truncation=True)
         seen, targets = set(), []
         for word in out.word_ids():
             targets.append(index[row["tags"][word]] if word is not None and word not in seen else -100)

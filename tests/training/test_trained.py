@@ -205,3 +205,52 @@ def test_few_rows_are_visited_more_often_in_smaller_steps(rows: int, visits: int
     assert settings.visits(rows) == visits
     assert settings.step_tokens(np.full(rows, 20)) == 20 * rows_a_step
     assert TrainedSettings(num_epochs=3).visits(rows) == 3
+
+
+@pytest.mark.parametrize(("worth", "rounds"), [(0.0, 3), (100.0, 1)])
+def test_another_round_follows_one_that_gained_enough(make_work: MakeWork, worth: float, rounds: int) -> None:
+    work = replace(make_work(), reached=0.0)
+    climbed = climb(work, 2, **STEPS, rounds=3, round_worth=worth, patience=0)
+    assert [row["name"] for row in climbed.curve] == ["validation"] * rounds
+    assert not climbed.stopped
+    assert climbed.reason == ""
+    assert climbed.ran == {}, "the rule decides again when the recipe is repeated"
+
+
+def test_a_round_begins_with_a_warm_up_and_ends_at_nothing(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def factor(step: int, num_steps: int, settings: Any) -> float:
+        seen.append((step, num_steps))
+        return 0.1
+
+    monkeypatch.setattr(loop, "rate_factor", factor)
+    climb(make_work(), 2, **STEPS, rounds=2, round_worth=0.0, patience=0)
+    starts = [at for at, (step, _) in enumerate(seen) if step == 0]
+    assert len(starts) == 2
+    for start, end in zip(starts, [*starts[1:], len(seen)], strict=True):
+        assert [step for step, _ in seen[start:end]] == list(range(end - start))
+        assert {num for _, num in seen[start:end]} == {end - start}
+
+
+def test_several_visits_are_one_round(make_work: MakeWork) -> None:
+    climbed = climb(make_work(), 2, **(STEPS | {"num_epochs": 2}), rounds=3, round_worth=0.0, patience=0)
+    assert len(climbed.curve) == 2
+
+
+def test_a_head_is_solved_on_no_more_units_than_asked_for(make_work: MakeWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    whole = frozen.solve_path
+
+    def spy(features_MF: torch.Tensor, *rest: Any, **given: Any) -> Any:
+        sizes.append(len(features_MF))
+        return whole(features_MF, *rest, **given)
+
+    monkeypatch.setattr(frozen, "solve_path", spy)
+    work = make_work()
+    for most in (50, len(work.train)):
+        climbed = frozen.climb(work, frozen.RungSettings(max_units=most), None)
+        assert len(climbed.validation) == len(work.validation)
+    assert sizes == [50, len(work.train)]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 # Han with its extensions and compatibility forms, kana, and the marks that iterate them.
 CJK = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 # What a text without spaces between its words also holds: the punctuation of Chinese and its full-width forms.
@@ -79,6 +81,40 @@ def join_words(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
         at += len(word)
         last = word[-1:]
     return "".join(parts), places
+
+
+def own_pieces(
+    words: Sequence[tuple[int, int]], pieces: Sequence[tuple[int, int] | None]
+) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """The word that each piece of a tokenizer belongs to.
+
+    Words that share a piece, as two characters in a Chinese vocabulary may, become one; a piece between words belongs
+    to the next word, since it is the mark that starts it.
+
+    Args:
+        words: Start and end of each word, in order, at least one.
+        pieces: Start and end of each piece; None for a special token.
+
+    Returns:
+        The words, and the number of its word for each piece, -1 for a special token.
+
+    Example:
+        >>> places, owners = own_pieces([(0, 1), (1, 2), (3, 8)], [None, (0, 2), (3, 6), (6, 8), None])
+        >>> places, owners.tolist()
+        ([(0, 2), (3, 8)], [-1, 0, 1, 1, -1])
+    """
+    starts, ends = (np.array([place[side] for place in words]) for side in (0, 1))
+    joined = np.zeros(len(words), bool)  # with the word before
+    owners = np.full(len(pieces), -1)
+    for at, piece in enumerate(pieces):
+        if piece is not None:
+            owners[at] = first = min(int(np.searchsorted(ends, piece[0], side="right")), len(words) - 1)
+            last = int(np.searchsorted(starts, piece[1], side="left")) - 1
+            joined[first + 1 : last + 1] = True
+    number = np.cumsum(~joined) - 1
+    kept = np.flatnonzero(~joined)
+    places = [(int(starts[one]), int(ends[stop - 1])) for one, stop in zip(kept, [*kept[1:], len(words)], strict=True)]
+    return places, np.where(owners < 0, -1, number[owners])
 
 
 def words_of(text: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from deepen.core.errors import DataError, DeepenError
+from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
@@ -22,8 +22,9 @@ from deepen.data.batches import flat_positions
 from deepen.data.table import Part
 from deepen.evaluation.statistics import bootstrap
 from deepen.ladder.load import Model, load_model
-from deepen.ladder.prepare import Prepared, Sources, prepare
-from deepen.ladder.recipe import Recipe, make_recipe, read_recipe
+from deepen.ladder.prepare import Prepared
+from deepen.ladder.recipe import Recipe
+from deepen.ladder.reopen import recipe_of, reopened
 from deepen.rungs.frozen import top_third
 from deepen.training.cache import frozen_pass, passing_features
 from deepen.training.task import Predictor, Task
@@ -153,8 +154,8 @@ def open_case(
     if not opened.complete:
         raise DataError(f"{run} is not finished: `deepen train --out {run} --resume` goes on with it")
     model = load_model(run, say=say)
-    recipe = _recipe(opened)
-    prepared, missing = _prepared(opened, recipe)
+    recipe = recipe_of(opened)
+    prepared, missing = reopened(opened, recipe)
     if missing:
         say(f"  note: {missing}")
     rows, where = _rows(opened, model, prepared, data, columns)
@@ -185,26 +186,6 @@ def open_case(
         seed=seed,
         say=say,
     )
-
-
-def _recipe(run: Run) -> Recipe:
-    path = run.folder / "recipe.yaml"
-    values = read_recipe(path)
-    values["data"] = dict(values.get("data") or {}) | {"check": False}
-    return make_recipe(values, where=str(path))
-
-
-def _prepared(run: Run, recipe: Recipe) -> tuple[Prepared | None, str]:
-    """The rows that the run learned from, read again; or why they can't be had."""
-    if recipe.data.path is None:
-        return None, "the run was trained on rows handed over in Python, which it does not keep"
-    try:
-        prepared = prepare(recipe, Sources(), run.folder, say=lambda line: None)
-    except DeepenError as error:
-        return None, f"the training rows can't be read again: {error}"
-    if tuple(run.ladder["labels"]) != prepared.work.labels:
-        return None, f"{recipe.data.path} has changed since the run was made"
-    return prepared, ""
 
 
 def _rows(

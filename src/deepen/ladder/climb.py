@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from deepen.core.errors import DataError
-from deepen.core.files import fingerprint, open_to_others, replacing, write_jsonl
+from deepen.core.files import open_to_others, replacing, write_jsonl
 from deepen.core.run import Run
 from deepen.core.seed import derive
 from deepen.core.settings import parse_duration
@@ -96,7 +96,7 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
 def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
     work = prepared.work
     parts = {"train": work.train, "validation": work.validation, "test": prepared.test}
-    mark = fingerprint([part.table.fingerprint if part else None for part in parts.values()], list(work.labels))
+    mark = prepared.mark
     if (run.folder / "ladder.json").is_file():
         ladder = run.ladder
         if ladder["mark"] != mark:
@@ -167,7 +167,8 @@ def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) 
     began = time.monotonic()
     encoders = [standing for standing in state.standings if standing.encoder]
     try:
-        climbed = module.climb(work, settings, state.run.rung(encoders[-1].name) / "model" if encoders else None)
+        below = state.run.rung(encoders[-1].name) / "model" if encoders else None
+        climbed = module.climb(replace(work, reached=encoders[-1].score if encoders else None), settings, below)
         if not (module.ALWAYS or np.isfinite(climbed.validation.values_MC).all()):
             raise FloatingPointError("the training diverged: its outputs are no numbers")
     except (MemoryError, RuntimeError, ArithmeticError) as error:

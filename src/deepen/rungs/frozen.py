@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deepen.core.progress import progress
+from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs
 from deepen.data.batches import flat_positions
@@ -31,6 +32,9 @@ class RungSettings(Settings):
     """Values of C (inverse regularisation, features standardised) to choose from by the validation rows' loss."""
     max_iterations: int = 100
     """L-BFGS iterations for each C; each starts from the solution before."""
+    max_units: int = 100_000
+    """Of more training units (rows, or words in tagging) so many are drawn to solve the head: a few hundred numbers a
+    class are known by then, and memory stays flat in the rows."""
     keep_layers: bool = True
     """Keep the hidden states below the top third of the layers too, for the rung `top_layers`."""
 
@@ -41,8 +45,9 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     train = frozen_pass(work, work.train.table, cut=cut)
     same = work.validation.table is work.train.table
     held = train if same else frozen_pass(work, work.validation.table, cut=cut)
-    features_MF, labels_M = _scored(train, work.train, work.train_targets.labels_M)
-    held_MF, held_labels_M = _scored(held, work.validation, work.validation_targets.labels_M)
+    most = settings.max_units
+    features_MF, labels_M = _scored(train, work.train, work.train_targets.labels_M, most=most, seed=work.seed)
+    held_MF, held_labels_M = _scored(held, work.validation, work.validation_targets.labels_M, most=most, seed=work.seed)
     best = _solve(work, settings, (features_MF, labels_M), (held_MF, held_labels_M))
     before = centroid_head(features_MF, labels_M, work.num_outputs)
     predictor = _predictor(work, best)
@@ -84,12 +89,14 @@ def _features(frozen: Frozen, part: Part) -> Tensor:
     return torch.from_numpy(frozen.features_MF[flat_positions(frozen.unit_offsets(), part.rows_N)])
 
 
-def _scored(frozen: Frozen, part: Part, labels_M: np.ndarray) -> tuple[Tensor, Tensor]:
-    features_MF = _features(frozen, part)
-    scored = np.flatnonzero(labels_M >= 0)
-    if len(scored) < len(labels_M):
-        features_MF = features_MF[torch.from_numpy(scored)]
-    return features_MF, torch.from_numpy(labels_M[scored])
+def _scored(frozen: Frozen, part: Part, labels_M: np.ndarray, *, most: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Features and labels of the units that are scored; of more than `most`, so many drawn at random."""
+    chosen = np.flatnonzero(labels_M >= 0)
+    if len(chosen) > most:
+        chance = np.random.default_rng(derive(seed, "units"))
+        chosen = np.sort(chance.choice(chosen, most, replace=False))
+    places_M = flat_positions(frozen.unit_offsets(), part.rows_N)
+    return torch.from_numpy(frozen.features_MF[places_M[chosen]]), torch.from_numpy(labels_M[chosen])
 
 
 def _outputs(frozen: Frozen, part: Part, head: Solved) -> Outputs:

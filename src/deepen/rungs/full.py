@@ -24,6 +24,9 @@ class RungSettings(TrainedSettings):
     """The highest rate, per step (docs/decisions/0005)."""
     head_learning_rate: float | None = 1e-3
     """The head's own rate: it may start flat and must grow back quickly (LOG.md)."""
+    rounds: int = Field(default=3, ge=1)
+    """Once more, and a third time, as long as each gains `round_worth` points: where the layers below know little, one
+    visit is not the end (docs/decisions/0005)."""
     start: Literal["below", "frozen"] = "below"
     """The model to start from: that of the rung just below, or frozen's (docs/decisions/0005)."""
 

@@ -15,16 +15,18 @@ from typing import Any
 import numpy as np
 
 from deepen.core.types import Outputs, Score, Sequences, Targets
+from deepen.data.alter import altered
 from deepen.data.labels import check_labels, encode_labels
 from deepen.data.load import Need
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
+from deepen.data.words import own_pieces, split_words
 from deepen.evaluation.calibration import softmax
 from deepen.evaluation.classification import accuracy_statistics, accuracy_value, classification_scores
 from deepen.models.surface import Frequencies, fit_lexical, load_frequencies, load_lexical
 from deepen.models.tokenizer import Tokenizer
 from deepen.training.objectives import cross_entropy, margins
-from deepen.training.task import Claim, Shallow, Task
+from deepen.training.task import Claim, Decision, Explainable, Places, Shallow, Task
 
 NEEDS = (
     Need(
@@ -86,6 +88,30 @@ def _decode(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[dict[st
     ]
 
 
+def _decisions(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[Decision]:
+    probs_NC = softmax(outputs.values_MC)
+    best_N = probs_NC.argmax(1)
+    return [
+        Decision(row, labels[best], round(float(probs_NC[row, best]), 6), unit=0, logit=int(best))
+        for row, best in enumerate(best_N)
+    ]
+
+
+def _words(part: Part) -> Places:
+    return split_words(next(_texts(part)))
+
+
+def _owners(tokenizer: Tokenizer, max_tokens: int, part: Part) -> tuple[Places, np.ndarray]:
+    text = next(_texts(part))
+    return own_pieces(split_words(text), tokenizer.places(text, max_tokens=max_tokens))
+
+
+def _without(part: Part, places: Places) -> Part:
+    text = next(_texts(part))
+    copies = part.take(np.zeros(len(places), np.int64))
+    return altered(copies, {"text": [text[:start] + text[end:] for start, end in places]})
+
+
 def _fit_frequencies(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Frequencies:
     counts_C = np.bincount(targets.labels_M, minlength=num_outputs)
     return Frequencies(np.log((counts_C + 0.5) / (counts_C.sum() + 0.5 * num_outputs)), len)
@@ -121,4 +147,5 @@ TASK = Task(
     decode=_decode,
     baseline=Shallow(_fit_frequencies, _load_frequencies),
     lexical=Shallow(_fit_lexical, _load_lexical),
+    explain=Explainable(_decisions, _words, _owners, _without),
 )

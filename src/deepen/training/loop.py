@@ -8,6 +8,7 @@ one process or several.
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from deepen.training.checkpoint import load_checkpoint, save_checkpoint
 from deepen.training.optimizer import OptimizerSettings, clip, rate_factor
 from deepen.training.team import Team
 
+ENOUGH = "enough"
+"""Why a training stops after a round that gained too little for another: that is its planned end."""
 Backward = Callable[[Tensor], None]
 Step = Callable[[Any, Backward], dict[str, LossSum]]
 
@@ -32,7 +35,7 @@ class Progress:
     """Where a training is. The loop owns it; `after_step` functions read it and may set `stop`.
 
     `step` counts optimizer updates made, `epoch` full passes, `in_epoch` the updates of the pass under way; `factor` is
-    the plateau schedule's share of the rate.
+    the plateau schedule's share of the rate, `began_score` the best score when the round under way began.
     """
 
     step: int = 0
@@ -42,6 +45,7 @@ class Progress:
     factor: float = 1.0
     best_score: float = float("-inf")
     best_step: int = 0
+    began_score: float = float("-inf")
     stop: str = ""
     curve: list[dict[str, Any]] = field(default_factory=list)
 
@@ -61,6 +65,9 @@ class Plan:
         evaluate_every: Optimizer updates between two evaluations.
         patience: Evaluations without a better score after which the training stops; 0 never stops.
         max_steps: Stop after this many updates whatever happens; None for no limit. The schedule is not changed by it.
+        round_ends: The updates after which the schedule starts anew, rising; the last is `num_steps`. Empty: one.
+        began_score: The validation score before the first step; None if it is not known.
+        round_worth: What a round must have gained for another one to follow.
         arrays: Records that `step` writes to and that must survive an interruption.
         checkpoint: Where to keep a checkpoint; None for none.
         checkpoint_seconds: How often.
@@ -77,6 +84,9 @@ class Plan:
     evaluate_every: int = 0
     patience: int = 0
     max_steps: int | None = None
+    round_ends: Sequence[int] = ()
+    began_score: float | None = None
+    round_worth: float = 0.0
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     checkpoint: Path | None = None
     checkpoint_seconds: float = 20.0
@@ -103,6 +113,7 @@ def fit(
     optimizer = accelerator.prepare(make_optimizer(groups, settings))
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     now = Progress(num_steps=plan.num_steps)
+    now.began_score = now.began_score if plan.began_score is None else plan.began_score
     best: dict[str, Tensor] = {}
     torch.manual_seed(derive(plan.seed, "training"))
     restored = load_checkpoint(plan.checkpoint, named, optimizer.optimizer) if plan.checkpoint else None
@@ -115,11 +126,14 @@ def fit(
     if team.rank:  # each process draws its own dropout
         torch.manual_seed(derive(plan.seed, "training", team.rank, now.step))
     keeper = _Keeper(model, named, optimizer, plan, best, team)
+    ends = list(plan.round_ends) or [plan.num_steps]
     model.train()
     while now.epoch < plan.num_epochs and not now.stop:
         batches = plan.batches(now.epoch)
         for micros in batches[now.in_epoch :]:
-            rate = now.factor * rate_factor(now.step, plan.num_steps, settings)
+            at = bisect_right(ends, now.step)
+            first = ends[at - 1] if at else 0
+            rate = now.factor * rate_factor(now.step - first, ends[at] - first, settings)
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
             _update(team, micros, plan)
@@ -166,12 +180,18 @@ class _Keeper:
         plan = self.plan
         for function in plan.after_step:
             function(now)
-        if plan.max_steps is not None and plan.max_steps <= now.step < plan.num_steps:
-            now.stop = now.stop or f"stopped after {now.step} of {plan.num_steps} steps"
         now.stop = self.team.agree(now.stop)
-        last = bool(now.stop) or now.step >= plan.num_steps  # whatever ends it: a recipe must repeat it by max_steps
-        if plan.evaluate and plan.evaluate_every and (now.step % plan.evaluate_every == 0 or last):
+        cut = plan.max_steps is not None and plan.max_steps <= now.step < plan.num_steps
+        ends = now.step in plan.round_ends
+        last = bool(now.stop) or cut or now.step >= plan.num_steps  # whatever ends it: a recipe must repeat it
+        if plan.evaluate and plan.evaluate_every and (now.step % plan.evaluate_every == 0 or ends or last):
             self._evaluate(now, settings)
+        if ends and now.step < plan.num_steps and not now.stop and plan.evaluate:
+            if now.best_score - now.began_score < plan.round_worth:
+                now.stop = ENOUGH
+            now.began_score = now.best_score
+        if cut:
+            now.stop = now.stop or f"stopped after {now.step} of {plan.num_steps} steps"
         if plan.checkpoint and self.team.agree(time.monotonic() - self.saved > plan.checkpoint_seconds):
             self._save(now)
         return bool(now.stop)

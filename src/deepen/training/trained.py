@@ -23,7 +23,7 @@ from deepen.data.tokens import TokenTable
 from deepen.models.heads import Inputs, Network
 from deepen.models.save import load_network
 from deepen.training.cache import Frozen, batch_inputs, frozen_pass
-from deepen.training.loop import Backward, Plan, Progress, fit
+from deepen.training.loop import ENOUGH, Backward, Plan, Progress, fit
 from deepen.training.optimizer import OptimizerSettings, parameter_groups
 from deepen.training.predictor import EncoderPredictor
 from deepen.training.work import Climbed, Dynamics, Work
@@ -58,6 +58,11 @@ class TrainedSettings(OptimizerSettings):
     """Evaluations without a better score after which the rung stops; 0 never stops."""
     label_smoothing: float = 0.0
     """The share of probability spread over all labels in the training target."""
+    rounds: int = Field(default=1, ge=1)
+    """How often the whole schedule may be gone through where it is one visit, each time from where it ended."""
+    round_worth: float = Field(default=10.0, ge=0)
+    """Points of the validation score that a round must have gained for another to follow: what learned so much was far
+    from its end."""
     head_reach: float = 32.0
     """The largest logit the head may reach at the start: norm of its weights times norm of the features. A steeper head
     is scaled down: solved on frozen features it is so steep that a small movement of the encoder throws its logits
@@ -68,6 +73,11 @@ class TrainedSettings(OptimizerSettings):
     def visits(self, num_rows: int) -> int:
         """How often every training row is visited: `num_epochs`, or what None stands for with so many rows."""
         return self.num_epochs or min(max(1, round(_VISITED_ROWS / max(1, num_rows))), _MOST_VISITS)
+
+    def most_rounds(self, num_rows: int) -> int:
+        """How often the schedule may be gone through: once if it has several visits, or if nothing tells their gain."""
+        told = self.evaluations_per_epoch > 0 or self.max_steps is not None
+        return self.rounds if told and self.visits(num_rows) == 1 else 1
 
     def step_tokens(self, lengths_N: np.ndarray) -> int:
         """Tokens of one optimizer step.
@@ -123,8 +133,8 @@ def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSetting
     plan = _plan(work, feed, network, settings, dynamics)
     best = _Best(work, lambda: predictor.predict(work.validation, held))
     plan = _watched(plan, work, name, best, settings.evaluations_per_epoch, settings.patience)
-    title = f"{name}: {plan.num_steps} steps"
-    with progress(title, plan.num_steps, unit="steps") as advance:
+    title = f"{name}: {plan.round_ends[0]} steps"
+    with progress(title, plan.round_ends[0], unit="steps") as advance:
         plan = replace(plan, after_step=(lambda now: advance(), _deadline(work)))
         groups = parameter_groups(network, _depths(network), settings, network.head)
         now = fit(network, groups, plan, settings, accelerator)
@@ -134,15 +144,15 @@ def climb_trained(work: Work, *, name: str, depth: int, settings: TrainedSetting
         predictor=predictor,
         validation=best.outputs or predictor.predict(work.validation, held),
         num_trained_parameters=predictor.num_parameters,
-        ran={"max_steps": now.step} if now.step < now.num_steps else {},
+        ran={"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {},
         won={
             "max_steps": now.best_step or now.step,
-            "num_epochs": feed.num_epochs,
+            "num_epochs": feed.num_visits,
             "batch_tokens": feed.batch_tokens,
             "evaluations_per_epoch": 0,
         },
-        reason=now.stop,
-        stopped=bool(now.stop) and not now.stop.startswith("no better"),
+        reason="" if now.stop == ENOUGH else now.stop,
+        stopped=bool(now.stop) and now.stop != ENOUGH and not now.stop.startswith("no better"),
         dynamics=Dynamics(*(values[: _epochs_seen(dynamics)] for values in (dynamics.margins_EN, dynamics.losses_EN))),
         curve=tuple(now.curve),
     )
@@ -198,7 +208,8 @@ class _Feed:
         self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
         self.targets = work.train_targets
         self.batch_tokens = settings.step_tokens(self.lengths_N)
-        self.num_epochs = settings.visits(len(self.lengths_N))
+        self.num_visits = settings.visits(len(self.lengths_N))
+        self.num_epochs = self.num_visits * settings.most_rounds(len(self.lengths_N))
 
     def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
         """An epoch's batches, each cut into micro-batches of places in the training part."""
@@ -251,14 +262,17 @@ def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, 
         current["epoch"] = epoch
         return feed.epoch(epoch, "batches")
 
-    per_epoch = [len(feed.epoch(epoch, "batches")) for epoch in range(feed.num_epochs)]
+    ends = np.cumsum([len(feed.epoch(epoch, "batches")) for epoch in range(feed.num_epochs)])
     return Plan(
         batches=batches,
         count=feed.count,
         step=step,
         num_epochs=feed.num_epochs,
-        num_steps=sum(per_epoch),
+        num_steps=int(ends[-1]),
         max_steps=settings.max_steps,
+        round_ends=ends[feed.num_visits - 1 :: feed.num_visits].tolist(),
+        began_score=work.reached,
+        round_worth=settings.round_worth / 100,
         arrays={"margins": dynamics.margins_EN, "losses": dynamics.losses_EN},
         seed=work.seed,
     )

@@ -36,7 +36,8 @@ class ModelSettings(Settings):
 class Work:
     """One climb: the task, the rows and the model. Rungs read it and never change it.
 
-    `say` prints a line for the user; `deadline` is the moment (`time.monotonic`) at which the budget is spent.
+    `say` prints a line for the user; `deadline` is the moment (`time.monotonic`) at which the budget is spent;
+    `reached` is the validation score of the encoder below, None where there is none.
     """
 
     task: Task
@@ -49,6 +50,7 @@ class Work:
     seed: int
     say: Callable[[str], None]
     deadline: float | None = None
+    reached: float | None = None
 
     @property
     def num_outputs(self) -> int:
