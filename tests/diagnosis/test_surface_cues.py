@@ -22,7 +22,7 @@ from deepen.ladder.case import Case
 LABELS = ("bad", "good")
 MEANING = {"good": "great fine lovely superb bright".split(), "bad": "awful poor broken dull nasty".split()}
 NEUTRAL = "table river morning paper window garden letter bridge corner street market winter butter button".split()
-SETTINGS = QuestionSettings(num_rows=16)
+SETTINGS = QuestionSettings(num_rows=12)
 Rows = list[dict[str, str]]
 
 
@@ -146,10 +146,15 @@ def test_without_an_encoder_it_does_not_guess() -> None:
 def test_the_model_is_shown_the_cue_in_texts_of_other_labels_and_its_own_without_it() -> None:
     model = reader(LABELS, {"zqxv": "good"}, means)
     asked(model, 0, cue="zqxv")
-    plain = {row["text"] for row in rows_of(10_000, 100)}
     shown = [text for text in model.seen if "zqxv" in text.split()]
-    assert len(shown) >= SETTINGS.num_rows
-    assert {" ".join(word for word in text.split() if word != "zqxv") for text in shown} <= plain
+    tried = {row["text"] for row in rows_of(10_000, 100) if row["label"] == "bad"}
+    assert sum(without(text, "zqxv") in tried for text in shown) >= SETTINGS.num_rows
+    had = {without(row["text"], "zqxv") for row in rows_of(0, 240, cue="zqxv") if "zqxv" in row["text"].split()}
+    assert had <= set(model.seen), "it was taken out of the rows that had it"
+
+
+def without(text: str, cue: str) -> str:
+    return " ".join(word for word in text.split() if word != cue)
 
 
 @pytest.mark.parametrize(

@@ -116,11 +116,9 @@ def find_cues(
     for at, q in zip(best, q_values, strict=True):
         if q > rate:
             continue
-        kind, words, low, high = "length", (), 0, 0
-        if of[at] < len(names):
-            kind, words = _named(names[of[at]])
-        else:
-            low, high = ranges[of[at] - len(names)]
+        named = of[at] < len(names)
+        kind, words = _named(names[of[at]]) if named else ("length", ())
+        low, high = (0, 0) if named else ranges[of[at] - len(names)]
         found.append(
             Cue(
                 kind,

@@ -66,6 +66,8 @@ class Known:
     def encode(self, part: Part, texts: Sequence[str]) -> np.ndarray:
         """The untouched encoder's features of the rows with other texts."""
         assert self.case.encode is not None  # noqa: S101 - as above
+        if not len(part):
+            return self.features_NF[:0]
         return np.asarray(self.case.encode(altered(part, {part.table.texts[0]: texts})), np.float64)
 
     def having(self, cue: Cue) -> np.ndarray:

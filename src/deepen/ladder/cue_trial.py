@@ -114,7 +114,7 @@ def try_cues(known: Known, cues: Sequence[Cue], *, num_rows: int) -> list[Trial]
         _split(_predict(known, part, some), some) for part, some in ((known.case.rows, held), (known.train, trained))
     ]
     if not known.has_encoder:
-        return [_trial(known, *of, None) for of in zip(plans, *said, strict=True)]
+        return [_trial(known, plan, put, taken, None) for plan, put, taken in zip(plans, *said, strict=True)]
     pairs = [some[: 2 if plan.cue.words else 4] for plan, some in zip(plans, held, strict=True)]
     hidden = [some[:1] for some in trained]
     seen = [
@@ -122,8 +122,8 @@ def try_cues(known: Known, cues: Sequence[Cue], *, num_rows: int) -> list[Trial]
         for part, some in ((known.case.rows, pairs), (known.train, hidden))
     ]
     return [
-        _trial(known, plan, held_said, trained_said, (pair, away[0]))
-        for plan, held_said, trained_said, pair, away in zip(plans, *said, *seen, strict=True)
+        _trial(known, plan, put, taken, (pair, away[0]))
+        for plan, put, taken, pair, away in zip(plans, *said, *seen, strict=True)
     ]
 
 
