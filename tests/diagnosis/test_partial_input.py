@@ -20,7 +20,7 @@ from deepen.ladder.case import Case
 
 LABELS = ("bad", "good")
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
-QUICK = QuestionSettings(keeps=(1,))
+QUICK = QuestionSettings(keeps=(1,), num_draws=2)
 WORDS = "the a film phone room was looks very today so it and then".split()
 Row = dict[str, str]
 
@@ -213,7 +213,7 @@ class Tagger:
         return Outputs(values, np.concatenate([[0], np.cumsum([len(words) for words in rows])]))
 
 
-def tagged(seed: int, num: int = 150) -> list[dict[str, list[str]]]:
+def tagged(seed: int, num: int = 100) -> list[dict[str, list[str]]]:
     """Rows such as `then in loc3 so mr per1 person`."""
     chance = random.Random(seed)
     rows = []

@@ -354,7 +354,7 @@ def _row(case: Case, found: _Tried, settings: QuestionSettings) -> dict[str, Any
 def _lead(found: _Tried) -> dict[str, Any]:
     """What the model is ahead of the control with everything in sight, and how much of that is left."""
     lead = found.lead
-    kept = 1 + found.moved.interval.value / lead.value if lead.low > 0 else None
+    kept = max(0.0, 1 + found.moved.interval.value / lead.value) if lead.low > 0 else None
     told = {name: round(getattr(lead, name), 4) for name in ("value", "low", "high")}
     return {"kind": "lead", **told, "kept": None if kept is None else round(kept, 4), "n": len(found.full_NK)}
 
