@@ -196,7 +196,7 @@ def test_the_training_rows_are_gone_or_others(
     content = data.read_text()
     data.write_text(content.replace("good", "goods"))
     explanation = deepen(*words).json["predictions"][0]["explanation"]
-    assert "has changed since the run was made" in explanation["notes"][0]
+    assert "have changed since it was made" in explanation["notes"][0]
     assert explanation["answers"][0]["analogies"] == []
     data.unlink()
     assert "can't be read again" in deepen(*words).json["predictions"][0]["explanation"]["notes"][0]
