@@ -86,15 +86,16 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     if isinstance(judged, str):
         return [_not_applicable(judged)]
     scored = np.flatnonzero(np.isfinite(judged.leads_M))
-    if len(scored) < _FEWEST:
-        return [_not_applicable(f"{len(scored)} labels are too few to judge")]
+    telling = _telling(case, judged, scored)
+    if len(telling) < _FEWEST:
+        return [_not_applicable(f"{len(telling)} labels are too few to judge")]
     seed = int(case.rng("data_map", "control").integers(2**31))
-    floor = noise_floor(judged.confidence_M[scored], judged.leads_M[scored] >= 0, len(case.labels), seed=seed)
+    floor = noise_floor(judged.confidence_M[telling], judged.leads_M[telling] >= 0, len(case.labels), seed=seed)
     over = floor.control.value  # what is found where nothing is wrong
     effect = Interval(floor.share.value - over, floor.share.low - over, floor.share.high - over)
     verdict = "shallow" if effect.low > settings.margin else "deep" if effect.high < settings.margin else "unclear"
     leads_M = _with_deeper(case, judged.leads_M) if settings.out_of_fold == "full" else judged.leads_M
-    wanted = settings.max_suspects or int(np.ceil(floor.share.high * len(scored)))
+    wanted = settings.max_suspects or int(np.ceil(floor.share.high * len(telling)))
     units = scored[np.argsort(leads_M[scored], kind="stable")][:wanted]
     units = units[leads_M[units] < 0]
     rows = list(dict.fromkeys(_owners(case)[units].tolist()))
@@ -104,8 +105,8 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
         Finding(
             question="data_map",
             verdict=verdict,
-            observed=_score(floor.share, len(scored)),
-            control=_score(floor.control, len(scored)),
+            observed=_score(floor.share, len(telling)),
+            control=_score(floor.control, len(telling)),
             effect=Interval(*(round(end, 6) for end in (effect.value, effect.low, effect.high))),
             p_value=floor.p_value,
             evidence=[*_map(case), {"kind": "confident_learning", "n": int(judged.issues_M.sum())}, suspects],
@@ -114,6 +115,18 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
             remedy=f"{case.retrain} --drop {file}" if file and verdict == "shallow" else "",
         )
     ]
+
+
+def _telling(case: Case, judged: _Judged, scored: np.ndarray) -> np.ndarray:
+    """The units that tell how many labels are wrong; of words only those that the answer takes for part of something.
+
+    Most words are outside of everything, and easily so: among all words, wrong tags would be too rare to be seen.
+    """
+    if _one_each(case):
+        return scored
+    labels_K = case.train_targets.labels_M[scored]
+    answers_K = np.where(judged.leads_M[scored] < 0, judged.others_M[scored], labels_K)
+    return scored[answers_K != np.bincount(labels_K, minlength=1).argmax()] if len(scored) else scored
 
 
 def _score(share: Interval, num: int) -> Score:
@@ -344,11 +357,13 @@ def _caveat(case: Case, judged: _Judged, settings: QuestionSettings) -> str:
     ]
     visits = len(_visits(case)[0])
     if visits:
-        said.append(f"Regions are from {visits} visits by {', '.join(case.dynamics)}, in that order.")
+        said.append(f"Regions are from the visits by {', '.join(case.dynamics)}, in that order: {visits}.")
     if visits == 1:
         said.append("One visit has no variability.")
+    if not _one_each(case):
+        said.append("The share is that of words which are taken for part of something.")
     if settings.out_of_fold == "full" and not _one_each(case):
-        said.append("Visits are recorded for whole rows, so only the frozen features judge their units.")
+        said.append("Visits are recorded for whole rows, so only the frozen features judge their words.")
     if case.features is None:
         said.append("That rung started from a head that had seen the labels.")
     return " ".join(said)

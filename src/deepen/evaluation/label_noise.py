@@ -72,7 +72,9 @@ def noise_floor(confidence_M: np.ndarray, agrees_M: np.ndarray, num_labels: int,
     start_DG2 = np.broadcast_to(np.array([0.0, 1.0]), (1, len(_SHARES), 2))
     logs_DG, fits_DG2 = _profile(odds_K, counts_K, agrees_K[None], num_labels, start_DG2)
     best = int(logs_DG[0].argmax())
-    inside = _SHARES[2 * (logs_DG[0, best] - logs_DG[0]) <= _CHI2_95]
+    lost_G = 2 * (logs_DG[0, best] - logs_DG[0])
+    share_low = np.interp(_CHI2_95, lost_G[: best + 1][::-1], _SHARES[: best + 1][::-1])
+    share_high = np.interp(_CHI2_95, lost_G[best:], _SHARES[best:])
     met_K = _chances(odds_K, fits_DG2[:, :1], num_labels, _SHARES[:1])[1][0, 0]
     drawn_DK = np.random.default_rng(seed).binomial(counts_K.astype(int), met_K, (_NUM_DRAWS, len(counts_K)))
     drawn_DG, _ = _profile(odds_K, counts_K, drawn_DK, num_labels, np.repeat(fits_DG2, _NUM_DRAWS, axis=0))
@@ -80,7 +82,7 @@ def noise_floor(confidence_M: np.ndarray, agrees_M: np.ndarray, num_labels: int,
     low, high = np.quantile(found_D, [0.025, 0.975])
     gain = logs_DG[0, best] - logs_DG[0, 0]
     return NoiseFloor(
-        Interval(float(_SHARES[best]), float(inside.min()), float(inside.max())),
+        Interval(float(_SHARES[best]), float(share_low), float(share_high)),
         Interval(float(found_D.mean()), float(low), float(high)),
         _tail(2 * gain) if gain > 0 else 1.0,
     )
