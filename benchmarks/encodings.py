@@ -10,6 +10,7 @@ carries the label. Cells hold the validation entity F1 of `frozen` and of `top_l
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def words(tokenizer, texts, places, *, max_tokens):
         units += last
         counts.append(len(spots))
     return Sequences(np.asarray(ids, np.int32), np.asarray(lengths), np.zeros(len(counts), bool),
-                     np.asarray(units, np.int64), np.asarray(counts), np.ones(len(counts), np.int64))
+                     units_M=np.asarray(units, np.int64), unit_counts_B=np.asarray(counts))
 
 if sys.argv[1] == "words":
     tagging.encode_units = words
@@ -63,6 +64,7 @@ def main() -> None:
         out = options.work / "runs" / name
         command = [sys.executable, "-c", PROGRAM, how, *files, str(options.models / "e5-small-zh-en"), str(out)]
         cache = str(options.work / "cache" / name)
+        shutil.rmtree(cache, ignore_errors=True)
         seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": cache})
         frozen, top = json.loads(printed.strip().splitlines()[-1])
         cells.write(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deepen.api import check, diagnose, load, report, train
     from deepen.core.errors import DataError, DeepenError, ModelError, SettingError
     from deepen.core.run import Run
-    from deepen.core.types import Finding, Prediction, Score
+    from deepen.core.types import Explanation, Finding, Prediction, Score
     from deepen.ladder.load import Model
 
 __version__ = "0.1.0"
@@ -27,6 +27,7 @@ _HOMES = {
     "Prediction": "deepen.core.types",
     "Score": "deepen.core.types",
     "Finding": "deepen.core.types",
+    "Explanation": "deepen.core.types",
     "DeepenError": "deepen.core.errors",
     "SettingError": "deepen.core.errors",
     "DataError": "deepen.core.errors",
@@ -35,6 +36,7 @@ _HOMES = {
 __all__ = [
     "DataError",
     "DeepenError",
+    "Explanation",
     "Finding",
     "Model",
     "ModelError",

@@ -41,6 +41,8 @@ def train(
     task: str | None = None,
     columns: Mapping[str, str] | None = None,
     labels: str | Path | None = None,
+    drop: str | Path | None = None,
+    fix: str | Path | None = None,
     model: str | Path | None = None,
     rungs: Sequence[str] | str | None = None,
     tuning: str | None = None,
@@ -66,6 +68,8 @@ def train(
         task: What to learn; None infers it from the columns.
         columns: Which columns are what, as in `{"text": "title+description", "label": "stars"}`.
         labels: A file with names for numeric labels.
+        drop: A file of ids, as diagnose writes it: these training rows are left out.
+        fix: A file of ids and labels: these training rows get that label.
         model: A pretrained model: a folder or a hub id.
         rungs: Climb just these rungs: a list, or names with commas between them.
         tuning: Which numbers of the trained layers may change.
@@ -109,7 +113,7 @@ def train(
         "task": task,
         "tuning": tuning,
         "seed": seed,
-        "data": {**paths, "columns": columns, "labels": as_text(labels)},
+        "data": paths | {"columns": columns, "labels": as_text(labels), "drop": as_text(drop), "fix": as_text(fix)},
         "model": {"name": as_text(model)},
         "ladder": {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit},
     }
@@ -174,11 +178,11 @@ def _write_page(run: Run, say: Callable[[str], None]) -> None:
         say(f"  note: no report.html: {error}")
 
 
-def _write_card(run: Run) -> None:
+def _write_card(run: Run, diagnosis: Mapping[str, Any] | None = None) -> None:
     """The model card goes into the run's model folder only, so that rungs share their files by hard links."""
     recipe = read_recipe(run.folder / "recipe.yaml")
     environment = read_json(run.folder / "environment.json")
-    write_text(run.folder / "model" / "README.md", card(run.ladder, recipe, environment))
+    write_text(run.folder / "model" / "README.md", card(run.ladder, recipe, environment, diagnosis))
 
 
 def _sources(data: Any, validation: Any, test: Any) -> tuple[Sources, dict[str, str | None]]:
@@ -353,6 +357,10 @@ def diagnose(
     findings = ask(case, names, chosen)
     record = {"where": case.where, "n": len(case.rows), "findings": [to_json(finding) for finding in findings]}
     write_json(folder / "diagnosis.json", record)
+    try:
+        _write_card(Run(folder), read_json(folder / "diagnosis.json"))
+    except DeepenError as error:  # nor is a diagnosis spoilt by it
+        tell(f"  note: the model card is as it was: {error}")
     _write_page(Run(folder), tell)
     return findings
 

@@ -12,6 +12,13 @@ TRAIN = {"run", "task", "model", "chosen", "cheapest_not_worse", "seconds", "run
 EVALUATE = {"run", "rung", "data", "num_examples", "scores"}
 PREDICTION = {"id", "inputs", "target", "output", "probabilities", "rung", "num_tokens", "truncated", "seconds"}
 PREDICTION_OPTIONAL = {"inputs", "target", "probabilities", "entities"}
+EXPLANATION = {"id", "rung", "sure", "answers", "notes"}
+EXPLAINED_ANSWER = {
+    *("output", "confidence", "start", "end", "depth", "rungs", "method", "words", "total", "error", "analogies"),
+}
+RUNG_ANSWER = {"rung", "output", "confidence", "same"}
+WORD_SHARE = {"start", "end", "text", "value"}
+ANALOGY = {"id", "text", "label", "similarity", "agrees", "start", "end"}
 TRAINING = {"id", "epoch", "margin", "loss"}
 METRIC = {"step", "name", "value", "seconds"}
 ENVIRONMENT = {"versions", "machine", "command", "seed", "data", "git_commit"}

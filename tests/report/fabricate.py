@@ -90,3 +90,39 @@ def write_predictions(path: Path, logits, gold, labels):
             line = {"id": str(i), "inputs": {"text": texts[i % 2]}, "target": labels[gold[i]]}
             line |= {"output": labels[row.argmax()], "probabilities": dict(zip(labels, row.tolist(), strict=True))}
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def score(value, low, high, n=600):
+    return {"name": "accuracy", "value": value, "n": n, "low": low, "high": high}
+
+
+def make_finding(question, **parts):
+    finding = {"question": question, "verdict": "unclear", "p_value": 0.2}
+    finding |= {"observed": score(0.83, 0.81, 0.85), "control": score(0.815, 0.798, 0.834)}
+    finding |= {"effect": {"value": 0.015, "low": -0.004, "high": 0.033}, "evidence": [], "examples": []}
+    return finding | {"caveat": "It may mislead.", "remedy": ""} | parts
+
+
+def make_diagnosis():
+    """A finding of each verdict; `depth` with evidence of its real form."""
+    rows = [("first_right", 0.7, {"rung": "lexical"}), ("first_right", 0.185, {"rung": "full"})]
+    rows += [("lost", 0.096, {}), ("never_right", 0.019, {})]
+    evidence = [{"kind": kind, **more, "share": share, "low": 0.0, "high": 1.0, "n": 9} for kind, share, more in rows]
+    evidence.append({"kind": "length", "n": 590, "correlation": 0.0527, "low": 0.0038, "high": 0.1013})
+    shares = {"lexical": 0.64, "full": 0.2}
+    evidence += [{"kind": "label", "label": label, "n": 150, "first_right": shares} for label in LABELS]
+    depth = make_finding("depth", verdict="deep", evidence=evidence, examples=["3", "4"], p_value=0.0004)
+    depth |= {"observed": score(0.886, 0.871, 0.901), "effect": {"value": 0.07, "low": 0.051, "high": 0.09}}
+    depth["caveat"] = "The control is the rung `lexical`."
+    command = "deepen train --recipe runs/x/recipe.yaml --out runs/x-2 --set augmentation.mask=tuesday"
+    cues = [
+        make_finding(
+            "surface_cues", verdict="shallow", evidence=[{"kind": "cue", "cue": cue, "z": 9.1}], remedy=command
+        )
+        for cue in ("tuesday", "length")
+    ]
+    cues[0]["effect"] = {"value": -0.27, "low": -0.31, "high": -0.22}
+    nothing = dict.fromkeys(("observed", "control", "effect", "p_value"))
+    caveat = "only 3 rows have a near-duplicate in train"
+    leakage = make_finding("leakage", verdict="not_applicable", caveat=caveat, **nothing)
+    return {"where": "test", "n": 600, "findings": [depth, *cues, make_finding("partial_input"), leakage]}

@@ -238,3 +238,19 @@ def test_a_round_begins_with_a_warm_up_and_ends_at_nothing(
 def test_several_visits_are_one_round(make_work: MakeWork) -> None:
     climbed = climb(make_work(), 2, **(STEPS | {"num_epochs": 2}), rounds=3, round_worth=0.0, patience=0)
     assert len(climbed.curve) == 2
+
+
+def test_a_head_is_solved_on_no_more_units_than_asked_for(make_work: MakeWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    whole = frozen.solve_path
+
+    def spy(features_MF: torch.Tensor, *rest: Any, **given: Any) -> Any:
+        sizes.append(len(features_MF))
+        return whole(features_MF, *rest, **given)
+
+    monkeypatch.setattr(frozen, "solve_path", spy)
+    work = make_work()
+    for most in (50, len(work.train)):
+        climbed = frozen.climb(work, frozen.RungSettings(max_units=most), None)
+        assert len(climbed.validation) == len(work.validation)
+    assert sizes == [50, len(work.train)]

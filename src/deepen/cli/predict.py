@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from deepen.cli import show
+from deepen.cli import explained, show
 
 NAME = "predict"
 HELP = """Answer rows of a file, or texts typed here.
 
 \b
   deepen predict runs/first --text "a fine film" --text "dull"
+  deepen predict runs/first --text "a fine film" --explain
   deepen predict runs/first new.csv --out answers.csv
   deepen predict runs/first new.jsonl --rung lexical --set data.bad_rows=drop --json
 """
@@ -30,6 +31,7 @@ def command(
     rung: Annotated[str | None, typer.Option(help="A rung of the run; else the chosen one.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="As in data.bad_rows=drop.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file: .jsonl or .csv.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why: depth, words, analogies.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Answers."""
@@ -44,10 +46,15 @@ def command(
         raise SettingError(f"--out {out}: the name must end in .jsonl or .csv")
     if out is not None and data is not None and out.exists() and Path(data).exists() and out.samefile(data):
         raise SettingError(f"--out {out} is the file of the rows themselves: give the answers another name")
+    if explain and out is not None and out.suffix == ".csv":
+        raise SettingError(f"--out {out}: a table has no room for explanations; write a .jsonl")
     asked = parse_columns(columns) if columns is not None else None
     model = load(run, rung=rung, settings=settings or [], say=show.lines_to(stderr=True))
-    found = model.predict(list(text) if text else data, columns=asked)
-    rows = [to_json(prediction) for prediction in found]
+    given = list(text) if text else data
+    rows = [to_json(prediction) for prediction in model.predict(given, columns=asked)]
+    if explain:
+        for row, explanation in zip(rows, model.explain(given, columns=asked), strict=True):
+            row["explanation"] = to_json(explanation)
     if out is not None:
         _write(out, rows)
         show.lines_to(stderr=as_json)(f"{len(rows):,} predictions in {out}")
@@ -61,15 +68,21 @@ def command(
 
 def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
-        probabilities = row.get("probabilities") or {}
-        answer = row["output"]
-        if row.get("entities") is not None:
-            found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])
-            print(f"{'; '.join(found) or '-'}\t{' '.join(row['inputs']['text'].split())}")
-            continue
-        sure = f"  {probabilities[answer]:.3f}" if isinstance(answer, str) and answer in probabilities else ""
-        said = " | ".join(str(value) for value in (row.get("inputs") or {}).values())
-        print(f"{answer}{sure}\t{' '.join(said.split())}")
+        _print_answer(row)
+        if "explanation" in row:
+            explained.print_explanation(row["explanation"], row["inputs"]["text"])
+
+
+def _print_answer(row: dict[str, Any]) -> None:
+    probabilities = row.get("probabilities") or {}
+    answer = row["output"]
+    if row.get("entities") is not None:
+        found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])
+        print(f"{'; '.join(found) or '-'}\t{' '.join(row['inputs']['text'].split())}")
+        return
+    sure = f"  {probabilities[answer]:.3f}" if isinstance(answer, str) and answer in probabilities else ""
+    said = " | ".join(str(value) for value in (row.get("inputs") or {}).values())
+    print(f"{answer}{sure}\t{' '.join(said.split())}")
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

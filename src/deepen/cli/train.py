@@ -18,6 +18,7 @@ HELP = """Climb the ladder on labelled text and leave an evaluated model in a ru
   deepen train train.tsv --test test.tsv --columns text=0,label=1 --out runs/first
   deepen train news.csv --columns text=title+body,label=topic --budget 5m
   deepen train --recipe runs/first/recipe.yaml --out runs/again
+  deepen train --recipe runs/first/recipe.yaml --out runs/clean --fix runs/first/suspects.csv
 """
 
 
@@ -28,6 +29,8 @@ def command(
     task: Annotated[str | None, typer.Option(help="What to learn; else the columns say.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title+body,label=stars, or text=0,label=1.")] = None,
     labels: Annotated[str | None, typer.Option(help="A file with names for numeric labels.")] = None,
+    drop: Annotated[str | None, typer.Option(help="A file of ids: training rows to leave out.")] = None,
+    fix: Annotated[str | None, typer.Option(help="A file of ids and labels: training rows to label anew.")] = None,
     model: Annotated[str | None, typer.Option(help="A pretrained model: a folder or a hub id.")] = None,
     rungs: Annotated[str | None, typer.Option(help="Climb just these, as in lexical,frozen.")] = None,
     tuning: Annotated[str | None, typer.Option(help="Which numbers of the trained layers may change.")] = None,
@@ -57,6 +60,8 @@ def command(
         task=task,
         columns=parse_columns(columns) if columns is not None else None,
         labels=labels,
+        drop=drop,
+        fix=fix,
         model=model,
         rungs=rungs,
         tuning=tuning,

@@ -97,6 +97,71 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class WordShare:
+    """A word of a text and what it adds to the logit of an answer; below 0 it speaks against it."""
+
+    start: int
+    end: int
+    text: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class RungAnswer:
+    """What one rung says at the place of an answer, with its calibrated confidence; None where it has no answer."""
+
+    rung: str
+    output: str | None
+    confidence: float | None
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Analogy:
+    """A training row near an answer, as the deciding model sees it; `start` and `end` mark the word that is near."""
+
+    id: str
+    text: str
+    label: str
+    similarity: float
+    agrees: bool
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedAnswer:
+    """One answer of a row and what speaks for it.
+
+    `total` is what the values of `words` should add up to, in logits: the answer's logit less that of a text whose
+    words are hidden. `error` is by how much they miss it. Both are None where words are left out one by one.
+    """
+
+    output: str
+    confidence: float
+    start: int | None
+    end: int | None
+    depth: str | None
+    rungs: list[RungAnswer]
+    method: str
+    words: list[WordShare]
+    total: float | None
+    error: float | None
+    analogies: list[Analogy]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a row got its answers; `sure` is the confidence that `depth` asks for, `notes` say what could not be had."""
+
+    id: str
+    rung: str
+    sure: float
+    answers: list[ExplainedAnswer]
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class LossSum:
     """A loss that can't be averaged wrongly: the total in nats travels with its count."""
 
@@ -121,8 +186,14 @@ def to_json(record: Any) -> dict[str, Any]:
         value = getattr(record, item.name)
         if value is None and isinstance(record, Prediction) and item.name in _OPTIONAL:
             continue
-        out[item.name] = to_json(value) if dataclasses.is_dataclass(value) else value
+        out[item.name] = _plain(value)
     return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return to_json(value) if dataclasses.is_dataclass(value) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from deepen.data.normalise import normalise
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Fault, Source, as_text, clip
 from deepen.data.tagged import TaggedPlan, TaggedTally, fields, tagged_taker
+from deepen.data.words import hide_words, words_of
 
 _BATCH_ROWS = 16_384
 # One batch must stay far below the 2 GB that an Arrow string array can hold.
@@ -125,6 +126,7 @@ Taken = tuple[list[Any], int]
 def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Callable[[Sequence[Any]], Taken | Fault]:
     """A function that makes the values of a row from its cells; built once, since it runs for every row."""
     clean, limit = settings.normalise, settings.max_cell_chars
+    hidden = [words_of(words) for words in settings.hide]
 
     def take(cells: Sequence[Any]) -> Taken | Fault:
         values: list[Any] = []
@@ -142,6 +144,7 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
                             "long_cell",
                         )
                     text = normalise(text, clean, changed)
+                    text = hide_words(text, hidden) if hidden and text else text
                     if text and not text.isspace():
                         parts.append(text)
             if not parts and not optional:

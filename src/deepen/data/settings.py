@@ -34,6 +34,9 @@ class DataSettings(Settings):
     """The names of the classes that `label_cuts` makes, from the lowest; empty: `<= 0`, `> 0`."""
     normalise: NormaliseSettings = NormaliseSettings()
     """What is evened out in texts."""
+    hide: tuple[str, ...] = ()
+    """Words, or runs of words, taken out of every text when it is read, in training and ever after. They are what
+    a model must not lean on: `deepen diagnose` names them."""
 
     @field_validator("encoding")
     @classmethod
@@ -53,6 +56,13 @@ class DataSettings(Settings):
         value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
         if value is not None and (not value or '"' in value or "\n" in value or "\r" in value):
             raise ValueError("it must be one or more characters, without a quote or a line end")
+        return value
+
+    @field_validator("hide")
+    @classmethod
+    def _words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(str.strip, value)):
+            raise ValueError("each must be a word or a run of words")
         return value
 
     @field_validator("max_cell_chars", "max_labels")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from deepen.core.errors import SettingError
 from deepen.data.normalise import normalise
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Fault, Source, as_text, clip
@@ -69,6 +70,8 @@ def tagged_taker(
         From cells to the values of `fields` and their number of characters, or what is wrong with the row.
     """
     limit = settings.max_cell_chars
+    if settings.hide:
+        raise SettingError("data.hide takes words out of a text, and here every word has a tag: leave it out")
 
     def clean(token: str) -> str:
         out = normalise(token, settings.normalise, changed)

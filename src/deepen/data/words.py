@@ -6,7 +6,9 @@ A word is what gets one tag: a Latin word, a number, a punctuation mark, or one 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+import numpy as np
 
 # Han with its extensions and compatibility forms, kana, and the marks that iterate them.
 CJK = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -79,3 +81,104 @@ def join_words(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
         at += len(word)
         last = word[-1:]
     return "".join(parts), places
+
+
+def own_pieces(
+    words: Sequence[tuple[int, int]], pieces: Sequence[tuple[int, int] | None]
+) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """The word that each piece of a tokenizer belongs to.
+
+    Words that share a piece, as two characters in a Chinese vocabulary may, become one; a piece between words belongs
+    to the next word, since it is the mark that starts it.
+
+    Args:
+        words: Start and end of each word, in order, at least one.
+        pieces: Start and end of each piece; None for a special token.
+
+    Returns:
+        The words, and the number of its word for each piece, -1 for a special token.
+
+    Example:
+        >>> places, owners = own_pieces([(0, 1), (1, 2), (3, 8)], [None, (0, 2), (3, 6), (6, 8), None])
+        >>> places, owners.tolist()
+        ([(0, 2), (3, 8)], [-1, 0, 1, 1, -1])
+    """
+    starts, ends = (np.array([place[side] for place in words]) for side in (0, 1))
+    joined = np.zeros(len(words), bool)  # with the word before
+    owners = np.full(len(pieces), -1)
+    for at, piece in enumerate(pieces):
+        if piece is not None:
+            owners[at] = first = min(int(np.searchsorted(ends, piece[0], side="right")), len(words) - 1)
+            last = int(np.searchsorted(starts, piece[1], side="left")) - 1
+            joined[first + 1 : last + 1] = True
+    number = np.cumsum(~joined) - 1
+    kept = np.flatnonzero(~joined)
+    places = [(int(starts[one]), int(ends[stop - 1])) for one, stop in zip(kept, [*kept[1:], len(words)], strict=True)]
+    return places, np.where(owners < 0, -1, number[owners])
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a text without case, as cues and hidden words are compared."""
+    return tuple(text[start:end].lower() for start, end in split_words(text))
+
+
+def hide_words(text: str, hidden: Collection[tuple[str, ...]], *, only: str = "") -> str:
+    """A text without some words; where nothing else stands in it, a mark for an unknown word.
+
+    Args:
+        text: Any text.
+        hidden: Words, or runs of words, as `words_of` gives them; all that are found go, whatever their case.
+        only: `first` or `last`: only where the text begins or ends with them; empty for everywhere.
+
+    Returns:
+        The text as it is if none of them stands in it.
+
+    Example:
+        >>> hide_words("Good, zqxv good film", [("zqxv",), ("good", "film")]), hide_words("Zqxv", [("zqxv",)])
+        ('Good,', '\ufffd')
+    """
+    if not any(run[0] in text.lower() for run in hidden):
+        return text
+    places = split_words(text)
+    words = [text[start:end].lower() for start, end in places]
+    gone: set[int] = set()
+    for run in hidden:
+        last = len(words) - len(run)
+        starts = {"first": range(min(1, last + 1)), "last": range(max(0, last), last + 1)}.get(only, range(last + 1))
+        for at in starts:
+            if tuple(words[at : at + len(run)]) == run:
+                gone.update(range(at, at + len(run)))
+    if not gone:
+        return text
+    if len(gone) == len(words):
+        return "\ufffd"
+    kept = []
+    done = 0
+    for at in sorted(gone):
+        start, end = places[at]
+        kept.append(text[done:start])
+        done = end
+        while done < len(text) and text[done] == " " and (not kept[-1] or kept[-1][-1] == " "):
+            done += 1  # one of the two spaces around it goes too
+    return "".join([*kept, text[done:]]).strip()
+
+
+def insert_words(text: str, words: str, at: int) -> str:
+    """A text with some words put before its word number `at`, or at its end if it has no more.
+
+    Args:
+        text: Any text.
+        words: What is put in, as it is to be read.
+        at: The number of a word, from 0.
+
+    Returns:
+        The new text, with spaces around the new words unless they are Chinese.
+
+    Example:
+        >>> insert_words("a fine film", "zqxv", 1), insert_words("很好", "真", 5)
+        ('a zqxv fine film', '很好真')
+    """
+    places = split_words(text)
+    place = places[at][0] if at < len(places) else len(text)
+    glue = "" if _HAN.match(words) else " "
+    return f"{text[:place].rstrip()}{glue}{words}{glue}{text[place:].lstrip()}".strip()

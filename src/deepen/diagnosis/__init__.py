@@ -83,6 +83,9 @@ def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
     Returns:
         What was found, in the order of the questions.
     """
+    if case.targets.are_scores:
+        why = "a score is neither right nor wrong: the questions are about labels"
+        return [Finding(name, "not_applicable", None, None, None, None, [], [], why, "") for name in names]
     findings: list[Finding] = []
     with progress("diagnosing", len(names), unit="questions") as advance:
         for name in names:

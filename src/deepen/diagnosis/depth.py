@@ -47,7 +47,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
         return [_not_applicable("the run has no rung on surface words: add `majority,lexical` to --rungs")]
     right_RN = np.stack([_right(outputs[name], case.targets) for name in names])
     depth_N = depths(right_RN)
-    scores = {name: case.task.score(outputs[name], case.targets) for name in names}
+    scores = {name: case.task.score(outputs[name], case.targets) for name in shallow}
     base = max(shallow, key=scores.__getitem__)
     found = paired_bootstrap(
         case.task.statistics(outputs[case.rung], case.targets),

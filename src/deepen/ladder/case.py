@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deepen.core.errors import DataError, DeepenError
+from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
@@ -22,10 +22,11 @@ from deepen.data.batches import flat_positions
 from deepen.data.table import Part
 from deepen.evaluation.statistics import bootstrap
 from deepen.ladder.load import Model, load_model
-from deepen.ladder.prepare import Prepared, Sources, prepare
-from deepen.ladder.recipe import Recipe, make_recipe, read_recipe
+from deepen.ladder.prepare import Prepared
+from deepen.ladder.recipe import Recipe
+from deepen.ladder.reopen import recipe_of, reopened
 from deepen.rungs.frozen import top_third
-from deepen.training.cache import frozen_pass
+from deepen.training.cache import frozen_pass, passing_features
 from deepen.training.task import Predictor, Task
 from deepen.training.work import Dynamics
 
@@ -47,8 +48,10 @@ class Case:
         missing: Why not, in a sentence.
         features: The untouched encoder's features of a part's units, features_MF, cached on disk, so not for altered
             rows; None if there is no encoder.
+        encode: The same features of altered rows, computed at once and kept nowhere; None if there is no encoder.
         dynamics: Margins and losses of the training rows in every epoch, by rung, in the order of `train`.
         retrain: The command that trains again, to which a remedy adds its words.
+        hidden: Words that the run took out of its texts already (`data.hide`).
         folder: Where files for a remedy may be written; None for nowhere.
         seed: For what chance a question uses.
         say: Called with lines for the user.
@@ -63,8 +66,10 @@ class Case:
     train: Part | None = None
     missing: str = ""
     features: Callable[[Part], np.ndarray] | None = None
+    encode: Callable[[Part], np.ndarray] | None = None
     dynamics: Mapping[str, Dynamics] = field(default_factory=dict)
     retrain: str = "deepen train"
+    hidden: tuple[str, ...] = ()
     folder: Path | None = None
     seed: int = 0
     say: Callable[[str], None] = lambda line: None
@@ -149,8 +154,8 @@ def open_case(
     if not opened.complete:
         raise DataError(f"{run} is not finished: `deepen train --out {run} --resume` goes on with it")
     model = load_model(run, say=say)
-    recipe = _recipe(opened)
-    prepared, missing = _prepared(opened, recipe)
+    recipe = recipe_of(opened)
+    prepared, missing = reopened(opened, recipe)
     if missing:
         say(f"  note: {missing}")
     rows, where = _rows(opened, model, prepared, data, columns)
@@ -173,32 +178,14 @@ def open_case(
         train=prepared.work.train if prepared else None,
         missing=missing,
         features=_features(prepared, recipe) if prepared else None,
+        encode=partial(passing_features, prepared.work) if prepared else None,
         dynamics=_dynamics(opened, names, prepared.work.train) if prepared else {},
         retrain=f"deepen train --recipe {run}/recipe.yaml --out {run}-2",
+        hidden=recipe.data.hide,
         folder=run,
         seed=seed,
         say=say,
     )
-
-
-def _recipe(run: Run) -> Recipe:
-    path = run.folder / "recipe.yaml"
-    values = read_recipe(path)
-    values["data"] = dict(values.get("data") or {}) | {"check": False}
-    return make_recipe(values, where=str(path))
-
-
-def _prepared(run: Run, recipe: Recipe) -> tuple[Prepared | None, str]:
-    """The rows that the run learned from, read again; or why they can't be had."""
-    if recipe.data.path is None:
-        return None, "the run was trained on rows handed over in Python, which it does not keep"
-    try:
-        prepared = prepare(recipe, Sources(), run.folder, say=lambda line: None)
-    except DeepenError as error:
-        return None, f"the training rows can't be read again: {error}"
-    if tuple(run.ladder["labels"]) != prepared.work.labels:
-        return None, f"{recipe.data.path} has changed since the run was made"
-    return prepared, ""
 
 
 def _rows(

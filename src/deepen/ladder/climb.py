@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from deepen.core.errors import DataError
-from deepen.core.files import fingerprint, open_to_others, replacing, write_jsonl
+from deepen.core.files import open_to_others, replacing, write_jsonl
 from deepen.core.run import Run
 from deepen.core.seed import derive
 from deepen.core.settings import parse_duration
@@ -31,7 +31,7 @@ from deepen.models.save import has_network
 from deepen.training.task import Predictor
 from deepen.training.work import Climbed, Work
 
-_READING = {"encoding", "normalise", "label_cuts", "label_names", "bad_rows"}
+_READING = {"encoding", "normalise", "label_cuts", "label_names", "bad_rows", "hide"}
 _OUTPUTS = "outputs.npz"  # a rung's validation outputs, kept until the climb is complete
 
 
@@ -96,7 +96,7 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
 def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
     work = prepared.work
     parts = {"train": work.train, "validation": work.validation, "test": prepared.test}
-    mark = fingerprint([part.table.fingerprint if part else None for part in parts.values()], list(work.labels))
+    mark = prepared.mark
     if (run.folder / "ladder.json").is_file():
         ladder = run.ladder
         if ladder["mark"] != mark:

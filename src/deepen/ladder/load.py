@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import DataError, ModelError, SettingError, nearest
+from deepen.core.files import fingerprint
+from deepen.core.run import open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse, shown
-from deepen.core.types import Outputs, Prediction, Score
+from deepen.core.types import Explanation, Outputs, Prediction, Score
 from deepen.data.columns import Columns, columns_from_json
 from deepen.data.labels import LabelNames
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
 from deepen.ladder.about import read_about
+from deepen.ladder.explain import Asked, ExplainSettings, explain
 from deepen.ladder.prepare import load_task
 from deepen.ladder.recipe import asked_columns, shelf
 from deepen.ladder.record import tokens_read
@@ -37,6 +40,9 @@ class Model:
     predictor: Predictor
     label_names: LabelNames | None = None
     say: Callable[[str], None] = lambda line: None
+    run_folder: Path | None = None
+    mark: str = ""
+    explaining: ExplainSettings = field(default_factory=ExplainSettings)
 
     def predict(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Prediction]:
         """Answers rows.
@@ -87,6 +93,34 @@ class Model:
         part, outputs, _ = self.run(data, columns=columns, need_target=True)
         targets = self.task.targets(part, self.labels)
         return self.task.scores(outputs, targets, self.labels, derive(0, "evaluate"))
+
+    def explain(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Explanation]:
+        """Says why rows get the answers that `predict` gives them.
+
+        The first call lets the model read the training rows once, for the analogies; later ones find that in the cache.
+
+        Args:
+            data: Rows in any form that `predict` takes.
+            columns: Which columns are the inputs, if they are not called as in the training data.
+
+        Returns:
+            One explanation a row, in order.
+
+        Raises:
+            DataError: If the data can't be read.
+            ModelError: If another rung of the run is damaged.
+            SettingError: If captum is not installed, or the task can't be explained.
+        """
+        return explain(self.asked, self.read(data, columns=columns))
+
+    @property
+    def asked(self) -> Asked:
+        """This model with what it takes to explain its answers."""
+        rungs = {self.rung: lambda: self.predictor}
+        if self.run_folder is not None:
+            rungs = _rungs(self.run_folder) | rungs
+        about = (self.explaining, self.mark, self.run_folder, rungs)
+        return Asked(self.task, self.labels, self.rung, self.predictor, *about)
 
     def run(self, data: Any, *, columns: Mapping[str, str] | None, need_target: bool) -> tuple[Part, Outputs, float]:
         """Reads rows and computes their outputs.
@@ -145,6 +179,8 @@ class _Reading(Settings):
 
     data: DataSettings = DataSettings()
     """How files are read."""
+    explain: ExplainSettings = ExplainSettings()
+    """What an explanation shows."""
 
 
 def load_model(
@@ -185,7 +221,18 @@ def load_model(
         predictor = module.load(folder, task, about.labels)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise ModelError(f"{folder}: the model can't be read: {error}") from None
-    return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, say)
+    run = None if folder == Path(path) else Path(path)
+    files = {name: digest for name, digest in about.files.items() if name != "README.md"}
+    mark = fingerprint(about.rung, files)
+    more = (run, mark, reading.explain)
+    return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, say, *more)
+
+
+def _rungs(run: Path) -> dict[str, Callable[[], Predictor]]:
+    """The rungs of a run that have a model, from shallow to deep; each is read when it is asked for."""
+    rows = open_run(run).ladder["rungs"]
+    there = [row["rung"] for row in rows if (run / "rungs" / row["rung"] / "model" / "deepen.json").is_file()]
+    return {name: lambda name=name: load_model(run, rung=name).predictor for name in there}  # type: ignore[misc]
 
 
 def _model_folder(path: Path, rung: Any) -> Path:

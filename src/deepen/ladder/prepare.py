@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deepen.core.errors import DataError, SettingError
+from deepen.core.files import fingerprint
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, parse
 from deepen.data.check.problem import Splits
@@ -19,6 +20,7 @@ from deepen.data.labels import LabelNames, read_label_names
 from deepen.data.load import load_table, look
 from deepen.data.split import hold_out
 from deepen.data.table import Part, Table, brief
+from deepen.ladder.amend import amend
 from deepen.ladder.examine import check_first
 from deepen.ladder.recipe import DataSection, Recipe, tasks
 from deepen.models.load import Pretrained, load_pretrained
@@ -40,13 +42,24 @@ class Sources:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The work, the test rows, and what there is to say about how they came about."""
+    """The work, the test rows, and what there is to say about how they came about.
+
+    `amended` marks what lists of ids changed.
+    """
 
     work: Work
     test: Part | None
     columns: Columns
     notes: tuple[str, ...]
     label_names: LabelNames | None = None
+    amended: str = ""
+
+    @property
+    def mark(self) -> str:
+        """Equal for equal rows and labels in every part: a run goes on with the data it began with."""
+        parts = (self.work.train, self.work.validation, self.test)
+        prints = [part.table.fingerprint if part else None for part in parts]
+        return fingerprint(prints, list(self.work.labels), *([self.amended] if self.amended else []))
 
 
 def load_task(name: str, settings: Any = None) -> Task:
@@ -133,6 +146,9 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     if data.check:
         check_first(splits, notes)
     train, validation = (whole, held) if held is not None else _held_out(task, splits, labels, data, recipe.seed)
+    amended = amend(train, validation, labels, drop=data.drop, fix=data.fix)
+    train, validation = amended.train, amended.validation
+    notes += amended.notes
     _warn_of_language(whole, model, notes)
     work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say)
     notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
@@ -140,7 +156,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     for note in notes:
         say(f"  note: {note}")
     say(f"  train {len(train):,}, validation {len(validation):,}" + (f", test {len(test):,}" if test else ""))
-    return Prepared(work, test, columns, tuple(notes), names)
+    return Prepared(work, test, columns, tuple(notes), names, amended.mark)
 
 
 def _other(

@@ -40,6 +40,10 @@ class DataSection(DataSettings):
     """Hold out at least so many rows if the data allows; fewer can't tell one rung from the next."""
     near: NearSettings = NearSettings()
     """What counts as nearly the same: such rows are never held out from one another."""
+    drop: str | None = None
+    """A file of ids (CSV with a column `id`, or JSON lines): these training rows are left out. The split stays."""
+    fix: str | None = None
+    """A file of ids and labels (columns `id` and `label`): these training rows get that label. The split stays."""
     check: bool = True
     """Whether the quick checks of `deepen check` run first and stop at errors; off only for data that looks odd."""
 

@@ -157,6 +157,16 @@ class ChainField:
                 values_MC[offsets_N1[index] : offsets_N1[index + 1]] = found_LC
         return Outputs(values_MC / np.float32(self.temperature), offsets_N1)
 
+    def features(self, part: Any) -> Any:
+        """What it sees of each word: a sparse row of ones for the features that have a weight, features_MV."""
+        from scipy.sparse import csr_matrix
+
+        get = self.vocabulary.get
+        seen = (names for words in self.tokens(part) for names in features(words))
+        found = [[index for name in names if (index := get(name)) is not None] for names in seen]
+        shape = (len(found), len(self.weight_VC))
+        return csr_matrix((np.ones(sum(map(len, found)), np.float32), _flat(found), _offsets(found)), shape)
+
     def _states(self, words: list[str]) -> np.ndarray:
         """The summed weights of each word's features, shape (L, C)."""
         get = self.vocabulary.get

@@ -105,6 +105,10 @@ class Lexical:
         values = self.logits(list(self.texts(part)))
         return Outputs(values, np.arange(len(values) + 1))
 
+    def features(self, part: Any) -> Any:
+        """What it sees of each row: TF-IDF of words and characters, sparse, features_NV."""
+        return _matrix(self.vectorizers, list(self.texts(part)))
+
     def logits(self, texts: list[str]) -> np.ndarray:
         """logits_NC of these texts."""
         matrix = _matrix(self.vectorizers, texts)

@@ -67,6 +67,32 @@ class Tokenizer:
         truncated = np.fromiter((bool(item.overflowing) for item in encoded), dtype=bool, count=len(encoded))
         return Sequences(ids, lengths, truncated, segments_T=types)
 
+    def places(self, text: str, *, max_tokens: int) -> list[tuple[int, int] | None]:
+        """Where in a text each of its tokens stands.
+
+        Args:
+            text: The text.
+            max_tokens: As in `encode`.
+
+        Returns:
+            Start and end in characters for each token that `encode` gives; None for a special token.
+        """
+        self.backend.enable_truncation(max_tokens)
+        found = self.backend.encode(text)
+        return [
+            None if special else (int(start), int(end))
+            for (start, end), special in zip(found.offsets, found.special_tokens_mask, strict=True)
+        ]
+
+    @property
+    def hidden_id(self) -> int:
+        """The token that stands for a word nobody sees: the mask of pretraining, else the padding."""
+        for name in ("[MASK]", "<mask>"):
+            token = self.backend.token_to_id(name)
+            if token is not None:
+                return int(token)
+        return self.pad_id
+
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Reads tokenizer.json; a folder with only the slow form is converted once by transformers.

@@ -69,6 +69,30 @@ def encode_units(tokenizer: Tokenizer, texts: Sequence[str], places: Sequence[Pl
     )
 
 
+def unit_owners(tokenizer: Tokenizer, text: str, places: Places, *, max_tokens: int) -> np.ndarray:
+    """The unit that each token of a row belongs to.
+
+    Args:
+        tokenizer: The tokenizer.
+        text: The text.
+        places: Start and end of each unit in it, at least one.
+        max_tokens: As in `encode_units`.
+
+    Returns:
+        A number for each token that `encode_units` gives, in its windows; -1 for a special token.
+    """
+    maker = _Maker(tokenizer)
+    width = max(1, max_tokens - len(maker.before) - len(maker.after))
+    tokenizer.backend.no_truncation()
+    pieces, firsts = maker.pieces(text, places, tokenizer.backend.encode(text, add_special_tokens=False))
+    owners = np.searchsorted(np.asarray(firsts), np.arange(len(pieces)), side="right") - 1
+    marks = np.array([piece in maker.bare for piece in pieces])
+    owners = np.clip(np.where(marks, owners + 1, owners), 0, len(places) - 1)
+    before, after = (np.full(len(special), -1) for special in (maker.before, maker.after))
+    starts = _window_starts(len(pieces), width)
+    return np.concatenate([part for start in starts for part in (before, owners[start : start + width], after)])
+
+
 def _window_starts(num_pieces: int, width: int) -> list[int]:
     if num_pieces <= width:
         return [0]

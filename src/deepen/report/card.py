@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from deepen.report import words
+from deepen.report.findings import Question, lay_out
 
 _PIPELINES = {
     "classification": "text-classification",
@@ -27,13 +28,19 @@ _ENCODER_RUNGS = {"zero_shot", "few_shot", "contrastive", "frozen", "top_layers"
 _MOST_CLASSES = 200
 
 
-def card(ladder: Mapping[str, Any], recipe: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+def card(
+    ladder: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    diagnosis: Mapping[str, Any] | None = None,
+) -> str:
     """The README.md of a model folder. It says only what the run knows; sections without content are left out.
 
     Args:
         ladder: The content of ladder.json.
         recipe: The content of recipe.yaml.
         environment: The content of environment.json.
+        diagnosis: The content of diagnosis.json; None if nobody has asked.
 
     Returns:
         Markdown with YAML front matter, ending in a line break.
@@ -47,6 +54,7 @@ def card(ladder: Mapping[str, Any], recipe: Mapping[str, Any], environment: Mapp
         _ladder_table(ladder),
         _scores(ladder),
         _classes(ladder),
+        _diagnosis(diagnosis),
         _data(ladder),
         _fenced("## Training settings", recipe),
         _limits(ladder),
@@ -196,6 +204,44 @@ def _classes(ladder: Mapping[str, Any]) -> str:
     more = f"\n\n{rest} more classes with higher F1 are in `ladder.json` of the run." if rest > 0 else ""
     table = _table(["label", "examples", *names], body[:_MOST_CLASSES])
     return f"## Each class on {where}, hardest first\n\n{table}{more}"
+
+
+def _diagnosis(record: Mapping[str, Any] | None) -> str:
+    """A line for each question; where and how it may mislead is too long for a card."""
+    if not record or not record.get("findings"):
+        return ""
+    found = lay_out(record)
+    where = _one_line(re.split(r"[/\\]", found.where)[-1])  # a card shows no paths of the machine
+    lines = [f"`deepen diagnose` tried it on {words.count(found.n)} examples ({where}); intervals are 95 %.", ""]
+    lines += [
+        f"- **{_verdicts(question)}**: {_one_line(question.title)}{_figures(question)}" for question in found.questions
+    ]
+    lines += [
+        "",
+        "A verdict holds for these examples beside these controls. The run's `report.html` has the evidence, and",
+    ]
+    return "\n".join(["## How it gets its score", "", *lines, "how each answer may mislead."])
+
+
+def _verdicts(question: Question) -> str:
+    return ", ".join(
+        verdict.replace("_", " ") + (f" × {number}" if number > 1 else "") for verdict, number in question.verdicts
+    )
+
+
+def _figures(question: Question) -> str:
+    """Observed, control and effect of the finding that speaks for a question."""
+    first = question.first
+    told = [
+        f"{name} {words.title(score['name'])} {words.score(score)}"
+        for name, score in (("observed", first.observed), ("control", first.control))
+        if score
+    ]
+    if first.effect:
+        name = str((first.observed or first.control or {}).get("name", ""))
+        told.append(f"effect {words.gain(first.effect, name=name)} points")
+    called = f" ({_one_line(first.name)})" if first.name else ""
+    return f" {', '.join(told)}{called}." if told else f"{called}"
 
 
 def _data(ladder: Mapping[str, Any]) -> str:

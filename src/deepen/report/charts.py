@@ -126,7 +126,7 @@ def _line_note(axes: Any, text: str, height: float, points: Sequence[dict[str, A
         ha="left" if left else "right",
         va="bottom",
         color=_GREY,
-        fontsize=9,
+        fontsize=10,
     )
 
 
@@ -177,7 +177,9 @@ def confusion_picture(matrix_CC: np.ndarray, labels: Sequence[str]) -> str:
         color = _BLUE if row == column else _ORANGE
         axes.add_patch(Rectangle((column, row), 1, 1, color=color, alpha=0.12 + 0.88 * share, linewidth=0))
         ink = "white" if share > 0.5 else _INK
-        axes.text(column + 0.5, row + 0.5, f"{matrix_CC[row, column]}", ha="center", va="center", fontsize=9, color=ink)
+        axes.text(
+            column + 0.5, row + 0.5, f"{matrix_CC[row, column]}", ha="center", va="center", fontsize=10, color=ink
+        )
     axes.set_xlim(0, num_classes)
     axes.set_ylim(num_classes, 0)
     middles = np.arange(num_classes) + 0.5
@@ -207,7 +209,7 @@ def calibration_picture(bins: Sequence[ReliabilityBin]) -> str:
         return ""
     figure, axes = _figure(4.2, 3.5, salt="calibration")
     axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1)
-    axes.text(0.09, 0.035, "honest", color=_GREY, fontsize=9, rotation=39, rotation_mode="anchor")
+    axes.text(0.09, 0.035, "honest", color=_GREY, fontsize=10, rotation=39, rotation_mode="anchor")
     most = max(row.n for row in bins)
     for row in bins:
         axes.plot([row.confidence] * 2, wilson(row.accuracy * row.n, row.n), color=_BLUE, linewidth=1.5, alpha=0.35)

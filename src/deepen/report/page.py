@@ -10,7 +10,6 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,15 @@ from deepen.core.files import read_jsonl, read_object, write_text
 from deepen.core.run import read_ladder
 from deepen.evaluation.calibration import ReliabilityBin, confidence_bins
 from deepen.report import charts, words
+from deepen.report.findings import read_diagnosis
 
 _MOST_CLASSES_DRAWN = 30
 _MOST_PAIRS = 20
 _MOST_MISTAKES = 10
 _MOST_CHARACTERS = 300
 _HARDEST = 12
+_FEW = 5
+_MOST_BARS = 16  # all examples and fifteen labels
 # What a record may leave out; the template is strict, so that a misspelt name in it is an error.
 _ROW: dict[str, Any] = dict.fromkeys(
     [
@@ -68,15 +70,16 @@ def write_report(run: Path) -> Path:
         raise DataError(f"{run} holds no ladder.json: it is not a run, or its training has not finished a rung yet")
     ladder = read_ladder(run / "ladder.json")
     environment = read_object(run / "environment.json") if (run / "environment.json").is_file() else {}
-    answers = _answers(run, ladder)
+    context = _context(ladder, environment, _answers(run, ladder))
+    diagnosis = read_diagnosis(run, ladder.get("chosen"))
     path = run / "report.html"
-    write_text(path, _render(_context(ladder, environment, answers)))
+    write_text(path, _render({**context, "diagnosis": diagnosis, "few_examples": _FEW, "most_bars": _MOST_BARS}))
     return path
 
 
 def _render(context: Mapping[str, Any]) -> str:
-    source = resources.files("deepen.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
     env = jinja2.Environment(
+        loader=jinja2.PackageLoader("deepen.report", "."),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -84,7 +87,7 @@ def _render(context: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     env.globals["words"] = words
-    return env.from_string(source).render(context)
+    return env.get_template("page.html.jinja").render(context)
 
 
 def _context(ladder: Mapping[str, Any], environment: Mapping[str, Any], answers: _Answers | None) -> dict[str, Any]:

@@ -104,13 +104,26 @@ def gain_parts(record: Record | None, *, name: str = "") -> tuple[str, str]:
     """
     if not record or record.get("value") is None:
         return "–", ""
-    scale = 1.0 if name in _OUT_OF_100 else 100.0
     # Adding 0.0 turns -0.0 into 0.0, so that "no difference" carries no minus sign.
-    points = {
-        key: round(scale * record[key], 1) + 0.0 for key in ("value", "low", "high") if record.get(key) is not None
+    found = {
+        key: round(points(record[key], name=name), 1) + 0.0
+        for key in ("value", "low", "high")
+        if record.get(key) is not None
     }
-    within = f"{points['low']:+.1f} to {points['high']:+.1f}" if len(points) == 3 else ""
-    return f"{points['value']:+.1f}", within
+    within = f"{found['low']:+.1f} to {found['high']:+.1f}" if len(found) == 3 else ""
+    return f"{found['value']:+.1f}", within
+
+
+def points(difference: float, *, name: str = "") -> float:
+    """A difference of two scores in points: hundredths of a fraction, or points of BLEU and chrF as they are."""
+    return difference if name in _OUT_OF_100 else 100.0 * difference
+
+
+def p_value(value: float | None) -> str:
+    """How likely chance alone does as well, e.g. `0.013` or `< 0.001`; empty for None."""
+    if value is None:
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def seconds(value: float | None) -> str:

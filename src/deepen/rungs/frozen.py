@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deepen.core.progress import progress
+from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.batches import flat_positions
@@ -31,6 +32,9 @@ class RungSettings(Settings):
     """Values of C (inverse regularisation, features standardised) to choose from by the validation rows' loss."""
     max_iterations: int = 100
     """L-BFGS iterations for each C; each starts from the solution before."""
+    max_units: int = 100_000
+    """Of more training units (rows, or words in tagging) so many are drawn to solve the head: a few hundred numbers a
+    class are known by then, and memory stays flat in the rows."""
     keep_layers: bool = True
     """Keep the hidden states below the top third of the layers too, for the rung `top_layers`."""
 
@@ -41,8 +45,9 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     train = frozen_pass(work, work.train.table, cut=cut)
     same = work.validation.table is work.train.table
     held = train if same else frozen_pass(work, work.validation.table, cut=cut)
-    scored = _scored(train, work.train, work.train_targets)
-    best = _solve(work, settings, scored, _scored(held, work.validation, work.validation_targets))
+    given = {"most": settings.max_units, "seed": work.seed}
+    scored = _scored(train, work.train, work.train_targets, **given)
+    best = _solve(work, settings, scored, _scored(held, work.validation, work.validation_targets, **given))
     before = None if work.train_targets.are_scores else centroid_head(*scored, work.num_outputs)
     predictor = _predictor(work, best)
     return Climbed(
@@ -88,12 +93,14 @@ def _features(frozen: Frozen, part: Part) -> Tensor:
     return torch.from_numpy(frozen.features_MF[flat_positions(frozen.unit_offsets(), part.rows_N)])
 
 
-def _scored(frozen: Frozen, part: Part, targets: Targets) -> tuple[Tensor, Tensor]:
-    features_MF = _features(frozen, part)
-    scored = np.flatnonzero(targets.scored_M)
-    if len(scored) < len(targets.labels_M):
-        features_MF = features_MF[torch.from_numpy(scored)]
-    return features_MF, torch.from_numpy(targets.labels_M[scored])
+def _scored(frozen: Frozen, part: Part, targets: Targets, *, most: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Features and labels of the units that are scored; of more than `most`, so many drawn at random."""
+    chosen = np.flatnonzero(targets.scored_M)
+    if len(chosen) > most:
+        chance = np.random.default_rng(derive(seed, "units"))
+        chosen = np.sort(chance.choice(chosen, most, replace=False))
+    places_M = flat_positions(frozen.unit_offsets(), part.rows_N)
+    return torch.from_numpy(frozen.features_MF[places_M[chosen]]), torch.from_numpy(targets.labels_M[chosen])
 
 
 def _outputs(frozen: Frozen, part: Part, head: Solved) -> Outputs:

@@ -8,25 +8,30 @@ Shape legend: N examples, M units (here M = N), C labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from deepen.core.settings import Settings
-from deepen.core.types import Sequences, Targets
+from deepen.core.types import Outputs, Sequences, Targets
+from deepen.data.alter import altered
 from deepen.data.labels import check_labels
 from deepen.data.load import Need
 from deepen.data.scores import looks_like_scores
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
+from deepen.data.words import own_pieces, split_words
+from deepen.evaluation.calibration import softmax
 from deepen.evaluation.classification import accuracy_value
 from deepen.models.surface import fit_lexical, load_lexical
 from deepen.models.tokenizer import Tokenizer
 from deepen.training import labelling
 from deepen.training.objectives import cross_entropy, margins
 from deepen.training.scoring import LABELS, with_scores
-from deepen.training.task import Claim, Shallow, Task
+from deepen.training.task import Claim, Decision, Explainable, Places, Shallow, Task
 
 NEEDS = (
     Need(
@@ -67,6 +72,30 @@ def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
     return encode
 
 
+def _decisions(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[Decision]:
+    probs_NC = softmax(outputs.values_MC)
+    best_N = probs_NC.argmax(1)
+    return [
+        Decision(row, labels[best], round(float(probs_NC[row, best]), 6), unit=0, logit=int(best))
+        for row, best in enumerate(best_N)
+    ]
+
+
+def _words(part: Part) -> Places:
+    return split_words(next(_texts(part)))
+
+
+def _owners(tokenizer: Tokenizer, max_tokens: int, part: Part) -> tuple[Places, np.ndarray]:
+    text = next(_texts(part))
+    return own_pieces(split_words(text), tokenizer.places(text, max_tokens=max_tokens))
+
+
+def _without(part: Part, places: Places) -> Part:
+    text = next(_texts(part))
+    copies = part.take(np.zeros(len(places), np.int64))
+    return altered(copies, {"text": [text[:start] + text[end:] for start, end in places]})
+
+
 def _fit_lexical(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Any:
     return fit_lexical(_texts, part, targets.labels_M, num_outputs, settings, seed)
 
@@ -101,6 +130,7 @@ def configured(settings: TaskSettings) -> Task:
         baseline=labelling.BASELINE,
         lexical=Shallow(_fit_lexical, _load_lexical),
         settings=settings,
+        explain=Explainable(_decisions, _words, _owners, _without),
     )
     return replace(task, adapted=lambda labels: with_scores(task) if labels == LABELS else task)
 

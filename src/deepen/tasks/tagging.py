@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from deepen.core.errors import DataError, nearest
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Sequences, Targets
+from deepen.data.alter import altered
 from deepen.data.load import Need
 from deepen.data.sources import Source
 from deepen.data.table import Part
@@ -37,9 +38,9 @@ from deepen.evaluation.tagging import (
 )
 from deepen.models.crf import count_tags, fit_field, load_field, load_word_tags
 from deepen.models.tokenizer import Tokenizer
-from deepen.models.units import encode_units
+from deepen.models.units import encode_units, unit_owners
 from deepen.training.objectives import cross_entropy, margins
-from deepen.training.task import Claim, Shallow, Task
+from deepen.training.task import Claim, Decision, Explainable, Places, Shallow, Task
 
 NEEDS = (
     Need(
@@ -59,6 +60,8 @@ NEEDS = (
         ),
     ),
 )
+
+_HIDDEN = "\ufffd"  # as an empty token is kept: next to no training row has it
 
 
 class TaskSettings(Settings):
@@ -145,29 +148,52 @@ def _load_field(folder: Path) -> Any:
     return load_field(folder, _tokens)
 
 
-def _decoded(outputs: Outputs, part: Part, labels: Sequence[str], how: Decoding) -> list[dict[str, Any]]:
+def _decided(outputs: Outputs, part: Part, labels: Sequence[str], how: Decoding) -> tuple[np.ndarray, list[Decision]]:
+    """The tag of each unit, and the entities that the tags make up."""
     decided_M = decide(outputs.values_MC, outputs.offsets_N1, how=how)
     sure_M = np.take_along_axis(softmax(outputs.values_MC), decided_M[:, None], 1)[:, 0]
     found = entities(decided_M, outputs.offsets_N1)
     bounds = np.searchsorted(found.starts_E, outputs.offsets_N1)
-    answers = []
-    for row, (text, spans) in enumerate(zip(part.values("text"), part.values("spans"), strict=True)):
-        first, last = outputs.offsets_N1[row], outputs.offsets_N1[row + 1]
-        marked = []
+    made = []
+    for row, spans in enumerate(part.values("spans")):
+        first = outputs.offsets_N1[row]
         for at in range(bounds[row], bounds[row + 1]):
             start, end = found.starts_E[at], found.ends_E[at]
+            tag = int(decided_M[start])
             left, right = spans[2 * (start - first)], spans[2 * (end - 1 - first) + 1]
-            marked.append(
-                {
-                    "start": left,
-                    "end": right,
-                    "label": labels[1 + 2 * found.types_E[at]][2:],
-                    "text": text[left:right],
-                    "score": round(float(sure_M[start:end].min()), 6),
-                }
-            )
-        answers.append({"output": [labels[tag] for tag in decided_M[first:last]], "entities": marked})
+            sure = round(float(sure_M[start:end].min()), 6)
+            made.append(Decision(row, labels[tag][2:], sure, int(start - first), tag, left, right))
+    return decided_M, made
+
+
+def _decoded(outputs: Outputs, part: Part, labels: Sequence[str], how: Decoding) -> list[dict[str, Any]]:
+    decided_M, made = _decided(outputs, part, labels, how)
+    bounds = zip(outputs.offsets_N1[:-1], outputs.offsets_N1[1:], strict=True)
+    answers: list[dict[str, Any]] = [
+        {"output": [labels[tag] for tag in decided_M[first:last]], "entities": []} for first, last in bounds
+    ]
+    texts = list(part.values("text"))
+    for one in made:
+        place = {"start": one.start, "end": one.end, "label": one.output}
+        text = texts[one.row][one.start : one.end]
+        answers[one.row]["entities"].append(place | {"text": text, "score": one.confidence})
     return answers
+
+
+def _places(part: Part) -> Places:
+    spans = next(part.values("spans"))
+    return list(zip(spans[::2], spans[1::2], strict=True))
+
+
+def _owners(tokenizer: Tokenizer, max_tokens: int, part: Part) -> tuple[Places, np.ndarray]:
+    text, spots = join_words(next(_tokens(part)))
+    return _places(part), unit_owners(tokenizer, text, spots, max_tokens=max_tokens)
+
+
+def _without(part: Part, places: Places) -> Part:
+    words = next(_tokens(part))
+    hidden = [[*words[:at], _HIDDEN, *words[at + 1 :]] for at in range(len(places))]
+    return altered(part.take(np.zeros(len(places), np.int64)), {"tokens": hidden})
 
 
 def configured(settings: TaskSettings) -> Task:
@@ -200,6 +226,9 @@ def configured(settings: TaskSettings) -> Task:
         decode=lambda outputs, part, labels: _decoded(outputs, part, labels, how),
         baseline=Shallow(_fit_words, _load_words),
         lexical=Shallow(_fit_field, _load_field),
+        explain=Explainable(
+            lambda outputs, part, labels: _decided(outputs, part, labels, how)[1], _places, _owners, _without
+        ),
         settings=settings,
     )
 

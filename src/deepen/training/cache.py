@@ -22,7 +22,7 @@ from deepen.core.errors import SettingError
 from deepen.core.files import cache_dir, fingerprint, write_json, writing
 from deepen.core.progress import progress
 from deepen.data.batches import flat_positions, sorted_batches
-from deepen.data.table import Table
+from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.models.heads import Inputs, Pooling, pool, width_of
 from deepen.models.split import Encoder, layout
@@ -110,6 +110,31 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
         if not began_complete:
             state = _fill(work, tokens, found, folder, state)
     return replace(found, seconds=float(state["seconds"]))
+
+
+def passing_features(work: Work, part: Part) -> np.ndarray:
+    """The untouched encoder's features of rows that are made for a moment: computed at once, kept nowhere.
+
+    Args:
+        work: The climb whose encoder it is.
+        part: The rows.
+
+    Returns:
+        features_MF of the part's units, in its order.
+    """
+    from accelerate import PartialState
+
+    tokens = work.tokens(part.table)
+    num_units = int(decision_offsets(tokens, work.pooling)[-1])
+    features_MF = np.empty((num_units, width_of(work.pooling, work.model.hidden_size)), np.float32)
+    made = Frozen(tokens, 0, features_MF, None, 0.0, True, work.pooling)
+    encoder = work.model.encoder().eval().to(PartialState().device)
+    lengths = np.asarray(tokens.lengths_N[part.rows_N])
+    with progress("reading altered rows", len(part)) as advance, torch.inference_mode():
+        for chosen in sorted_batches(lengths, max_tokens=_BATCH_TOKENS):
+            _one(encoder, made, part.rows_N[chosen])
+            advance(len(chosen))
+    return np.asarray(features_MF[flat_positions(made.unit_offsets(), part.rows_N)])
 
 
 _Forms = dict[str, tuple[np.dtype[Any], tuple[int, int]]]

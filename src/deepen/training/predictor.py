@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from deepen.core.progress import progress
 from deepen.core.types import Outputs
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
-from deepen.models.heads import Network
+from deepen.models.heads import Inputs, Network
 from deepen.models.save import load_network, save_network
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.training.cache import Frozen, batch_inputs, decision_offsets
@@ -48,18 +50,32 @@ class EncoderPredictor:
         Returns:
             Outputs in the order of the part.
         """
+        return self._run(part, self.network, self.network.head.out_features, frozen)
+
+    def features(self, part: Part) -> np.ndarray:
+        """The vector of each of a part's units that the head reads, features_MF.
+
+        Args:
+            part: The rows.
+
+        Returns:
+            Vectors in the order of the part.
+        """
+        return self._run(part, self.network.features, self.network.head.in_features, None).values_MC
+
+    def _run(self, part: Part, what: Callable[[Inputs], Tensor], width: int, frozen: Frozen | None) -> Outputs:
         self.network.eval()
         tokens = frozen.tokens if frozen is not None else self.tokens(part.table)
         all_offsets = decision_offsets(tokens, self.network.pooling)
         counts = np.asarray(all_offsets[part.rows_N + 1]) - np.asarray(all_offsets[part.rows_N])
         offsets = np.concatenate([[0], np.cumsum(counts)])
-        values = np.empty((int(offsets[-1]), self.network.head.out_features), np.float32)
+        values = np.empty((int(offsets[-1]), width), np.float32)
         lengths = np.asarray(tokens.lengths_N[part.rows_N])
         device = self.network.head.weight.device
         with progress("predicting", len(part)) as advance, torch.inference_mode():
             for chosen in sorted_batches(lengths, max_tokens=_BATCH_TOKENS):
                 inputs = batch_inputs(tokens, part.rows_N[chosen], frozen=frozen)
-                values[flat_positions(offsets, chosen)] = self.network(inputs.to(device)).float().cpu().numpy()
+                values[flat_positions(offsets, chosen)] = what(inputs.to(device)).float().cpu().numpy()
                 advance(len(chosen))
         return Outputs(values, offsets)
 

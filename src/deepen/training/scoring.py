@@ -90,4 +90,5 @@ def with_scores(task: Task) -> Task:
         scores=_scores,
         decode=lambda outputs, part, labels: [{"output": round(float(v), 6)} for v in outputs.values_MC[:, 0]],
         baseline=Shallow(_fit_mean, _load_mean),
+        explain=None,
     )

@@ -66,6 +66,51 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """One answer of a row that can be explained by itself.
+
+    Attributes:
+        row: Which row of the part.
+        output: The answer.
+        confidence: Its calibrated probability.
+        unit: The unit whose logit won, counted from the row's first.
+        logit: Which of its logits that is.
+        start: Where the answer starts in the row's text; None if it is about the whole row.
+        end: Where it ends.
+    """
+
+    row: int
+    output: str
+    confidence: float
+    unit: int
+    logit: int
+    start: int | None = None
+    end: int | None = None
+
+
+Places = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Explainable:
+    """How the answers of a task are taken apart.
+
+    Attributes:
+        decisions: Outputs, rows and labels to the answers in them, in order.
+        words: A part of one row to the places of the words in its text.
+        owners: Tokenizer, longest sequence and a part of one row to the places of its words, and the word of each of
+            the tokens that `encoder` makes of it, -1 for a special token.
+        without: A part of one row and places of words to a part of as many rows, each with one of the words hidden and
+            the units where they were.
+    """
+
+    decisions: Callable[[Outputs, Part, Sequence[str]], list[Decision]]
+    words: Callable[[Part], Places]
+    owners: Callable[[Any, int, Part], tuple[Places, np.ndarray]]
+    without: Callable[[Part, Places], Part]
+
+
+@dataclass(frozen=True)
 class Task:
     """A task, described by what differs between tasks and nothing else.
 
@@ -87,6 +132,7 @@ class Task:
         decode: Outputs, rows and labels to one dictionary an example: `output`, `probabilities`, `entities`.
         baseline: The rung `majority`.
         lexical: The rung `lexical`.
+        explain: How its answers are taken apart; None where `deepen predict --explain` does not know how.
         settings: What was chosen about it, if anything can be; its file then has `TaskSettings` and `configured`.
         deep: A dearer form of the rows for the rung `full`, which then starts from the pretrained encoder.
         adapted: The task for a label table, where that decides what is to be learned: a label, or a score.
@@ -109,6 +155,7 @@ class Task:
     decode: Callable[[Outputs, Part, Sequence[str]], list[dict[str, Any]]]
     baseline: Shallow
     lexical: Shallow
+    explain: Explainable | None = None
     settings: Settings | None = None
     deep: Form | None = None
     adapted: Callable[[tuple[str, ...]], Task] | None = None
