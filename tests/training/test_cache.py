@@ -74,11 +74,11 @@ def test_an_interrupted_pass_goes_on(make_work: MakeWork, own_cache: Path, monke
         file.unlink()
     one, ran = cache._one, []
 
-    def die(encoder: Any, out: Any, rows: np.ndarray, pooling: str) -> None:
+    def die(encoder: Any, out: Any, rows: np.ndarray) -> None:
         ran.append(len(rows))
         if len(ran) == 6:
             raise KilledError
-        one(encoder, out, rows, pooling)
+        one(encoder, out, rows)
 
     monkeypatch.setattr(cache, "_one", die)
     with pytest.raises(KilledError):
