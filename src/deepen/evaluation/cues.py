@@ -161,8 +161,10 @@ def _lengths(words_N: Sequence[Sequence[str]]) -> tuple[list[tuple[int, int]], n
     places = np.unique(np.linspace(0, len(found) - 1, _MOST_CUTS).round().astype(int))
     cuts = [int(cut) for cut in found[places]]
     ranges = [(cut, high) for cut in cuts if cut > low] + [(low, cut) for cut in cuts if cut < high]
-    in_RN = [(lengths_N >= first) & (lengths_N <= last) for first, last in ranges]
-    return ranges, np.array(in_RN, bool).reshape(len(ranges), len(lengths_N))
+    in_RN = np.array([(lengths_N >= first) & (lengths_N <= last) for first, last in ranges], bool)
+    in_RN = in_RN.reshape(len(ranges), len(lengths_N))
+    few = np.flatnonzero(in_RN.mean(1) <= 0.5)  # what most rows are is no cue, but the want of one
+    return [ranges[at] for at in few], in_RN[few]
 
 
 def _of_parts(

@@ -28,6 +28,9 @@ _AGREEING_ROWS = 8
 _HIDDEN_ROWS = 20
 _WINDOWS = 96
 _FILLERS = 16
+_SURELY = 1.96
+# A filler varies more than a word, so a length is tried on so many times more rows.
+_LENGTH_TIMES = 3
 
 
 class Known:
@@ -39,6 +42,7 @@ class Known:
         self.texts = list(row_texts(case.rows))
         self.words = [words_of(text) for text in self.texts]
         self.targets_N = case.targets.labels_M
+        self._surplus: dict[Cue, np.ndarray] = {}
         self.has_encoder = case.features is not None and case.encode is not None
 
     @cached_property
@@ -90,25 +94,48 @@ class Known:
         """The head that has not learned some training rows."""
         return self.head.changed(self.features_NF[rows], self.labels_N[rows], -1.0)
 
-    def write_surplus(self, cue: Cue, path: Path) -> None:
-        """Names the training rows without which a length says nothing of its label.
+    def surplus(self, cue: Cue) -> np.ndarray:
+        """The training rows without which a length says nothing of its label.
 
-        Those that go first are the ones whose label a head knows only if it has learned texts of such a length.
+        The half of the rows that the length lies in is cut into ten by length, and wherever the label is surely too
+        frequent, its surplus goes: first the rows whose label a head knows only if it has learned that half.
 
         Args:
             cue: A length.
-            path: The CSV, with a column `id`.
+
+        Returns:
+            Their numbers, rising.
         """
-        rows = self.having(cue)
-        own = rows[self.labels_N[rows] == cue.label]
-        kept = round((len(rows) - len(own)) * cue.expected / max(1e-9, 1 - cue.expected))
-        surplus = np.zeros(len(own))
+        if cue not in self._surplus:
+            self._surplus[cue] = self._find_surplus(cue)
+        return self._surplus[cue]
+
+    def _find_surplus(self, cue: Cue) -> np.ndarray:
+        median = float(np.median(self.lengths_N))
+        half = self.lengths_N > median if cue.longest == self.lengths_N.max() else self.lengths_N < median
+        rows = np.union1d(np.flatnonzero(half), self.having(cue))
+        gap_N = np.zeros(len(self.labels_N))
         if self.has_encoder:
-            learned = self.head.scores(self.features_NF[own], cue.label)
-            surplus = learned - self.without(rows).scores(self.features_NF[own], cue.label)
-        gone = own[np.argsort(-surplus, kind="stable")][: max(0, len(own) - kept)]
+            features_NF = self.features_NF[rows]
+            gap_N[rows] = self.head.scores(features_NF, cue.label)
+            gap_N[rows] -= self.without(rows).scores(features_NF, cue.label)
+        edges = np.unique(np.quantile(self.lengths_N[rows], np.linspace(0, 1, 11)[1:-1], method="nearest"))
+        stratum = np.searchsorted(edges, self.lengths_N[rows], side="right")
+        gone: list[int] = []
+        for some in (rows[stratum == at] for at in range(len(edges) + 1)):
+            own = some[self.labels_N[some] == cue.label]
+            by_chance = (len(some) * cue.expected * (1 - cue.expected)) ** 0.5
+            if len(own) - len(some) * cue.expected <= _SURELY * by_chance:
+                continue
+            kept = round((len(some) - len(own)) * cue.expected / max(1e-9, 1 - cue.expected))
+            gone += own[np.argsort(-gap_N[own], kind="stable")][: len(own) - kept].tolist()
+        return np.array(sorted(gone), np.int64)
+
+    def write_surplus(self, cue: Cue, path: Path) -> None:
+        """Names the surplus rows of a length in a CSV with a column `id`."""
+        named = self.train.take(self.surplus(cue)).values("id")
         with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([["id"], *[[name] for name in self.train.take(np.sort(gone)).values("id")]])
+            csv.writer(file).writerows([["id"], *[[name] for name in named]])
 
 
 def _has(cue: Cue, words: Sequence[str]) -> bool:
@@ -135,7 +162,11 @@ class Texts:
 
 @dataclass(frozen=True)
 class Plan:
-    """All the texts of one trial: pairs with the cue and with the control, and training rows without the cue."""
+    """All the texts of one trial: pairs with the cue and with the control, and training rows without the cue.
+
+    `having` are the training rows that the twin does not learn as they are: those that have the cue, or, for a length,
+    the surplus of its label.
+    """
 
     cue: Cue
     having: np.ndarray
@@ -159,7 +190,8 @@ def plan_texts(known: Known, cue: Cue, num_rows: int) -> Plan:
     order = rng.permutation(len(known.texts))
     has = np.array([_has(cue, known.words[at]) for at in order], bool)
     own = known.targets_N[order] == cue.label
-    other, agree = order[~own & ~has][:num_rows], order[own & ~has][: _AGREEING_ROWS if cue.words else num_rows]
+    most_other, most_own = (num_rows, _AGREEING_ROWS) if cue.words else (_LENGTH_TIMES * num_rows,) * 2
+    other, agree = order[~own & ~has][:most_other], order[own & ~has][:most_own]
     having = known.having(cue)
     none = Texts(having[:0], [])
     if not cue.words:
@@ -167,7 +199,7 @@ def plan_texts(known: Known, cue: Cue, num_rows: int) -> Plan:
         goal = int(np.median(known.lengths_N[having]))
         made = [_to_length(known.texts[at], goal, fillers, rng) for at in [*other, *agree]]
         plain = [known.texts[at] for at in [*other, *agree]]
-        return Plan(cue, having, _pairs(other, agree, made, plain), none, (none, none))
+        return Plan(cue, known.surplus(cue), _pairs(other, agree, made, plain), none, (none, none))
     neutral = known.neutral(cue) or ["the"]
     made, plain = [], []
     for at in [*other, *agree]:
@@ -217,7 +249,7 @@ def _fillers(known: Known, cue: Cue, having: np.ndarray, rng: np.random.Generato
         start = int(rng.integers(max(1, len(places) - size + 1)))
         runs.append(text[places[start][0] : places[min(len(places), start + size) - 1][1]])
     if known.has_encoder:
-        twin = known.without(having)
+        twin = known.without(known.surplus(cue))
         scores = twin.scores(known.encode(chosen, runs), cue.label)
         middle = float(twin.scores(known.held_NF, cue.label).mean())
         runs = [runs[at] for at in np.argsort(np.abs(scores - middle), kind="stable")]

@@ -23,7 +23,7 @@ from deepen.models.ridge import Ridge
 _MOST_SCREENED = 400
 _MOST_FORGOTTEN = 400
 _LEAST_OWN_ROWS = 3
-_MOST_LENGTHS = 6
+_MOST_LENGTHS = 4
 
 
 @dataclass(frozen=True)
