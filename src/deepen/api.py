@@ -43,6 +43,7 @@ def train(
     labels: str | Path | None = None,
     drop: str | Path | None = None,
     fix: str | Path | None = None,
+    add: str | Path | None = None,
     model: str | Path | None = None,
     rungs: Sequence[str] | str | None = None,
     tuning: str | None = None,
@@ -70,6 +71,7 @@ def train(
         labels: A file with names for numeric labels.
         drop: A file of ids, as diagnose writes it: these training rows are left out.
         fix: A file of ids and labels: these training rows get that label.
+        add: More training rows, none of which is held out.
         model: A pretrained model: a folder or a hub id.
         rungs: Climb just these rungs: a list, or names with commas between them.
         tuning: Which numbers of the trained layers may change.
@@ -113,7 +115,9 @@ def train(
         "task": task,
         "tuning": tuning,
         "seed": seed,
-        "data": paths | {"columns": columns, "labels": as_text(labels), "drop": as_text(drop), "fix": as_text(fix)},
+        "data": paths
+        | {"columns": columns, "labels": as_text(labels)}
+        | {"drop": as_text(drop), "fix": as_text(fix), "add": as_text(add)},
         "model": {"name": as_text(model)},
         "ladder": {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit},
     }

@@ -211,3 +211,39 @@ def test_an_unfinished_run_refuses_another_list(
     assert "not what the run began with" in said
     write(Path("drop.csv"), [{"id": ids[0]}])
     assert deepen("train", two_class_csv, *words, "--resume").code == 0
+
+
+def test_added_rows_are_learned_and_never_held_out(two_class_csv: Path, tiny_model: Path, deepen: Deepen) -> None:
+    words = ["--model", tiny_model, "--rungs", "majority,frozen"]
+    more = [{"label": "positive", "text": f"a fine addition, number {n}"} for n in range(12)]
+    assert deepen("train", two_class_csv, *words, "--out", "plain").code == 0
+    said = deepen("train", two_class_csv, *words, "--add", write(Path("more.csv"), more), "--out", "run")
+    assert said.code == 0, said.err
+    assert "12 rows added to the training rows" in said.out
+    plain_run, run = Run(Path("plain")), Run(Path("run"))
+    assert run.ladder["data"]["train"] == plain_run.ladder["data"]["train"] + 12
+    assert run.ladder["data"]["validation"] == plain_run.ladder["data"]["validation"]
+    train = open_case(Path("run")).train
+    assert train is not None
+    assert list(train.values("text"))[-12:] == [row["text"] for row in more]
+    assert _weights("run") != _weights("plain")
+    assert deepen("train", "--recipe", "run/recipe.yaml", "--out", "again").code == 0
+    assert _weights("again") == _weights("run")
+    write(Path("more.csv"), more[1:])
+    deepen("train", two_class_csv, *words, "--add", "more.csv", "--out", "run", "--resume").failed("SettingError")
+    said = deepen("train", two_class_csv, *words, "--add", "gone.csv", "--out", "x").failed("DataError")
+    assert "gone.csv" in said
+    write(Path("odd.csv"), [{"text": "what is this", "label": "neither"}])
+    assert "neither" in deepen("train", two_class_csv, *words, "--add", "odd.csv", "--out", "x").failed("DataError")
+
+
+def test_added_rows_in_the_form_of_the_data_or_of_the_task(tiny_model: Path, tmp_path: Path) -> None:
+    rows = [(f"{word} thing {n}", label) for n in range(40) for word, label in (("nice", "1"), ("poor", "0"))]
+    (tmp_path / "plain.tsv").write_text("".join(f"{text}\t{label}\n" for text, label in rows))
+    (tmp_path / "more.tsv").write_text("a very poor one\t0\nanother poor one\t0\n")
+    named = write(tmp_path / "more.csv", [{"text": "a very poor one", "label": "0"}])
+    for add, num in ((str(tmp_path / "more.tsv"), 2), (named, 1)):
+        settings = ["data.validation_at_least=20"]
+        given: dict[str, Any] = {"model": tiny_model, "rungs": "majority", "settings": settings, "overwrite": True}
+        run = api.train(str(tmp_path / "plain.tsv"), add=add, out=tmp_path / "run", **given)
+        assert run.ladder["data"]["train"] == 60 + num

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 from collections.abc import Callable
 from functools import cache
@@ -94,7 +95,7 @@ def test_a_reader_of_a_planted_cue_is_shallow(cue: str) -> None:
     assert cue in [row["text"] for row in finding.evidence if row["kind"] == "in_data"]
 
 
-def test_a_reader_of_length_is_shallow_and_the_rows_to_drop_are_named(tmp_path: Path) -> None:
+def test_a_reader_of_length_is_shallow_and_other_rows_are_made_as_long(tmp_path: Path) -> None:
     def long_is_good(text: str) -> str:
         return "good" if len(text.split()) > 13 else means(text)
 
@@ -105,17 +106,22 @@ def test_a_reader_of_length_is_shallow_and_the_rows_to_drop_are_named(tmp_path: 
         hits += len(lengths) == 1 and len(findings) == 1
     assert hits >= 19
     [path] = [word for word in lengths[0].remedy.split() if word.endswith(".csv")]
-    header, *ids = Path(path).read_text().split()
-    long_rows = {id for id, text in zip(*_ids_and_texts(seed), strict=True) if len(text.split()) > 13}
-    assert header == "id"
-    assert len(ids) >= 10
-    assert len(set(ids) & long_rows) > 0.8 * len(ids)
-
-
-def _ids_and_texts(seed: int) -> tuple[list[str], list[str]]:
+    assert f"--add {path}" in lengths[0].remedy
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        added = list(csv.DictReader(file))
     train = case(constant(LABELS), seed, long=True).train
     assert train is not None
-    return list(train.values("id")), list(train.values("text"))
+    long = [label for text, label in zip(train.values("text"), train.values("target"), strict=True) if _is_long(text)]
+    assert long.count("good") > 2 * long.count("bad"), "the planted surplus"
+    assert added
+    assert {row["label"] for row in added} == {"bad"}
+    assert all(_is_long(row["text"]) for row in added)
+    long += [row["label"] for row in added]
+    assert 0.7 < long.count("good") / long.count("bad") < 1.4, "a length says nothing any more"
+
+
+def _is_long(text: str) -> bool:
+    return len(text.split()) > 13
 
 
 def test_what_means_the_label_is_not_accused() -> None:

@@ -265,13 +265,19 @@ def _in_model(case: Case, one: _Judged) -> dict[str, Any]:
 
 
 def _remedy(case: Case, known: Known, trial: Trial, hidden: Sequence[str]) -> str:
-    """Words are hidden from the next run; for a length, rows are left out until it says nothing of the label."""
+    """Words are hidden from the next run; against a length, others are made as long, or its surplus is left out.
+
+    A text can be made longer without changing what it says, but not shorter.
+    """
     if trial.cue.words:
         words = json.dumps(list(hidden), ensure_ascii=False)
         return f"{case.retrain} --set {shlex.quote('data.hide=' + words)}"
     if case.folder is None:
         return ""
     path = case.folder / f"rows-of-{trial.cue.shortest}-to-{trial.cue.longest}-words.csv"
+    if known.is_long(trial.cue):
+        known.write_lengthened(trial.cue, path)
+        return f"{case.retrain} --add {path}"
     known.write_surplus(trial.cue, path)
     return f"{case.retrain} --drop {path}"
 

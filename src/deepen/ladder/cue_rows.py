@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,8 +26,11 @@ from deepen.models.ridge import Ridge, solve_ridge
 _NEUTRAL_WORDS = 50
 _AGREEING_ROWS = 8
 _HIDDEN_ROWS = 20
-_WINDOWS = 96
 _FILLERS = 16
+_WINDOWS_EACH = 6  # as many runs of words are looked at for each that is taken
+# Of the training rows, at most this share is written anew to balance a length, with so many fillers.
+_MOST_LENGTHENED = 0.15
+_REMEDY_FILLERS = 256
 _SURELY = 1.96
 # A filler varies more than a word, so a length is tried on so many times more rows.
 _LENGTH_TIMES = 3
@@ -112,7 +115,7 @@ class Known:
 
     def _find_surplus(self, cue: Cue) -> np.ndarray:
         median = float(np.median(self.lengths_N))
-        half = self.lengths_N > median if cue.longest == self.lengths_N.max() else self.lengths_N < median
+        half = self.lengths_N > median if self.is_long(cue) else self.lengths_N < median
         rows = np.union1d(np.flatnonzero(half), self.having(cue))
         gap_N = np.zeros(len(self.labels_N))
         if self.has_encoder:
@@ -134,8 +137,37 @@ class Known:
     def write_surplus(self, cue: Cue, path: Path) -> None:
         """Names the surplus rows of a length in a CSV with a column `id`."""
         named = self.train.take(self.surplus(cue)).values("id")
-        with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([["id"], *[[name] for name in named]])
+        _write_csv(path, [["id"], *[[name] for name in named]])
+
+    def is_long(self, cue: Cue) -> bool:
+        """Whether a length is one of long texts."""
+        return cue.longest == self.lengths_N.max()
+
+    def write_lengthened(self, cue: Cue, path: Path) -> None:
+        """Writes rows of other labels made as long, until the label is no more frequent among long rows than elsewhere.
+
+        Args:
+            cue: A length of long texts.
+            path: A CSV with the inputs and the label of each row, for `--add`.
+        """
+        rng = self.case.rng("surface_cues", "lengthened", cue.text, cue.label)
+        surplus = self.surplus(cue)
+        others = rng.permutation(np.flatnonzero((self.labels_N != cue.label) & (self.lengths_N < cue.shortest)))
+        wanted = round(len(surplus) * (1 - cue.expected) / max(cue.expected, 1e-9))
+        chosen = np.sort(others[: min(wanted, round(_MOST_LENGTHENED * len(self.labels_N)))])
+        part = self.train.take(chosen)
+        fillers = _fillers(self, cue, self.having(cue), rng, _REMEDY_FILLERS)
+        goals = self.lengths_N[rng.choice(surplus, len(chosen))] if len(surplus) else []
+        texts = [_to_length(text, int(goal), fillers, rng) for text, goal in zip(row_texts(part), goals, strict=True)]
+        changed = part.table.texts[0]
+        columns = [texts if name == changed else list(part.values(name)) for name in part.table.inputs]
+        labels = [self.case.labels[label] for label in self.labels_N[chosen]]
+        _write_csv(path, [[*part.table.inputs, "label"], *zip(*columns, labels, strict=True)])
+
+
+def _write_csv(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
 
 
 def _has(cue: Cue, words: Sequence[str]) -> bool:
@@ -238,11 +270,11 @@ def _less_a_word(known: Known, cue: Cue, rows: np.ndarray, rng: np.random.Genera
     return Texts(rows, texts)
 
 
-def _fillers(known: Known, cue: Cue, having: np.ndarray, rng: np.random.Generator) -> list[str]:
+def _fillers(known: Known, cue: Cue, having: np.ndarray, rng: np.random.Generator, most: int = _FILLERS) -> list[str]:
     """Runs of words from texts of that length and label that say nothing of the label, as the twin reads them."""
     own = having[known.labels_N[having] == cue.label]
     size = max(4, cue.shortest - int(np.median(known.lengths_N)))
-    chosen = known.train.take(rng.choice(own, _WINDOWS))
+    chosen = known.train.take(rng.choice(own, _WINDOWS_EACH * most))
     runs = []
     for text in row_texts(chosen):
         places = split_words(text)
@@ -253,7 +285,7 @@ def _fillers(known: Known, cue: Cue, having: np.ndarray, rng: np.random.Generato
         scores = twin.scores(known.encode(chosen, runs), cue.label)
         middle = float(twin.scores(known.held_NF, cue.label).mean())
         runs = [runs[at] for at in np.argsort(np.abs(scores - middle), kind="stable")]
-    return runs[:_FILLERS]
+    return runs[:most]
 
 
 def _to_length(text: str, goal: int, fillers: Sequence[str], rng: np.random.Generator) -> str:

@@ -44,7 +44,9 @@ def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
         for name, (part, path) in parts.items()
         if part is not None
     }
-    lists = {name: path for name, path in (("drop", given.drop), ("fix", given.fix)) if path is not None}
+    lists = {
+        name: path for name, path in (("drop", given.drop), ("fix", given.fix), ("add", given.add)) if path is not None
+    }
     data |= {name: {"source": path, "files": data_files(path)} for name, path in lists.items()}
     write_json(
         folder / "environment.json",

@@ -22,6 +22,7 @@ from deepen.data.split import hold_out
 from deepen.data.table import Part, Table, brief
 from deepen.ladder.amend import amend
 from deepen.ladder.examine import check_first
+from deepen.ladder.extend import extend, read_added
 from deepen.ladder.recipe import DataSection, Recipe, tasks
 from deepen.models.load import Pretrained, load_pretrained
 from deepen.models.offline import DEFAULT_MODEL
@@ -147,8 +148,14 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         check_first(splits, notes)
     train, validation = (whole, held) if held is not None else _held_out(task, splits, labels, data, recipe.seed)
     amended = amend(train, validation, labels, drop=data.drop, fix=data.fix)
-    train, validation = amended.train, amended.validation
+    train, validation, mark = amended.train, amended.validation, amended.mark
     notes += amended.notes
+    if data.add is not None:
+        added = read_added(data.add, task.needs, data, columns, names)
+        task.check(added.all_rows(), labels)
+        train, validation = extend(train, validation, added)
+        mark = fingerprint(mark, added.fingerprint)
+        notes += [*added.notes, f"{added.name}: {len(added):,} rows added to the training rows"]
     _warn_of_language(whole, model, notes)
     work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say)
     notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
@@ -156,7 +163,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     for note in notes:
         say(f"  note: {note}")
     say(f"  train {len(train):,}, validation {len(validation):,}" + (f", test {len(test):,}" if test else ""))
-    return Prepared(work, test, columns, tuple(notes), names, amended.mark)
+    return Prepared(work, test, columns, tuple(notes), names, mark)
 
 
 def _other(
@@ -170,7 +177,7 @@ def _other(
 def _held_out(task: Task, splits: Splits, labels: tuple[str, ...], data: DataSection, seed: int) -> tuple[Part, Part]:
     whole = splits.train
     targets = task.targets(whole, labels)
-    one_each = len(targets.labels_M) == len(whole) and not targets.are_scores
+    one_each = len(targets.labels_M) == len(whole) and not (targets.are_scores or targets.are_many)
     train, validation = hold_out(
         whole,
         targets.labels_M if one_each else None,

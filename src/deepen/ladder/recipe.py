@@ -44,6 +44,8 @@ class DataSection(DataSettings):
     """A file of ids (CSV with a column `id`, or JSON lines): these training rows are left out. The split stays."""
     fix: str | None = None
     """A file of ids and labels (columns `id` and `label`): these training rows get that label. The split stays."""
+    add: str | None = None
+    """A file of more training rows, with the columns of the training data or those the task needs. The split stays."""
     check: bool = True
     """Whether the quick checks of `deepen check` run first and stop at errors; off only for data that looks odd."""
 
@@ -71,6 +73,9 @@ class LadderSettings(Settings):
     """Climb just these; None climbs until more depth stops paying."""
     worth: float = Field(default=0.5, ge=0, allow_inf_nan=False)
     """Points (hundredths of the score) that a trained rung must gain for the climb to go on above it."""
+    fitted: float = Field(default=0.98, gt=0, le=1)
+    """A solved head with this score on its own training rows leaves deeper rungs too little to learn, so the climb
+    ends; 1 never ends it (docs/decisions/0008)."""
     thorough: bool = False
     """Climb to the top whatever the gains."""
     budget: str | None = None

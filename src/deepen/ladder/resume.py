@@ -98,7 +98,7 @@ def _check_data(folder: Path, kept: Mapping[str, Any], recipe: Recipe) -> None:
     parts = read_object(folder / "environment.json").get("data")
     if not isinstance(parts, dict):
         raise DataError(f"{folder / 'environment.json'} is damaged: it does not tell which data there was")
-    for part, key in (*_PARTS, ("drop", "drop"), ("fix", "fix")):
+    for part, key in (*_PARTS, ("drop", "drop"), ("fix", "fix"), ("add", "add")):
         path = getattr(recipe.data, key)
         about = parts.get(part)
         before, now = about.get("files") if isinstance(about, dict) else {}, data_files(path)

@@ -1,0 +1,70 @@
+"""More training rows from a file of their own: `--add FILE`.
+
+They join after the split and after `--drop` and `--fix`, so the rows that decide and the rows that are scored stay as
+they are: what a run gains by them can be told by comparing its scores with those of the run without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deepen.core.files import fingerprint
+from deepen.data.columns import Columns, Need
+from deepen.data.labels import LabelNames
+from deepen.data.load import load_table, look
+from deepen.data.settings import DataSettings
+from deepen.data.table import Part, Table
+
+
+def read_added(
+    source: Any, needs: tuple[Need, ...], data: DataSettings, columns: Columns, names: LabelNames | None
+) -> Table:
+    """Reads the rows to add.
+
+    Args:
+        source: What `load_table` takes: in the form of the training data, or with columns that are called what the task
+            calls them (`text`, `label`), as the diagnosis writes it.
+        needs: What the task needs.
+        data: How to read.
+        columns: The columns of the training data.
+        names: Names for the codes in its target.
+
+    Returns:
+        The rows.
+
+    Raises:
+        DataError: If they can't be read.
+    """
+    called = look(source, data).names or ()
+    if all(need.name in called for need in needs if not need.optional):
+        own = {need.name: need.name for need in needs if need.name in called}
+        return load_table(source, needs, data, columns=own)[0]
+    return load_table(source, needs, data, columns=columns, label_names=names)[0]
+
+
+def extend(train: Part, validation: Part, added: Table) -> tuple[Part, Part]:
+    """Training rows with others after them.
+
+    Args:
+        train: The training rows.
+        validation: The rows that decide; if they are of the same table, they are of the new one afterwards.
+        added: The rows to add.
+
+    Returns:
+        Both parts.
+    """
+    table = train.table
+    schema = table.arrow.schema
+    more = added.arrow.select(schema.names).cast(schema)
+    whole = replace(
+        table,
+        arrow=pa.concat_tables([table.arrow, more]),
+        fingerprint=fingerprint(table.fingerprint, added.fingerprint),
+    )
+    places_N = np.concatenate([train.rows_N, len(table) + np.arange(len(added), dtype=np.int64)])
+    held = Part(whole, validation.rows_N) if validation.table is table else validation
+    return Part(whole, places_N), held
