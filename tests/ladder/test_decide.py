@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepen.core.types import Interval
-from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_stop
+from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_rest, reason_to_stop
 
 
 def standing(name: str, right_N: np.ndarray, *, encoder: bool = True) -> Standing:
@@ -64,6 +64,15 @@ def test_an_interval_is_in_order() -> None:
         gain = gain_over(standing("x", right(0.6, 50, seed)), standing("y", right(0.6, 50, 9)), accuracy, seed=seed)
         assert isinstance(gain.interval, Interval)
         assert gain.interval.low <= gain.interval.value <= gain.interval.high
+
+
+def test_a_head_that_knows_its_rows_ends_the_climb() -> None:
+    def say(fitted: float | None, enough: float = 0.98, next_rung: str | None = "top_layers") -> str:
+        return reason_to_rest(fitted, rung="frozen", enough=enough, next_rung=next_rung)
+
+    assert say(0.993).startswith("frozen scores 0.993 on its training rows")
+    assert say(0.93) == say(None) == say(0.993, next_rung=None) == ""
+    assert say(1.0, enough=1.0) == "", "1 never ends it"
 
 
 def test_the_climb_goes_on_while_a_rung_is_worth_its_price() -> None:

@@ -23,7 +23,7 @@ from deepen.core.types import Outputs, to_json
 from deepen.evaluation.calibration import fit_temperature
 from deepen.ladder import record
 from deepen.ladder.about import read_about, write_about
-from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_stop
+from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_rest, reason_to_stop
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe, shelf, write_recipe
 from deepen.ladder.refit import refit
@@ -183,15 +183,21 @@ def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) 
     row["peak_memory_bytes"] = record.peak_memory_bytes()
     state.ladder["rungs"].append(row)
     state.ladder.pop("under_way", None)
-    if encoders and not (deliberate or state.recipe.ladder.thorough or module.ALWAYS):
-        state.ladder["stop_reason"] = _reason_to_stop(state, best_of(encoders), above[0] if above else None)
+    if not (deliberate or state.recipe.ladder.thorough):
+        state.ladder["stop_reason"] = _reason_to_stop(state, climbed, encoders, above[0] if above else None)
     state.run.write_ladder(state.ladder)  # the row and what follows from it at once, or a resumed climb goes on above
     if state.ladder["chosen"] == name:
         state.events.published(state.run)
     state.events.row(row)
 
 
-def _reason_to_stop(state: _Climb, below: Standing, next_rung: str | None) -> str:
+def _reason_to_stop(state: _Climb, climbed: Climbed, encoders: list[Standing], next_rung: str | None) -> str:
+    enough = state.recipe.ladder.fitted
+    if rest := reason_to_rest(climbed.fitted, rung=state.standings[-1].name, enough=enough, next_rung=next_rung):
+        return rest
+    if not encoders or shelf()[state.standings[-1].name].ALWAYS:
+        return ""
+    below = best_of(encoders)
     seed = derive(state.recipe.seed, "gain")
     gain = gain_over(state.standings[-1], below, state.work.task.value_of, seed=seed).interval
     return reason_to_stop(gain, over=below.name, worth=state.recipe.ladder.worth, next_rung=next_rung)
@@ -220,9 +226,11 @@ def _judge(state: _Climb, name: str, climbed: Climbed) -> dict[str, Any]:
     work, task = state.work, state.work.task
     targets = work.validation_targets
     temperature = 1.0 if targets.are_scores else fit_temperature(climbed.validation.values_MC, targets.labels_M)
-    if temperature != 1.0:
-        climbed.predictor.calibrate(temperature)
     outputs = Outputs(climbed.validation.values_MC / temperature, climbed.validation.offsets_N1)
+    shift_C = task.shift(outputs, targets) if task.shift is not None else 0.0
+    if temperature != 1.0 or task.shift is not None:
+        climbed.predictor.calibrate(temperature, shift_C)
+        outputs = Outputs((outputs.values_MC + shift_C).astype(np.float32), outputs.offsets_N1)
     scores = task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "bootstrap"))
     per_row = record.seconds_per_row(climbed.predictor, work.validation)
     _write_rung(state, name, climbed, outputs, per_row)
@@ -238,6 +246,8 @@ def _judge(state: _Climb, name: str, climbed: Climbed) -> dict[str, Any]:
     if best == name:
         state.run.publish(name)
         state.ladder |= {"chosen": name, "temperature": temperature}
+        if task.shift is not None:
+            state.ladder["shift"] = np.asarray(shift_C).tolist()
     return {
         "rung": name,
         "status": "stopped" if climbed.stopped else "done",
@@ -317,7 +327,7 @@ def _refit(state: _Climb, name: str) -> None:
     encoders = [standing.name for standing in state.standings[: order.index(name)] if standing.encoder]
     below = state.run.rung(encoders[-1]) / "model" if encoders else None
     predictor = refit(work, shelf()[name], getattr(state.recipe.rungs, name), row.get("won") or {}, below)
-    predictor.calibrate(ladder["temperature"])
+    predictor.calibrate(ladder["temperature"], np.array(ladder.get("shift", 0.0)))
     _write_model(state, name, predictor)
     state.run.publish(name)
     ladder.pop("under_way")

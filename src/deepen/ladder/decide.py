@@ -94,6 +94,23 @@ def reason_to_stop(gain: Interval, *, over: str, worth: float, next_rung: str | 
     return f"gained {points:+.1f} points over {over}, less than the {worth:g} that make {next_rung} worth its price"
 
 
+def reason_to_rest(fitted: float | None, *, rung: str, enough: float, next_rung: str | None) -> str:
+    """Why the climb ends at a solved head, or nothing if it goes on: its training rows have no more to teach.
+
+    Args:
+        fitted: Its score on its own training rows; None if that says nothing.
+        rung: Its name.
+        enough: From this score on the climb ends.
+        next_rung: The rung that would come next.
+
+    Returns:
+        A sentence, or an empty string.
+    """
+    if fitted is None or next_rung is None or fitted < enough or enough >= 1:
+        return ""
+    return f"{rung} scores {fitted:.3f} on its training rows, which leaves {next_rung} little to learn from them"
+
+
 def fits(forecast: float | None, *, seconds_left: float | None) -> bool:
     """Whether a rung can be climbed in what is left of the budget; an unknown forecast fits."""
     return forecast is None or seconds_left is None or forecast <= seconds_left

@@ -23,6 +23,9 @@ from deepen.training.work import Climbed, Work
 
 ORDER = 20
 ALWAYS = True
+# With fewer training units than this for each number of a feature, a head may know them by heart.
+_UNITS_A_FEATURE = 10
+_FITTED_ROWS = 5000
 
 
 class RungSettings(Settings):
@@ -48,7 +51,8 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     given = {"most": settings.max_units, "seed": work.seed}
     scored = _scored(train, work.train, work.train_targets, **given)
     best = _solve(work, settings, scored, _scored(held, work.validation, work.validation_targets, **given))
-    before = None if work.train_targets.are_scores else centroid_head(*scored, work.num_outputs)
+    one = not (work.train_targets.are_scores or work.train_targets.are_many)
+    before = None if not one else centroid_head(*scored, work.num_outputs)
     predictor = _predictor(work, best)
     return Climbed(
         predictor=predictor,
@@ -56,7 +60,21 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         num_trained_parameters=predictor.num_parameters,
         won={"strengths": (best.strength,)},
         before=None if before is None else _outputs(held, work.validation, before),
+        fitted=_fitted(work, train, best, len(scored[0])),
     )
+
+
+def _fitted(work: Work, train: Frozen, head: Solved, num_units: int) -> float | None:
+    """The score on training rows; None where a deeper form reads more than the features, or the head could cram."""
+    if (
+        work.train_targets.are_scores
+        or work.task.deep is not None
+        or num_units < _UNITS_A_FEATURE * len(head.weight_CF.T)
+    ):
+        return None
+    chance = np.random.default_rng(derive(work.seed, "fitted"))
+    some = work.train.take(np.sort(chance.permutation(len(work.train))[:_FITTED_ROWS]))
+    return work.task.score(_outputs(train, some, head), work.task.targets(some, work.labels))
 
 
 def _solve(work: Work, settings: RungSettings, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> Solved:
@@ -68,7 +86,13 @@ def _solve(work: Work, settings: RungSettings, train: tuple[Tensor, Tensor], hel
     path = (
         ridge_path(*train, strengths=strengths)
         if scores
-        else solve_path(*train, work.num_outputs, strengths=strengths, max_iterations=settings.max_iterations)
+        else solve_path(
+            *train,
+            work.num_outputs,
+            strengths=strengths,
+            max_iterations=settings.max_iterations,
+            losses=work.task.losses,
+        )
     )
     with progress("frozen: solving the head", len(strengths), unit="heads") as advance:
         for solved in path:

@@ -138,6 +138,7 @@ class Climbed:
         before: Outputs of the untouched encoder, where the rung made them.
         dynamics: Per-example training records, where there are any.
         curve: Rows for metrics.jsonl: step, name, value, seconds.
+        fitted: The score on training rows, where they are so many that it says how much is left to learn from them.
     """
 
     predictor: Predictor
@@ -150,3 +151,4 @@ class Climbed:
     before: Outputs | None = None
     dynamics: Dynamics | None = None
     curve: tuple[dict[str, Any], ...] = ()
+    fitted: float | None = None
