@@ -195,8 +195,10 @@ def test_the_map() -> None:
     assert regions["ambiguous"]["variability"] == pytest.approx(np.std([0.9, 0.2, 0.8]), abs=1e-4)
     [told] = [row for row in finding.evidence if row["kind"] == "forgetting"]
     assert (told["visits"], told["forgotten"], told["never_learned"]) == (3, 1, 1)
+    cells = {(row["confidence"], row["variability"]): row["n"] for row in finding.evidence if row["kind"] == "map"}
+    assert cells == {(0.9, 0.0): 18, (0.6, 0.3): 1, (0.0, 0.0): 1}
     [single] = ask(replace(case, dynamics={"full": first}), QuestionSettings())
-    assert all("variability" not in row for row in single.evidence)
+    assert all("variability" not in row for row in single.evidence), "a map needs two visits"
     assert "One visit has no variability" in single.caveat
 
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import re
 import shutil
 
 import pytest
@@ -14,7 +15,7 @@ from deepen.report import charts
 from deepen.report.card import card
 from deepen.report.findings import lay_out, read_diagnosis
 from deepen.report.page import write_report
-from deepen.report.strips import depth_picture, strip
+from deepen.report.strips import depth_picture, map_picture, strip
 
 
 @pytest.fixture
@@ -172,6 +173,18 @@ def test_the_bars_of_depth_are_the_shares():
     assert "lexical: 70.0 %" in found.bars[0].picture
     assert 'x="70.000%"' in found.bars[0].picture
     assert not depth_picture([{"kind": "first_right", "rung": "x", "share": "much"}, 3, None]).bars
+
+
+def test_the_map_draws_every_cell(page_of):
+    cells = [(0.9, 0.0, 1800), (0.5, 0.45, 7), (0.0, 0.0, 30)]
+    rows = [{"kind": "map", "confidence": up, "variability": right, "n": n} for up, right, n in cells]
+    found = map_picture([*rows, {"kind": "map", "confidence": "high", "variability": 0, "n": 3}, 3])
+    assert found.told == "map of 1,837 training rows"
+    assert re.findall(r'x="(\d+)%" y="(\d+)%"', found.plot) == [("0", "0"), ("90", "40"), ("0", "90")]
+    assert "1,800 rows, confidence from 0.9" in found.plot
+    assert not map_picture([{"kind": "region", "n": 3}]).plot
+    page = page_of(wrapped(make_finding("data_map", evidence=rows)))
+    assert "confidence in the given label" in page.said()
 
 
 def test_many_labels_are_folded(page_of):

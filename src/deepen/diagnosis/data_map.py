@@ -291,7 +291,22 @@ def _map(case: Case) -> list[dict[str, Any]]:
     lost_N = (right_EN[:-1] & ~right_EN[1:] & np.isfinite(losses_EN[1:, seen_N])).sum(0)
     told = {"forgotten": int((lost_N > 0).sum()), "never_learned": int((~right_EN.any(0)).sum())}
     kept = {"visits": len(losses_EN), "rungs": list(case.dynamics)}
-    return [*rows, {"kind": "forgetting", "n": int(seen_N.sum()), **kept, **told}]
+    cells = _cells(confidence_N, variability_N) if len(losses_EN) > 1 else []
+    return [*rows, {"kind": "forgetting", "n": int(seen_N.sum()), **kept, **told}, *cells]
+
+
+def _cells(confidence_N: np.ndarray, variability_N: np.ndarray) -> list[dict[str, Any]]:
+    """How many rows lie in each cell of the map, ten by ten; the standard deviation of chances is at most a half."""
+    counts = np.histogram2d(confidence_N, variability_N, bins=10, range=((0, 1), (0, 0.5 + _LEAST)))[0].astype(int)
+    return [
+        {
+            "kind": "map",
+            "confidence": round(up / 10, 1),
+            "variability": round(right / 20, 2),
+            "n": int(counts[up, right]),
+        }
+        for up, right in zip(*np.nonzero(counts), strict=True)
+    ]
 
 
 # --- the list of suspects -------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
@@ -63,9 +63,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn for one question alone: bars with their legend, and the kinds of evidence that they tell."""
+    """What is drawn for one question alone: bars with their legend, or a plot with the names and ends of its axes.
+
+    `kinds` are the kinds of evidence that it tells.
+    """
 
     told: str = ""
+    plot: Markup = field(default_factory=Markup)
+    axes: tuple[str, str] = ("", "")
     legend: Sequence[Part] = ()
     bars: Sequence[Bar] = ()
     note: str = ""
@@ -167,6 +172,45 @@ def depth_picture(evidence: Sequence[Any]) -> Picture:
     )
 
 
+def map_picture(evidence: Sequence[Any]) -> Picture:
+    """The map of the training rows: how sure of its label each row was, and how much that changed from visit to visit.
+
+    Args:
+        evidence: The evidence of `data_map`.
+
+    Returns:
+        The picture; an empty one without rows of the kind `map`.
+    """
+    rows = [row for row in evidence if isinstance(row, Mapping) and row.get("kind") == "map" and _is_cell(row)]
+    if not rows:
+        return Picture()
+    most = max(row["n"] for row in rows)
+    drawn = Markup('<line x1="0" x2="100%" y1="100%" y2="100%"/><line x1="0" x2="0" y1="0" y2="100%"/>')
+    for row in rows:
+        place = f'x="{200 * row["variability"]:.0f}%" y="{90 - 100 * row["confidence"]:.0f}%" width="10%" height="10%"'
+        strength = math.log1p(row["n"]) / math.log1p(most)
+        drawn += Markup('<rect {} fill="{}"><title>{}</title></rect>').format(
+            Markup(place),  # numbers only
+            _between(0.1 + 0.9 * strength),
+            f"{words.count(row['n'])} rows, confidence from {row['confidence']}, variability from {row['variability']}",
+        )
+    return Picture(
+        told=f"map of {words.count(sum(row['n'] for row in rows))} training rows",
+        plot=Markup('<svg class="map" aria-hidden="true">{}</svg>').format(drawn),
+        axes=("confidence in the given label, from 0 to 1", "variability over visits, from 0 to 0.5"),
+        note="Darker cells hold more rows. Top left: easy rows. Bottom left: hard, and often mislabelled. "
+        "Right: ambiguous; they teach a model most (Swayamdipta et al. 2020).",
+        kinds={"map"},
+    )
+
+
+def _is_cell(row: Mapping[Any, Any]) -> bool:
+    return (
+        all(isinstance(row.get(key), int | float) and 0 <= row[key] <= 1 for key in ("confidence", "variability"))
+        and (_n(row) or 0) > 0
+    )
+
+
 def _is_share(row: Mapping[Any, Any], key: str) -> bool:
     value = row.get(key)
     return isinstance(value, int | float) and 0 <= value <= 1
@@ -179,11 +223,12 @@ def _n(row: Mapping[Any, Any]) -> int | None:
 
 def _blues(number: int) -> list[str]:
     """Colours from light to dark."""
-    steps = [at / max(1, number - 1) for at in range(number)]
-    return [
-        "#" + "".join(f"{round(low + step * (high - low)):02x}" for low, high in zip(_SHALLOW, _DEEP, strict=True))
-        for step in steps
-    ]
+    return [_between(at / max(1, number - 1)) for at in range(number)]
+
+
+def _between(step: float) -> str:
+    """The colour so far on the way from light to dark."""
+    return "#" + "".join(f"{round(low + step * (high - low)):02x}" for low, high in zip(_SHALLOW, _DEEP, strict=True))
 
 
 def _bar(parts: Sequence[Part]) -> Markup:
@@ -198,5 +243,5 @@ def _bar(parts: Sequence[Part]) -> Markup:
     return Markup('<svg class="bar" aria-hidden="true">{}</svg>').format(drawn)
 
 
-PICTURES: dict[str, Callable[[Sequence[Any]], Picture]] = {"depth": depth_picture}
+PICTURES: dict[str, Callable[[Sequence[Any]], Picture]] = {"depth": depth_picture, "data_map": map_picture}
 """What is drawn for a question alone: a function from a finding's evidence to a picture."""
