@@ -53,4 +53,22 @@ def _relation(num_rows: int) -> list[dict[str, Any]]:
     return rows
 
 
-WORLDS = {"classification": _classification, "tagging": _tagging, "matching": _matching, "relation": _relation}
+def _multilabel(num_rows: int) -> list[dict[str, Any]]:
+    chance = random.Random(0)
+    said_of = {"food": "tasty fresh salty".split(), "room": "clean quiet dusty".split(), "staff": "kind rude".split()}
+    rows = []
+    for number in range(num_rows):
+        labels = sorted(chance.sample(list(said_of), (1, 2, 1, 3, 0)[number % 5]))
+        said = chance.choices("the a and was very today here".split(), k=chance.randint(2, 6))
+        said += [chance.choice(said_of[label]) for label in labels]
+        rows.append({"text": " ".join(said), "labels": labels})
+    return rows
+
+
+WORLDS = {
+    "classification": _classification,
+    "tagging": _tagging,
+    "matching": _matching,
+    "relation": _relation,
+    "multilabel": _multilabel,
+}

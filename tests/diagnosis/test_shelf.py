@@ -13,7 +13,7 @@ from tests.worlds import WORLDS
 import deepen
 from deepen.core.files import sha256_file
 from deepen.core.types import Finding, to_json
-from deepen.diagnosis import settings_type, shelf
+from deepen.diagnosis import diagnose, settings_type, shelf
 from deepen.ladder.case import Case, open_case
 
 VERDICTS = ("shallow", "deep", "unclear", "not_applicable")
@@ -57,13 +57,11 @@ def test_it_has_the_shape_of_a_question(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(shelf()))
 def test_it_answers_for_every_task_and_changes_nothing(name: str, opened: Case) -> None:
-    module = shelf()[name]
     assert opened.folder is not None
     models = sorted(opened.folder.rglob("*.safetensors"))
     before = [sha256_file(path) for path in models]
     said = opened.outputs.values_MC.copy()
-    first = module.ask(opened, module.QuestionSettings())
-    again = module.ask(opened, module.QuestionSettings())
+    first, again = (diagnose(opened, [name], settings_type()()) for _ in range(2))
     assert first, "say `not_applicable` rather than nothing"
     for finding in first:
         check_finding(finding, name)

@@ -97,7 +97,9 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerow(["id", *names, "output", "probability"])
         for row in rows:
             probabilities = row.get("probabilities") or {}
-            answer = row["output"] if isinstance(row["output"], str) else " ".join(map(str, row["output"]))
+            answer = row["output"]
+            if isinstance(answer, list):  # tags, or labels
+                answer = (" " if "entities" in row else "|").join(map(str, answer))
             inputs = [row["inputs"].get(name, "") for name in names]
             inputs = [" ".join(value) if isinstance(value, list) else value for value in inputs]
             writer.writerow([row["id"], *inputs, answer, probabilities.get(answer, "")])

@@ -200,7 +200,8 @@ def _plain(value: Any) -> Any:
 class Targets:
     """What is right for M units, as numbers: the index of a label (-100 is not scored), or a score (NaN is not).
 
-    Offsets are as in `Outputs`.
+    Where a unit has any number of labels, `labels_M` has a row of zeros and ones for it, a column a label. Offsets are
+    as in `Outputs`.
     """
 
     labels_M: np.ndarray
@@ -212,8 +213,15 @@ class Targets:
         return bool(self.labels_M.dtype.kind == "f")
 
     @property
+    def are_many(self) -> bool:
+        """Whether units have any number of labels."""
+        return self.labels_M.ndim == 2
+
+    @property
     def scored_M(self) -> np.ndarray:
         """Which units are scored."""
+        if self.are_many:
+            return np.ones(len(self.labels_M), bool)
         return ~np.isnan(self.labels_M) if self.are_scores else self.labels_M >= 0
 
     def __len__(self) -> int:

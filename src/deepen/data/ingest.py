@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from deepen.core.errors import DataError
 from deepen.core.progress import Advance
+from deepen.data.many import ManyPlan, read_many
 from deepen.data.normalise import normalise
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Fault, Source, as_text, clip
@@ -40,6 +41,7 @@ class Plan:
     rename: Callable[[str], str | None] | None = None
     rename_source: str = ""
     tagged: TaggedPlan | None = None
+    many: ManyPlan | None = None
 
 
 @dataclass
@@ -75,6 +77,8 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, path: Path, a
     tally = Tally()
     texts = [name for name, _, _ in plan.inputs] + (["target"] if plan.target is not None else [])
     kept = fields(plan.tagged) if plan.tagged is not None else [(name, pa.string()) for name in texts]
+    if plan.many is not None:
+        kept[-1] = ("target", pa.list_(pa.string()))
     schema = pa.schema([("id", pa.string()), ("line", pa.int64()), *kept])
     ids = _Ids()
     if plan.tagged is not None:
@@ -153,7 +157,7 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
             chars += len(joined)
             values.append(joined)
         if plan.target is not None:
-            target = _target(cells, plan, settings)
+            target = _target(cells, plan, settings) if plan.many is None else _targets(cells, plan, plan.many, settings)
             if isinstance(target, Fault):
                 return target
             values.append(target)
@@ -195,6 +199,25 @@ def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings) -> str | F
     if settings.label_cuts:
         return _cut(text, settings)
     return text
+
+
+def _targets(cells: Sequence[Any], plan: Plan, many: ManyPlan, settings: DataSettings) -> list[str] | Fault | None:
+    """The labels of a row that may have several."""
+    places = plan.target or ()
+    found = read_many([cells[at] for at in places], many)
+    if found is None:
+        return Fault(_empty("label", places, cells, plan), "empty_label") if plan.need_target else None
+    if isinstance(found, Fault):
+        return found if plan.need_target else None
+    if any(len(label) > settings.max_cell_chars for label in found):
+        return Fault("a label is too long")
+    found = [label.encode("utf-8", "replace").decode() for label in found]
+    if plan.rename is None:
+        return found
+    named = [plan.rename(label) for label in found]
+    if None in named and plan.need_target:
+        return Fault(f"label '{clip(found[named.index(None)])}' has no name in {plan.rename_source}")
+    return [name for name in named if name is not None]
 
 
 def _cut(text: str, settings: DataSettings) -> str | Fault:

@@ -16,6 +16,7 @@ from deepen.core.files import cache_dir, explain, fingerprint, replacing
 from deepen.core.progress import progress
 from deepen.data.columnar import from_dataset, is_dataset
 from deepen.data.columns import (
+    TARGET,
     Columns,
     Need,
     choose_columns,
@@ -27,6 +28,7 @@ from deepen.data.columns import (
 from deepen.data.hub import looks_like_hub_name, open_hub
 from deepen.data.ingest import Plan, Tally, write_rows
 from deepen.data.labels import LabelNames, look_up
+from deepen.data.many import ManyPlan
 from deepen.data.memory import content_key, is_frame, open_frame, open_list
 from deepen.data.opening import files_key, find_files, open_layout
 from deepen.data.settings import DataSettings
@@ -113,7 +115,7 @@ def load_table(
         return found
     table_source = opened()
     chosen = choose_columns(table_source, needs, columns, need_target=need_target)
-    chosen, plan = _plan(table_source, needs, chosen, need_target, label_names)
+    chosen, plan = _plan(table_source, needs, settings, chosen, need_target, label_names)
     _write(table_source, plan, settings, chosen, kept)
     found = _read_kept(kept, name)
     if found is None:
@@ -167,7 +169,12 @@ def _open(
 
 
 def _plan(
-    source: Source, needs: Sequence[Need], columns: Columns, need_target: bool, label_names: LabelNames | None
+    source: Source,
+    needs: Sequence[Need],
+    settings: DataSettings,
+    columns: Columns,
+    need_target: bool,
+    label_names: LabelNames | None,
 ) -> tuple[Columns, Plan]:
     optional = {need.name: need.optional for need in needs}
     groups = {name: column_indices(source, parts) or () for name, parts in columns.inputs.items()}
@@ -187,7 +194,11 @@ def _plan(
         rename, said = classes.get, "the names of the classes that the file carries"
     inputs = tuple((name, tuple(place[i] for i in group), optional[name]) for name, group in groups.items())
     places = tuple(place[i] for i in target) if target is not None else None
-    plan = Plan(wanted, tuple(map(source.called, wanted)), inputs, places, need_target, rename, said)
+    many = None
+    if target is not None and any(need.name == TARGET and need.kind == "labels" for need in needs):
+        names = tuple(source.names[i] if source.names is not None else str(i) for i in target)
+        many = ManyPlan(names, settings.label_separator)
+    plan = Plan(wanted, tuple(map(source.called, wanted)), inputs, places, need_target, rename, said, many=many)
     if not any(need.kind == "tokens" for need in needs):
         return columns, plan
     for name, group in [*groups.items(), *([("label", target)] if target is not None else [])]:

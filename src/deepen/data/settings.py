@@ -32,6 +32,8 @@ class DataSettings(Settings):
     """Where a numeric target is cut into classes; a value equal to a cut goes to the lower class. Empty: not cut."""
     label_names: tuple[str, ...] = ()
     """The names of the classes that `label_cuts` makes, from the lowest; empty: `<= 0`, `> 0`."""
+    label_separator: str | None = None
+    """What parts the labels of a cell where a row has several. None: the first of | ; , in it, or the Chinese ones."""
     normalise: NormaliseSettings = NormaliseSettings()
     """What is evened out in texts."""
     hide: tuple[str, ...] = ()
@@ -56,6 +58,13 @@ class DataSettings(Settings):
         value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
         if value is not None and (not value or '"' in value or "\n" in value or "\r" in value):
             raise ValueError("it must be one or more characters, without a quote or a line end")
+        return value
+
+    @field_validator("label_separator")
+    @classmethod
+    def _something(cls, value: str | None) -> str | None:
+        if value == "":
+            raise ValueError("it must be one or more characters")
         return value
 
     @field_validator("hide")

@@ -83,8 +83,10 @@ def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
     Returns:
         What was found, in the order of the questions.
     """
-    if case.targets.are_scores:
+    if case.targets.are_scores or case.targets.are_many:
         why = "a score is neither right nor wrong: the questions are about labels"
+        if case.targets.are_many:
+            why = "rows have any number of labels: the questions are about one label a row"
         return [Finding(name, "not_applicable", None, None, None, None, [], [], why, "") for name in names]
     findings: list[Finding] = []
     with progress("diagnosing", len(names), unit="questions") as advance:

@@ -96,7 +96,8 @@ def fit_temperature(logits_MC: np.ndarray, labels_M: np.ndarray) -> float:
 
     Args:
         logits_MC: Logits, shape (M, C).
-        labels_M: True class index, shape (M,); rows with -100 are left out.
+        labels_M: True class index, shape (M,); rows with -100 are left out. Or zeros and ones of shape (M, C), where a
+            unit has any number of labels and each logit is one of a sigmoid.
 
     Returns:
         A temperature in [0.05, 20]; 1.0 if fewer than 10 rows are labelled or if no other makes the loss smaller.
@@ -108,6 +109,9 @@ def fit_temperature(logits_MC: np.ndarray, labels_M: np.ndarray) -> float:
         Guo et al. 2017, section 4.2, https://proceedings.mlr.press/v70/guo17a.html; Platt 1999 for the added row.
     """
     labels_M = np.asarray(labels_M)
+    if labels_M.ndim == 2:  # every label's logit stands against 0
+        logits_MC = np.stack([np.zeros(labels_M.size), np.asarray(logits_MC).ravel()], axis=1)
+        labels_M = labels_M.ravel().astype(np.int64)
     scored_M = labels_M != NOT_SCORED
     logits = np.asarray(logits_MC)[scored_M].astype(np.float64)
     labels = labels_M[scored_M]

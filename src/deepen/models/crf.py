@@ -97,9 +97,9 @@ class WordTags:
         flat = np.fromiter((index for row in rows for index in row), np.int64)
         return Outputs(self.logits_VC[flat], _offsets(rows))
 
-    def calibrate(self, temperature: float) -> None:
-        """Divides the logits."""
-        self.logits_VC = self.logits_VC / np.float32(temperature)
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides the logits, and shifts them."""
+        self.logits_VC = self.logits_VC / np.float32(temperature) + np.float32(shift_C)
 
     def save(self, folder: Path) -> None:
         """Writes the words as JSON, the logits as safetensors."""
@@ -175,8 +175,8 @@ class ChainField:
         np.add.at(sums_LC, np.repeat(np.arange(len(words)), [len(row) for row in found]), self.weight_VC[_flat(found)])
         return sums_LC
 
-    def calibrate(self, temperature: float) -> None:
-        """Divides every later logit."""
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides every later logit; what is best of a sequence knows no shift."""
         self.temperature *= temperature
 
     def save(self, folder: Path) -> None:

@@ -5,7 +5,7 @@ Shape legend: M units, F features, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,13 @@ class Solved:
     strength: float
 
 
+Losses = Callable[[Tensor, Tensor], Tensor]
+
+
+def _cross_entropy(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
+    return functional.cross_entropy(logits_MC, labels_M, reduction="none")
+
+
 def solve_path(
     features_MF: Tensor,
     labels_M: Tensor,
@@ -29,19 +36,21 @@ def solve_path(
     *,
     strengths: Sequence[float],
     max_iterations: int = 100,
+    losses: Losses = _cross_entropy,
 ) -> Iterator[Solved]:
     """Solves for one regularisation strength after the other, each starting from the one before.
 
-    Minimises the mean cross-entropy plus |W|^2 / (2 C M) on standardised features (C is the strength, as in
+    Minimises the mean loss plus |W|^2 / (2 C M) on standardised features (C is the strength, as in
     scikit-learn; the bias is free) by L-BFGS with a strong-Wolfe line search. The standardisation is folded into the
     weights, so they apply to raw features.
 
     Args:
         features_MF: Features of the scored units, float32.
-        labels_M: Their classes, int64.
+        labels_M: Their classes, int64, or what `losses` takes.
         num_classes: C, at least 2.
         strengths: Values of C, from strong regularisation (small) to weak.
         max_iterations: L-BFGS iterations for each strength.
+        losses: Logits and labels to a loss for each unit; cross-entropy unless told.
 
     Yields:
         One solution a strength.
@@ -64,7 +73,7 @@ def solve_path(
 
         def closure(solver: torch.optim.LBFGS = solver, penalty: float = penalty) -> Tensor:
             solver.zero_grad()
-            loss = functional.cross_entropy(torch.addmm(bias, standard_MF, weight.T), labels_M)
+            loss = losses(torch.addmm(bias, standard_MF, weight.T), labels_M).mean()
             loss = loss + penalty * weight.square().sum()
             loss.backward()
             return loss

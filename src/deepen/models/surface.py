@@ -76,9 +76,9 @@ class Frequencies:
         num = self.rows_of(part)
         return Outputs(np.tile(self.logits_C.astype(np.float32), (num, 1)), np.arange(num + 1))
 
-    def calibrate(self, temperature: float) -> None:
-        """Divides the logits."""
-        self.logits_C = self.logits_C / temperature
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides the logits, and shifts them."""
+        self.logits_C = self.logits_C / temperature + shift_C
 
     def save(self, folder: Path) -> None:
         """Writes weights as safetensors."""
@@ -114,9 +114,9 @@ class Lexical:
         matrix = _matrix(self.vectorizers, texts)
         return np.asarray(matrix @ self.weight_CV.T + self.bias_C, dtype=np.float32)
 
-    def calibrate(self, temperature: float) -> None:
-        """Divides weights and biases."""
-        self.weight_CV, self.bias_C = self.weight_CV / temperature, self.bias_C / temperature
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides weights and biases, and shifts biases."""
+        self.weight_CV, self.bias_C = self.weight_CV / temperature, self.bias_C / temperature + shift_C
 
     def save(self, folder: Path) -> None:
         """Writes the vocabulary as JSON, weights and document frequencies as safetensors."""
@@ -166,6 +166,16 @@ def fit_lexical(
     Returns:
         The model.
     """
+    vectorizers, matrix = _tf_idf(texts, part, settings)
+    if num_classes == 1:
+        return Lexical(vectorizers, *_ridge(matrix, labels_N, settings, seed), texts)
+    strength = _choose(matrix, labels_N, num_classes, settings, seed)
+    weight, bias = _fit(matrix, labels_N, strength, settings.max_iterations)
+    return Lexical(vectorizers, weight, bias, texts)
+
+
+def _tf_idf(texts: Texts, part: Any, settings: LexicalSettings) -> tuple[dict[str, TfidfVectorizer], Any]:
+    """The vocabulary of a part's texts, and their features_NV."""
     from scipy.sparse import hstack
 
     rows = list(texts(part))
@@ -180,12 +190,50 @@ def fit_lexical(
             vectorizer = _vectorizer(kind, ngrams, min_df=1)
             blocks.append(vectorizer.fit_transform(rows))
         vectorizers[kind] = vectorizer
-    matrix = hstack(blocks).tocsr()
-    if num_classes == 1:
-        return Lexical(vectorizers, *_ridge(matrix, labels_N, settings, seed), texts)
-    strength = _choose(matrix, labels_N, num_classes, settings, seed)
-    weight, bias = _fit(matrix, labels_N, strength, settings.max_iterations)
-    return Lexical(vectorizers, weight, bias, texts)
+    return vectorizers, hstack(blocks).tocsr()
+
+
+def fit_many(texts: Texts, part: Any, many_NC: np.ndarray, settings: LexicalSettings, seed: int) -> Lexical:
+    """Fits TF-IDF and a logistic regression for each label, with one C for all, which cross-validation chooses.
+
+    Args:
+        texts: Gives the text of each row of a part.
+        part: The training rows.
+        many_NC: 1 where a row has a label, else 0.
+        settings: N-grams and the search for C.
+        seed: For the folds.
+
+    Returns:
+        The model; a label is given where its logit is above 0.
+    """
+    from sklearn.model_selection import KFold
+
+    vectorizers, matrix = _tf_idf(texts, part, settings)
+    strengths = sorted(settings.strengths)
+    rows = np.random.default_rng(seed).permutation(len(many_NC))
+    rows = np.sort(rows[: max(1000, settings.fold_work // many_NC.shape[1])])
+    losses = np.zeros(len(strengths))
+    folds = KFold(min(settings.folds, len(rows)), shuffle=True, random_state=seed % (1 << 32))
+    with progress("lexical: choosing C", folds.get_n_splits() * len(strengths), unit="fits") as advance:
+        for fit, held in folds.split(rows):
+            for index, strength in enumerate(strengths):
+                weight, bias = _fit_each(matrix[rows[fit]], many_NC[rows[fit]], strength, settings.fold_iterations)
+                logits_NC = matrix[rows[held]] @ weight.T + bias
+                losses[index] += float(np.logaddexp(0, np.where(many_NC[rows[held]] > 0, -logits_NC, logits_NC)).sum())
+                advance()
+    best = strengths[int(losses.argmin())]
+    return Lexical(vectorizers, *_fit_each(matrix, many_NC, best, settings.max_iterations), texts)
+
+
+def _fit_each(matrix: Any, many_NC: np.ndarray, strength: float, max_iterations: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and bias of each label; one that all rows have, or none, gets its frequency."""
+    weight = np.zeros((many_NC.shape[1], matrix.shape[1]))
+    has_C = many_NC.sum(0, dtype=np.int64)
+    bias = np.log((has_C + 0.5) / (len(many_NC) - has_C + 0.5))
+    for at in np.flatnonzero((has_C > 0) & (has_C < len(many_NC))):
+        two, ends = _fit(matrix, many_NC[:, at], strength, max_iterations)
+        weight[at], bias[at] = two[1] - two[0], ends[1] - ends[0]
+    return weight.astype(np.float32), bias.astype(np.float32)
 
 
 def _ridge(matrix: Any, scores_N: np.ndarray, settings: LexicalSettings, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,6 @@ from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Sequences, Targets
 from deepen.data.alter import altered
 from deepen.data.labels import check_labels
-from deepen.data.load import Need
 from deepen.data.scores import looks_like_scores
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
@@ -33,25 +32,7 @@ from deepen.training.objectives import cross_entropy, margins
 from deepen.training.scoring import LABELS, with_scores
 from deepen.training.task import Claim, Decision, Explainable, Places, Shallow, Task
 
-NEEDS = (
-    Need(
-        "text",
-        "text",
-        (
-            *("text", "sentence", "review", "content", "comment", "utterance", "tweet", "message", "question", "query"),
-            *("title", "headline", "body", "description", "document", "sms", "post", "feedback"),
-            *("文本", "评论", "内容", "句子", "正文", "标题", "问题", "微博"),
-        ),
-    ),
-    Need(
-        "label",
-        "category",
-        (
-            *("label", "labels", "category", "class", "target", "sentiment", "intent", "topic", "polarity", "tag"),
-            *("stars", "rating", "y", "emotion", "标签", "类别", "分类", "情感"),
-        ),
-    ),
-)
+NEEDS = (labelling.TEXT, labelling.LABEL)
 
 
 class TaskSettings(Settings):

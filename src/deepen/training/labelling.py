@@ -11,12 +11,33 @@ from typing import Any
 import numpy as np
 
 from deepen.core.types import Outputs, Score, Targets
+from deepen.data.columns import Need
 from deepen.data.labels import encode_labels
 from deepen.data.table import Part
 from deepen.evaluation.calibration import softmax
 from deepen.evaluation.classification import accuracy_statistics, classification_scores
 from deepen.models.surface import Frequencies, load_frequencies
 from deepen.training.task import Shallow
+
+TEXT = Need(
+    "text",
+    "text",
+    (
+        *("text", "sentence", "review", "content", "comment", "utterance", "tweet", "message", "question", "query"),
+        *("title", "headline", "body", "description", "document", "sms", "post", "feedback"),
+        *("文本", "评论", "内容", "句子", "正文", "标题", "问题", "微博"),
+    ),
+)
+"""The one text of a row."""
+LABEL = Need(
+    "label",
+    "category",
+    (
+        *("label", "labels", "category", "class", "target", "sentiment", "intent", "topic", "polarity", "tag"),
+        *("stars", "rating", "y", "emotion", "标签", "类别", "分类", "情感"),
+    ),
+)
+"""Its label."""
 
 
 def targets_of(part: Part, labels: tuple[str, ...]) -> Targets:

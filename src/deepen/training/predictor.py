@@ -79,11 +79,11 @@ class EncoderPredictor:
                 advance(len(chosen))
         return Outputs(values, offsets)
 
-    def calibrate(self, temperature: float) -> None:
-        """Divides the head by `temperature`."""
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides the head by `temperature`, and shifts its bias."""
         with torch.no_grad():
             self.network.head.weight.div_(temperature)
-            self.network.head.bias.div_(temperature)
+            self.network.head.bias.div_(temperature).add_(torch.as_tensor(shift_C, dtype=torch.float32))
 
     def save(self, folder: Path) -> None:
         """Writes the sentence-transformers layout."""

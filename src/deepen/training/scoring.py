@@ -36,7 +36,7 @@ class Mean:
         """The same score for every row."""
         return Outputs(np.full((len(part), 1), self.mean, np.float32), np.arange(len(part) + 1))
 
-    def calibrate(self, temperature: float) -> None:
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
         """A score has no temperature."""
 
     def save(self, folder: Path) -> None:

@@ -47,9 +47,9 @@ class PairSurface:
         values = np.asarray(matrix @ self.weight_CV.T + self.bias_C, dtype=np.float32)
         return Outputs(values, np.arange(len(values) + 1))
 
-    def calibrate(self, temperature: float) -> None:
-        """Divides weights and biases."""
-        self.weight_CV, self.bias_C = self.weight_CV / temperature, self.bias_C / temperature
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides weights and biases, and shifts biases."""
+        self.weight_CV, self.bias_C = self.weight_CV / temperature, self.bias_C / temperature + shift_C
 
     def save(self, folder: Path) -> None:
         """Writes the vocabularies as JSON and the numbers as safetensors."""

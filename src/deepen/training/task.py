@@ -31,8 +31,8 @@ class Predictor(Protocol):
     def predict(self, part: Part) -> Outputs:
         """The logits of a part's units."""
 
-    def calibrate(self, temperature: float) -> None:
-        """Divides every later logit by `temperature`; folded into the weights, so that it is saved with them."""
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides every later logit and adds a shift; folded into the weights, so that it is saved with them."""
 
     def save(self, folder: Path) -> None:
         """Writes the model as safetensors and JSON into a new folder."""
@@ -135,6 +135,8 @@ class Task:
         explain: How its answers are taken apart; None where `deepen predict --explain` does not know how.
         settings: What was chosen about it, if anything can be; its file then has `TaskSettings` and `configured`.
         deep: A dearer form of the rows for the rung `full`, which then starts from the pretrained encoder.
+        shift: Calibrated outputs and targets of held-out rows to what is added to later logits, where a decision is one
+            against a threshold and not against another logit.
         adapted: The task for a label table, where that decides what is to be learned: a label, or a score.
     """
 
@@ -158,6 +160,7 @@ class Task:
     explain: Explainable | None = None
     settings: Settings | None = None
     deep: Form | None = None
+    shift: Callable[[Outputs, Targets], np.ndarray] | None = None
     adapted: Callable[[tuple[str, ...]], Task] | None = None
 
     def for_labels(self, labels: tuple[str, ...]) -> Task:

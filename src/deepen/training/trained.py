@@ -263,7 +263,7 @@ def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, 
         logits_MC = network(batch.inputs.to(device))
         losses_M = work.task.losses(logits_MC, labels_M)
         objective_M = losses_M
-        if settings.label_smoothing and logits_MC.shape[1] > 1:
+        if settings.label_smoothing and logits_MC.shape[1] > 1 and labels_M.ndim == 1:
             spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
             objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
         backward(objective_M.sum())

@@ -74,11 +74,15 @@ class Splits:
     @property
     def has_labels(self) -> bool:
         """Whether the training rows have one label each."""
-        return self.train.table.has_target and not self.has_tags
+        return self.train.table.has_target and not self._has_lists
 
     @property
     def has_tags(self) -> bool:
         """Whether the training rows have a label for each token."""
+        return self._has_lists and "tokens" in self.train.table.inputs
+
+    @property
+    def _has_lists(self) -> bool:
         arrow = self.train.table.arrow
         return self.train.table.has_target and pa.types.is_list(arrow.schema.field("target").type)
 

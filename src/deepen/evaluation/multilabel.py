@@ -1,0 +1,157 @@
+"""The scores of rows with several labels each, and the thresholds above which a label is given.
+
+Decisions are logits above 0. Start with `multilabel_scores`.
+
+Shape legend: N examples, C labels, B resamples, K sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from deepen.core.errors import DataError
+from deepen.core.seed import derive
+from deepen.core.types import Score
+from deepen.evaluation.statistics import percentile_interval, resample, wilson
+
+_ENOUGH = 20  # with fewer rows of a label, a threshold of its own would be chance
+_RESAMPLES = 200
+
+
+def multilabel_scores(logits_NC: np.ndarray, many_NC: np.ndarray, names: Sequence[str], *, seed: int) -> list[Score]:
+    """Every score of a model that gives each example any number of labels.
+
+    The values are those of scikit-learn: `average_precision` is the mean over the labels that occur, macro F1 the mean
+    over all, a share of nothing is 0.
+
+    Args:
+        logits_NC: Logits; a label is given where its logit is above 0.
+        many_NC: 1 where an example has a label, else 0.
+        names: The C labels.
+        seed: The same seed gives the same intervals.
+
+    Returns:
+        micro_f1, macro_f1, average_precision, exact_match (all labels right), then precision, recall and f1 a label.
+
+    Raises:
+        DataError: If there is no example.
+    """
+    if not len(many_NC):
+        raise DataError("no example is labelled, so there is nothing to score")
+    n, num = many_NC.shape
+    said_NC = logits_NC > 0
+    right_NC = said_NC & (many_NC > 0)
+    stats_NK = np.concatenate([right_NC, said_NC, many_NC > 0], axis=1).astype(np.float64)
+    sums_BK = np.concatenate([stats_NK.sum(0)[None], resample(stats_NK, seed=derive(seed, "decisions"))])
+    right_BC, said_BC, has_BC = np.split(sums_BK, 3, axis=1)
+    micro = percentile_interval(*_first(f1(right_BC.sum(1), said_BC.sum(1), has_BC.sum(1))))
+    macro = percentile_interval(*_first(f1(right_BC, said_BC, has_BC).mean(1)))
+    counts_BN = np.random.default_rng(derive(seed, "precision")).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
+    ranked = percentile_interval(*_first(average_precision(logits_NC, many_NC, np.vstack([np.ones(n), counts_BN]))))
+    whole = float((said_NC == (many_NC > 0)).all(1).sum())
+    low, high = wilson(whole, n)
+    scores = [
+        Score("micro_f1", micro.value, n, micro.low, micro.high),
+        Score("macro_f1", macro.value, n, macro.low, macro.high),
+        Score("average_precision", ranked.value, n, ranked.low, ranked.high),
+        Score("exact_match", whole / n, n, low, high),
+    ]
+    for at in range(num):
+        scores += _of_label(names[at], *(float(sums[0, at]) for sums in (right_BC, said_BC, has_BC)))
+    return scores
+
+
+def _first(values_B: np.ndarray) -> tuple[float, np.ndarray]:
+    return float(values_B[0]), values_B[1:]
+
+
+def _of_label(name: str, right: float, said: float, has: float) -> list[Score]:
+    either = said + has - right
+    low, high = wilson(right, either)
+    found = []
+    for score, whole in (("precision", said), ("recall", has)):
+        ends = wilson(right, whole)
+        found.append(Score(score, right / whole if whole else 0.0, int(whole), *ends, label=name))
+    value = 2 * right / (said + has) if either else 0.0
+    return [*found, Score("f1", value, int(either), 2 * low / (1 + low), 2 * high / (1 + high), label=name)]
+
+
+def f1(right: np.ndarray, said: np.ndarray, has: np.ndarray) -> np.ndarray:
+    """F1 from counts of any shape: right, said and true; 0 where there is nothing."""
+    both = said + has
+    out: np.ndarray = np.zeros(np.shape(both))
+    return np.divide(2 * right, both, out=out, where=both > 0)
+
+
+def average_precision(logits_NC: np.ndarray, many_NC: np.ndarray, counts_BN: np.ndarray | None = None) -> np.ndarray:
+    """The sum of precision times the step of recall along each label's ranking, on average over the labels that occur.
+
+    Args:
+        logits_NC: Logits.
+        many_NC: 1 where an example has a label, else 0.
+        counts_BN: How often each example counts; None is one time, once each.
+
+    Returns:
+        Fractions of shape (B,); 0 if no label occurs.
+    """
+    counts_BN = np.ones((1, len(logits_NC))) if counts_BN is None else counts_BN
+    total_B, occurring_B = np.zeros(len(counts_BN)), np.zeros(len(counts_BN))
+    for logits_N, has_N in zip(logits_NC.T, many_NC.T, strict=True):
+        order = np.argsort(-logits_N, kind="stable")
+        ends = _ends_of_ties(logits_N[order])
+        right_BE = np.cumsum(counts_BN[:, order] * has_N[order], axis=1)[:, ends]
+        said_BE = np.cumsum(counts_BN[:, order], axis=1)[:, ends]
+        steps_BE = np.diff(right_BE, axis=1, prepend=0)
+        has_B = right_BE[:, -1]
+        area_B = np.divide(right_BE * steps_BE, said_BE, out=np.zeros(right_BE.shape), where=said_BE > 0).sum(1)
+        total_B += np.divide(area_B, has_B, out=np.zeros(len(has_B)), where=has_B > 0)
+        occurring_B += has_B > 0
+    return np.asarray(total_B / np.maximum(occurring_B, 1))
+
+
+def _ends_of_ties(falling_N: np.ndarray) -> np.ndarray:
+    """The last place of each run of equal logits: they are above a cut together."""
+    return np.flatnonzero(np.append(np.diff(falling_N) < 0, True))
+
+
+def statistics(logits_NC: np.ndarray, many_NC: np.ndarray) -> np.ndarray:
+    """What micro F1 needs to know of each example: labels that are right, said and true, of shape (N, 3)."""
+    said_NC = logits_NC > 0
+    return np.stack([(said_NC & (many_NC > 0)).sum(1), said_NC.sum(1), (many_NC > 0).sum(1)], 1).astype(np.float64)
+
+
+def micro_f1(sums_BK: np.ndarray) -> np.ndarray:
+    """Micro F1 from summed `statistics`, of shape (B,)."""
+    return f1(*sums_BK.T)
+
+
+def thresholds(logits_NC: np.ndarray, many_NC: np.ndarray) -> np.ndarray:
+    """The logits above which labels should be given: those with the highest F1 on these examples.
+
+    Args:
+        logits_NC: Logits of held-out examples.
+        many_NC: 1 where an example has a label, else 0.
+
+    Returns:
+        thresholds_C: One for all labels, by micro F1; of its own for a label that twenty examples have.
+    """
+    shared = _best_cut(logits_NC.ravel(), many_NC.ravel())
+    return np.array(
+        [
+            _best_cut(logits_NC[:, at], many_NC[:, at]) if many_NC[:, at].sum() >= _ENOUGH else shared
+            for at in range(many_NC.shape[1])
+        ]
+    )
+
+
+def _best_cut(logits_N: np.ndarray, has_N: np.ndarray) -> float:
+    """The cut with the highest F1, in the middle between two logits."""
+    order = np.argsort(-logits_N, kind="stable")
+    sorted_N, right_N = logits_N[order].astype(np.float64), np.cumsum(has_N[order])
+    ends = _ends_of_ties(sorted_N)
+    values = f1(right_N[ends], ends + 1.0, np.full(len(ends), float(has_N.sum())))
+    at = int(ends[values.argmax()])
+    below = sorted_N[at + 1] if at + 1 < len(sorted_N) else sorted_N[at] - 1
+    return float((sorted_N[at] + below) / 2)

@@ -1,0 +1,129 @@
+"""Multilabel: one text, any number of labels.
+
+A row looks like `{"text": "A thief falls in love.", "label": ["comedy", "romance"]}`; in a CSV the labels are parted by
+`|`, `;` or commas, or there is a column of 0 and 1 for each: `--columns text=plot,label=comedy+romance+drama`. The unit
+is the row; each label has a logit of its own and is given where that is above 0, which is where validation has put it.
+
+Shape legend: N examples, M units (here M = N), C labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from deepen.core.types import Outputs, Score, Sequences, Targets
+from deepen.data.columns import Need, plain_name
+from deepen.data.many import encode_many, many_labels
+from deepen.data.sources import Source
+from deepen.data.table import Part
+from deepen.data.tokens import Encode
+from deepen.evaluation import multilabel
+from deepen.models.surface import Frequencies, fit_many, load_frequencies, load_lexical
+from deepen.models.tokenizer import Tokenizer
+from deepen.training import labelling
+from deepen.training.task import Claim, Shallow, Task
+
+_MORE_NAMES = ("tags", "categories", "genres", "topics", "keywords", "关键词")
+NEEDS = (labelling.TEXT, Need("label", "labels", (*labelling.LABEL.names, *_MORE_NAMES)))
+_SURE = 2
+
+
+def _recognise(source: Source) -> Claim | None:
+    """A column that is called so holds lists, and some of them have several entries."""
+    usual = {plain_name(name) for name in ("label", *NEEDS[1].names)}
+    for at, name in enumerate(source.names or ()):
+        cells = [row[at] for row in source.sample if at < len(row)]
+        several = sum(isinstance(cell, list) and len(cell) > 1 for cell in cells)
+        if plain_name(name) in usual and several >= _SURE and _has_text(source):
+            return Claim(0.3, f"column {name} holds lists of labels")
+    return None
+
+
+def _has_text(source: Source) -> bool:
+    return any(isinstance(row[at], str) for row in source.sample[:1] for at in range(len(row)))
+
+
+def _texts(part: Part) -> Iterator[str]:
+    return part.values("text")
+
+
+def _targets(part: Part, labels: tuple[str, ...]) -> Targets:
+    return Targets(encode_many(part, labels), np.arange(len(part) + 1))
+
+
+def _check(part: Part, labels: tuple[str, ...]) -> None:
+    encode_many(part, labels)
+
+
+def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
+    def encode(columns: dict[str, list[Any]]) -> Sequences:
+        return tokenizer.encode(columns["text"], max_tokens=max_tokens)
+
+    return encode
+
+
+def _losses(logits_MC: torch.Tensor, many_MC: torch.Tensor) -> torch.Tensor:
+    """The sum over the labels of their log losses."""
+    return binary_cross_entropy_with_logits(logits_MC, many_MC.to(logits_MC.dtype), reduction="none").sum(1)
+
+
+def _margins(logits_MC: torch.Tensor, many_MC: torch.Tensor) -> torch.Tensor:
+    """The lead of the right over the wrong answer for the label where it is least."""
+    sign_MC = 2 * many_MC.to(logits_MC.dtype) - 1
+    return torch.tanh(logits_MC * sign_MC / 2).amin(1)  # p - (1 - p)
+
+
+def _decode(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[dict[str, Any]]:
+    probs_NC = 1 / (1 + np.exp(-outputs.values_MC.astype(np.float64)))
+    return [
+        {
+            "output": [label for label, logit in zip(labels, logits_C, strict=True) if logit > 0],
+            "probabilities": {label: round(float(p), 6) for label, p in zip(labels, probs_C, strict=True)},
+        }
+        for logits_C, probs_C in zip(outputs.values_MC, probs_NC, strict=True)
+    ]
+
+
+def _scores(outputs: Outputs, targets: Targets, labels: Sequence[str], seed: int) -> list[Score]:
+    return multilabel.multilabel_scores(outputs.values_MC, targets.labels_M, labels, seed=seed)
+
+
+def _fit_frequencies(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Frequencies:
+    has_C = targets.labels_M.sum(0, dtype=np.int64)
+    return Frequencies(np.log((has_C + 0.5) / (len(part) - has_C + 0.5)), len)
+
+
+def _fit_lexical(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Any:
+    return fit_many(_texts, part, targets.labels_M, settings, seed)
+
+
+def _load_lexical(folder: Path) -> Any:
+    return load_lexical(folder, _texts)
+
+
+TASK = Task(
+    name="multilabel",
+    needs=NEEDS,
+    recognise=_recognise,
+    pooling="mean",
+    labels=lambda part, max_labels: many_labels(part, max_labels=max_labels),
+    check=_check,
+    targets=_targets,
+    encoder=_encoder,
+    losses=_losses,
+    margins=_margins,
+    score_name="micro_f1",
+    statistics=lambda outputs, targets: multilabel.statistics(outputs.values_MC, targets.labels_M),
+    value_of=multilabel.micro_f1,
+    scores=_scores,
+    decode=_decode,
+    baseline=Shallow(_fit_frequencies, lambda folder: load_frequencies(folder, len)),
+    lexical=Shallow(_fit_lexical, _load_lexical),
+    shift=lambda outputs, targets: -multilabel.thresholds(outputs.values_MC, targets.labels_M),
+)
