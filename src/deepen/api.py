@@ -29,6 +29,7 @@ from deepen.ladder.load import Model, load_model
 from deepen.ladder.prepare import Sources, infer_task, load_task, prepare
 from deepen.ladder.recipe import Recipe, make_recipe, read_recipe, write_recipe
 from deepen.ladder.resume import check_resumed, read_kept
+from deepen.ladder.triples import Triples, load_triples
 from deepen.report.card import card
 from deepen.training.task import Task
 
@@ -229,11 +230,11 @@ def load(
     rung: str | None = None,
     settings: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
-) -> Model:
+) -> Model | Triples:
     """The model of a run, ready to predict and evaluate.
 
     Args:
-        run: A run, its folder, or a model folder.
+        run: A run, its folder, or a model folder; `TAGGER+RELATION` for triples from raw text.
         rung: A rung of the run; None is the chosen one.
         settings: Words such as `data.bad_rows=drop`, laid over how the training data was read.
         say: Called with lines for the user; None is silent.
@@ -247,7 +248,12 @@ def load(
         SettingError: If an argument or a setting is wrong.
     """
     folder = run.folder if isinstance(run, Run) else as_path("run", run)
-    return load_model(folder, rung=rung, settings=as_words("settings", settings), say=say or (lambda line: None))
+    given: dict[str, Any] = {
+        "rung": rung,
+        "settings": as_words("settings", settings),
+        "say": say or (lambda line: None),
+    }
+    return load_triples(str(folder), **given) or load_model(folder, **given)
 
 
 def report(run: str | Path | Run) -> Path:

@@ -17,6 +17,7 @@ HELP = """Answer rows of a file, or texts typed here.
   deepen predict runs/first --text "a fine film" --text "dull"
   deepen predict runs/first --text "a fine film" --explain
   deepen predict runs/first new.csv --out answers.csv
+  deepen predict runs/tagger+runs/relation --text "Marie Curie was born in Warsaw"
   deepen predict runs/first new.jsonl --rung lexical --set data.bad_rows=drop --json
 """
 
@@ -74,15 +75,25 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 
 def _print_answer(row: dict[str, Any]) -> None:
-    probabilities = row.get("probabilities") or {}
-    answer = row["output"]
-    if row.get("entities") is not None:
+    probabilities, answer = row.get("probabilities") or {}, row["output"]
+    if row.get("entities") is not None and "+" not in row["rung"]:
         found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])
         print(f"{'; '.join(found) or '-'}\t{' '.join(row['inputs']['text'].split())}")
         return
     sure = f"  {probabilities[answer]:.3f}" if isinstance(answer, str) and answer in probabilities else ""
-    said = " | ".join(str(value) for value in (row.get("inputs") or {}).values())
-    print(f"{answer}{sure}\t{' '.join(said.split())}")
+    given = row.get("inputs") or {}
+    said = given["text"] if "tokens" in given else " | ".join(str(value) for value in given.values())
+    print(f"{_as_text(row) or '-'}{sure}\t{' '.join(said.split())}")
+
+
+def _as_text(row: dict[str, Any]) -> str:
+    """An answer for a line or a cell: a label, a score, tags, labels, or triples."""
+    answer = row["output"]
+    if not isinstance(answer, list):
+        return str(answer)
+    if "+" in row["rung"]:
+        return "; ".join(" - ".join(triple) for triple in answer)
+    return (" " if "entities" in row else "|").join(map(str, answer))
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -97,9 +108,7 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerow(["id", *names, "output", "probability"])
         for row in rows:
             probabilities = row.get("probabilities") or {}
-            answer = row["output"]
-            if isinstance(answer, list):  # tags, or labels
-                answer = (" " if "entities" in row else "|").join(map(str, answer))
+            answer = _as_text(row)
             inputs = [row["inputs"].get(name, "") for name in names]
             inputs = [" ".join(value) if isinstance(value, list) else value for value in inputs]
             writer.writerow([row["id"], *inputs, answer, probabilities.get(answer, "")])

@@ -95,3 +95,25 @@ def relation_scores(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[st
         interval = percentile_interval(value, value_of(sums_BK))
         found.append(Score(name, value, len(said_N), interval.low, interval.high))
     return found
+
+
+def triple_scores(counts_N3: np.ndarray, *, seed: int) -> list[Score]:
+    """Precision, recall and F1 of triples over all rows.
+
+    Args:
+        counts_N3: Triples that are right, said and true, of each row.
+        seed: For the resamples.
+
+    Returns:
+        Three scores; `n` is what the score is a share of, for F1 the triples said or true.
+    """
+    sums_B3 = np.concatenate([counts_N3.sum(0)[None], resample(counts_N3, seed=seed, repeats=_REPEATS)])
+    right_B, said_B, true_B = sums_B3.T
+    wholes = {"precision": said_B, "recall": true_B, "f1": (said_B + true_B) / 2}
+    scores = []
+    for name, whole_B in wholes.items():
+        values_B = np.divide(right_B, whole_B, out=np.zeros(len(whole_B)), where=whole_B > 0)
+        found = percentile_interval(float(values_B[0]), values_B[1:])
+        num = said_B[0] + true_B[0] - right_B[0] if name == "f1" else whole_B[0]
+        scores.append(Score(name, found.value, int(num), found.low, found.high))
+    return scores

@@ -156,7 +156,7 @@ class Known:
         wanted = round(len(surplus) * (1 - cue.expected) / max(cue.expected, 1e-9))
         chosen = np.sort(others[: min(wanted, round(_MOST_LENGTHENED * len(self.labels_N)))])
         part = self.train.take(chosen)
-        fillers = _fillers(self, cue, self.having(cue), rng, _REMEDY_FILLERS)
+        fillers = _learned_fillers(self, cue, rng) if len(surplus) else []
         goals = self.lengths_N[rng.choice(surplus, len(chosen))] if len(surplus) else []
         texts = [_to_length(text, int(goal), fillers, rng) for text, goal in zip(row_texts(part), goals, strict=True)]
         changed = part.table.texts[0]
@@ -270,22 +270,39 @@ def _less_a_word(known: Known, cue: Cue, rows: np.ndarray, rng: np.random.Genera
     return Texts(rows, texts)
 
 
-def _fillers(known: Known, cue: Cue, having: np.ndarray, rng: np.random.Generator, most: int = _FILLERS) -> list[str]:
+def _fillers(known: Known, cue: Cue, having: np.ndarray, rng: np.random.Generator) -> list[str]:
     """Runs of words from texts of that length and label that say nothing of the label, as the twin reads them."""
     own = having[known.labels_N[having] == cue.label]
+    runs, part = _runs(known, cue, own, rng, _WINDOWS_EACH * _FILLERS)
+    if known.has_encoder:
+        twin = known.without(known.surplus(cue))
+        scores = twin.scores(known.encode(part, runs), cue.label)
+        middle = float(twin.scores(known.held_NF, cue.label).mean())
+        runs = [runs[at] for at in np.argsort(np.abs(scores - middle), kind="stable")]
+    return runs[:_FILLERS]
+
+
+def _learned_fillers(known: Known, cue: Cue, rng: np.random.Generator) -> list[str]:
+    """Runs of words that the head takes for the label only because it has learned the surplus: its twin does not."""
+    runs, part = _runs(known, cue, known.surplus(cue), rng, _WINDOWS_EACH * _REMEDY_FILLERS)
+    if known.has_encoder:
+        features_RF = known.encode(part, runs)
+        twin = known.without(known.surplus(cue))
+        gaps = known.head.scores(features_RF, cue.label) - np.maximum(twin.scores(features_RF, cue.label), 0)
+        runs = [runs[at] for at in np.argsort(-gaps, kind="stable")]
+    return runs[:_REMEDY_FILLERS]
+
+
+def _runs(known: Known, cue: Cue, rows: np.ndarray, rng: np.random.Generator, num: int) -> tuple[list[str], Part]:
+    """Runs of words as long as what a usual text lacks, anywhere in some training rows, and which row each is from."""
     size = max(4, cue.shortest - int(np.median(known.lengths_N)))
-    chosen = known.train.take(rng.choice(own, _WINDOWS_EACH * most))
+    chosen = known.train.take(rng.choice(rows, num))
     runs = []
     for text in row_texts(chosen):
         places = split_words(text)
         start = int(rng.integers(max(1, len(places) - size + 1)))
         runs.append(text[places[start][0] : places[min(len(places), start + size) - 1][1]])
-    if known.has_encoder:
-        twin = known.without(known.surplus(cue))
-        scores = twin.scores(known.encode(chosen, runs), cue.label)
-        middle = float(twin.scores(known.held_NF, cue.label).mean())
-        runs = [runs[at] for at in np.argsort(np.abs(scores - middle), kind="stable")]
-    return runs[:most]
+    return runs, chosen
 
 
 def _to_length(text: str, goal: int, fillers: Sequence[str], rng: np.random.Generator) -> str:

@@ -75,7 +75,7 @@ class Plan:
     """
 
     batches: Callable[[int], Sequence[Sequence[Any]]]
-    count: Callable[[Any], int]
+    count: Callable[[Any], float]
     step: Step
     num_epochs: int
     num_steps: int

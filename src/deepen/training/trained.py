@@ -23,6 +23,7 @@ from deepen.data.tokens import TokenTable
 from deepen.models.heads import Inputs, Network, Pooling, width_of
 from deepen.models.save import load_network
 from deepen.training.cache import Frozen, batch_inputs, frozen_pass
+from deepen.training.easy import draw, easy_rows
 from deepen.training.loop import ENOUGH, Backward, Plan, Progress, fit
 from deepen.training.optimizer import OptimizerSettings, parameter_groups
 from deepen.training.predictor import EncoderPredictor
@@ -59,6 +60,9 @@ class TrainedSettings(OptimizerSettings):
     """Evaluations without a better score after which the rung stops; 0 never stops."""
     label_smoothing: float = 0.0
     """The share of probability spread over all labels in the training target."""
+    easy_share: float = Field(default=1.0, gt=0, le=1)
+    """How many of the rows that the rung below has surely right are visited, drawn anew each time; they count for as
+    much more, so that the expected objective stays what it is."""
     rounds: int = Field(default=1, ge=1)
     """How often the whole schedule may be gone through where it is one visit, each time from where it ended."""
     round_worth: float = Field(default=10.0, ge=0)
@@ -137,7 +141,8 @@ def climb_trained(
     predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
     scale = scale_of(work.train_targets)
     scale.enter(network.head)
-    feed = _Feed(work, tokens, frozen, settings, scale)
+    easy_N = easy_rows(work, below if settings.easy_share < 1 else None)
+    feed = _Feed(work, tokens, frozen, settings, scale, easy_N)
     _flatten_head(network, feed, settings.head_reach)
     accelerator = Accelerator()
     network.to(accelerator.device)
@@ -217,13 +222,20 @@ class _Feed:
     """The training rows as micro-batches, from token ids or from cached hidden states."""
 
     def __init__(
-        self, work: Work, tokens: TokenTable, frozen: Frozen | None, settings: TrainedSettings, scale: Scale
+        self,
+        work: Work,
+        tokens: TokenTable,
+        frozen: Frozen | None,
+        settings: TrainedSettings,
+        scale: Scale,
+        easy_N: np.ndarray,
     ) -> None:
         self.work, self.tokens, self.frozen, self.settings = work, tokens, frozen, settings
         self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
         self.targets = work.train_targets
         self.scored_M = self.targets.scored_M
         self.labels_M = scale.standard(self.targets.labels_M)
+        self.easy_N, (_, self.weights_N) = easy_N, draw(easy_N, settings.easy_share, seed=0)
         self.batch_tokens = settings.step_tokens(self.lengths_N)
         self.num_visits = settings.visits(len(self.lengths_N))
         self.num_epochs = self.num_visits * settings.most_rounds(len(self.lengths_N))
@@ -231,20 +243,28 @@ class _Feed:
     def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
         """An epoch's batches, each cut into micro-batches of places in the training part."""
         seed = derive(self.work.seed, name, epoch)
-        batches = shuffled_batches(self.lengths_N, max_tokens=self.batch_tokens, seed=seed)
-        return [self._micros(places) for places in batches]
+        drawn, _ = draw(self.easy_N, self.settings.easy_share, seed=seed)
+        batches = shuffled_batches(self.lengths_N[drawn], max_tokens=self.batch_tokens, seed=seed)
+        return [self._micros(drawn[places]) for places in batches]
 
     def _micros(self, places: np.ndarray) -> list[np.ndarray]:
         total = int(self.lengths_N[places].sum())
         num = max(1, -(-total // self.settings.micro_batch_tokens))
         return [piece for piece in np.array_split(places, num) if len(piece)]
 
-    def count(self, places: np.ndarray) -> int:
-        """Units that are scored."""
-        return int(self.scored_M[flat_positions(self.targets.offsets_N1, places)].sum())
+    def count(self, places: np.ndarray) -> float:
+        """Units that are scored, by their weights."""
+        return float((self.scored_M[self._units(places)] * self.weights_of(places)).sum())
+
+    def weights_of(self, places: np.ndarray) -> np.ndarray:
+        """How much each unit counts."""
+        return np.repeat(self.weights_N[places], np.diff(self.targets.offsets_N1)[places])
+
+    def _units(self, places: np.ndarray) -> np.ndarray:
+        return flat_positions(self.targets.offsets_N1, places)
 
     def _labels(self, places: np.ndarray) -> np.ndarray:
-        return self.labels_M[flat_positions(self.targets.offsets_N1, places)]
+        return self.labels_M[self._units(places)]
 
     def get(self, places: np.ndarray) -> _Batch:
         """The micro-batch itself."""
@@ -266,6 +286,8 @@ def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, 
         if settings.label_smoothing and logits_MC.shape[1] > 1 and labels_M.ndim == 1:
             spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
             objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
+        if settings.easy_share < 1:
+            objective_M = objective_M * torch.from_numpy(feed.weights_of(places)).to(device)
         backward(objective_M.sum())
         with torch.no_grad():
             epoch = current["epoch"]
@@ -273,7 +295,7 @@ def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, 
             dynamics.losses_EN[epoch, places] = _by_example(losses_M.float().cpu().numpy(), counts)
             margins_M = work.task.margins(logits_MC.float(), labels_M).cpu().numpy()
             dynamics.margins_EN[epoch, places] = _by_example(margins_M, counts)
-        return {"loss": LossSum(losses_M.detach().sum(), float(feed.count(places)))}
+        return {"loss": LossSum(losses_M.detach().sum(), feed.count(places))}
 
     def batches(epoch: int) -> list[list[np.ndarray]]:
         current["epoch"] = epoch
