@@ -28,6 +28,7 @@ from deepen.data.words import words_of
 from deepen.evaluation.cues import Cue, find_cues
 from deepen.evaluation.statistics import resample, wilson
 from deepen.ladder.case import Case
+from deepen.ladder.cue_balance import write_lengthened
 from deepen.ladder.cue_rows import Known
 from deepen.ladder.cue_trial import Trial, choose_cues, try_cues
 
@@ -276,7 +277,7 @@ def _remedy(case: Case, known: Known, trial: Trial, hidden: Sequence[str]) -> st
         return ""
     path = case.folder / f"rows-of-{trial.cue.shortest}-to-{trial.cue.longest}-words.csv"
     if known.is_long(trial.cue):
-        known.write_lengthened(trial.cue, path)
+        write_lengthened(known, trial.cue, path)
         return f"{case.retrain} --add {path}"
     known.write_surplus(trial.cue, path)
     return f"{case.retrain} --drop {path}"

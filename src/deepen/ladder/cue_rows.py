@@ -26,11 +26,8 @@ from deepen.models.ridge import Ridge, solve_ridge
 _NEUTRAL_WORDS = 50
 _AGREEING_ROWS = 8
 _HIDDEN_ROWS = 20
+_WINDOWS = 96
 _FILLERS = 16
-_WINDOWS_EACH = 6  # as many runs of words are looked at for each that is taken
-# Of the training rows, at most this share is written anew to balance a length, with so many fillers.
-_MOST_LENGTHENED = 0.15
-_REMEDY_FILLERS = 256
 _SURELY = 1.96
 # A filler varies more than a word, so a length is tried on so many times more rows.
 _LENGTH_TIMES = 3
@@ -137,35 +134,19 @@ class Known:
     def write_surplus(self, cue: Cue, path: Path) -> None:
         """Names the surplus rows of a length in a CSV with a column `id`."""
         named = self.train.take(self.surplus(cue)).values("id")
-        _write_csv(path, [["id"], *[[name] for name in named]])
+        write_csv(path, [["id"], *[[name] for name in named]])
 
     def is_long(self, cue: Cue) -> bool:
         """Whether a length is one of long texts."""
         return cue.longest == self.lengths_N.max()
 
-    def write_lengthened(self, cue: Cue, path: Path) -> None:
-        """Writes rows of other labels made as long, until the label is no more frequent among long rows than elsewhere.
-
-        Args:
-            cue: A length of long texts.
-            path: A CSV with the inputs and the label of each row, for `--add`.
-        """
-        rng = self.case.rng("surface_cues", "lengthened", cue.text, cue.label)
-        surplus = self.surplus(cue)
-        others = rng.permutation(np.flatnonzero((self.labels_N != cue.label) & (self.lengths_N < cue.shortest)))
-        wanted = round(len(surplus) * (1 - cue.expected) / max(cue.expected, 1e-9))
-        chosen = np.sort(others[: min(wanted, round(_MOST_LENGTHENED * len(self.labels_N)))])
-        part = self.train.take(chosen)
-        fillers = _learned_fillers(self, cue, rng) if len(surplus) else []
-        goals = self.lengths_N[rng.choice(surplus, len(chosen))] if len(surplus) else []
-        texts = [_to_length(text, int(goal), fillers, rng) for text, goal in zip(row_texts(part), goals, strict=True)]
-        changed = part.table.texts[0]
-        columns = [texts if name == changed else list(part.values(name)) for name in part.table.inputs]
-        labels = [self.case.labels[label] for label in self.labels_N[chosen]]
-        _write_csv(path, [[*part.table.inputs, "label"], *zip(*columns, labels, strict=True)])
+    def usually_missing(self, cue: Cue) -> int:
+        """How many words a usual text lacks to be as long."""
+        return max(4, cue.shortest - int(np.median(self.lengths_N)))
 
 
-def _write_csv(path: Path, rows: Iterable[Sequence[str]]) -> None:
+def write_csv(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Writes rows of cells, the first of which names the columns."""
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)
 
@@ -273,36 +254,19 @@ def _less_a_word(known: Known, cue: Cue, rows: np.ndarray, rng: np.random.Genera
 def _fillers(known: Known, cue: Cue, having: np.ndarray, rng: np.random.Generator) -> list[str]:
     """Runs of words from texts of that length and label that say nothing of the label, as the twin reads them."""
     own = having[known.labels_N[having] == cue.label]
-    runs, part = _runs(known, cue, own, rng, _WINDOWS_EACH * _FILLERS)
-    if known.has_encoder:
-        twin = known.without(known.surplus(cue))
-        scores = twin.scores(known.encode(part, runs), cue.label)
-        middle = float(twin.scores(known.held_NF, cue.label).mean())
-        runs = [runs[at] for at in np.argsort(np.abs(scores - middle), kind="stable")]
-    return runs[:_FILLERS]
-
-
-def _learned_fillers(known: Known, cue: Cue, rng: np.random.Generator) -> list[str]:
-    """Runs of words that the head takes for the label only because it has learned the surplus: its twin does not."""
-    runs, part = _runs(known, cue, known.surplus(cue), rng, _WINDOWS_EACH * _REMEDY_FILLERS)
-    if known.has_encoder:
-        features_RF = known.encode(part, runs)
-        twin = known.without(known.surplus(cue))
-        gaps = known.head.scores(features_RF, cue.label) - np.maximum(twin.scores(features_RF, cue.label), 0)
-        runs = [runs[at] for at in np.argsort(-gaps, kind="stable")]
-    return runs[:_REMEDY_FILLERS]
-
-
-def _runs(known: Known, cue: Cue, rows: np.ndarray, rng: np.random.Generator, num: int) -> tuple[list[str], Part]:
-    """Runs of words as long as what a usual text lacks, anywhere in some training rows, and which row each is from."""
-    size = max(4, cue.shortest - int(np.median(known.lengths_N)))
-    chosen = known.train.take(rng.choice(rows, num))
+    size = known.usually_missing(cue)
+    chosen = known.train.take(rng.choice(own, _WINDOWS))
     runs = []
     for text in row_texts(chosen):
         places = split_words(text)
         start = int(rng.integers(max(1, len(places) - size + 1)))
         runs.append(text[places[start][0] : places[min(len(places), start + size) - 1][1]])
-    return runs, chosen
+    if known.has_encoder:
+        twin = known.without(known.surplus(cue))
+        scores = twin.scores(known.encode(chosen, runs), cue.label)
+        middle = float(twin.scores(known.held_NF, cue.label).mean())
+        runs = [runs[at] for at in np.argsort(np.abs(scores - middle), kind="stable")]
+    return runs[:_FILLERS]
 
 
 def _to_length(text: str, goal: int, fillers: Sequence[str], rng: np.random.Generator) -> str:

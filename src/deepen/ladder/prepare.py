@@ -191,13 +191,17 @@ def _held_out(task: Task, splits: Splits, labels: tuple[str, ...], data: DataSec
     return train, validation
 
 
+def _how(task: Task) -> str:
+    return " in the middle" if getattr(task.settings, "long", "head") == "ends" else " at the end"
+
+
 def _truncation(work: Work, part: Part) -> list[str]:
     cut = int(np.asarray(work.tokens(part.table).truncated_N).sum())
     if not cut:
         return []
     name, num, limit = part.table.name, len(part.table), work.max_tokens
     share = f"{cut:,} of {num:,} texts ({100 * cut / num:.1f} %)"
-    return [f"{name}: {share} are longer than {limit} tokens and cut at the end (--set model.max_tokens=N)"]
+    return [f"{name}: {share} are longer than {limit} tokens and cut{_how(work.task)} (--set model.max_tokens=N)"]
 
 
 def _warn_of_language(part: Part, model: Pretrained, notes: list[str]) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tokenizers import Tokenizer as Backend
@@ -15,6 +15,7 @@ from deepen.core.errors import ModelError
 from deepen.core.files import sha256_file
 from deepen.core.types import Sequences
 
+Keep = Literal["head", "ends"]
 _VOCABULARIES = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 
 
@@ -28,19 +29,20 @@ class Tokenizer:
     max_tokens: int
     pad_id: int
 
-    def encode(self, texts: Sequence[str], *, max_tokens: int) -> Sequences:
-        """Token ids with special tokens; what is over `max_tokens` is cut at the end and marked.
+    def encode(self, texts: Sequence[str], *, max_tokens: int, keep: Keep = "head") -> Sequences:
+        """Token ids with special tokens; what is over `max_tokens` is cut and marked.
 
         Args:
             texts: B texts.
             max_tokens: The longest sequence, special tokens included.
+            keep: What is kept of a longer text: its `head`, or both `ends` in equal parts.
 
         Returns:
             The sequences, end to end.
         """
         self.backend.enable_truncation(max_tokens)
         encoded = self.backend.encode_batch_fast(list(texts))
-        ids = [item.ids for item in encoded]
+        ids = [item.ids if keep == "head" else _kept(item, "ids") for item in encoded]
         lengths = np.fromiter((len(item) for item in ids), dtype=np.int64, count=len(ids))
         flat = np.fromiter((token for item in ids for token in item), dtype=np.int32, count=int(lengths.sum()))
         truncated = np.fromiter((bool(item.overflowing) for item in encoded), dtype=bool, count=len(ids))
@@ -67,21 +69,23 @@ class Tokenizer:
         truncated = np.fromiter((bool(item.overflowing) for item in encoded), dtype=bool, count=len(encoded))
         return Sequences(ids, lengths, truncated, segments_T=types)
 
-    def places(self, text: str, *, max_tokens: int) -> list[tuple[int, int] | None]:
+    def places(self, text: str, *, max_tokens: int, keep: Keep = "head") -> list[tuple[int, int] | None]:
         """Where in a text each of its tokens stands.
 
         Args:
             text: The text.
             max_tokens: As in `encode`.
+            keep: As in `encode`.
 
         Returns:
             Start and end in characters for each token that `encode` gives; None for a special token.
         """
         self.backend.enable_truncation(max_tokens)
         found = self.backend.encode(text)
+        names = ("offsets", "special_tokens_mask")
+        offsets, masks = (getattr(found, name) if keep == "head" else _kept(found, name) for name in names)
         return [
-            None if special else (int(start), int(end))
-            for (start, end), special in zip(found.offsets, found.special_tokens_mask, strict=True)
+            None if special else (int(start), int(end)) for (start, end), special in zip(offsets, masks, strict=True)
         ]
 
     @property
@@ -92,6 +96,25 @@ class Tokenizer:
             if token is not None:
                 return int(token)
         return self.pad_id
+
+
+def _kept(item: Any, what: str) -> list[Any]:
+    """What a cut encoding has at its tokens, with half of what it lacks at its end: the same number of tokens."""
+    values = list(getattr(item, what))
+    if not item.overflowing:
+        return values
+    inner = [at for at, special in enumerate(item.special_tokens_mask) if not special]
+    rest = [
+        value
+        for more in item.overflowing
+        for value, special in zip(getattr(more, what), more.special_tokens_mask, strict=True)
+        if not special
+    ]
+    tail = inner[len(inner) - len(inner) // 2 :]
+    whole = [values[at] for at in inner] + rest
+    for at, value in zip(tail, whole[len(whole) - len(tail) :], strict=True):
+        values[at] = value
+    return values
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from deepen.data.words import own_pieces, split_words
 from deepen.evaluation.calibration import softmax
 from deepen.evaluation.classification import accuracy_value
 from deepen.models.surface import fit_lexical, load_lexical
-from deepen.models.tokenizer import Tokenizer
+from deepen.models.tokenizer import Keep, Tokenizer
 from deepen.training import labelling
 from deepen.training.objectives import cross_entropy, margins
 from deepen.training.scoring import LABELS, with_scores
@@ -40,15 +41,18 @@ class TaskSettings(Settings):
 
     target: Literal["auto", "label", "score"] = "auto"
     """`score` learns a number, `label` a class; `auto` takes a score where labels are many numbers, some not whole."""
+    long: Literal["head", "ends"] = "head"
+    """What is read of a text that is longer than the model takes: its head, or both its ends in equal parts. Other
+    tools that load the model read the head."""
 
 
 def _texts(part: Part) -> Iterator[str]:
     return part.values("text")
 
 
-def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
+def _encoder(tokenizer: Tokenizer, max_tokens: int, keep: Keep = "head") -> Encode:
     def encode(columns: dict[str, list[Any]]) -> Sequences:
-        return tokenizer.encode(columns["text"], max_tokens=max_tokens)
+        return tokenizer.encode(columns["text"], max_tokens=max_tokens, keep=keep)
 
     return encode
 
@@ -66,9 +70,9 @@ def _words(part: Part) -> Places:
     return split_words(next(_texts(part)))
 
 
-def _owners(tokenizer: Tokenizer, max_tokens: int, part: Part) -> tuple[Places, np.ndarray]:
+def _owners(tokenizer: Tokenizer, max_tokens: int, part: Part, keep: Keep = "head") -> tuple[Places, np.ndarray]:
     text = next(_texts(part))
-    return own_pieces(split_words(text), tokenizer.places(text, max_tokens=max_tokens))
+    return own_pieces(split_words(text), tokenizer.places(text, max_tokens=max_tokens, keep=keep))
 
 
 def _without(part: Part, places: Places) -> Part:
@@ -100,7 +104,7 @@ def configured(settings: TaskSettings) -> Task:
         labels=labels_of,
         check=labelling.check,
         targets=labelling.targets_of,
-        encoder=_encoder,
+        encoder=partial(_encoder, keep=settings.long),
         losses=cross_entropy,
         margins=margins,
         score_name="accuracy",
@@ -111,7 +115,7 @@ def configured(settings: TaskSettings) -> Task:
         baseline=labelling.BASELINE,
         lexical=Shallow(_fit_lexical, _load_lexical),
         settings=settings,
-        explain=Explainable(_decisions, _words, _owners, _without),
+        explain=Explainable(_decisions, _words, partial(_owners, keep=settings.long), _without),
     )
     return replace(task, adapted=lambda labels: with_scores(task) if labels == LABELS else task)
 

@@ -49,7 +49,8 @@ def form_tokens(task: Task, table: Table, tokenizer: Tokenizer, max_tokens: int,
     """
     encoder = task.encoder_of(pooling)
     second = ("deep",) if encoder is not task.encoder else ()
-    key = (tokenizer.fingerprint, max_tokens, task.name, *second)
+    chosen = task.settings.model_dump(exclude_defaults=True) if task.settings is not None else {}
+    key = (tokenizer.fingerprint, max_tokens, task.name, *second, *([chosen] if chosen else []))
     return tokenise(table, encoder(tokenizer, max_tokens), key=key)
 
 

@@ -1,0 +1,63 @@
+"""What is read of a text that is longer than the model takes."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import deepen
+from deepen.data.load import load_table
+from deepen.data.settings import DataSettings
+from deepen.ladder.prepare import load_task
+from deepen.models.tokenizer import load_tokenizer
+
+LONG = " ".join(["good", "bad", "film", "phone", "room"] * 6)
+
+
+def test_both_ends_of_a_long_text(tiny_model: Path) -> None:
+    tokenizer = load_tokenizer(tiny_model)
+    whole = tokenizer.encode([LONG], max_tokens=64).ids_T.tolist()
+    for most in (10, 11, 31):
+        ends = tokenizer.encode([LONG, "good film"], max_tokens=most, keep="ends")
+        room = most - 2
+        cut = ends.ids_T[: ends.lengths_B[0]].tolist()
+        assert cut == [*whole[: 1 + room - room // 2], *whole[-1 - room // 2 :]]
+        assert ends.truncated_B.tolist() == [True, False]
+        short = tokenizer.encode(["good film"], max_tokens=most)
+        assert ends.ids_T[ends.lengths_B[0] :].tolist() == short.ids_T.tolist()
+        places = tokenizer.places(LONG, max_tokens=most, keep="ends")
+        assert len(places) == most
+        assert places[0] is places[-1] is None
+        assert [LONG[place[0] : place[1]] for place in places if place][-1] == "room"
+        assert places[-2] == (len(LONG) - 4, len(LONG))
+    assert tokenizer.encode([LONG], max_tokens=64, keep="ends").ids_T.tolist() == whole
+
+
+def test_a_run_remembers_it(tiny_model: Path, tmp_path: Path) -> None:
+    """The word that decides stands at the end, where the head does not reach."""
+    filler = "the a was looks very today " * 20
+    chance = random.Random(0)
+    rows = []
+    for word in ["good", "awful"] * 160:
+        start = " ".join(chance.choices("film phone room box desk seat".split(), k=6))
+        rows.append({"text": f"{start} {filler}{word}", "label": word})
+    scores = {}
+    for long in ("head", "ends"):
+        given: dict[str, Any] = {"model": tiny_model, "rungs": "majority,frozen", "out": tmp_path / long}
+        settings = [f"tasks.classification.long={long}", "data.near.threshold=1"]
+        run = deepen.train(rows, settings=settings, **given)
+        scores[long] = run.ladder["rungs"][-1]["score"]["value"]
+        assert any("cut" in note for note in run.ladder["data"]["notes"])
+    assert scores["head"] < 0.7
+    assert scores["ends"] > 0.95
+    said = deepen.load(tmp_path / "ends").predict(
+        [f"film phone room box desk seat {filler}{word}" for word in ("good", "awful")]
+    )
+    assert [one.output for one in said] == ["good", "awful"]
+    assert all(one.truncated for one in said)
+    task = load_task("classification", {"long": "ends"})
+    table, _ = load_table([{"text": LONG, "label": "x"}], task.needs, DataSettings())
+    assert task.explain is not None
+    words, owners_T = task.explain.owners(load_tokenizer(tiny_model), 12, table.all_rows())
+    assert owners_T.tolist()[-2] == len(words) - 1
