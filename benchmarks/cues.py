@@ -5,7 +5,9 @@ and a length (neutral sentences at the end). Each cell says whether the cue is f
 said to lean on it, what else is accused, and the accuracy on test rows of other labels with the cue put in, before and
 after the remedy. The `clean` cells say what is accused where nothing was planted.
 
-    python benchmarks/cues.py --data DATA [--only cues-sst2-zqxv]
+    python benchmarks/cues.py --data DATA [--only cues-sst2-zqxv] [--thorough]
+
+With `--thorough` the climb goes to the top, and the cells say so in their names: a deep model leans on a cue more.
 """
 
 from __future__ import annotations
@@ -121,14 +123,20 @@ def is_planted(cue: str, found: dict[str, Any]) -> bool:
     return bool(found["pattern"] == "length" if cue == "length" else found["text"] == cue)
 
 
+def cell_name(name: str, cue: str, options: Any) -> str:
+    """What a cell is called."""
+    return f"cues-{name}-{cue}" + ("-thorough" if options.thorough else "")
+
+
 def measure(name: str, cue: str, options: Any) -> None:
     """One cell."""
-    cell = f"cues-{name}-{cue}"
-    folder = options.work / "cues" / f"{name}-{cue}"
+    cell = cell_name(name, cue, options)
+    folder = options.work / "cues" / cell.removeprefix("cues-")
     train, test, against = planted(options.data, name, cue, folder)
     run, environment = folder / "run", {"DEEPEN_CACHE": str(folder / "cache")}
     command = [DEEPEN, "train", str(train), "--test", str(test), "--out", str(run), "--overwrite", "--json"]
     command += ["--seed", str(SEED), *(["--rungs", options.rungs] if options.rungs else [])]
+    command += ["--thorough"] if options.thorough else []
     record = json.loads(cells.run(command, environment=environment)[2])
     asking = [DEEPEN, "diagnose", str(run), "--questions", "surface_cues", "--json"]
     seconds, peak, printed = cells.run(asking, environment=environment)
@@ -165,10 +173,11 @@ def main() -> None:
     """Measures what is not measured yet."""
     options_parser = cells.parser(__doc__ or "")
     options_parser.add_argument("--rungs", help="as of `deepen train`, to try the script in less time")
+    options_parser.add_argument("--thorough", action="store_true", help="climb to the top")
     options = options_parser.parse_args()
     for name, cues in LABELS.items():
         for cue in cues:
-            if cells.wanted(f"cues-{name}-{cue}", options):
+            if cells.wanted(cell_name(name, cue, options), options):
                 measure(name, cue, options)
 
 

@@ -59,7 +59,7 @@ class QuestionSettings(Settings):
     max_train_rows: int = 20_000
     """The most training rows that are looked at; more would find rarer cues, and cost memory."""
     max_listed: int = 100
-    """The most cues of the data that are listed."""
+    """The most cues of the data that are listed, besides those that are tried."""
 
 
 def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
@@ -110,7 +110,8 @@ def _findings(
 ) -> list[Finding]:
     judged = _accused([_judge(case, trial, settings) for trial in trials], settings)
     in_model = [_in_model(case, one) for one in judged]
-    in_data = [_in_data(case, cue) for cue in cues[: settings.max_listed]]
+    listed = dict.fromkeys([*cues[: settings.max_listed], *(one.trial.cue for one in judged)])
+    in_data = [_in_data(case, cue) for cue in listed]
     accused = [one for one in judged if one.accused]
     if not accused:
         return [_none_accused(case, judged, [*in_model, *in_data], settings)]
