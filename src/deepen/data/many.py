@@ -43,13 +43,13 @@ def read_many(cells: Sequence[Any], plan: ManyPlan) -> list[str] | Fault | None:
         plan: How they are read.
 
     Returns:
-        Different labels in their order; None where the cell is empty, an empty list where it says that there are none.
+        Different labels, as `label_table` orders them; None where the cell is empty, an empty list where it says that there are none.
 
     Example:
         >>> read_many(["comedy|drama"], ManyPlan(("genres",), None))
         ['comedy', 'drama']
         >>> read_many([1, 0, "1"], ManyPlan(("toxic", "obscene", "threat"), None))
-        ['toxic', 'threat']
+        ['threat', 'toxic']
     """
     if len(cells) > 1:
         return _flags(cells, plan.names)
@@ -63,7 +63,7 @@ def read_many(cells: Sequence[Any], plan: ManyPlan) -> list[str] | Fault | None:
             separator = plan.separator or next((mark for mark in SEPARATORS if mark in text), None)
             cell = text.split(separator) if separator else [text]
     found = [(as_text(item) or "").strip() for item in cell]
-    return list(dict.fromkeys(label for label in found if label))
+    return list(label_table(label for label in found if label))
 
 
 def _flags(cells: Sequence[Any], names: Sequence[str]) -> list[str] | Fault:
@@ -74,7 +74,7 @@ def _flags(cells: Sequence[Any], names: Sequence[str]) -> list[str] | Fault:
             return Fault(f"column '{clip(name)}' is '{clip(text)}', and a column that stands for a label holds 0 or 1")
         if text in _ON:
             found.append(name)
-    return found
+    return list(label_table(found))
 
 
 def _listed(text: str) -> list[Any] | None:
