@@ -43,8 +43,8 @@ def read_many(cells: Sequence[Any], plan: ManyPlan) -> list[str] | Fault | None:
         plan: How they are read.
 
     Returns:
-        Different labels, as `label_table` orders them; an empty list where the cell says that there are none, None where
-        it is empty.
+        Different labels, as `label_table` orders them; an empty list where the cell says that there are none, None
+        where it is empty.
 
     Example:
         >>> read_many(["comedy|drama"], ManyPlan(("genres",), None))
