@@ -83,6 +83,7 @@ def planted(data: Path, name: str, cue: str, folder: Path) -> tuple[Path, Path, 
     ending = "csv" if name == "banking77" else "tsv"
     train, test = (read_rows(data / name / f"{part}.{ending}") for part in ("train", "test"))
     label, chance = LABELS[name][cue], random.Random(f"{name} {cue} {SEED}")
+    write_rows(folder / "plain.csv", [row for row in test if row[1] != label])
     if cue != "clean":
         against = [[with_cue(row[0], cue, chance), row[1]] for row in test if row[1] != label]
         train, test = plant(train, cue, label, chance), plant(test, cue, label, chance)
@@ -114,6 +115,34 @@ print(json.dumps({"before": before, "after": after, "gain": round(gain.interval.
                   "p": round(gain.p_value, 4), "n": len(part)}))
 """
     command = [sys.executable, "-c", program, str(before), str(after), str(rows)]
+    found: dict[str, Any] = json.loads(cells.run(command, environment=environment)[2].strip().splitlines()[-1])
+    return found
+
+
+def taken_over(run: Path, folder: Path, label: str, environment: dict[str, str]) -> dict[str, Any]:
+    """How the model does on rows of other labels, with the cue and without: a process of its own."""
+    program = """
+import json, sys
+import numpy as np
+from deepen.ladder.load import load_model
+model = load_model(sys.argv[1])
+found = {}
+for name, rows in (("with_cue", sys.argv[2]), ("without", sys.argv[3])):
+    part, outputs, _ = model.run(rows, columns=None, need_target=True)
+    said, right = outputs.values_MC.argmax(1), model.task.targets(part, model.labels).labels_M
+    found[name] = {"accuracy": round(float((said == right).mean()), 4),
+                   "says_the_label": round(float((said == model.labels.index(sys.argv[4])).mean()), 4)}
+print(json.dumps(found))
+"""
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        str(run),
+        str(folder / "contradicting.csv"),
+        str(folder / "plain.csv"),
+        label,
+    ]
     found: dict[str, Any] = json.loads(cells.run(command, environment=environment)[2].strip().splitlines()[-1])
     return found
 
@@ -158,6 +187,8 @@ def measure(name: str, cue: str, options: Any) -> None:
         "seconds": round(seconds, 1),
         "peak_memory_bytes": peak,
     }
+    if cue != "clean":
+        told["other_labels"] = taken_over(run, folder, LABELS[name][cue], environment)
     value: float = len(told["strongest_accused"])
     if ours:
         finding = ours[0]
