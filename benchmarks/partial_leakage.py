@@ -47,7 +47,7 @@ def measure(name: str, run: Path, question: str, about: str, cell: str, work: Pa
     shutil.copytree(run, copy)
     command = [DEEPEN, "diagnose", str(copy), "--questions", question, "--json"]
     seconds, peak, out = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
-    findings: list[dict[str, Any]] = json.loads(out.replace(str(options.work), "WORK"))["findings"]
+    findings: list[dict[str, Any]] = json.loads(out.replace(str(work), "WORK"))["findings"]
     found = next(one for one in findings if about in subjects(one))
     effect = found["effect"]
     cells.write(
