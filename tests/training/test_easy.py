@@ -31,7 +31,7 @@ def test_the_expected_sum_is_that_of_all_rows() -> None:
 @pytest.mark.parametrize("task", ["classification", "tagging"])
 def test_a_climb_that_leaves_easy_rows_out(task: str, tiny_model: Path, tmp_path: Path) -> None:
     settings = ["rungs.full.easy_share=0.2", "rungs.full.num_epochs=1", "rungs.top_layers.learning_rate=5e-3"]
-    settings += ["rungs.top_layers.num_epochs=6"]
+    settings += ["rungs.top_layers.num_epochs=9"]
     given: dict[str, Any] = {"model": tiny_model, "thorough": True, "settings": settings}
     run = deepen.train(WORLDS[task](400), out=tmp_path / "run", **given)
     records = {name: list(read_jsonl(run.rung(name) / "training.jsonl")) for name in ("top_layers", "full")}
@@ -39,6 +39,6 @@ def test_a_climb_that_leaves_easy_rows_out(task: str, tiny_model: Path, tmp_path
     seen = {row["id"] for row in records["full"]}
     easy = [name for name, loss in last.items() if loss < 0.005]
     hard = [name for name, loss in last.items() if loss > 1]
-    assert len(easy) > 50, "the planted words are easy"
+    assert len(easy) > 25, "the planted words are easy"
     assert len(seen & set(easy)) < 0.5 * len(easy)
     assert set(hard) <= seen

@@ -8,8 +8,7 @@ Shape legend: N examples, M units (here M = N), C labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,12 +16,9 @@ from typing import Any, Literal
 import numpy as np
 
 from deepen.core.settings import Settings
-from deepen.core.types import Outputs, Sequences, Targets
+from deepen.core.types import Outputs, Targets
 from deepen.data.alter import altered
-from deepen.data.labels import check_labels
-from deepen.data.scores import looks_like_scores
 from deepen.data.table import Part
-from deepen.data.tokens import Encode
 from deepen.data.words import own_pieces, split_words
 from deepen.evaluation.calibration import softmax
 from deepen.evaluation.classification import accuracy_value
@@ -30,7 +26,7 @@ from deepen.models.surface import fit_lexical, load_lexical
 from deepen.models.tokenizer import Keep, Tokenizer
 from deepen.training import labelling
 from deepen.training.objectives import cross_entropy, margins
-from deepen.training.scoring import LABELS, with_scores
+from deepen.training.scoring import by_target
 from deepen.training.task import Claim, Decision, Explainable, Places, Shallow, Task
 
 NEEDS = (labelling.TEXT, labelling.LABEL)
@@ -46,17 +42,6 @@ class TaskSettings(Settings):
     tools that load the model read the head."""
 
 
-def _texts(part: Part) -> Iterator[str]:
-    return part.values("text")
-
-
-def _encoder(tokenizer: Tokenizer, max_tokens: int, keep: Keep = "head") -> Encode:
-    def encode(columns: dict[str, list[Any]]) -> Sequences:
-        return tokenizer.encode(columns["text"], max_tokens=max_tokens, keep=keep)
-
-    return encode
-
-
 def _decisions(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[Decision]:
     probs_NC = softmax(outputs.values_MC)
     best_N = probs_NC.argmax(1)
@@ -67,44 +52,39 @@ def _decisions(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[Deci
 
 
 def _words(part: Part) -> Places:
-    return split_words(next(_texts(part)))
+    return split_words(next(labelling.texts(part)))
 
 
 def _owners(tokenizer: Tokenizer, max_tokens: int, part: Part, keep: Keep = "head") -> tuple[Places, np.ndarray]:
-    text = next(_texts(part))
+    text = next(labelling.texts(part))
     return own_pieces(split_words(text), tokenizer.places(text, max_tokens=max_tokens, keep=keep))
 
 
 def _without(part: Part, places: Places) -> Part:
-    text = next(_texts(part))
+    text = next(labelling.texts(part))
     copies = part.take(np.zeros(len(places), np.int64))
     return altered(copies, {"text": [text[:start] + text[end:] for start, end in places]})
 
 
 def _fit_lexical(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Any:
-    return fit_lexical(_texts, part, targets.labels_M, num_outputs, settings, seed)
+    return fit_lexical(labelling.texts, part, targets.labels_M, num_outputs, settings, seed)
 
 
 def _load_lexical(folder: Path) -> Any:
-    return load_lexical(folder, _texts)
+    return load_lexical(folder, labelling.texts)
 
 
 def configured(settings: TaskSettings) -> Task:
     """The task with these settings."""
-
-    def labels_of(part: Part, max_labels: Any) -> tuple[str, ...]:
-        scores = looks_like_scores(part) if settings.target == "auto" else settings.target == "score"
-        return LABELS if scores else check_labels(part, max_labels=max_labels)
-
     task = Task(
         name="classification",
         needs=NEEDS,
         recognise=lambda source: Claim(0.1, "the columns speak for no other"),
         pooling="mean",
-        labels=labels_of,
+        labels=labelling.label_table,
         check=labelling.check,
         targets=labelling.targets_of,
-        encoder=partial(_encoder, keep=settings.long),
+        encoder=partial(labelling.text_encoder, keep=settings.long),
         losses=cross_entropy,
         margins=margins,
         score_name="accuracy",
@@ -117,7 +97,7 @@ def configured(settings: TaskSettings) -> Task:
         settings=settings,
         explain=Explainable(_decisions, _words, partial(_owners, keep=settings.long), _without),
     )
-    return replace(task, adapted=lambda labels: with_scores(task) if labels == LABELS else task)
+    return by_target(task, settings.target)
 
 
 TASK = configured(TaskSettings())

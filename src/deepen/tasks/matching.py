@@ -8,7 +8,6 @@ Shape legend: N examples, M units (here M = N), C labels.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,9 +15,7 @@ import numpy as np
 from deepen.core.settings import Settings
 from deepen.core.types import Sequences, Targets
 from deepen.data.columns import plain_name
-from deepen.data.labels import check_labels
 from deepen.data.load import Need
-from deepen.data.scores import looks_like_scores
 from deepen.data.sources import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
@@ -26,7 +23,7 @@ from deepen.evaluation.classification import accuracy_value
 from deepen.models.tokenizer import Tokenizer
 from deepen.training import labelling
 from deepen.training.objectives import cross_entropy, margins
-from deepen.training.scoring import LABELS, with_scores
+from deepen.training.scoring import by_target
 from deepen.training.surface_pairs import PairSurface, fit_pairs, load_pairs
 from deepen.training.task import Claim, Form, Shallow, Task
 
@@ -100,17 +97,12 @@ def _fit_surface(part: Part, targets: Targets, num_outputs: int, settings: Any, 
 
 def configured(settings: TaskSettings) -> Task:
     """The task with these settings."""
-
-    def labels_of(part: Part, max_labels: Any) -> tuple[str, ...]:
-        scores = looks_like_scores(part) if settings.target == "auto" else settings.target == "score"
-        return LABELS if scores else check_labels(part, max_labels=max_labels)
-
     task = Task(
         name="matching",
         needs=NEEDS,
         recognise=_recognise,
         pooling="pair",
-        labels=labels_of,
+        labels=labelling.label_table,
         check=labelling.check,
         targets=labelling.targets_of,
         encoder=_apart,
@@ -126,7 +118,7 @@ def configured(settings: TaskSettings) -> Task:
         settings=settings,
         deep=Form(_together, "mean") if settings.together else None,
     )
-    return replace(task, adapted=lambda labels: with_scores(task) if labels == LABELS else task)
+    return by_target(task, settings.target)
 
 
 TASK = configured(TaskSettings())

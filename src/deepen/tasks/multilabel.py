@@ -9,23 +9,20 @@ Shape legend: N examples, M units (here M = N), C labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from deepen.core.types import Outputs, Score, Sequences, Targets
+from deepen.core.types import Outputs, Score, Targets
 from deepen.data.columns import Need, plain_name
 from deepen.data.many import encode_many, many_labels
 from deepen.data.sources import Source
 from deepen.data.table import Part
-from deepen.data.tokens import Encode
 from deepen.evaluation import multilabel
 from deepen.models.surface import Frequencies, fit_many, load_frequencies, load_lexical
-from deepen.models.tokenizer import Tokenizer
 from deepen.training import labelling
 from deepen.training.task import Claim, Shallow, Task
 
@@ -49,23 +46,12 @@ def _has_text(source: Source) -> bool:
     return any(isinstance(row[at], str) for row in source.sample[:1] for at in range(len(row)))
 
 
-def _texts(part: Part) -> Iterator[str]:
-    return part.values("text")
-
-
 def _targets(part: Part, labels: tuple[str, ...]) -> Targets:
     return Targets(encode_many(part, labels), np.arange(len(part) + 1))
 
 
 def _check(part: Part, labels: tuple[str, ...]) -> None:
     encode_many(part, labels)
-
-
-def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
-    def encode(columns: dict[str, list[Any]]) -> Sequences:
-        return tokenizer.encode(columns["text"], max_tokens=max_tokens)
-
-    return encode
 
 
 def _losses(logits_MC: torch.Tensor, many_MC: torch.Tensor) -> torch.Tensor:
@@ -100,11 +86,7 @@ def _fit_frequencies(part: Part, targets: Targets, num_outputs: int, settings: A
 
 
 def _fit_lexical(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Any:
-    return fit_many(_texts, part, targets.labels_M, settings, seed)
-
-
-def _load_lexical(folder: Path) -> Any:
-    return load_lexical(folder, _texts)
+    return fit_many(labelling.texts, part, targets.labels_M, settings, seed)
 
 
 TASK = Task(
@@ -115,7 +97,7 @@ TASK = Task(
     labels=lambda part, max_labels: many_labels(part, max_labels=max_labels),
     check=_check,
     targets=_targets,
-    encoder=_encoder,
+    encoder=labelling.text_encoder,
     losses=_losses,
     margins=_margins,
     score_name="micro_f1",
@@ -124,6 +106,6 @@ TASK = Task(
     scores=_scores,
     decode=_decode,
     baseline=Shallow(_fit_frequencies, lambda folder: load_frequencies(folder, len)),
-    lexical=Shallow(_fit_lexical, _load_lexical),
+    lexical=Shallow(_fit_lexical, lambda folder: load_lexical(folder, labelling.texts)),
     shift=lambda outputs, targets: -multilabel.thresholds(outputs.values_MC, targets.labels_M),
 )

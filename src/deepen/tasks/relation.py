@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from deepen.core.types import Outputs, Score, Sequences, Targets
-from deepen.data.labels import check_labels
 from deepen.data.load import Need
 from deepen.data.sources import Source, as_text
 from deepen.data.spans import Marked, find_names, from_tags, with_marks
@@ -142,7 +141,7 @@ TASK = Task(
     needs=NEEDS,
     recognise=_recognise,
     pooling="spans",
-    labels=lambda part, max_labels: check_labels(part, max_labels=max_labels),
+    labels=labelling.label_table,
     check=labelling.check,
     targets=labelling.targets_of,
     encoder=_encoder,

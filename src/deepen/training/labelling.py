@@ -5,18 +5,20 @@ Shape legend: N examples, M units (here M = N), C labels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from deepen.core.types import Outputs, Score, Targets
+from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.columns import Need
-from deepen.data.labels import encode_labels
+from deepen.data.labels import check_labels, encode_labels
 from deepen.data.table import Part
+from deepen.data.tokens import Encode
 from deepen.evaluation.calibration import softmax
 from deepen.evaluation.classification import accuracy_statistics, classification_scores
 from deepen.models.surface import Frequencies, load_frequencies
+from deepen.models.tokenizer import Keep, Tokenizer
 from deepen.training.task import Shallow
 
 TEXT = Need(
@@ -38,6 +40,25 @@ LABEL = Need(
     ),
 )
 """Its label."""
+
+
+def texts(part: Part) -> Iterator[str]:
+    """The one text of each row."""
+    return part.values("text")
+
+
+def text_encoder(tokenizer: Tokenizer, max_tokens: int, keep: Keep = "head") -> Encode:
+    """Turns the one text of each row into a sequence."""
+
+    def encode(columns: dict[str, list[Any]]) -> Sequences:
+        return tokenizer.encode(columns["text"], max_tokens=max_tokens, keep=keep)
+
+    return encode
+
+
+def label_table(part: Part, max_labels: Any) -> tuple[str, ...]:
+    """The label table of training rows."""
+    return check_labels(part, max_labels=max_labels)
 
 
 def targets_of(part: Part, labels: tuple[str, ...]) -> Targets:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from deepen.core.errors import ModelError
 from deepen.core.types import Outputs, Score, Targets
-from deepen.data.scores import read_scores
+from deepen.data.scores import looks_like_scores, read_scores
 from deepen.data.table import Part
 from deepen.evaluation.regression import pearson, pearson_statistics, regression_scores
 from deepen.training.objectives import nearness, squared_error
@@ -66,6 +66,24 @@ def _check(part: Part, labels: tuple[str, ...]) -> None:
 
 def _scores(outputs: Outputs, targets: Targets, labels: Sequence[str], seed: int) -> list[Score]:
     return regression_scores(outputs.values_MC[:, 0], targets.labels_M, seed=seed)
+
+
+def by_target(task: Task, target: Literal["auto", "label", "score"]) -> Task:
+    """The task that learns a class or a score, as its rows or a setting say.
+
+    Args:
+        task: A task that learns a class.
+        target: `auto` takes a score where targets are many numbers, some not whole.
+
+    Returns:
+        The task; for the label table `LABELS` it learns a score.
+    """
+
+    def labels(part: Part, max_labels: Any) -> tuple[str, ...]:
+        scores = looks_like_scores(part) if target == "auto" else target == "score"
+        return LABELS if scores else task.labels(part, max_labels)
+
+    return replace(task, labels=labels, adapted=lambda labels: with_scores(task) if labels == LABELS else task)
 
 
 def with_scores(task: Task) -> Task:
