@@ -52,6 +52,8 @@ class QuestionSettings(Settings):
     """And so many others: those whose label a head knows only if it has seen the cue with it."""
     num_rows: int = 24
     """Rows of other labels that each cue is put into: standard errors of about a fiftieth of the way, in seconds."""
+    num_rows_again: int = 96
+    """The same for the cues that the first look leaves open, with the margin inside their interval."""
     margin: float = 0.1
     """A cue that surely moves the model by less than this share of the way to its label is no shortcut."""
     explained: float = 0.5
@@ -83,8 +85,8 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
         return [_not_applicable("no word, mark, place or length goes with a label more often than by chance")]
     known = Known(case, train, labels_N, words_N)
     tried = choose_cues(known, cues, settings.num_strongest, settings.num_suspects)
-    trials = try_cues(known, tried, num_rows=settings.num_rows)
-    return _findings(case, known, cues, trials, settings)
+    judged = [_judge(case, trial, settings) for trial in try_cues(known, tried, num_rows=settings.num_rows)]
+    return _findings(case, known, cues, _looked_at_again(known, judged, settings), settings)
 
 
 def _some(case: Case, part: Part, most: int) -> Part:
@@ -105,10 +107,25 @@ class _Judged:
     accused: bool = False
 
 
+def _looked_at_again(known: Known, judged: list[_Judged], settings: QuestionSettings) -> list[_Judged]:
+    """Tries those cues on more rows of which the first ones can't say on which side of the margin they are."""
+    still_open = [one.trial.cue for one in judged if _is_open(one, settings)]
+    if not still_open or settings.num_rows_again <= settings.num_rows:
+        return judged
+    again = try_cues(known, still_open, num_rows=settings.num_rows_again)
+    newer = {trial.cue: _judge(known.case, trial, settings) for trial in again}
+    return [newer.get(one.trial.cue, one) for one in judged]
+
+
+def _is_open(one: _Judged, settings: QuestionSettings) -> bool:
+    unexplained = one.trial.known and one.explained.value < settings.explained
+    return unexplained and one.effect.low <= settings.margin < one.effect.high
+
+
 def _findings(
-    case: Case, known: Known, cues: Sequence[Cue], trials: Sequence[Trial], settings: QuestionSettings
+    case: Case, known: Known, cues: Sequence[Cue], judged: list[_Judged], settings: QuestionSettings
 ) -> list[Finding]:
-    judged = _accused([_judge(case, trial, settings) for trial in trials], settings)
+    judged = _accused(judged, settings)
     in_model = [_in_model(case, one) for one in judged]
     listed = dict.fromkeys([*cues[: settings.max_listed], *(one.trial.cue for one in judged)])
     in_data = [_in_data(case, cue) for cue in listed]
