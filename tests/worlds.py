@@ -65,10 +65,28 @@ def _multilabel(num_rows: int) -> list[dict[str, Any]]:
     return rows
 
 
+def _span_qa(num_rows: int) -> list[dict[str, Any]]:
+    chance = random.Random(0)
+    asked_of = {"what was good": "good fine great lovely".split(), "what was bad": "bad poor awful broken".split()}
+    rows = []
+    for number in range(num_rows):
+        said = chance.choices("the a film phone room was looks very today".split(), k=chance.randint(4, 9))
+        question, other = chance.sample(list(asked_of), 2)
+        answer = "" if number % 6 == 5 else " ".join(chance.choices(asked_of[question], k=chance.randint(1, 2)))
+        for words in (answer, chance.choice(asked_of[other])):
+            said.insert(chance.randrange(len(said) + 1), words)
+        starts = [len(" ".join([*said[: said.index(answer)], ""]))] if answer else []
+        context = " ".join(said)
+        answers = {"text": [answer] if answer else [], "answer_start": starts}
+        rows.append({"context": context, "question": question, "answers": answers})
+    return rows
+
+
 WORLDS = {
     "classification": _classification,
     "tagging": _tagging,
     "matching": _matching,
     "relation": _relation,
     "multilabel": _multilabel,
+    "span_qa": _span_qa,
 }

@@ -39,7 +39,7 @@ class Need:
     """A column that a task needs: `names` are usual names for it, the first preferred. `label` is the target."""
 
     name: str
-    kind: Literal["text", "category", "labels", "number", "tokens", "tags"]
+    kind: Literal["text", "category", "labels", "number", "tokens", "tags", "answers"]
     names: tuple[str, ...] = ()
     optional: bool = False
 

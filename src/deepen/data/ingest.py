@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from deepen.core.errors import DataError
 from deepen.core.progress import Advance
+from deepen.data.answers import read_answers
 from deepen.data.many import ManyPlan, read_many
 from deepen.data.normalise import normalise
 from deepen.data.settings import DataSettings
@@ -30,7 +31,8 @@ _MISSING_LABELS = frozenset(("nan", "<na>"))
 class Plan:
     """What to take from each row: every input's name, its positions among the cells read, whether it may be empty.
 
-    `called` says how the columns read are called in a message.
+    `called` says how the columns read are called in a message; `answers_in` is the input that holds the answers, where
+    the target is those.
     """
 
     wanted: tuple[int, ...]
@@ -42,6 +44,7 @@ class Plan:
     rename_source: str = ""
     tagged: TaggedPlan | None = None
     many: ManyPlan | None = None
+    answers_in: str | None = None
 
 
 @dataclass
@@ -77,8 +80,10 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, path: Path, a
     tally = Tally()
     texts = [name for name, _, _ in plan.inputs] + (["target"] if plan.target is not None else [])
     kept = fields(plan.tagged) if plan.tagged is not None else [(name, pa.string()) for name in texts]
-    if plan.many is not None:
+    if plan.target is not None and (plan.many is not None or plan.answers_in is not None):
         kept[-1] = ("target", pa.list_(pa.string()))
+    if plan.target is not None and plan.answers_in is not None:
+        kept.append(("starts", pa.list_(pa.int32())))
     schema = pa.schema([("id", pa.string()), ("line", pa.int64()), *kept])
     ids = _Ids()
     if plan.tagged is not None:
@@ -132,6 +137,19 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
     clean, limit = settings.normalise, settings.max_cell_chars
     hidden = [words_of(words) for words in settings.hide]
 
+    def answers(cells: Sequence[Any], values: Sequence[Any]) -> tuple[list[str] | None, list[int] | None] | Fault:
+        at = [name for name, _, _ in plan.inputs].index(plan.answers_in or "")
+        raw = "\n".join(as_text(cells[place]) or "" for place in plan.inputs[at][1])
+        cell = cells[(plan.target or (0,))[0]]
+        found = read_answers(cell, raw, values[at], lambda text: normalise(text, clean, {}))
+        if found is None or isinstance(found, Fault):
+            if not plan.need_target:
+                return None, None
+            return found or Fault(f"{_empty('label', plan.target or (), cells, plan)}; [] says none", "empty_label")
+        if found.moved:
+            changed["answer_places"] = changed.get("answer_places", 0) + 1
+        return found.texts, found.starts
+
     def take(cells: Sequence[Any]) -> Taken | Fault:
         values: list[Any] = []
         chars = 0
@@ -156,7 +174,12 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
             joined = parts[0] if len(parts) == 1 else "\n".join(parts)
             chars += len(joined)
             values.append(joined)
-        if plan.target is not None:
+        if plan.target is not None and plan.answers_in is not None:
+            found = answers(cells, values)
+            if isinstance(found, Fault):
+                return found
+            values.extend(found)
+        elif plan.target is not None:
             target = _target(cells, plan, settings) if plan.many is None else _targets(cells, plan, plan.many, settings)
             if isinstance(target, Fault):
                 return target

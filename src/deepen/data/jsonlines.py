@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from deepen.core.errors import DataError
+from deepen.data.answers import squad_rows
 from deepen.data.sniff import TextFile, lines, open_bytes, reading
 from deepen.data.sources import Fault, Row, Source, clip
 
@@ -69,7 +70,9 @@ def open_json(file: TextFile, form: JsonForm) -> Source:
     """
 
     def objects() -> Iterator[tuple[int, Any]]:
-        return _line_objects(file) if form == "lines" else _list_objects(file)
+        for line, value in _line_objects(file) if form == "lines" else _list_objects(file):
+            rows = squad_rows(value) if isinstance(value, dict) and "paragraphs" in value else ()
+            yield from ((line, row) for row in rows or (value,))
 
     first = [value for _, value in islice(objects(), _SAMPLE_ROWS) if isinstance(value, dict)]
     names = tuple(dict.fromkeys(key for value in first for key in value))

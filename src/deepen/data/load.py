@@ -56,6 +56,7 @@ _CHANGES = {
     "white_space": "white space",
     "surrogates": "broken characters",
     "empty_tokens": "empty tokens (kept as U+FFFD)",
+    "answer_places": "wrong places of answers (found by their text)",
 }
 
 
@@ -198,7 +199,20 @@ def _plan(
     if target is not None and any(need.name == TARGET and need.kind == "labels" for need in needs):
         names = tuple(source.names[i] if source.names is not None else str(i) for i in target)
         many = ManyPlan(names, settings.label_separator)
-    plan = Plan(wanted, tuple(map(source.called, wanted)), inputs, places, need_target, rename, said, many=many)
+    answers = any(need.name == TARGET and need.kind == "answers" for need in needs)
+    if answers and target is not None and len(target) > 1:
+        raise DataError(f"{source.name}: the answers are one column, and {len(target)} are named")
+    plan = Plan(
+        wanted,
+        tuple(map(source.called, wanted)),
+        inputs,
+        places,
+        need_target,
+        rename,
+        said,
+        many=many,
+        answers_in=needs[0].name if answers else None,
+    )
     if not any(need.kind == "tokens" for need in needs):
         return columns, plan
     for name, group in [*groups.items(), *([("label", target)] if target is not None else [])]:

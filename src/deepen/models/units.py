@@ -22,7 +22,14 @@ _BARE_MARKS = frozenset(("▁", "Ġ"))
 _OVERLAP_SHARE = 0.25
 
 
-def encode_units(tokenizer: Tokenizer, texts: Sequence[str], places: Sequence[Places], *, max_tokens: int) -> Sequences:
+def encode_units(
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    places: Sequence[Places],
+    *,
+    max_tokens: int,
+    asked: Sequence[str] | None = None,
+) -> Sequences:
     """Token ids with special tokens, in windows where a row is too long, and the token of each unit.
 
     The first piece of a unit stands for it; a bare word-start mark never does. A row of more than `max_tokens` becomes
@@ -34,25 +41,34 @@ def encode_units(tokenizer: Tokenizer, texts: Sequence[str], places: Sequence[Pl
         texts: B texts.
         places: Start and end of each unit in its text, in order, none empty.
         max_tokens: The longest sequence, special tokens included.
+        asked: B questions, each of which stands before every window of its text, cut to half of `max_tokens`.
 
     Returns:
         The sequences, end to end; `units_M` counts from the row's first token.
     """
     maker = _Maker(tokenizer)
-    width = max(1, max_tokens - len(maker.before) - len(maker.after))
+    before, after, kinds = maker.before, maker.after, [0, 0]
     ids: list[int] = []
-    lengths, counts, units, unit_counts = [], [], [], []
+    segments: list[int] = []
+    lengths, counts, units, unit_counts, cut = [], [], [], [], []
     tokenizer.backend.no_truncation()
     encoded = tokenizer.backend.encode_batch(list(texts), add_special_tokens=False)
-    for text, spots, found in zip(texts, places, encoded, strict=True):
+    questions = tokenizer.backend.encode_batch(list(asked), add_special_tokens=False) if asked is not None else encoded
+    for text, spots, found, question in zip(texts, places, encoded, questions, strict=True):
+        if asked is not None:
+            most = max(1, max_tokens // 2)
+            before, after, kinds = maker.around_pair(question.ids[:most])
+            cut.append(len(question.ids) > most)
+        width = max(1, max_tokens - len(before) - len(after))
         pieces, firsts = maker.pieces(text, spots, found)
         starts = _window_starts(len(pieces), width)
         row_starts = []
         size = 0
         for start in starts:
-            row_starts.append(size + len(maker.before) - start)
-            window = [*maker.before, *pieces[start : start + width], *maker.after]
+            row_starts.append(size + len(before) - start)
+            window = [*before, *pieces[start : start + width], *after]
             ids += window
+            segments += [kinds[0]] * len(before) + [kinds[1]] * (len(window) - len(before))
             size += len(window)
             lengths.append(len(window))
         owners = _owners(np.asarray(firsts, np.int64), np.asarray(starts, np.int64), width, len(pieces))
@@ -62,7 +78,8 @@ def encode_units(tokenizer: Tokenizer, texts: Sequence[str], places: Sequence[Pl
     return Sequences(
         ids_T=np.asarray(ids, np.int32),
         lengths_B=np.asarray(lengths, np.int64),
-        truncated_B=np.zeros(len(counts), bool),
+        truncated_B=np.asarray(cut, bool) if asked is not None else np.zeros(len(counts), bool),
+        segments_T=np.asarray(segments, np.int32) if asked is not None else None,
         units_M=np.concatenate(units) if units else np.zeros(0, np.int64),
         unit_counts_B=np.asarray(unit_counts, np.int64),
         sequence_counts_B=np.asarray(counts, np.int64),
@@ -122,6 +139,7 @@ class _Maker:
         whole = self.backend.encode("a").ids
         at = next((i for i in range(len(whole)) if whole[i : i + len(plain)] == plain), 0)
         self.before, self.after = whole[:at], whole[at + len(plain) :]
+        self._pair: tuple[list[int], list[int], list[int], list[int]] | None = None
         self.unknown = self._unknown()
         self.bare = {token for mark in _BARE_MARKS if (token := self.backend.token_to_id(mark)) is not None}
         self.known: dict[str, list[int]] = {}
@@ -132,6 +150,18 @@ class _Maker:
             if token is not None:
                 return int(token)
         return 0
+
+    def around_pair(self, first: list[int]) -> tuple[list[int], list[int], list[int]]:
+        """What stands before and after a second text whose first one is given, and the parts of the two."""
+        if self._pair is None:
+            one = self.backend.encode("a", add_special_tokens=False).ids
+            both = self.backend.encode("a", "a")
+            at = len(self.before)
+            last = max(i for i in range(len(both.ids)) if both.ids[i : i + len(one)] == one)
+            between, after = both.ids[at + len(one) : last], both.ids[last + len(one) :]
+            self._pair = both.ids[:at], between, after, [both.type_ids[at], both.type_ids[last]]
+        before, between, after, kinds = self._pair
+        return [*before, *first, *between], after, kinds
 
     def own(self, unit: str) -> list[int]:
         """The pieces of a unit by itself, without the mark that starts a word; at least one."""

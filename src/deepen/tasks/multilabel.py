@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from deepen.core.types import Outputs, Score, Targets
 from deepen.data.columns import Need, plain_name
@@ -24,6 +22,7 @@ from deepen.data.table import Part
 from deepen.evaluation import multilabel
 from deepen.models.surface import Frequencies, fit_many, load_frequencies, load_lexical
 from deepen.training import labelling
+from deepen.training.objectives import binary_cross_entropy, least_margins
 from deepen.training.task import Claim, Shallow, Task
 
 _MORE_NAMES = ("tags", "categories", "genres", "topics", "keywords", "关键词")
@@ -52,17 +51,6 @@ def _targets(part: Part, labels: tuple[str, ...]) -> Targets:
 
 def _check(part: Part, labels: tuple[str, ...]) -> None:
     encode_many(part, labels)
-
-
-def _losses(logits_MC: torch.Tensor, many_MC: torch.Tensor) -> torch.Tensor:
-    """The sum over the labels of their log losses."""
-    return binary_cross_entropy_with_logits(logits_MC, many_MC.to(logits_MC.dtype), reduction="none").sum(1)
-
-
-def _margins(logits_MC: torch.Tensor, many_MC: torch.Tensor) -> torch.Tensor:
-    """The lead of the right over the wrong answer for the label where it is least."""
-    sign_MC = 2 * many_MC.to(logits_MC.dtype) - 1
-    return torch.tanh(logits_MC * sign_MC / 2).amin(1)  # p - (1 - p)
 
 
 def _decode(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -98,8 +86,8 @@ TASK = Task(
     check=_check,
     targets=_targets,
     encoder=labelling.text_encoder,
-    losses=_losses,
-    margins=_margins,
+    losses=binary_cross_entropy,
+    margins=least_margins,
     score_name="micro_f1",
     statistics=lambda outputs, targets: multilabel.statistics(outputs.values_MC, targets.labels_M),
     value_of=multilabel.micro_f1,

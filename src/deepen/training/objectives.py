@@ -40,6 +40,33 @@ def margins(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
     return right_M - others_MC.max(-1).values
 
 
+def binary_cross_entropy(logits_MC: Tensor, many_MC: Tensor) -> Tensor:
+    """The log losses of each unit's outputs, each of which is true or not, summed.
+
+    Args:
+        logits_MC: Logits.
+        many_MC: Zeros and ones.
+
+    Returns:
+        losses_M in nats.
+    """
+    return functional.binary_cross_entropy_with_logits(logits_MC, many_MC.to(logits_MC.dtype), reduction="none").sum(1)
+
+
+def least_margins(logits_MC: Tensor, many_MC: Tensor) -> Tensor:
+    """The right answer's lead over the wrong one, in probability, for the output where it is least.
+
+    Args:
+        logits_MC: Logits.
+        many_MC: Zeros and ones.
+
+    Returns:
+        margins_M in [-1, 1].
+    """
+    sign_MC = 2 * many_MC.to(logits_MC.dtype) - 1
+    return (logits_MC * sign_MC / 2).tanh().amin(1)  # p - (1 - p)
+
+
 def squared_error(logits_MC: Tensor, scores_M: Tensor) -> Tensor:
     """Half the squared error of each unit's score.
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from torch import nn
+
 from deepen.models.split import Encoder
 
 
@@ -18,3 +22,5 @@ def attach(encoder: Encoder, first_layer: int, *, embeddings: bool) -> None:
         layer.requires_grad_(True)
     if first_layer == 0 and embeddings:
         encoder.network.get_submodule("embeddings").requires_grad_(True)
+        words = cast(nn.Embedding, encoder.network.get_submodule("embeddings.word_embeddings"))
+        words.sparse = True  # see training/rows.py
