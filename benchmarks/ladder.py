@@ -117,51 +117,56 @@ def main() -> None:
     options = options_parser.parse_args()
     for name, arguments in sets(options.data, options.work, options.models).items():
         cell = f"ladder-{name}{'-thorough' if options.thorough else ''}-seed{options.seed}"
-        if not cells.wanted(cell, options):
-            continue
-        out = options.work / "runs" / cell
-        command = [DEEPEN, "train", *arguments, "--out", str(out), "--overwrite", "--json", "--seed", str(options.seed)]
-        command += ["--thorough"] if options.thorough else []
-        cache = options.work / "cache" / cell
-        shutil.rmtree(cache, ignore_errors=True)
-        seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
-        record = json.loads(printed)
-        whole = {score["name"]: score for score in record["test"] if score["label"] is None}
-        main_name = next(row["score"]["name"] for row in record["rungs"] if row["score"])
-        decides = whole[main_name]
-        rungs = [
-            {
-                "rung": row["rung"],
-                "status": row["status"],
-                "validation": row["score"] and round(row["score"]["value"], 4),
-                "gain": row["gain"],
-                "seconds": row["seconds"],
-                "reason": row["reason"],
-            }
-            for row in record["rungs"]
-        ]
-        shown = (
-            shlex.join(command[1:])
-            .replace(str(options.data), "DATA")
-            .replace(str(options.work), "WORK")
-            .replace(str(options.models), "MODELS")
-        )
-        cells.write(
-            cell,
-            command=f"deepen {shown}",
-            seed=options.seed,
-            value=round(decides["value"], 4),
-            n=decides["n"],
-            metric=f"test {main_name}",
-            interval=[round(decides["low"], 4), round(decides["high"], 4)],
-            seconds=round(seconds, 1),
-            peak_memory_bytes=peak,
-            chosen=record["chosen"],
-            cheapest_not_worse=record["cheapest_not_worse"],
-            rungs=rungs,
-            scores={name: round(score["value"], 4) for name, score in whole.items()},
-            above_lexical=above_lexical(out, arguments[arguments.index("--test") + 1]),
-        )
+        if cells.wanted(cell, options):
+            climb(cell, [*arguments, *(["--thorough"] if options.thorough else [])], options)
+
+
+def climb(cell: str, arguments: list[str], options, **more: object) -> Path:
+    """One `deepen train` from cold caches, and its cell; `more` belongs to it too."""
+    out = options.work / "runs" / cell
+    command = [DEEPEN, "train", *arguments, "--out", str(out), "--overwrite", "--json", "--seed", str(options.seed)]
+    cache = options.work / "cache" / cell
+    shutil.rmtree(cache, ignore_errors=True)
+    seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
+    record = json.loads(printed)
+    whole = {score["name"]: score for score in record["test"] if score["label"] is None}
+    main_name = next(row["score"]["name"] for row in record["rungs"] if row["score"])
+    decides = whole[main_name]
+    rungs = [
+        {
+            "rung": row["rung"],
+            "status": row["status"],
+            "validation": row["score"] and round(row["score"]["value"], 4),
+            "gain": row["gain"],
+            "seconds": row["seconds"],
+            "reason": row["reason"],
+        }
+        for row in record["rungs"]
+    ]
+    shown = (
+        shlex.join(command[1:])
+        .replace(str(options.data), "DATA")
+        .replace(str(options.work), "WORK")
+        .replace(str(options.models), "MODELS")
+    )
+    cells.write(
+        cell,
+        command=f"deepen {shown}",
+        seed=options.seed,
+        value=round(decides["value"], 4),
+        n=decides["n"],
+        metric=f"test {main_name}",
+        interval=[round(decides["low"], 4), round(decides["high"], 4)],
+        seconds=round(seconds, 1),
+        peak_memory_bytes=peak,
+        chosen=record["chosen"],
+        cheapest_not_worse=record["cheapest_not_worse"],
+        rungs=rungs,
+        scores={name: round(score["value"], 4) for name, score in whole.items()},
+        above_lexical=above_lexical(out, arguments[arguments.index("--test") + 1]),
+        **more,
+    )
+    return out
 
 
 if __name__ == "__main__":

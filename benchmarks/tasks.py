@@ -1,0 +1,195 @@
+"""The other tasks of an encoder: one `deepen train` each, and for pairs what is left when a side is hidden.
+
+    python benchmarks/tasks.py --data DATA --models MODELS [--only tasks-mrpc]
+
+Pairs, relations, questions about a text and rows with several labels; sets without a split are split 80/20 by a seeded
+shuffle (xquad by article). Cells say how far the chosen rung is above `lexical` on the test rows, with an interval.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import cells
+
+import ladder
+
+SEED = 0
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a file that hold something."""
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def write_lines(path: Path, lines: list[str]) -> str:
+    """A file of lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def halves(rows: list, name: str, folder: Path) -> tuple[str, str]:
+    """Rows as JSONL, shuffled and split 80/20."""
+    random.Random(SEED).shuffle(rows)
+    cut = len(rows) * 8 // 10
+    texts = [json.dumps(row, ensure_ascii=False) for row in rows]
+    parts = (("train", texts[:cut]), ("test", texts[cut:]))
+    train, test = (write_lines(folder / f"{name}-{part}.jsonl", some) for part, some in parts)
+    return train, test
+
+
+def semeval_test(path: Path) -> list[str]:
+    """The official test sentences: the file's first three blocks are training sentences too."""
+    blocks = path.read_text(encoding="utf-8").replace("\r\n", "\n").split("\n\n")
+    kept = [block for block in blocks if block.strip() and int(block.split("\t", 1)[0]) > 8000]
+    return "\n\n".join(kept).split("\n")
+
+
+def keyword_rows(path: Path, most: int = 20) -> list[dict]:
+    """Abstracts with those of their keywords that are among the most frequent; others are left out."""
+    rows = [line.split("\t") for line in lines_of(path)]
+    counts = Counter(word for row in rows for word in set(row[2].split("_")))
+    frequent = {word for word, _ in counts.most_common(most)}
+    found = [{"text": row[1], "labels": sorted(frequent & set(row[2].split("_")))} for row in rows]
+    return [row for row in found if row["labels"]]
+
+
+def articles(path: Path, name: str, folder: Path) -> tuple[str, str]:
+    """A SQuAD file, split 80/20 by article."""
+    data = json.loads(path.read_text(encoding="utf-8"))["data"]
+    random.Random(SEED).shuffle(data)
+    cut = len(data) * 8 // 10
+    paths = []
+    for part, some in (("train", data[:cut]), ("test", data[cut:])):
+        paths.append(folder / f"{name}-{part}.json")
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        paths[-1].write_text(json.dumps({"data": some}, ensure_ascii=False), encoding="utf-8")
+    return str(paths[0]), str(paths[1])
+
+
+def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
+    """The arguments of `deepen train` for each set."""
+    splits, e5 = work / "splits", ["--model", str(models / "e5-small-zh-en")]
+    mrpc = [f"{data}/mrpc/msr-para-{part}.tsv" for part in ("train", "val", "test")]
+    sick = [f"{data}/sick/SICK_{part}.txt" for part in ("train", "trial", "test_annotated")]
+    semeval = data / "semeval2010_task8"
+    finre_train = write_lines(splits / "finre-train.txt", lines_of(data / "finre" / "train.txt")[:8000])
+    afqmc_train = write_lines(splits / "afqmc-train.txt", lines_of(data / "afqmc" / "train.txt")[:10_000])
+    ocnli = [
+        dict(zip(("premise", "hypothesis", "label"), line.split("\t"), strict=True))
+        for line in lines_of(data / "ocnli" / "dev.txt")
+    ]
+    ocnli_train, ocnli_test = halves(ocnli, "ocnli", splits)
+    csl_train, csl_test = halves(keyword_rows(data / "csl_dev" / "kg" / "dev.tsv"), "csl", splits)
+    english = articles(data / "xquad" / "xquad.en.json", "xquad-en", splits)
+    chinese = articles(data / "xquad" / "xquad.zh.json", "xquad-zh", splits)
+    pairs, sides = ["--task", "matching"], "sentence1=sentence_A,sentence2=sentence_B,label="
+    return {
+        "mrpc": [
+            mrpc[0],
+            "--validation",
+            mrpc[1],
+            "--test",
+            mrpc[2],
+            *pairs,
+            "--columns",
+            "sentence1=#1 String,sentence2=#2 String,label=Quality",
+        ],
+        "sick-score": [
+            sick[0],
+            "--validation",
+            sick[1],
+            "--test",
+            sick[2],
+            *pairs,
+            "--columns",
+            f"{sides}relatedness_score",
+        ],
+        "sick-entailment": [
+            sick[0],
+            "--validation",
+            sick[1],
+            "--test",
+            sick[2],
+            *pairs,
+            "--columns",
+            f"{sides}entailment_judgment",
+        ],
+        "semeval": [
+            str(semeval / "TRAIN_FILE.TXT"),
+            "--test",
+            write_lines(splits / "semeval-test.txt", semeval_test(semeval / "TEST_FILE_FULL.TXT")),
+        ],
+        "finre": [
+            finre_train,
+            "--validation",
+            f"{data}/finre/valid.txt",
+            "--test",
+            f"{data}/finre/test.txt",
+            "--task",
+            "relation",
+            "--columns",
+            "head=0,tail=1,label=2,text=3",
+            *e5,
+        ],
+        "afqmc": [
+            afqmc_train,
+            "--test",
+            f"{data}/afqmc/dev.txt",
+            *pairs,
+            "--columns",
+            "sentence1=0,sentence2=1,label=2",
+            *e5,
+        ],
+        "ocnli": [
+            ocnli_train,
+            "--test",
+            ocnli_test,
+            *pairs,
+            "--columns",
+            "sentence1=premise,sentence2=hypothesis,label=label",
+            *e5,
+        ],
+        "csl-keywords": [csl_train, "--test", csl_test, "--task", "multilabel", *e5],
+        "xquad-en": [english[0], "--test", english[1], "--set", "data.check=false"],
+        "xquad-zh": [chinese[0], "--test", chinese[1], "--set", "data.check=false", *e5],
+    }
+
+
+def sides_alone(cell: str, run: Path, options) -> None:
+    """What the model and a shallow one say when a side is hidden."""
+    command = [ladder.DEEPEN, "diagnose", str(run), "--questions", "partial_input", "--json"]
+    seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(options.work / "cache" / cell)})
+    findings = json.loads(printed)["findings"]
+    kept = [{key: one[key] for key in ("verdict", "observed", "control", "effect", "caveat")} for one in findings]
+    cells.write(
+        f"{cell}-sides",
+        command="deepen diagnose RUN --questions partial_input",
+        seed=SEED,
+        value=[one["observed"] and round(one["observed"]["value"], 4) for one in findings],
+        seconds=round(seconds, 1),
+        peak_memory_bytes=peak,
+        findings=kept,
+    )
+
+
+def main() -> None:
+    """Measures what is not measured yet."""
+    parser = cells.parser(__doc__ or "")
+    parser.add_argument("--models", type=Path, required=True, help="the folder that holds e5-small-zh-en")
+    options = parser.parse_args()
+    options.seed = SEED
+    for name, arguments in sets(options.data, options.work, options.models).items():
+        cell = f"tasks-{name}"
+        if cells.wanted(cell, options):
+            run = ladder.climb(cell, arguments, options)
+            if name in ("sick-entailment", "ocnli"):
+                sides_alone(cell, run, options)
+
+
+if __name__ == "__main__":
+    main()
