@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -255,8 +255,63 @@ def test_a_word_alone_is_not_blamed_for_not_knowing_whether_it_starts_a_name() -
 @pytest.mark.parametrize("form", ["neighbours", "order"])
 def test_hidden_units_come_back_to_their_words(form: str) -> None:
     part = part_of(tagged(0, 30), "tagging")
-    [made] = [forms[0] for forms in partial_input._forms(part, (1,)) if forms[0].hidden == form]
+    [made] = [forms[0] for forms in partial_input._forms(part, (1,), None) if forms[0].hidden == form]
     view = made.make(part, np.random.default_rng(0))
     shown = np.array([word for row in view.part.values("tokens") for word in row])
     assert shown[view.shown_M].tolist() == [word for row in part.values("tokens") for word in row]
     assert view.offsets_N1[-1] == len(shown)
+
+
+class Answerer:
+    """Answers a question by its words, or, where it is blind to it, with the first word that could be an answer."""
+
+    num_parameters = 0
+    ANSWERS: ClassVar = {"what was good": ("good", "lovely"), "what was bad": ("bad", "awful")}
+
+    def __init__(self, *, blind: bool) -> None:
+        self.blind = blind
+
+    def predict(self, part: Part) -> Outputs:
+        rows = []
+        for context, question in zip(part.values("context"), part.values("question"), strict=True):
+            every = [word for words in self.ANSWERS.values() for word in words]
+            wanted = every if self.blind else self.ANSWERS.get(question, ())
+            at = next((at for at, word in enumerate(context.split()) if word in wanted), 0)
+            values = np.full((len(context.split()), 2), -6.0, np.float32)
+            values[at] = 6.0
+            rows.append(values)
+        return Outputs(np.concatenate(rows), np.concatenate([[0], np.cumsum([len(row) for row in rows])]))
+
+
+def asked(seed: int, num: int = 120) -> list[dict[str, Any]]:
+    """Contexts with an answer to each of two questions; the first word is right half the time."""
+    chance = random.Random(seed)
+    rows = []
+    for _ in range(num):
+        question, other = chance.sample(list(Answerer.ANSWERS), 2)
+        answer, wrong = chance.choice(Answerer.ANSWERS[question]), chance.choice(Answerer.ANSWERS[other])
+        said = chance.choices(WORDS, k=4)
+        one, two = sorted(chance.sample(range(5), 2))
+        first, second = chance.sample([answer, wrong], 2)
+        said[one:one], said[two + 1 : two + 1] = [first], [second]
+        rows.append({"context": " ".join(said), "question": question, "answers": [answer]})
+    return rows
+
+
+@pytest.mark.parametrize(("blind", "verdict"), [(True, "shallow"), (False, "deep")])
+def test_answers_without_the_question(blind: bool, verdict: str) -> None:
+    model = Answerer(blind=blind)
+    case = case_of(asked(0), {"full": model}, task="span_qa", train=asked(1))
+    question, order = ask(case, QUICK)
+    assert [question.evidence[0]["hidden"], order.evidence[0]["hidden"]] == ["question", "order"]
+    assert question.verdict == verdict
+    assert question.observed is not None
+    assert question.observed.name == "answer_f1"
+    assert order.verdict != "not_applicable", "the words of the question change places"
+    shown = [form.make(case.rows, np.random.default_rng(0)).part for form in _order_forms(case)]
+    assert list(shown[0].values("context")) == list(case.rows.values("context"))
+
+
+def _order_forms(case: Case) -> list[Any]:
+    *_, order = partial_input._forms(case.rows, (1,), case.rows.table.texts[0])
+    return list(order)

@@ -6,10 +6,16 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+import torch
+
 import deepen
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
 from deepen.ladder.prepare import load_task
+from deepen.models.heads import Inputs, Network
+from deepen.models.load import load_pretrained
 from deepen.models.tokenizer import load_tokenizer
 
 LONG = " ".join(["good", "bad", "film", "phone", "room"] * 6)
@@ -43,14 +49,15 @@ def test_a_run_remembers_it(tiny_model: Path, tmp_path: Path) -> None:
         start = " ".join(chance.choices("film phone room box desk seat".split(), k=6))
         rows.append({"text": f"{start} {filler}{word}", "label": word})
     scores = {}
-    for long in ("head", "ends"):
+    for long in ("head", "ends", "windows"):
         given: dict[str, Any] = {"model": tiny_model, "rungs": "majority,frozen", "out": tmp_path / long}
         settings = [f"tasks.classification.long={long}", "data.near.threshold=1"]
         run = deepen.train(rows, settings=settings, **given)
         scores[long] = run.ladder["rungs"][-1]["score"]["value"]
-        assert any("cut" in note for note in run.ladder["data"]["notes"])
+        assert any("cut" in note for note in run.ladder["data"]["notes"]) == (long != "windows")
     assert scores["head"] < 0.7
     assert scores["ends"] > 0.95
+    assert scores["windows"] > 0.95
     said = deepen.load(tmp_path / "ends").predict(
         [f"film phone room box desk seat {filler}{word}" for word in ("good", "awful")]
     )
@@ -61,3 +68,27 @@ def test_a_run_remembers_it(tiny_model: Path, tmp_path: Path) -> None:
     assert task.explain is not None
     words, owners_T = task.explain.owners(load_tokenizer(tiny_model), 12, table.all_rows())
     assert owners_T.tolist()[-2] == len(words) - 1
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_windows_of_a_long_text(pooling: Any, tiny_model: Path) -> None:
+    """Each window is read by itself, and the states of all are pooled as one row's."""
+    tokenizer = load_tokenizer(tiny_model)
+    found = tokenizer.encode([LONG, "good film"], max_tokens=12, keep="windows")
+    assert found.sequence_counts_B is not None
+    assert found.sequence_counts_B.tolist() == [3, 1]
+    assert found.lengths_B.tolist() == [12, 12, 12, 4]
+    assert not found.truncated_B.any()
+    whole = tokenizer.encode([LONG], max_tokens=64).ids_T.tolist()
+    ids = found.ids_T.tolist()
+    assert [*ids[1:11], *ids[13:23], *ids[25:35]] == whole[1:-1], "nothing twice, nothing lost"
+    encoder = load_pretrained(str(tiny_model)).encoder().eval()
+    network = Network(encoder, torch.nn.Linear(encoder.hidden_size, 2), pooling)
+    lengths, windows = torch.from_numpy(found.lengths_B), torch.from_numpy(found.sequence_counts_B)
+    tokens = torch.from_numpy(found.ids_T.astype(np.int64))
+    with torch.inference_mode():
+        rows = network.features(Inputs(lengths, ids_T=tokens, windows_R=windows))
+        each = network.features(Inputs(lengths, ids_T=tokens))
+    assert rows.shape == (2, encoder.hidden_size)
+    torch.testing.assert_close(rows[0], each[:3].mean(0))
+    torch.testing.assert_close(rows[1], each[3])

@@ -72,6 +72,12 @@ def chosen_questions(questions: Sequence[str] | str | None) -> tuple[str, ...]:
     return tuple(name for name in shelf() if name in names)
 
 
+_WHY = {
+    "scores": "a score is neither right nor wrong: the question is about labels",
+    "many": "a row has any number of right outputs: the question is about one label a row",
+}
+
+
 def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
     """Asks questions about a model.
 
@@ -83,14 +89,14 @@ def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
     Returns:
         What was found, in the order of the questions.
     """
-    if case.targets.are_scores or case.targets.are_many:
-        why = "a score is neither right nor wrong: the questions are about labels"
-        if case.targets.are_many:
-            why = "rows have any number of labels: the questions are about one label a row"
-        return [Finding(name, "not_applicable", None, None, None, None, [], [], why, "") for name in names]
+    kind = "scores" if case.targets.are_scores else "many" if case.targets.are_many else "labels"
     findings: list[Finding] = []
     with progress("diagnosing", len(names), unit="questions") as advance:
         for name in names:
-            findings += shelf()[name].ask(case, getattr(settings, name))
+            module = shelf()[name]
+            if kind in getattr(module, "TARGETS", ("labels",)):
+                findings += module.ask(case, getattr(settings, name))
+            else:
+                findings.append(Finding(name, "not_applicable", None, None, None, None, [], [], _WHY[kind], ""))
             advance()
     return findings

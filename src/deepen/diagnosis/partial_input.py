@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from deepen.ladder.case import Case
 from deepen.models.surface import LexicalSettings
 
 ORDER = 20
+TARGETS = ("labels", "many", "scores")
 QUESTION = "Can it answer without the input that matters?"
 _SHALLOW = ("majority", "lexical")
 _KEPT = {
@@ -62,13 +64,13 @@ class View:
 
     Attributes:
         part: What a model is shown.
-        shown_M: Which of the units shown each unit of the rows became.
-        offsets_N1: Where the units of each row shown start.
+        shown_M: Which of the units shown each unit of the rows became; None where units stay as they are.
+        offsets_N1: Where the units of each row shown start; None where they stay.
     """
 
     part: Part
-    shown_M: np.ndarray
-    offsets_N1: np.ndarray
+    shown_M: np.ndarray | None = None
+    offsets_N1: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -99,21 +101,23 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     """Hides one thing after the other; one finding for each, with the forms it was hidden in."""
     if case.train is None and not any(name in case.predictors for name in _SHALLOW):
         return [_not_applicable(f"there is nothing to compare with: no rung on surface words, and {case.missing}")]
-    return [_finding(case, forms, settings) for forms in _forms(case.rows, settings.keeps)]
+    answered_in = case.rows.table.texts[0] if case.task.pooling == "units" and case.targets.are_many else None
+    return [_finding(case, forms, settings) for forms in _forms(case.rows, settings.keeps, answered_in)]
 
 
 # --- hiding ---------------------------------------------------------------------------------------------------------
 
 
-def _forms(part: Part, keeps: Sequence[int]) -> Iterator[list[Form]]:
-    """What can be hidden of such rows: a list of forms for each thing."""
+def _forms(part: Part, keeps: Sequence[int], answered_in: str | None) -> Iterator[list[Form]]:
+    """What can be hidden of such rows, a list of forms for each thing; not the text whose words are the units."""
     tagged = "tokens" in part.table.inputs
+    texts = [name for name in part.table.texts if name != answered_in]
     if tagged:
         yield [Form("neighbours", "every word by itself", _alone)]
     elif len(part.table.texts) > 1:
-        for name in part.table.texts:
+        for name in texts:
             yield [Form(name, f"'{name}' left empty", _without(name))]
-    shuffled = _shuffled_tokens if tagged else _shuffled_texts
+    shuffled = _shuffled_tokens if tagged else partial(_shuffled_texts, texts)
     yield [
         Form("order", f"{'words' if size == 1 else f'blocks of {size} words'} in random order", shuffled(size), size)
         for size in keeps
@@ -128,22 +132,14 @@ def _alone(part: Part, rng: np.random.Generator) -> View:
 
 
 def _without(name: str) -> Callable[[Part, np.random.Generator], View]:
-    return lambda part, rng: _rows(altered(part, {name: [""] * len(part)}))
+    return lambda part, rng: View(altered(part, {name: [""] * len(part)}))
 
 
-def _shuffled_texts(size: int) -> Callable[[Part, np.random.Generator], View]:
+def _shuffled_texts(names: Sequence[str], size: int) -> Callable[[Part, np.random.Generator], View]:
     def shuffle(part: Part, rng: np.random.Generator) -> View:
-        return _rows(
-            altered(
-                part, {name: [shuffled(text, size, rng) for text in part.values(name)] for name in part.table.texts}
-            )
-        )
+        return View(altered(part, {name: [shuffled(text, size, rng) for text in part.values(name)] for name in names}))
 
     return shuffle
-
-
-def _rows(part: Part) -> View:
-    return View(part, np.arange(len(part)), np.arange(len(part) + 1))
 
 
 def _shuffled_tokens(size: int) -> Callable[[Part, np.random.Generator], View]:
@@ -257,9 +253,11 @@ def _controls(case: Case, form: Form, settings: QuestionSettings) -> dict[str, A
     known = case.train_targets
     labels_M = np.concatenate([known.labels_M[known.offsets_N1[at] : known.offsets_N1[at + 1]] for at in chosen])
     view = form.make(case.train.take(chosen), rng)
-    moved_M = np.empty_like(labels_M)
-    moved_M[view.shown_M] = labels_M
-    targets = Targets(moved_M, view.offsets_N1)
+    targets = Targets(labels_M, np.concatenate([[0], np.cumsum(np.diff(known.offsets_N1)[chosen])]))
+    if view.shown_M is not None and view.offsets_N1 is not None:
+        moved_M = np.empty_like(labels_M)
+        moved_M[view.shown_M] = labels_M
+        targets = Targets(moved_M, view.offsets_N1)
     made = {"majority": case.task.baseline, "lexical": case.task.lexical}
     num_outputs = case.outputs.values_MC.shape[1]
     return {
@@ -269,10 +267,9 @@ def _controls(case: Case, form: Form, settings: QuestionSettings) -> dict[str, A
 
 def _statistics(case: Case, model: Any, views: Sequence[View]) -> np.ndarray:
     """The mean statistics of a model over some views of the rows."""
-    found = [
-        case.task.statistics(_read(case, model.predict(view.part).values_MC[view.shown_M]), case.targets)
-        for view in views
-    ]
+    said = [model.predict(view.part).values_MC for view in views]
+    said = [values if view.shown_M is None else values[view.shown_M] for values, view in zip(said, views, strict=True)]
+    found = [case.task.statistics(_read(case, values), case.targets) for values in said]
     return np.asarray(np.mean(found, axis=0))
 
 

@@ -32,6 +32,7 @@ class Inputs:
         segments_T: The part of a pair each token belongs to.
         units_M: The token of each unit, counted from the batch's first token; None where the example is the unit.
         start: The first layer to run.
+        windows_R: How many sequences each row consists of, one after the other; None: one each.
     """
 
     lengths_B: Tensor
@@ -40,6 +41,7 @@ class Inputs:
     segments_T: Tensor | None = None
     units_M: Tensor | None = None
     start: int = 0
+    windows_R: Tensor | None = None
 
     def to(self, device: torch.device) -> Inputs:
         """The same on another device."""
@@ -51,10 +53,13 @@ class Inputs:
             move(self.segments_T),
             move(self.units_M),
             self.start,
+            move(self.windows_R),
         )
 
 
-def pool(hidden_TD: Tensor, where: Layout, units_M: Tensor | None, how: Pooling) -> Tensor:
+def pool(
+    hidden_TD: Tensor, where: Layout, units_M: Tensor | None, how: Pooling, windows_R: Tensor | None = None
+) -> Tensor:
     """One vector for each unit.
 
     Args:
@@ -64,6 +69,7 @@ def pool(hidden_TD: Tensor, where: Layout, units_M: Tensor | None, how: Pooling)
         how: `mean` over a sequence's tokens (special ones too), `cls` its first token, `units` the tokens named;
             `spans` the two tokens named in each row, joined; `pair` the means u and v of a row's two sequences, as u,
             v, |u - v| and u * v.
+        windows_R: How many sequences each row consists of, for `mean` (over the tokens of all) and `cls` (over theirs).
 
     Returns:
         features_MF, with F = `width_of`; M is the number of rows but for `units`.
@@ -81,11 +87,23 @@ def pool(hidden_TD: Tensor, where: Layout, units_M: Tensor | None, how: Pooling)
         u_MD, v_MD = means_2D[0::2], means_2D[1::2]
         return torch.cat([u_MD, v_MD, (u_MD - v_MD).abs(), u_MD * v_MD], dim=1)
     if how == "cls":
-        return hidden_TD.index_select(0, torch.cumsum(where.lengths_B, 0) - where.lengths_B)
+        firsts_BD = hidden_TD.index_select(0, torch.cumsum(where.lengths_B, 0) - where.lengths_B)
+        return firsts_BD if windows_R is None else _means(firsts_BD, windows_R)
+    if windows_R is not None:
+        tokens_B = torch.repeat_interleave(torch.arange(len(windows_R), device=windows_R.device), windows_R)
+        tokens_R = torch.zeros_like(windows_R).index_add(0, tokens_B, where.lengths_B)
+        return _means(hidden_TD, tokens_R)
     if where.slots_T is None:
         return hidden_TD.view(len(where.lengths_B), where.longest, -1).mean(1)
     sums_BD = hidden_TD.new_zeros(len(where.lengths_B), hidden_TD.shape[1])
     return sums_BD.index_add(0, where.owners_T, hidden_TD) / where.lengths_B[:, None]
+
+
+def _means(values_KD: Tensor, counts_R: Tensor) -> Tensor:
+    """The mean of each run of so many vectors."""
+    owners_K = torch.repeat_interleave(torch.arange(len(counts_R), device=counts_R.device), counts_R)
+    sums_RD = values_KD.new_zeros(len(counts_R), values_KD.shape[1])
+    return sums_RD.index_add(0, owners_K, values_KD) / counts_R[:, None]
 
 
 class Network(nn.Module):
@@ -105,7 +123,7 @@ class Network(nn.Module):
             assert inputs.ids_T is not None  # noqa: S101 - Inputs holds one of the two
             hidden_TD = self.encoder.embed(inputs.ids_T, inputs.segments_T, where)
         hidden_TD = self.encoder.run(hidden_TD, where, inputs.start, self.encoder.num_layers)
-        return pool(hidden_TD, where, inputs.units_M, self.pooling)
+        return pool(hidden_TD, where, inputs.units_M, self.pooling, inputs.windows_R)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """The logits of each unit, logits_MC."""

@@ -15,7 +15,7 @@ from deepen.core.errors import ModelError
 from deepen.core.files import sha256_file
 from deepen.core.types import Sequences
 
-Keep = Literal["head", "ends"]
+Keep = Literal["head", "ends", "windows"]
 _VOCABULARIES = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 
 
@@ -35,13 +35,15 @@ class Tokenizer:
         Args:
             texts: B texts.
             max_tokens: The longest sequence, special tokens included.
-            keep: What is kept of a longer text: its `head`, or both `ends` in equal parts.
+            keep: What is kept of a longer text: its `head`, both `ends` in equal parts, or all of it in `windows`.
 
         Returns:
             The sequences, end to end.
         """
         self.backend.enable_truncation(max_tokens)
         encoded = self.backend.encode_batch_fast(list(texts))
+        if keep == "windows":
+            return _windows(encoded)
         ids = [item.ids if keep == "head" else _kept(item, "ids") for item in encoded]
         lengths = np.fromiter((len(item) for item in ids), dtype=np.int64, count=len(ids))
         flat = np.fromiter((token for item in ids for token in item), dtype=np.int32, count=int(lengths.sum()))
@@ -96,6 +98,17 @@ class Tokenizer:
             if token is not None:
                 return int(token)
         return self.pad_id
+
+
+def _windows(encoded: Sequence[Any]) -> Sequences:
+    rows = [[item.ids, *(more.ids for more in item.overflowing)] for item in encoded]
+    ids = [np.asarray(window, np.int32) for row in rows for window in row]
+    return Sequences(
+        np.concatenate(ids) if ids else np.zeros(0, np.int32),
+        np.array([len(window) for window in ids], np.int64),
+        np.zeros(len(rows), bool),
+        sequence_counts_B=np.array([len(row) for row in rows], np.int64),
+    )
 
 
 def _kept(item: Any, what: str) -> list[Any]:

@@ -37,9 +37,9 @@ class TaskSettings(Settings):
 
     target: Literal["auto", "label", "score"] = "auto"
     """`score` learns a number, `label` a class; `auto` takes a score where labels are many numbers, some not whole."""
-    long: Literal["head", "ends"] = "head"
-    """What is read of a text that is longer than the model takes: its head, or both its ends in equal parts. Other
-    tools that load the model read the head."""
+    long: Keep = "head"
+    """What is read of a text that is longer than the model takes: its `head`, both its `ends` in equal parts, or all of
+    it in `windows`, whose states are pooled together. Other tools that load the model read the head."""
 
 
 def _decisions(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[Decision]:
@@ -95,7 +95,9 @@ def configured(settings: TaskSettings) -> Task:
         baseline=labelling.BASELINE,
         lexical=Shallow(_fit_lexical, _load_lexical),
         settings=settings,
-        explain=Explainable(_decisions, _words, partial(_owners, keep=settings.long), _without),
+        explain=Explainable(_decisions, _words, partial(_owners, keep=settings.long), _without)
+        if settings.long != "windows"
+        else None,
     )
     return by_target(task, settings.target)
 

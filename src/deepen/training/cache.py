@@ -215,7 +215,7 @@ def _one(encoder: Encoder, out: Frozen, rows: np.ndarray) -> None:
         hidden_TD = encoder.run(hidden_TD, where, 0, out.cut)
         out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)] = hidden_TD.cpu().numpy()
     hidden_TD = encoder.run(hidden_TD, where, out.cut if out.hidden_TD is not None else 0, encoder.num_layers)
-    features = pool(hidden_TD, where, inputs.units_M, out.pooling).cpu().numpy()
+    features = pool(hidden_TD, where, inputs.units_M, out.pooling, inputs.windows_R).cpu().numpy()
     out.features_MF[flat_positions(out.unit_offsets(), rows)] = features
 
 
@@ -237,16 +237,18 @@ def batch_inputs(tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None 
         counts = np.asarray(tokens.unit_offsets_N1[rows + 1]) - np.asarray(tokens.unit_offsets_N1[rows])
         starts = np.repeat(np.cumsum(lengths) - lengths, counts)
         units = torch.from_numpy(starts + tokens.units_M[flat_positions(tokens.unit_offsets_N1, rows)])
+    windows = None
     if tokens.sequences_S is not None and tokens.sequence_offsets_N1 is not None:
+        windows = torch.from_numpy(np.diff(tokens.sequence_offsets_N1)[rows])
         lengths = np.asarray(tokens.sequences_S[flat_positions(tokens.sequence_offsets_N1, rows)])
     lengths_B = torch.from_numpy(lengths)
     if frozen is not None:
         if frozen.hidden_TD is None:
             raise SettingError("hidden states were not kept")
         hidden_TD = torch.from_numpy(frozen.hidden_TD[where].astype(np.float32, copy=False))
-        return Inputs(lengths_B, hidden_TD=hidden_TD, units_M=units, start=frozen.cut)
+        return Inputs(lengths_B, hidden_TD=hidden_TD, units_M=units, start=frozen.cut, windows_R=windows)
     segments = None
     if tokens.segments_T is not None:
         segments = torch.from_numpy(tokens.segments_T[where].astype(np.int64))
     ids_T = torch.from_numpy(tokens.ids_T[where].astype(np.int64))
-    return Inputs(lengths_B, ids_T=ids_T, segments_T=segments, units_M=units)
+    return Inputs(lengths_B, ids_T=ids_T, segments_T=segments, units_M=units, windows_R=windows)

@@ -33,6 +33,7 @@ from deepen.tuning import full
 
 _VISITED_ROWS = 6400  # with fewer training rows, each is visited more than once
 _MOST_VISITS = 10
+_VISITS_IN_ROUNDS = 3
 _FEW_ROWS = 4000
 
 
@@ -63,8 +64,13 @@ class TrainedSettings(OptimizerSettings):
     easy_share: float = Field(default=1.0, gt=0, le=1)
     """How many of the rows that the rung below has surely right are visited, drawn anew each time; they count for as
     much more, so that the expected objective stays what it is."""
+    easy_from: float = Field(default=0.5, ge=0, le=1)
+    """With a smaller share of such rows all are visited: there is little to save, and it costs points (LOG.md)."""
     rounds: int = Field(default=1, ge=1)
     """How often the whole schedule may be gone through where it is one visit, each time from where it ended."""
+    visit_worth: float = Field(default=1.0, ge=0)
+    """Where `num_epochs` comes to two or three visits: points that one must have gained for the next to follow. Each
+    then has a schedule of its own."""
     round_worth: float = Field(default=10.0, ge=0)
     """Points of the validation score that a round must have gained for another to follow: what learned so much was far
     from its end."""
@@ -79,10 +85,17 @@ class TrainedSettings(OptimizerSettings):
         """How often every training row is visited: `num_epochs`, or what None stands for with so many rows."""
         return self.num_epochs or min(max(1, round(_VISITED_ROWS / max(1, num_rows))), _MOST_VISITS)
 
-    def most_rounds(self, num_rows: int) -> int:
-        """How often the schedule may be gone through: once if it has several visits, or if nothing tells their gain."""
-        told = self.evaluations_per_epoch > 0 or self.max_steps is not None
-        return self.rounds if told and self.visits(num_rows) == 1 else 1
+    def rounds_of(self, num_rows: int) -> tuple[int, int, float]:
+        """Visits of one schedule, how often it may be gone through, and the points a round must gain for the next.
+
+        Once if it has many visits, or if nothing tells their gain; two or three visits are rounds of their own.
+        """
+        visits = self.visits(num_rows)
+        if self.evaluations_per_epoch == 0 and self.max_steps is None:
+            return visits, 1, 0.0
+        if self.num_epochs is None and 1 < visits <= _VISITS_IN_ROUNDS:
+            return 1, visits, self.visit_worth
+        return visits, self.rounds if visits == 1 else 1, self.round_worth
 
     def step_tokens(self, lengths_N: np.ndarray) -> int:
         """Tokens of one optimizer step.
@@ -142,6 +155,7 @@ def climb_trained(
     scale = scale_of(work.train_targets)
     scale.enter(network.head)
     easy_N = easy_rows(work, below if settings.easy_share < 1 else None)
+    easy_N &= easy_N.mean() >= settings.easy_from
     feed = _Feed(work, tokens, frozen, settings, scale, easy_N)
     _flatten_head(network, feed, settings.head_reach)
     accelerator = Accelerator()
@@ -166,6 +180,7 @@ def climb_trained(
         won={
             "max_steps": now.best_step or now.step,
             "num_epochs": feed.num_visits,
+            "rounds": feed.num_epochs // feed.num_visits,
             "batch_tokens": feed.batch_tokens,
             "evaluations_per_epoch": 0,
         },
@@ -237,8 +252,8 @@ class _Feed:
         self.labels_M = scale.standard(self.targets.labels_M)
         self.easy_N, (_, self.weights_N) = easy_N, draw(easy_N, settings.easy_share, seed=0)
         self.batch_tokens = settings.step_tokens(self.lengths_N)
-        self.num_visits = settings.visits(len(self.lengths_N))
-        self.num_epochs = self.num_visits * settings.most_rounds(len(self.lengths_N))
+        self.num_visits, rounds, self.worth = settings.rounds_of(len(self.lengths_N))
+        self.num_epochs = self.num_visits * rounds
 
     def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
         """An epoch's batches, each cut into micro-batches of places in the training part."""
@@ -311,7 +326,7 @@ def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, 
         max_steps=settings.max_steps,
         round_ends=ends[feed.num_visits - 1 :: feed.num_visits].tolist(),
         began_score=work.reached,
-        round_worth=settings.round_worth / 100,
+        round_worth=feed.worth / 100,
         arrays={"margins": dynamics.margins_EN, "losses": dynamics.losses_EN},
         seed=work.seed,
     )
