@@ -301,7 +301,7 @@ def asked(seed: int, num: int = 120) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("blind", "verdict"), [(True, "shallow"), (False, "deep")])
 def test_answers_without_the_question(blind: bool, verdict: str) -> None:
     model = Answerer(blind=blind)
-    case = case_of(asked(0), {"full": model}, task="span_qa", train=asked(1))
+    case = case_of(asked(0, 400), {"full": model}, task="span_qa", train=asked(1, 120))
     question, order = ask(case, QUICK)
     assert [question.evidence[0]["hidden"], order.evidence[0]["hidden"]] == ["question", "order"]
     assert question.verdict == verdict
