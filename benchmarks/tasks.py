@@ -8,6 +8,7 @@ shuffle (xquad by article). Cells say how far the chosen rung is above `lexical`
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from collections import Counter
@@ -58,6 +59,42 @@ def keyword_rows(path: Path, most: int = 20) -> list[dict]:
     return [row for row in found if row["labels"]]
 
 
+def intents(data: Path, folder: Path, examples: int = 5) -> tuple[str, str]:
+    """banking77 as ranking: five training examples of an intent are its document, and ask nothing themselves."""
+    parts = {}
+    for part in ("train", "test"):
+        with (data / "banking77" / f"{part}.csv").open(encoding="utf-8", newline="") as source:
+            parts[part] = [(row["text"].strip(), row["category"]) for row in csv.DictReader(source)]
+    random.Random(SEED).shuffle(parts["train"])
+    documents: dict[str, list[str]] = {}
+    asked = []
+    for text, intent in parts["train"]:
+        shown = documents.setdefault(intent, [])
+        if len(shown) < examples:
+            shown.append(text)
+        else:
+            asked.append((text, intent))
+    paths = []
+    for part, rows in (("train", asked), ("test", parts["test"])):
+        lines = [json.dumps({"query": text, "answer": " ".join(documents[intent])}) for text, intent in rows]
+        paths.append(write_lines(folder / f"banking77-ranking-{part}.jsonl", lines))
+    return paths[0], paths[1]
+
+
+def replies(data: Path, folder: Path) -> tuple[str, str]:
+    """kdconv: an utterance and the one that answers it; the dev dialogues train, the first 100 of film/test test."""
+    paths = []
+    for part, names, most in (("train", ("film/dev", "music/dev", "travel/dev"), 150), ("test", ("film/test",), 100)):
+        lines = []
+        for name in names:
+            for dialogue in json.loads((data / "kdconv" / f"{name}.json").read_text(encoding="utf-8"))[:most]:
+                said = [turn["message"] for turn in dialogue["messages"]]
+                pairs = zip(said[0::2], said[1::2], strict=False)
+                lines += [json.dumps({"query": a, "answer": b}, ensure_ascii=False) for a, b in pairs]
+        paths.append(write_lines(folder / f"kdconv-{part}.jsonl", lines))
+    return paths[0], paths[1]
+
+
 def articles(path: Path, name: str, folder: Path) -> tuple[str, str]:
     """A SQuAD file, split 80/20 by article."""
     data = json.loads(path.read_text(encoding="utf-8"))["data"]
@@ -87,6 +124,7 @@ def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
     csl_train, csl_test = halves(keyword_rows(data / "csl_dev" / "kg" / "dev.tsv"), "csl", splits)
     english = articles(data / "xquad" / "xquad.en.json", "xquad-en", splits)
     chinese = articles(data / "xquad" / "xquad.zh.json", "xquad-zh", splits)
+    asked, kdconv = intents(data, splits), replies(data, splits)
     pairs, sides = ["--task", "matching"], "sentence1=sentence_A,sentence2=sentence_B,label="
     return {
         "mrpc": [
@@ -155,8 +193,10 @@ def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
             *e5,
         ],
         "csl-keywords": [csl_train, "--test", csl_test, "--task", "multilabel", *e5],
-        "xquad-en": [english[0], "--test", english[1], "--set", "data.check=false"],
-        "xquad-zh": [chinese[0], "--test", chinese[1], "--set", "data.check=false", *e5],
+        "banking77-ranking": [asked[0], "--test", asked[1], "--task", "ranking"],
+        "kdconv-ranking": [kdconv[0], "--test", kdconv[1], "--task", "ranking", *e5],
+        "xquad-en": [english[0], "--test", english[1]],
+        "xquad-zh": [chinese[0], "--test", chinese[1], *e5],
     }
 
 

@@ -82,6 +82,19 @@ def _span_qa(num_rows: int) -> list[dict[str, Any]]:
     return rows
 
 
+def _ranking(num_rows: int) -> list[dict[str, Any]]:
+    chance = random.Random(0)
+    words = "good fine great lovely bad poor awful broken film phone room box desk seat music today".split()
+    documents = [" ".join(chance.sample(words, 3)) for _ in range(24)]
+    rows = []
+    for number in range(num_rows):
+        document = documents[number % len(documents)]
+        said = [*chance.sample(document.split(), 2), *chance.choices("the a was looks very".split(), k=3)]
+        chance.shuffle(said)
+        rows.append({"query": " ".join(said), "answer": document})
+    return rows
+
+
 WORLDS = {
     "classification": _classification,
     "tagging": _tagging,
@@ -89,4 +102,5 @@ WORLDS = {
     "relation": _relation,
     "multilabel": _multilabel,
     "span_qa": _span_qa,
+    "ranking": _ranking,
 }

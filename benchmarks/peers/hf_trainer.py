@@ -62,11 +62,13 @@ def main() -> None:
     names = {"num_labels": len(labels), "id2label": dict(enumerate(labels)), "label2id": index}
     model = kind.from_pretrained(options.model, dtype=torch.float32, **names)
     collator = DataCollatorForTokenClassification(tokenizer) if tagging else DataCollatorWithPadding(tokenizer)
+    micro = options.micro or options.batch
     steps = -(-len(rows["train"]) // options.batch) * options.epochs
     settings = TrainingArguments(
         output_dir=str(options.rows / "hf-out"),
-        per_device_train_batch_size=options.batch,
-        per_device_eval_batch_size=64,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=options.batch // micro,
+        per_device_eval_batch_size=min(64, 2 * micro),
         learning_rate=options.rate,
         num_train_epochs=options.epochs,
         warmup_steps=round(0.1 * steps),
@@ -131,6 +133,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument(
+        "--micro", type=int, help="rows on the machine at once, where a batch is too much for its memory"
+    )
     parser.add_argument("--max-steps", type=int, default=0)
     return parser.parse_args()
 

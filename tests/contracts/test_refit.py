@@ -56,7 +56,8 @@ def test_every_rung(
     assert run.ladder["rungs"][0]["refitted"]
     assert run.ladder["rungs"][0]["score"] == plain.ladder["rungs"][0]["score"], "that of the model that was judged"
     assert run.ladder["temperature"] == plain.ladder["temperature"]
-    assert weights(run) != weights(plain)
+    learned = run.ladder["rungs"][0]["num_trained_parameters"] > 0  # BM25 and cosines learn nothing
+    assert (weights(run) != weights(plain)) == learned
     assert len(api.load(run).predict(rows[:3])) == 3
 
 

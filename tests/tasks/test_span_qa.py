@@ -15,8 +15,10 @@ from tests.worlds import WORLDS
 import deepen
 from deepen.core.errors import DataError
 from deepen.core.types import Outputs
+from deepen.data.answers import read_answers
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
+from deepen.data.sources import Fault
 from deepen.data.table import Table
 from deepen.evaluation.answers import answer_statistics, best_match
 from deepen.ladder.prepare import load_task
@@ -80,6 +82,21 @@ def test_what_is_no_answer() -> None:
     with pytest.raises(DataError, match=r"line 1: 'Where did it sit\?' has no answer"):
         TASK.check(none, ALWAYS_THERE)
     TASK.check(none, PERHAPS_NONE)
+
+
+_LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["cat", "text", "", "[1]", "{}"])
+_KEYS = st.sampled_from(["text", "answer_start", "answers", "other"])
+
+
+@settings(max_examples=200)
+@given(st.recursive(_LEAVES, lambda part: st.lists(part, max_size=3) | st.dictionaries(_KEYS, part, max_size=3)))
+def test_whatever_stands_in_the_cell(cell: Any) -> None:
+    """An answer that stands in the context, a sentence that says what is wrong, or nothing; never a traceback."""
+    found = read_answers(cell, CONTEXT, CONTEXT, lambda text: text)
+    if isinstance(found, Fault):
+        assert found.message
+    elif found is not None:
+        assert all(CONTEXT[at : at + len(text)] == text for text, at in zip(found.texts, found.starts, strict=True))
 
 
 @pytest.mark.parametrize("indent", [None, 2])

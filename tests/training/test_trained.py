@@ -239,8 +239,8 @@ def test_a_round_begins_with_a_warm_up_and_ends_at_nothing(
     ("rows", "given", "expected"),
     [
         (6920, {"rounds": 3}, (1, 3, 10.0)),
-        (3337, {"rounds": 3}, (1, 2, 1.0)),
-        (2134, {}, (1, 3, 1.0)),
+        (3337, {"rounds": 3}, (1, 2, 5.0)),
+        (2134, {}, (1, 3, 5.0)),
         (1350, {}, (5, 1, 10.0)),
         (3337, {"num_epochs": 2}, (2, 1, 10.0)),
         (3337, {"evaluations_per_epoch": 0}, (2, 1, 0.0)),

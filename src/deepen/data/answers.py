@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 from deepen.data.sources import Fault, as_text, clip
@@ -122,7 +123,7 @@ def _paired(cell: Mapping[str, Any]) -> list[tuple[str, int | None]] | Fault:
         return Fault(f"{len(texts)} answers have {len(starts)} places")
     out: list[tuple[str, int | None]] = []
     for text, start in zip(texts, starts, strict=True):
-        if start is not None and (isinstance(start, bool) or not isinstance(start, int | float) or start != start):
+        if start is not None and (isinstance(start, bool) or not isinstance(start, int | float) or not isfinite(start)):
             return Fault(f"an answer starts at '{clip(str(start))}', which is no number")
         out.append((as_text(text) or "", None if start is None else int(start)))
     return out

@@ -74,6 +74,7 @@ def chosen_questions(questions: Sequence[str] | str | None) -> tuple[str, ...]:
 
 _WHY = {
     "scores": "a score is neither right nor wrong: the question is about labels",
+    "ranks": "a right document is not a label that other rows share: the question is about those",
     "many": "a row has any number of right outputs: the question is about one label a row",
 }
 
@@ -90,6 +91,7 @@ def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
         What was found, in the order of the questions.
     """
     kind = "scores" if case.targets.are_scores else "many" if case.targets.are_many else "labels"
+    kind = "ranks" if case.task.documents is not None else kind
     findings: list[Finding] = []
     with progress("diagnosing", len(names), unit="questions") as advance:
         for name in names:

@@ -177,7 +177,7 @@ def _other(
 def _held_out(task: Task, splits: Splits, labels: tuple[str, ...], data: DataSection, seed: int) -> tuple[Part, Part]:
     whole = splits.train
     targets = task.targets(whole, labels)
-    one_each = len(targets.labels_M) == len(whole) and not (targets.are_scores or targets.are_many)
+    one_each = len(targets.labels_M) == len(whole) and not (targets.are_scores or targets.are_many or task.documents)
     train, validation = hold_out(
         whole,
         targets.labels_M if one_each else None,

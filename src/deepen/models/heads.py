@@ -13,12 +13,22 @@ from torch import Tensor, nn
 
 from deepen.models.split import Encoder, Layout, layout
 
-Pooling = Literal["mean", "cls", "units", "pair", "spans"]
+Pooling = Literal["mean", "cls", "units", "pair", "spans", "ranked"]
+_COSINE_SCALE = 20.0
 
 
 def width_of(pooling: Pooling, hidden_size: int) -> int:
     """F: how many numbers a unit's vector has when states of D numbers are pooled so."""
-    return {"pair": 4, "spans": 2}.get(pooling, 1) * hidden_size
+    return {"pair": 4, "spans": 2, "ranked": 2}.get(pooling, 1) * hidden_size
+
+
+def ranked_head(hidden_size: int) -> nn.Linear:
+    """The head of `ranked`: the identity times the scale of a cosine that is a logit; calibration changes the scale."""
+    head = nn.Linear(hidden_size, hidden_size)
+    with torch.no_grad():
+        head.weight.copy_(_COSINE_SCALE * torch.eye(hidden_size))
+        head.bias.zero_()
+    return head.requires_grad_(False)
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ def pool(
         units_M: The token of each unit, for `units`.
         how: `mean` over a sequence's tokens (special ones too), `cls` its first token, `units` the tokens named;
             `spans` the two tokens named in each row, joined; `pair` the means u and v of a row's two sequences, as u,
-            v, |u - v| and u * v.
+            v, |u - v| and u * v; `ranked` the same means, each of length 1, joined.
         windows_R: How many sequences each row consists of, for `mean` (over the tokens of all) and `cls` (over theirs).
 
     Returns:
@@ -82,6 +92,9 @@ def pool(
         assert units_M is not None  # noqa: S101 - the task that pools by units makes them
         named_MD = hidden_TD.index_select(0, units_M)
         return named_MD if how == "units" else named_MD.view(-1, 2 * hidden_TD.shape[1])
+    if how == "ranked":
+        units_2D = nn.functional.normalize(pool(hidden_TD, where, None, "mean"), dim=1)
+        return units_2D.view(-1, 2 * hidden_TD.shape[1])
     if how == "pair":
         means_2D = pool(hidden_TD, where, None, "mean")
         u_MD, v_MD = means_2D[0::2], means_2D[1::2]
@@ -125,6 +138,15 @@ class Network(nn.Module):
         hidden_TD = self.encoder.run(hidden_TD, where, inputs.start, self.encoder.num_layers)
         return pool(hidden_TD, where, inputs.units_M, self.pooling, inputs.windows_R)
 
+    @property
+    def width(self) -> int:
+        """F: how many numbers `features` gives a unit."""
+        return width_of(self.pooling, self.encoder.hidden_size)
+
     def forward(self, inputs: Inputs) -> Tensor:
-        """The logits of each unit, logits_MC."""
-        return self.head(self.features(inputs))
+        """The logits of each unit, logits_MC; of `ranked`, of each row's query with the document of each row."""
+        features_MF = self.features(inputs)
+        if self.pooling != "ranked":
+            return self.head(features_MF)
+        queries_MD, documents_MD = features_MF.chunk(2, dim=1)
+        return self.head(queries_MD) @ documents_MD.T

@@ -72,7 +72,7 @@ def _save_joint_head(network: Network, folder: Path) -> None:
     write_json(folder / "head" / "config.json", {"pooling": network.pooling, "width": network.head.in_features})
     state = {key: value.detach().contiguous() for key, value in network.head.state_dict().items()}
     save_file(state, folder / "head" / "model.safetensors")
-    if network.pooling == "pair":
+    if network.pooling in ("pair", "ranked"):
         _save_modules(folder, ["", "1_Pooling"], width=network.encoder.hidden_size, cls=False)
 
 
@@ -115,8 +115,9 @@ def save_encoder(network: Network, folder: Path, labels: Sequence[str]) -> None:
     """
     config: dict[str, Any] = network.encoder.config.to_dict()
     config.pop("_name_or_path", None)  # a folder of this machine
-    config["id2label"] = {str(i): label for i, label in enumerate(labels)}
-    config["label2id"] = {label: i for i, label in enumerate(labels)}
+    if network.pooling != "ranked":  # its outputs are documents, which another table brings with it
+        config["id2label"] = {str(i): label for i, label in enumerate(labels)}
+        config["label2id"] = {label: i for i, label in enumerate(labels)}
     state = dict(network.encoder.network.state_dict())
     kind = config["model_type"]
     if network.pooling == "cls" and kind in ("bert", "roberta", "xlm-roberta", "camembert"):
@@ -201,11 +202,11 @@ def _load_joint(encoder: Encoder, folder: Path) -> Network:
         state = load_file(folder / "model.safetensors")
         head = nn.Linear(state["weight"].shape[1], state["weight"].shape[0])
         head.load_state_dict(state)
-        if head.in_features != width_of(pooling, encoder.hidden_size):
+        if head.in_features != (encoder.hidden_size if pooling == "ranked" else width_of(pooling, encoder.hidden_size)):
             raise ValueError(f"it is {head.in_features} numbers wide")
     except Exception as error:
         raise ModelError(f"{folder}: the head can't be read: {error}") from None
-    return Network(encoder, head, pooling).eval()
+    return Network(encoder, head.requires_grad_(pooling != "ranked"), pooling).eval()
 
 
 def _classifier(folder: Path) -> nn.Linear:

@@ -20,12 +20,12 @@ _PIPELINES = {
     "classification": "text-classification",
     "tagging": "token-classification",
     "matching": "text-classification",
-    "span_qa": "question-answering",
     "translation": "translation",
     "summarisation": "summarization",
 }
 _ENCODER_RUNGS = {"zero_shot", "few_shot", "contrastive", "frozen", "top_layers", "full"}
 _MOST_CLASSES = 200
+_LABEL_CHARS = 60
 
 
 def card(
@@ -95,9 +95,10 @@ def _is_encoder(ladder: Mapping[str, Any]) -> bool:
 
 
 def _what(ladder: Mapping[str, Any]) -> str:
-    labels = [_code(label) for label in ladder.get("labels") or []]
+    labels = [_code(words.shorten(label, _LABEL_CHARS)) for label in ladder.get("labels") or []]
+    noun = "documents" if ladder.get("task") == "ranking" else "labels"
     shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    lines = [f"A model for {ladder.get('task')}" + (f" with {len(labels)} labels: {shown}." if labels else ".")]
+    lines = [f"A model for {ladder.get('task')}" + (f" with {len(labels)} {noun}: {shown}." if labels else ".")]
     if _is_encoder(ladder):
         lines.append(
             f"It is {_code(ladder.get('model'))} with a head, trained up to the rung `{ladder.get('chosen')}`."

@@ -212,7 +212,9 @@ def _example(line: words.Record) -> dict[str, Any]:
     sure = told.get(str(output)) if isinstance(told, Mapping) else None
     return {
         "inputs": [(words.shorten(key, 80), words.shorten(value, _MOST_CHARACTERS)) for key, value in texts.items()],
-        "right": target == output,
+        "right": output in (target or [""])
+        if isinstance(target, list) and isinstance(output, str)
+        else target == output,
         "units": _differences(inputs.get("tokens"), target, output),
         "target": _text(target),
         "output": _text(output),

@@ -192,7 +192,7 @@ def _read_answers(path: Path, where: str) -> _Answers | None:
     surest: list[tuple[float, int, dict[str, Any]]] = []
     for place, line in enumerate(read_jsonl(path)):
         probabilities = line.get("probabilities")
-        if not probabilities or line.get("target") is None or isinstance(line["output"], list):
+        if not probabilities or isinstance(line["output"], list) or line.get("target") not in probabilities:
             continue
         confidence = float(probabilities.get(str(line["output"]), max(probabilities.values())))
         right = line["output"] == line["target"]

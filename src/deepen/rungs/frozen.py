@@ -14,10 +14,10 @@ from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.batches import flat_positions
 from deepen.data.table import Part
-from deepen.models.heads import Network
+from deepen.models.heads import Network, ranked_head
 from deepen.models.linear import Solved, centroid_head, ridge_path, solve_path
 from deepen.training.cache import Frozen, frozen_pass
-from deepen.training.predictor import EncoderPredictor, load_predictor
+from deepen.training.predictor import EncoderPredictor, load_predictor, rank
 from deepen.training.task import Task
 from deepen.training.work import Climbed, Work
 
@@ -48,6 +48,8 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     train = frozen_pass(work, work.train.table, cut=cut)
     same = work.validation.table is work.train.table
     held = train if same else frozen_pass(work, work.validation.table, cut=cut)
+    if work.task.documents is not None:
+        return _compared(work, held)
     given = {"most": settings.max_units, "seed": work.seed}
     scored = _scored(train, work.train, work.train_targets, **given)
     best = _solve(work, settings, scored, _scored(held, work.validation, work.validation_targets, **given))
@@ -61,6 +63,20 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         won={"strengths": (best.strength,)},
         before=None if before is None else _outputs(held, work.validation, before),
         fitted=_fitted(work, train, best, len(scored[0])),
+    )
+
+
+def _compared(work: Work, held: Frozen) -> Climbed:
+    """For a task that ranks there is no head to solve: the cosine of the untouched encoder's means."""
+    network = Network(work.model.encoder(), ranked_head(work.model.hidden_size), work.pooling).eval()
+    predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
+    assert work.task.documents is not None  # noqa: S101 - the caller looked
+    _, rows_D = work.task.documents(work.validation, work.labels)
+    half = network.width // 2
+    documents_DF = held.features_MF[rows_D][:, half:]
+    queries_NF = np.ascontiguousarray(held.features_MF[work.validation.rows_N][:, :half])
+    return Climbed(
+        predictor=predictor, validation=rank(network.head, queries_NF, documents_DF), num_trained_parameters=0
     )
 
 

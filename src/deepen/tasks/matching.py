@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
-
 from deepen.core.settings import Settings
 from deepen.core.types import Sequences, Targets
 from deepen.data.columns import plain_name
@@ -74,12 +72,7 @@ def _pairs(part: Part) -> tuple[list[str], list[str]]:
 
 def _apart(tokenizer: Tokenizer, max_tokens: int) -> Encode:
     def encode(columns: dict[str, list[Any]]) -> Sequences:
-        first, second = columns["sentence1"], columns["sentence2"]
-        turns = [text for pair in zip(first, second, strict=True) for text in pair]
-        found = tokenizer.encode(turns, max_tokens=max_tokens)
-        two = np.full(len(first), 2)
-        cut_B = found.truncated_B.reshape(-1, 2).max(axis=1)
-        return Sequences(found.ids_T, found.lengths_B, cut_B, sequence_counts_B=two)
+        return labelling.encode_apart(tokenizer, columns["sentence1"], columns["sentence2"], max_tokens=max_tokens)
 
     return encode
 

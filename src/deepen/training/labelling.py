@@ -56,6 +56,24 @@ def text_encoder(tokenizer: Tokenizer, max_tokens: int, keep: Keep = "head") -> 
     return encode
 
 
+def encode_apart(tokenizer: Tokenizer, first: list[str], second: list[str], *, max_tokens: int) -> Sequences:
+    """Two texts of each row as two sequences, one after the other.
+
+    Args:
+        tokenizer: Text to tokens.
+        first: B texts.
+        second: B texts.
+        max_tokens: The longest sequence.
+
+    Returns:
+        The sequences, end to end, two a row.
+    """
+    turns = [text for pair in zip(first, second, strict=True) for text in pair]
+    found = tokenizer.encode(turns, max_tokens=max_tokens)
+    cut_B = found.truncated_B.reshape(-1, 2).max(axis=1, initial=False)
+    return Sequences(found.ids_T, found.lengths_B, cut_B, sequence_counts_B=np.full(len(first), 2))
+
+
 def label_table(part: Part, max_labels: Any) -> tuple[str, ...]:
     """The label table of training rows."""
     return check_labels(part, max_labels=max_labels)

@@ -184,7 +184,7 @@ class _Keeper:
         cut = plan.max_steps is not None and plan.max_steps <= now.step < plan.num_steps
         ends = now.step in plan.round_ends
         last = bool(now.stop) or cut or now.step >= plan.num_steps  # whatever ends it: a recipe must repeat it
-        if plan.evaluate and plan.evaluate_every and (now.step % plan.evaluate_every == 0 or ends or last):
+        if plan.evaluate and plan.evaluate_every and (ends or last or self._due(now.step)):
             self._evaluate(now, settings)
         if ends and now.step < plan.num_steps and not now.stop and plan.evaluate:
             if now.best_score - now.began_score < plan.round_worth:
@@ -195,6 +195,12 @@ class _Keeper:
         if plan.checkpoint and self.team.agree(time.monotonic() - self.saved > plan.checkpoint_seconds):
             self._save(now)
         return bool(now.stop)
+
+    def _due(self, step: int) -> bool:
+        """Whether it is time to evaluate; the end of a round that is a few steps away is soon enough."""
+        every, ends = self.plan.evaluate_every, self.plan.round_ends
+        soon = any(0 < end - step < every / 4 for end in ends)
+        return step % every == 0 and not soon
 
     def _evaluate(self, now: Progress, settings: OptimizerSettings) -> None:
         assert self.plan.evaluate  # noqa: S101 - the caller looked

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from deepen.core.progress import progress
 from deepen.core.types import Outputs
+from deepen.data.alter import altered
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
@@ -35,6 +36,7 @@ class EncoderPredictor:
     labels: tuple[str, ...]
     max_tokens: int
     num_parameters: int = 0
+    documents_DF: np.ndarray | None = None
 
     def tokens(self, table: Table) -> TokenTable:
         """The tokens that the network reads of a table, made once."""
@@ -50,7 +52,25 @@ class EncoderPredictor:
         Returns:
             Outputs in the order of the part.
         """
+        if self.task.documents is not None:
+            return self._ranked(part, frozen)
         return self._run(part, self.network, self.network.head.out_features, frozen)
+
+    def _ranked(self, part: Part, frozen: Frozen | None) -> Outputs:
+        """How well each document of the part's table, or of the label table, fits each query."""
+        assert self.task.documents is not None  # noqa: S101 - the caller looked
+        texts, rows_D = self.task.documents(part, self.labels)
+        if rows_D is not None:
+            found = self._run(Part(part.table, rows_D), self.network.features, self.network.width, frozen).values_MC
+            documents_DF = found[:, self.network.width // 2 :]
+        else:
+            if self.documents_DF is None:
+                asked = altered(part.take(np.zeros(len(texts), np.int64)), {part.table.inputs[0]: texts})
+                found = self._run(asked, self.network.features, self.network.width, None).values_MC
+                self.documents_DF = found[:, : self.network.width // 2]
+            documents_DF = self.documents_DF
+        queries = self._run(part, self.network.features, self.network.width, frozen).values_MC
+        return rank(self.network.head, queries[:, : self.network.width // 2], documents_DF)
 
     def features(self, part: Part) -> np.ndarray:
         """The vector of each of a part's units that the head reads, features_MF.
@@ -61,7 +81,7 @@ class EncoderPredictor:
         Returns:
             Vectors in the order of the part.
         """
-        return self._run(part, self.network.features, self.network.head.in_features, None).values_MC
+        return self._run(part, self.network.features, self.network.width, None).values_MC
 
     def _run(self, part: Part, what: Callable[[Inputs], Tensor], width: int, frozen: Frozen | None) -> Outputs:
         self.network.eval()
@@ -94,6 +114,22 @@ class EncoderPredictor:
             labels=self.labels,
             max_tokens=self.max_tokens,
         )
+
+
+def rank(head: torch.nn.Linear, queries_NF: np.ndarray, documents_DF: np.ndarray) -> Outputs:
+    """The logits of documents for queries.
+
+    Args:
+        head: The head of pooling `ranked`.
+        queries_NF: Unit vectors.
+        documents_DF: Unit vectors.
+
+    Returns:
+        Outputs with a unit a query and an output a document.
+    """
+    with torch.no_grad():
+        asked = head(torch.from_numpy(queries_NF).to(head.weight.device)).cpu().numpy()
+    return Outputs(np.asarray(asked @ documents_DF.T, np.float32), np.arange(len(queries_NF) + 1))
 
 
 def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:

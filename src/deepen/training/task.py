@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -55,6 +55,16 @@ class Form:
 
     encoder: Callable[[Any, int], Encode]
     pooling: Pooling
+
+
+class Documents(NamedTuple):
+    """What the queries of a table are ranked against: the texts, and the row of the table that has each one first.
+
+    `rows_D` is None where the table brings none and those of the training rows are taken.
+    """
+
+    texts: tuple[str, ...]
+    rows_D: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,8 @@ class Task:
         shift: Calibrated outputs and targets of held-out rows to what is added to later logits, where a decision is one
             against a threshold and not against another logit.
         adapted: The task for a label table, where that decides what is to be learned: a label, or a score.
+        documents: For a task that ranks: the documents of a part's table, or of the label table. An output of a unit
+            is then how well a document fits, and a target the number of the right one.
     """
 
     name: str
@@ -162,6 +174,7 @@ class Task:
     deep: Form | None = None
     shift: Callable[[Outputs, Targets], np.ndarray] | None = None
     adapted: Callable[[tuple[str, ...]], Task] | None = None
+    documents: Callable[[Part, tuple[str, ...]], Documents] | None = None
 
     def for_labels(self, labels: tuple[str, ...]) -> Task:
         """The task as these labels need it."""

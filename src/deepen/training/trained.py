@@ -20,7 +20,7 @@ from deepen.core.seed import derive
 from deepen.core.types import LossSum, Outputs
 from deepen.data.batches import flat_positions, shuffled_batches
 from deepen.data.tokens import TokenTable
-from deepen.models.heads import Inputs, Network, Pooling, width_of
+from deepen.models.heads import Inputs, Network, Pooling, ranked_head, width_of
 from deepen.models.save import load_network
 from deepen.training.cache import Frozen, batch_inputs, frozen_pass
 from deepen.training.easy import draw, easy_rows
@@ -35,6 +35,7 @@ _VISITED_ROWS = 6400  # with fewer training rows, each is visited more than once
 _MOST_VISITS = 10
 _VISITS_IN_ROUNDS = 3
 _FEW_ROWS = 4000
+_RANKED_ROWS = 64  # the other documents of a batch are what a document is told from
 
 
 class TrainedSettings(OptimizerSettings):
@@ -68,9 +69,9 @@ class TrainedSettings(OptimizerSettings):
     """With a smaller share of such rows all are visited: there is little to save, and it costs points (LOG.md)."""
     rounds: int = Field(default=1, ge=1)
     """How often the whole schedule may be gone through where it is one visit, each time from where it ended."""
-    visit_worth: float = Field(default=1.0, ge=0)
+    visit_worth: float = Field(default=5.0, ge=0)
     """Where `num_epochs` comes to two or three visits: points that one must have gained for the next to follow. Each
-    then has a schedule of its own."""
+    then has a schedule of its own. After a visit that gains less a second one gains next to nothing (LOG.md)."""
     round_worth: float = Field(default=10.0, ge=0)
     """Points of the validation score that a round must have gained for another to follow: what learned so much was far
     from its end."""
@@ -143,6 +144,8 @@ def climb_trained(
     """
     from accelerate import Accelerator
 
+    if work.task.documents is not None and settings.batch_rows is settings.batch_tokens is None:
+        settings = settings.model_copy(update={"batch_rows": _RANKED_ROWS})
     network = load_network(below) if below else _fresh(work, pooling or work.pooling)
     first = network.encoder.num_layers - depth
     full.attach(network.encoder, first, embeddings=settings.embeddings)
@@ -193,6 +196,8 @@ def climb_trained(
 
 def _fresh(work: Work, pooling: Pooling) -> Network:
     encoder = work.model.encoder()
+    if pooling == "ranked":
+        return Network(encoder, ranked_head(encoder.hidden_size), pooling)
     head = nn.Linear(width_of(pooling, encoder.hidden_size), work.num_outputs)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
@@ -348,7 +353,10 @@ class _Best:
 
     def __init__(self, work: Work, predict: Callable[[], Outputs]) -> None:
         self.work, self.predict = work, predict
-        shape = (len(work.validation_targets.labels_M), work.num_outputs)
+        num_outputs = work.num_outputs
+        if work.task.documents is not None:
+            num_outputs = len(work.task.documents(work.validation, work.labels).texts)
+        shape = (len(work.validation_targets.labels_M), num_outputs)
         self.arrays = {"best_score": np.full(1, -np.inf), "best_outputs": np.zeros(shape, np.float32)}
 
     @property

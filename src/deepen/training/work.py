@@ -95,7 +95,7 @@ class Work:
         return self._pooled(self.task.deep.pooling) if self.task.deep is not None else self.pooling
 
     def _pooled(self, own: Pooling) -> Pooling:
-        return own if own in ("units", "pair", "spans") else self.model_settings.pooling or own
+        return own if own in ("units", "pair", "spans", "ranked") else self.model_settings.pooling or own
 
     @cached_property
     def train_targets(self) -> Targets:

@@ -1,0 +1,90 @@
+"""The scores of rankings: how far up the right document stands.
+
+Shape legend: N queries, D documents, K sums, B resamples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepen.core.errors import DataError
+from deepen.core.types import Score
+from deepen.evaluation.statistics import bootstrap, wilson
+
+TOP = 10
+"""nDCG and recall look at so many documents."""
+
+
+def ranks(scores_ND: np.ndarray, right_N: np.ndarray) -> np.ndarray:
+    """The place of the right document of each query, from 1; among equal scores the middle of their places.
+
+    Args:
+        scores_ND: A score for each document, higher is nearer.
+        right_N: The right document; below 0 where there is none.
+
+    Returns:
+        ranks_N; NaN where there is none.
+
+    Example:
+        >>> ranks(np.array([[0.1, 0.9, 0.5], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), np.array([2, 0, -100])).tolist()
+        [2.0, 1.5, nan]
+    """
+    if not scores_ND.shape[1]:
+        return np.full(len(right_N), np.nan)
+    own_N1 = np.take_along_axis(scores_ND, np.maximum(right_N, 0)[:, None], 1)
+    above_N, equal_N = (scores_ND > own_N1).sum(1), (scores_ND == own_N1).sum(1)
+    return np.where(right_N < 0, np.nan, 1 + above_N + (equal_N - 1) / 2)
+
+
+def ranking_statistics(scores_ND: np.ndarray, right_N: np.ndarray) -> np.ndarray:
+    """What the scores are computed from: 1 / rank, gain, hit and 1 for each query that has a right document.
+
+    Args:
+        scores_ND: A score for each document.
+        right_N: The right document; below 0 where there is none.
+
+    Returns:
+        sums_NK; zeros where there is none.
+
+    Source:
+        Järvelin and Kekäläinen 2002 (https://doi.org/10.1145/582415.582418) for the gain, 1 / log2(1 + rank).
+    """
+    ranks_N = ranks(scores_ND, right_N)
+    near_N = ranks_N <= TOP
+    gain_N = np.where(near_N, 1 / np.log2(1 + ranks_N), 0.0)
+    return np.nan_to_num(np.stack([1 / ranks_N, gain_N, near_N.astype(float), np.isfinite(ranks_N)], axis=1))
+
+
+def mrr(sums_BK: np.ndarray) -> np.ndarray:
+    """The mean of 1 / rank from summed statistics."""
+    return _share(sums_BK, 0)
+
+
+def _share(sums_BK: np.ndarray, at: int) -> np.ndarray:
+    return np.asarray(sums_BK[:, at] / np.maximum(sums_BK[:, 3], 1))
+
+
+def ranking_scores(scores_ND: np.ndarray, right_N: np.ndarray, *, seed: int) -> list[Score]:
+    """MRR, nDCG@10 and recall@10 with 95 % intervals.
+
+    Args:
+        scores_ND: A score for each document.
+        right_N: The right document; below 0 where there is none.
+        seed: For the resamples.
+
+    Returns:
+        mrr, ndcg_at_10 and recall_at_10; each query has one right document.
+
+    Raises:
+        DataError: If no query has a right document.
+    """
+    stats_NK = ranking_statistics(scores_ND, right_N)
+    stats_NK = stats_NK[stats_NK[:, 3] > 0]
+    if not len(stats_NK):
+        raise DataError("no query has a right document, so there is nothing to score")
+    found = []
+    for name, at in (("mrr", 0), ("ndcg_at_10", 1)):
+        interval = bootstrap(stats_NK, lambda sums_BK, at=at: _share(sums_BK, at), seed=seed)  # type: ignore[misc]
+        found.append(Score(name, interval.value, len(stats_NK), interval.low, interval.high))
+    hits = float(stats_NK[:, 2].sum())
+    return [*found, Score("recall_at_10", hits / len(stats_NK), len(stats_NK), *wilson(hits, len(stats_NK)))]

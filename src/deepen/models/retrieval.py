@@ -1,0 +1,149 @@
+"""Documents ranked by the surface of a query: by how often they are right, and by BM25.
+
+Shape legend: N queries, D documents.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from deepen.core.errors import ModelError, SettingError
+from deepen.core.files import read_json, write_json
+from deepen.core.types import Outputs
+
+Asked = Callable[[Any], tuple[list[list[str]], list[str], list[list[str]]]]
+"""The words of a part's queries; the documents they are ranked among; the words of those."""
+_K1, _B = 1.5, 0.75
+
+
+@dataclass
+class Popular:
+    """Ranks documents by how often they were right in training, whatever is asked; the rung `majority`."""
+
+    counts: dict[str, int]
+    temperature: float
+    asked: Asked
+
+    @property
+    def num_parameters(self) -> int:
+        """One a document."""
+        return len(self.counts)
+
+    def predict(self, part: Any) -> Outputs:
+        """The same scores for every query: log counts."""
+        queries, documents, _ = self.asked(part)
+        scores_D = np.array([math.log(self.counts.get(text, 0) + 0.5) for text in documents], np.float32)
+        return _outputs(np.tile(scores_D / self.temperature, (len(queries), 1)))
+
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides every later score."""
+        self.temperature *= temperature
+
+    def save(self, folder: Path) -> None:
+        """Writes documents and counts."""
+        _save(folder, list(self.counts), np.array(list(self.counts.values())), self.temperature)
+
+
+@dataclass
+class Bm25:
+    """Ranks documents by the words they share with the query, rare ones first, as bm25s scores them."""
+
+    temperature: float
+    asked: Asked
+    num_parameters: int = 0
+
+    def predict(self, part: Any) -> Outputs:
+        """BM25 of every document for every query."""
+        queries, _, documents = self.asked(part)
+        scores_ND = np.zeros((len(queries), len(documents)), np.float32)
+        if documents and any(documents):
+            index = _index(documents)
+            for row, words in enumerate(queries):
+                if words:
+                    scores_ND[row] = index.get_scores(list(words))
+        return _outputs(scores_ND / self.temperature)
+
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides every later score."""
+        self.temperature *= temperature
+
+    def save(self, folder: Path) -> None:
+        """Writes the temperature; word counts are those of the documents at hand."""
+        _save(folder, [], np.zeros(0), self.temperature)
+
+
+def _outputs(scores_ND: np.ndarray) -> Outputs:
+    return Outputs(scores_ND.astype(np.float32), np.arange(len(scores_ND) + 1))
+
+
+def _index(documents: Sequence[Sequence[str]]) -> Any:
+    try:
+        import bm25s
+    except ImportError:
+        raise SettingError("the rung lexical of ranking needs bm25s: pip install deepen[ranking]") from None
+    index = bm25s.BM25(method="lucene", k1=_K1, b=_B)
+    index.index([list(words) for words in documents], show_progress=False)
+    return index
+
+
+def fit_popular(answers: Sequence[str], asked: Asked) -> Popular:
+    """Counts documents.
+
+    Args:
+        answers: The right document of each training row.
+        asked: Queries and documents of a part.
+
+    Returns:
+        The model.
+    """
+    return Popular(dict(sorted(Counter(answers).items())), 1.0, asked)
+
+
+def fit_bm25(asked: Asked) -> Bm25:
+    """There is nothing to learn; what is missing to run it is said at once.
+
+    Args:
+        asked: Queries and documents of a part.
+
+    Returns:
+        The model.
+
+    Raises:
+        SettingError: If bm25s is not installed.
+    """
+    _index([["a"]])
+    return Bm25(1.0, asked)
+
+
+def _save(folder: Path, names: list[str], counts_D: np.ndarray, temperature: float) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "documents.json", names, indent=None)
+    arrays = {"counts": np.ascontiguousarray(counts_D, np.float64), "temperature": np.array([temperature])}
+    save_file(arrays, folder / "model.safetensors")
+
+
+def load_popular(folder: Path, asked: Asked) -> Popular:
+    """Reads what `Popular.save` wrote."""
+    arrays = _load(folder)
+    counts = dict(zip(read_json(folder / "documents.json"), arrays["counts"].astype(int).tolist(), strict=True))
+    return Popular(counts, float(arrays["temperature"][0]), asked)
+
+
+def load_bm25(folder: Path, asked: Asked) -> Bm25:
+    """Reads what `Bm25.save` wrote."""
+    return Bm25(float(_load(folder)["temperature"][0]), asked)
+
+
+def _load(folder: Path) -> dict[str, np.ndarray]:
+    try:
+        return dict(load_file(folder / "model.safetensors"))
+    except Exception as error:
+        raise ModelError(f"{folder / 'model.safetensors'} can't be read: {error}") from None
