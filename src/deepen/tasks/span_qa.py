@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,14 @@ def _labels(part: Part, max_labels: Any) -> tuple[str, ...]:
     return ALWAYS_THERE if all(found) else PERHAPS_NONE
 
 
+@lru_cache(maxsize=1024)  # many rows ask about one context
+def _places(text: str) -> Places:
+    return split_words(text)
+
+
 def _contexts(part: Part) -> Iterator[tuple[str, Places]]:
-    """Each row's context and its words; rows of one context share them."""
-    known: dict[str, Places] = {}
-    for text in part.values("context"):
-        if text not in known:
-            known = {text: split_words(text)} if len(known) > 1000 else known | {text: split_words(text)}
-        yield text, known[text]
+    """Each row's context and its words."""
+    return ((text, _places(text)) for text in part.values("context"))
 
 
 def _spans(part: Part) -> Iterator[list[tuple[int, int]]]:
@@ -135,7 +137,7 @@ def _check(part: Part, labels: tuple[str, ...]) -> None:
 def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
     def encode(columns: dict[str, list[Any]]) -> Sequences:
         texts = columns["context"]
-        places = [split_words(text) for text in texts]
+        places = [_places(text) for text in texts]
         return encode_units(tokenizer, texts, places, max_tokens=max_tokens, asked=columns["question"])
 
     return encode
