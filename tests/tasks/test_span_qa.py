@@ -108,7 +108,9 @@ def test_a_squad_file(indent: int | None, tmp_path: Path) -> None:
     article = {"title": "Cats", "paragraphs": [{"context": CONTEXT, "qas": asked}]}
     path = tmp_path / "squad.json"
     path.write_text(json.dumps({"version": "v2.0", "data": [article, article]}, indent=indent))
-    assert deepen.check(path)["task"] == "span_qa"
+    checked = deepen.check(path)
+    assert checked["task"] == "span_qa"
+    assert not any("conflict" in problem["code"] for problem in checked["findings"])
     table, _ = load_table(path, TASK.needs, DataSettings())
     assert table.arrow.column("question").to_pylist() == ["Where?", "Who ate?"] * 2
     assert table.arrow.column("target").to_pylist() == [["the mat"], []] * 2

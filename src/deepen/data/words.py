@@ -117,6 +117,22 @@ def own_pieces(
     return places, np.where(owners < 0, -1, number[owners])
 
 
+def longest_run(one: Sequence[str], two: Sequence[str]) -> int:
+    """The longest run of words that both have, in their order.
+
+    Example:
+        >>> longest_run("a b c d".split(), "x b c a".split())
+        2
+    """
+    best, row = 0, [0] * (len(two) + 1)
+    for word in one:
+        before = 0
+        for at, other in enumerate(two, 1):
+            before, row[at] = row[at], before + 1 if word == other else 0
+            best = max(best, row[at])
+    return best
+
+
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a text without case, as cues and hidden words are compared."""
     return tuple(text[start:end].lower() for start, end in split_words(text))

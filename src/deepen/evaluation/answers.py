@@ -14,7 +14,7 @@ import numpy as np
 
 from deepen.core.errors import DataError
 from deepen.core.types import Score
-from deepen.data.words import CJK
+from deepen.data.words import CJK, longest_run
 from deepen.evaluation.statistics import bootstrap, wilson
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -103,17 +103,7 @@ def _english(said: str, gold: str) -> tuple[float, float]:
 
 def _chinese(said: str, gold: str) -> tuple[float, float]:
     one, two = (_PARTS.findall(_MARKS.sub("", text.lower().strip())) for text in (said, gold))
-    return float("".join(one) == "".join(two)), _f1(_longest_run(one, two), len(one), len(two))
-
-
-def _longest_run(one: Sequence[str], two: Sequence[str]) -> int:
-    best, row = 0, [0] * (len(two) + 1)
-    for part in one:
-        before = 0
-        for at, other in enumerate(two, 1):
-            before, row[at] = row[at], before + 1 if part == other else 0
-            best = max(best, row[at])
-    return best
+    return float("".join(one) == "".join(two)), _f1(longest_run(one, two), len(one), len(two))
 
 
 def _f1(common: int, num_said: int, num_right: int) -> float:

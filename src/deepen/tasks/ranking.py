@@ -47,7 +47,7 @@ _SHOWN = 10
 
 def _recognise(source: Source) -> Claim | None:
     names = {plain_name(name) for name in source.names or ()}
-    if names & {"query", "question", "问题"} and names & {"answer", "response", "回答", "答案"}:
+    if names & {"query", "question", "问题"} and names & {"answer", "response", "reply", "回答", "答案", "回复"}:
         return Claim(0.4, "rows have a question and its answer, and no context") if "context" not in names else None
     return None
 

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from deepen.core.errors import ModelError
 from deepen.core.files import read_json, write_json
 from deepen.core.types import Outputs
-from deepen.data.words import split_words
+from deepen.data.words import longest_run, split_words
 from deepen.models.surface import LexicalSettings
 
 if TYPE_CHECKING:
@@ -90,24 +90,13 @@ def _overlap(first: str, second: str) -> list[float]:
         len(grams[0] & grams[1]) / max(1, len(grams[0] | grams[1])),
         common / max(1, len(a)),
         common / max(1, len(b)),
-        _longest_run(one, two) / max(1, min(len(one), len(two))),
+        longest_run(one, two) / max(1, min(len(one), len(two))),
         abs(len(one) - len(two)) / max(1, len(one) + len(two)),
         (len(one) - len(two)) / max(1, len(one) + len(two)),
         float(bool(a & _NOT) != bool(b & _NOT)),
         float(bool(numbers[0] ^ numbers[1])),
         float(one == two),
     ]
-
-
-def _longest_run(one: list[str], two: list[str]) -> int:
-    """The longest run of words that both have, in their order."""
-    best, row = 0, [0] * (len(two) + 1)
-    for word in one:
-        before = 0
-        for at, other in enumerate(two, 1):
-            before, row[at] = row[at], before + 1 if word == other else 0
-            best = max(best, row[at])
-    return best
 
 
 def _vectorizer(kind: str, **fixed: Any) -> TfidfVectorizer:

@@ -99,7 +99,7 @@ def _across(splits: Splits, split_N: np.ndarray, earlier: int, later: int) -> li
 
 
 def _conflicts(splits: Splits) -> list[Problem]:
-    if not splits.train.table.has_target:
+    if not splits.train.table.has_target or splits.has_answers:
         return []
     codes: dict[str, int] = {}
     values = (value for part in splits.parts.values() for value in targets(part))

@@ -82,6 +82,11 @@ class Splits:
         return self._has_lists and "tokens" in self.train.table.inputs
 
     @property
+    def has_answers(self) -> bool:
+        """Whether the targets are answers in a text; rows that share the text differ in the question."""
+        return "starts" in self.train.table.arrow.column_names
+
+    @property
     def _has_lists(self) -> bool:
         arrow = self.train.table.arrow
         return self.train.table.has_target and pa.types.is_list(arrow.schema.field("target").type)
