@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 from sklearn import metrics
 from tests.worlds import WORLDS
@@ -114,6 +115,9 @@ def test_a_climb(tiny_model: Path, tmp_path: Path) -> None:
     query, *others = encoder.encode([rows[0]["query"], *documents], normalize_embeddings=True)
     order = np.argsort(-np.array(others) @ query)
     assert [documents[at] for at in order[:3]] == list(said.probabilities)[:3]
+    kept = load_file(run.rung("full") / "model" / "documents.safetensors")["vectors"]
+    places = [run.ladder["labels"].index(text) for text in documents]
+    np.testing.assert_allclose(kept[places], np.array(others), atol=1e-5)
     words = deepen.load(tmp_path / "run", rung="lexical").predict([rows[0]["query"]])
     assert rows[0]["answer"] in list(words[0].probabilities or ())[:3]
     assert {score.name for score in model.evaluate(rows[340:])} == {"mrr", "ndcg_at_10", "recall_at_10"}

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
+from deepen.core.errors import ModelError
 from deepen.core.progress import progress
 from deepen.core.types import Outputs
-from deepen.data.alter import altered
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
@@ -24,6 +25,8 @@ from deepen.training.task import Task
 from deepen.training.work import form_tokens
 
 _BATCH_TOKENS = 2048
+_BATCH_DOCUMENTS = 64
+_DOCUMENTS = "documents.safetensors"
 
 
 @dataclass
@@ -59,18 +62,31 @@ class EncoderPredictor:
     def _ranked(self, part: Part, frozen: Frozen | None) -> Outputs:
         """How well each document of the part's table, or of the label table, fits each query."""
         assert self.task.documents is not None  # noqa: S101 - the caller looked
-        texts, rows_D = self.task.documents(part, self.labels)
+        rows_D = self.task.documents(part, self.labels).rows_D
         if rows_D is not None:
             found = self._run(Part(part.table, rows_D), self.network.features, self.network.width, frozen).values_MC
             documents_DF = found[:, self.network.width // 2 :]
         else:
-            if self.documents_DF is None:
-                asked = altered(part.take(np.zeros(len(texts), np.int64)), {part.table.inputs[0]: texts})
-                found = self._run(asked, self.network.features, self.network.width, None).values_MC
-                self.documents_DF = found[:, : self.network.width // 2]
-            documents_DF = self.documents_DF
+            documents_DF = self._known_documents()
         queries = self._run(part, self.network.features, self.network.width, frozen).values_MC
         return rank(self.network.head, queries[:, : self.network.width // 2], documents_DF)
+
+    def _known_documents(self) -> np.ndarray:
+        """The vectors of the label table, which are kept with the model."""
+        if self.documents_DF is None:
+            encode, device = self.task.encoder(self.tokenizer, self.max_tokens), self.network.head.weight.device
+            order = np.argsort([len(text) for text in self.labels], kind="stable")
+            made_DF = np.empty((len(order), self.network.width // 2), np.float32)
+            self.network.eval()
+            with progress("reading documents", len(order)) as advance, torch.inference_mode():
+                for some in np.array_split(order, -(-len(order) // _BATCH_DOCUMENTS)):
+                    found = encode({self.task.inputs[0]: [self.labels[at] for at in some]})
+                    ids_T = torch.from_numpy(found.ids_T.astype(np.int64))
+                    inputs = Inputs(torch.from_numpy(found.lengths_B), ids_T=ids_T).to(device)
+                    made_DF[some] = self.network.features(inputs)[:, : made_DF.shape[1]].cpu().numpy()
+                    advance(len(some))
+            self.documents_DF = made_DF
+        return self.documents_DF
 
     def features(self, part: Part) -> np.ndarray:
         """The vector of each of a part's units that the head reads, features_MF.
@@ -114,6 +130,8 @@ class EncoderPredictor:
             labels=self.labels,
             max_tokens=self.max_tokens,
         )
+        if self.task.documents is not None:
+            save_file({"vectors": self._known_documents()}, folder / _DOCUMENTS)
 
 
 def rank(head: torch.nn.Linear, queries_NF: np.ndarray, documents_DF: np.ndarray) -> Outputs:
@@ -144,4 +162,10 @@ def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> Encoder
         The predictor.
     """
     tokenizer = load_tokenizer(folder)
-    return EncoderPredictor(load_network(folder), tokenizer, task, labels, tokenizer.max_tokens)
+    made = EncoderPredictor(load_network(folder), tokenizer, task, labels, tokenizer.max_tokens)
+    if (folder / _DOCUMENTS).is_file():
+        try:
+            made.documents_DF = load_file(folder / _DOCUMENTS)["vectors"]
+        except Exception as error:
+            raise ModelError(f"{folder / _DOCUMENTS} can't be read: {error}") from None
+    return made
