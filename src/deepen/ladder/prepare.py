@@ -143,7 +143,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     given = {name: part for name, part in (("validation", held), ("test", test)) if part is not None}
     for part in given.values():
         task.check(part, labels)
-    splits = Splits({"train": whole, **given}, near=data.near, max_labels=data.max_labels)
+    scores = task.targets(whole.take(np.zeros(1, np.int64)), labels).are_scores
+    splits = Splits({"train": whole, **given}, near=data.near, max_labels=data.max_labels, scores=scores)
     if data.check:
         check_first(splits, notes)
     train, validation = (whole, held) if held is not None else _held_out(task, splits, labels, data, recipe.seed)

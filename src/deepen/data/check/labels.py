@@ -39,8 +39,9 @@ def find(splits: Splits) -> list[Problem]:
     if len(counts) > 1 and not any(problem.code in ("labels_not_classes", "labels_are_scores") for problem in found):
         found += [*_rare(train, counts), *_imbalance(train, counts)]
     every = dict(counts)
+    scores = any(problem.code == "labels_are_scores" for problem in found)  # a number that is new is no unknown label
     for name, part in splits.parts.items():
-        if name != "train" and part.table.has_target:
+        if not scores and name != "train" and part.table.has_target:
             theirs = target_counts(part)
             found += [*_unknown(name, part, theirs, counts), *_missing(name, part, theirs, counts)]
             for label, count in theirs.items():

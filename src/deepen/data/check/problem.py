@@ -52,7 +52,7 @@ class Splits:
     """All the data that is checked together: `train` first, then `validation` and `test` where they were given.
 
     `tokens` is there for the splits whose lengths the caller knows; the data room knows no model. `dropping` says that
-    bad rows are left out on purpose.
+    bad rows are left out on purpose, `scores` that targets are numbers on a scale.
     """
 
     parts: Mapping[str, Part]
@@ -60,6 +60,7 @@ class Splits:
     tokens: Mapping[str, TokenLengths] = field(default_factory=dict)
     max_labels: int | None = None
     dropping: bool = False
+    scores: bool = False
 
     @property
     def train(self) -> Part:
@@ -74,7 +75,7 @@ class Splits:
     @property
     def has_labels(self) -> bool:
         """Whether the training rows have one label each."""
-        return self.train.table.has_target and not self._has_lists
+        return self.train.table.has_target and not self._has_lists and not self.scores
 
     @property
     def has_tags(self) -> bool:
