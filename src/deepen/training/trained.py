@@ -33,7 +33,7 @@ from deepen.tuning import full
 
 _VISITED_ROWS = 6400  # with fewer training rows, each is visited more than once
 _MOST_VISITS = 10
-_VISITS_IN_ROUNDS = 3
+_VISITS_IN_ROUNDS, _LONG_VISIT_TOKENS = 3, 200_000
 _FEW_ROWS = 4000
 _RANKED_ROWS = 64  # the other documents of a batch are what a document is told from
 
@@ -70,8 +70,8 @@ class TrainedSettings(OptimizerSettings):
     rounds: int = Field(default=1, ge=1)
     """How often the whole schedule may be gone through where it is one visit, each time from where it ended."""
     visit_worth: float = Field(default=5.0, ge=0)
-    """Where `num_epochs` comes to two or three visits: points that one must have gained for the next to follow. Each
-    then has a schedule of its own. After a visit that gains less a second one gains next to nothing (LOG.md)."""
+    """Where `num_epochs` comes to two or three visits of 200,000 tokens or more: points that one must have gained for
+    the next to follow. Each then has a schedule of its own. Short visits are made anyway: they cost little."""
     round_worth: float = Field(default=10.0, ge=0)
     """Points of the validation score that a round must have gained for another to follow: what learned so much was far
     from its end."""
@@ -86,15 +86,19 @@ class TrainedSettings(OptimizerSettings):
         """How often every training row is visited: `num_epochs`, or what None stands for with so many rows."""
         return self.num_epochs or min(max(1, round(_VISITED_ROWS / max(1, num_rows))), _MOST_VISITS)
 
-    def rounds_of(self, num_rows: int) -> tuple[int, int, float]:
+    def rounds_of(self, lengths_N: np.ndarray) -> tuple[int, int, float]:
         """Visits of one schedule, how often it may be gone through, and the points a round must gain for the next.
 
-        Once if it has many visits, or if nothing tells their gain; two or three visits are rounds of their own.
+        Once if it has many visits, or if nothing tells their gain; two or three long visits are rounds of their own.
+
+        Args:
+            lengths_N: Tokens of each training row.
         """
-        visits = self.visits(num_rows)
+        visits = self.visits(len(lengths_N))
         if self.evaluations_per_epoch == 0 and self.max_steps is None:
             return visits, 1, 0.0
-        if self.num_epochs is None and 1 < visits <= _VISITS_IN_ROUNDS:
+        long = float(lengths_N.sum()) >= _LONG_VISIT_TOKENS
+        if self.num_epochs is None and 1 < visits <= _VISITS_IN_ROUNDS and long:
             return 1, visits, self.visit_worth
         return visits, self.rounds if visits == 1 else 1, self.round_worth
 
@@ -257,7 +261,7 @@ class _Feed:
         self.labels_M = scale.standard(self.targets.labels_M)
         self.easy_N, (_, self.weights_N) = easy_N, draw(easy_N, settings.easy_share, seed=0)
         self.batch_tokens = settings.step_tokens(self.lengths_N)
-        self.num_visits, rounds, self.worth = settings.rounds_of(len(self.lengths_N))
+        self.num_visits, rounds, self.worth = settings.rounds_of(self.lengths_N)
         self.num_epochs = self.num_visits * rounds
 
     def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
