@@ -27,7 +27,10 @@ def test_a_number_that_no_training_row_has_is_no_unknown_label(task: str, tiny_m
                 found.append({"text": " ".join([*words, *chance.choices("the a film".split(), k=2)]), "label": score})
         return found
 
-    given: dict[str, Any] = {"model": tiny_model, "rungs": "majority,lexical", "task": task, "out": tmp_path / "run"}
+    given: dict[str, Any] = {"model": tiny_model, "thorough": True, "task": task, "out": tmp_path / "run"}
     run = deepen.train(rows(200, 0.001), validation=rows(40, 0.0011), test=rows(40, 0.0013), **given)
-    assert run.ladder["rungs"][-1]["score"]["name"] == "pearson"
-    assert run.ladder["rungs"][-1]["score"]["value"] > 0.8
+    scores = {row["rung"]: row["score"] for row in run.ladder["rungs"]}
+    assert {score["name"] for score in scores.values()} == {"pearson"}
+    assert list(scores) == ["majority", "lexical", "frozen", "top_layers", "full"]
+    assert scores["lexical"]["value"] > 0.8
+    assert scores["frozen"]["value"] > 0.5

@@ -105,7 +105,7 @@ def ridge_path(features_MF: Tensor, scores_M: Tensor, *, strengths: Sequence[flo
     standard_MF = ((features_MF - mean_F) / scale_F).double()
     mean, size = scores_M.double().mean(), scores_M.double().std(correction=0).clamp_min(1e-12)
     values, vectors_FF = torch.linalg.eigh(standard_MF.T @ standard_MF)
-    along_F = vectors_FF.T @ (standard_MF.T @ ((scores_M - mean) / size))
+    along_F = vectors_FF.T @ (standard_MF.T @ ((scores_M.double() - mean) / size))
     for strength in strengths:
         weight_F = vectors_FF @ (along_F / (values.clamp_min(0) + 1 / strength))
         folded_1F = (size * weight_F / scale_F).float()[None]
