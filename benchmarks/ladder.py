@@ -20,6 +20,7 @@ from pathlib import Path
 
 import cells
 
+MOST_LABELS = 20
 DEEPEN = str(Path(sys.executable).with_name("deepen"))
 
 
@@ -130,6 +131,7 @@ def climb(cell: str, arguments: list[str], options, **more: object) -> Path:
     seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
     record = json.loads(printed)
     whole = {score["name"]: score for score in record["test"] if score["label"] is None}
+    f1 = {score["label"]: round(score["value"], 4) for score in record["test"] if score["name"] == "f1"}
     main_name = next(row["score"]["name"] for row in record["rungs"] if row["score"])
     decides = whole[main_name]
     rungs = [
@@ -163,6 +165,7 @@ def climb(cell: str, arguments: list[str], options, **more: object) -> Path:
         cheapest_not_worse=record["cheapest_not_worse"],
         rungs=rungs,
         scores={name: round(score["value"], 4) for name, score in whole.items()},
+        f1=f1 if len(f1) <= MOST_LABELS else None,
         above_lexical=above_lexical(out, arguments[arguments.index("--test") + 1]),
         **more,
     )

@@ -9,12 +9,11 @@ those of benchmarks/train.py, which has none.
 from __future__ import annotations
 
 import json
-import shutil
 
 import cells
 import train
 
-SEEDS = (0, 1, 2)
+DROPOUT = ("--set", "rungs.top_layers.dropout=null", "--set", "rungs.full.dropout=null")
 
 
 def limit_cell(options) -> None:
@@ -35,41 +34,13 @@ def limit_cell(options) -> None:
         )
 
 
-def dropout_cell(seed: int, options) -> None:
-    """A climb with the network's own dropout in both trained rungs."""
-    cell = f"limit-sst2-dropout-seed{seed}"
-    if not cells.wanted(cell, options):
-        return
-    folder = train.write_rows("sst2", options)
-    cache = options.work / "cache" / cell
-    shutil.rmtree(cache, ignore_errors=True)
-    command = [train.DEEPEN, "train", str(folder / "train.jsonl"), "--validation", str(folder / "validation.jsonl")]
-    command += ["--test", str(folder / "test.jsonl"), "--seed", str(seed), "--overwrite", "--json"]
-    command += ["--out", str(options.work / "runs" / cell)]
-    command += ["--set", "rungs.top_layers.dropout=null", "--set", "rungs.full.dropout=null"]
-    seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
-    record = json.loads(printed)
-    test = next(score for score in record["test"] if score["name"] == "accuracy" and score["label"] is None)
-    rungs = {row["rung"]: [row["score"] and round(row["score"]["value"], 4), row["seconds"]] for row in record["rungs"]}
-    cells.write(
-        cell,
-        command="python benchmarks/limit.py --data DATA",
-        seed=seed,
-        value=round(test["value"], 4),
-        n=test["n"],
-        interval=[round(test["low"], 4), round(test["high"], 4)],
-        seconds=round(seconds, 1),
-        peak_memory_bytes=peak,
-        rungs=rungs,
-    )
-
-
 def main() -> None:
     """Measures what is not measured yet."""
     options = cells.parser(__doc__ or "").parse_args()
     limit_cell(options)
-    for seed in SEEDS:
-        dropout_cell(seed, options)
+    folder = train.write_rows("sst2", options)
+    for seed in train.SEEDS["sst2"]:
+        train.deepen_cell("sst2", seed, folder, options, *DROPOUT, called=f"limit-sst2-dropout-seed{seed}")
 
 
 if __name__ == "__main__":

@@ -108,6 +108,12 @@ def articles(path: Path, name: str, folder: Path) -> tuple[str, str]:
     return str(paths[0]), str(paths[1])
 
 
+def files(train: str, *others: str) -> list[str]:
+    """The files of a set as words of the command: training, validation where there is one, and test rows."""
+    *validation, test = others
+    return [train, *(["--validation", validation[0]] if validation else []), "--test", test]
+
+
 def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
     """The arguments of `deepen train` for each set."""
     splits, e5 = work / "splits", ["--model", str(models / "e5-small-zh-en")]
@@ -120,83 +126,27 @@ def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
         dict(zip(("premise", "hypothesis", "label"), line.split("\t"), strict=True))
         for line in lines_of(data / "ocnli" / "dev.txt")
     ]
-    ocnli_train, ocnli_test = halves(ocnli, "ocnli", splits)
-    csl_train, csl_test = halves(keyword_rows(data / "csl_dev" / "kg" / "dev.tsv"), "csl", splits)
-    english = articles(data / "xquad" / "xquad.en.json", "xquad-en", splits)
-    chinese = articles(data / "xquad" / "xquad.zh.json", "xquad-zh", splits)
-    asked, kdconv = intents(data, splits), replies(data, splits)
-    pairs, sides = ["--task", "matching"], "sentence1=sentence_A,sentence2=sentence_B,label="
+    ocnli_parts = halves(ocnli, "ocnli", splits)
+    csl = halves(keyword_rows(data / "csl_dev" / "kg" / "dev.tsv"), "csl", splits)
+    english, chinese = (
+        articles(data / "xquad" / f"xquad.{language}.json", f"xquad-{language}", splits) for language in ("en", "zh")
+    )
+    semeval_rows = write_lines(splits / "semeval-test.txt", semeval_test(semeval / "TEST_FILE_FULL.TXT"))
+    finre = [finre_train, f"{data}/finre/valid.txt", f"{data}/finre/test.txt"]
+    pairs, sides = ("--task", "matching", "--columns"), "sentence1=sentence_A,sentence2=sentence_B,label="
     return {
-        "mrpc": [
-            mrpc[0],
-            "--validation",
-            mrpc[1],
-            "--test",
-            mrpc[2],
-            *pairs,
-            "--columns",
-            "sentence1=#1 String,sentence2=#2 String,label=Quality",
-        ],
-        "sick-score": [
-            sick[0],
-            "--validation",
-            sick[1],
-            "--test",
-            sick[2],
-            *pairs,
-            "--columns",
-            f"{sides}relatedness_score",
-        ],
-        "sick-entailment": [
-            sick[0],
-            "--validation",
-            sick[1],
-            "--test",
-            sick[2],
-            *pairs,
-            "--columns",
-            f"{sides}entailment_judgment",
-        ],
-        "semeval": [
-            str(semeval / "TRAIN_FILE.TXT"),
-            "--test",
-            write_lines(splits / "semeval-test.txt", semeval_test(semeval / "TEST_FILE_FULL.TXT")),
-        ],
-        "finre": [
-            finre_train,
-            "--validation",
-            f"{data}/finre/valid.txt",
-            "--test",
-            f"{data}/finre/test.txt",
-            "--task",
-            "relation",
-            "--columns",
-            "head=0,tail=1,label=2,text=3",
-            *e5,
-        ],
-        "afqmc": [
-            afqmc_train,
-            "--test",
-            f"{data}/afqmc/dev.txt",
-            *pairs,
-            "--columns",
-            "sentence1=0,sentence2=1,label=2",
-            *e5,
-        ],
-        "ocnli": [
-            ocnli_train,
-            "--test",
-            ocnli_test,
-            *pairs,
-            "--columns",
-            "sentence1=premise,sentence2=hypothesis,label=label",
-            *e5,
-        ],
-        "csl-keywords": [csl_train, "--test", csl_test, "--task", "multilabel", *e5],
-        "banking77-ranking": [asked[0], "--test", asked[1], "--task", "ranking"],
-        "kdconv-ranking": [kdconv[0], "--test", kdconv[1], "--task", "ranking", *e5],
-        "xquad-en": [english[0], "--test", english[1]],
-        "xquad-zh": [chinese[0], "--test", chinese[1], *e5],
+        "mrpc": [*files(*mrpc), *pairs, "sentence1=#1 String,sentence2=#2 String,label=Quality"],
+        "sick-score": [*files(*sick), *pairs, f"{sides}relatedness_score"],
+        "sick-entailment": [*files(*sick), *pairs, f"{sides}entailment_judgment"],
+        "semeval": files(str(semeval / "TRAIN_FILE.TXT"), semeval_rows),
+        "finre": [*files(*finre), "--task", "relation", "--columns", "head=0,tail=1,label=2,text=3", *e5],
+        "afqmc": [*files(afqmc_train, f"{data}/afqmc/dev.txt"), *pairs, "sentence1=0,sentence2=1,label=2", *e5],
+        "ocnli": [*files(*ocnli_parts), *pairs, "sentence1=premise,sentence2=hypothesis,label=label", *e5],
+        "csl-keywords": [*files(*csl), "--task", "multilabel", *e5],
+        "banking77-ranking": [*files(*intents(data, splits)), "--task", "ranking"],
+        "kdconv-ranking": [*files(*replies(data, splits)), "--task", "ranking", *e5],
+        "xquad-en": files(*english),
+        "xquad-zh": [*files(*chinese), *e5],
     }
 
 

@@ -88,23 +88,23 @@ def model_of(name: str, options) -> str:
     return str(packaged_folder(DEFAULT_MODEL))
 
 
-def deepen_cell(name: str, seed: int, folder: Path, options) -> None:
-    """One `deepen train` from cold caches."""
-    cell = f"train-{name}-deepen-seed{seed}"
+def deepen_cell(name: str, seed: int, folder: Path, options, *more: str, called: str = "") -> None:
+    """One `deepen train` from cold caches; `more` are further words of the command, in a cell that is `called` so."""
+    cell = called or f"train-{name}-deepen-seed{seed}"
     if not cells.wanted(cell, options):
         return
     cache = options.work / "cache" / cell
     shutil.rmtree(cache, ignore_errors=True)
     command = [DEEPEN, "train", str(folder / "train.jsonl"), "--validation", str(folder / "validation.jsonl")]
     command += ["--test", str(folder / "test.jsonl"), "--model", model_of(name, options), "--seed", str(seed)]
-    command += ["--out", str(options.work / "runs" / cell), "--overwrite", "--json"]
+    command += ["--out", str(options.work / "runs" / cell), "--overwrite", "--json", *more]
     seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
     record = json.loads(printed)
     main = record["rungs"][0]["score"]["name"]
     test = next(score for score in record["test"] if score["name"] == main and score["label"] is None)
     cells.write(
         cell,
-        command="python benchmarks/train.py --data DATA",
+        command=f"python benchmarks/{Path(sys.argv[0]).name} --data DATA",
         seed=seed,
         value=round(test["value"], 4),
         n=test["n"],

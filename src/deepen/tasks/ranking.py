@@ -105,7 +105,7 @@ def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
     return encode
 
 
-def _positives(ids_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _right_and_wrong(ids_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Which rows have a right document, and which documents of a batch are wrong for each."""
     same_BB = ids_B[:, None] == ids_B[None, :]
     return ids_B >= 0, ~same_BB | (ids_B < 0)[None, :]
@@ -124,7 +124,7 @@ def in_batch_losses(logits_BB: torch.Tensor, ids_B: torch.Tensor) -> torch.Tenso
     Source:
         Henderson et al. 2017, section 4.4 (https://arxiv.org/abs/1705.00652).
     """
-    scored_B, wrong_BB = _positives(ids_B)
+    scored_B, wrong_BB = _right_and_wrong(ids_B)
     own_B = logits_BB.diagonal()
     wrong_BB = wrong_BB | torch.eye(len(ids_B), dtype=torch.bool, device=ids_B.device)
     losses_B = logits_BB.masked_fill(~wrong_BB, -torch.inf).logsumexp(1) - own_B
@@ -141,7 +141,7 @@ def in_batch_margins(logits_BB: torch.Tensor, ids_B: torch.Tensor) -> torch.Tens
     Returns:
         margins_B in [-1, 1].
     """
-    scored_B, wrong_BB = _positives(ids_B)
+    scored_B, wrong_BB = _right_and_wrong(ids_B)
     own_B = (-in_batch_losses(logits_BB, ids_B)).exp()
     eye_BB = torch.eye(len(ids_B), dtype=torch.bool, device=ids_B.device)
     probs_BB = logits_BB.masked_fill(~(wrong_BB | eye_BB), -torch.inf).softmax(1)

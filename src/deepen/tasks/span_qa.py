@@ -10,7 +10,7 @@ Shape legend: N examples, M units, U units of one example, C = 2 outputs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -225,41 +225,42 @@ def _load_overlap(folder: Path) -> Any:
 
 
 def configured(settings: TaskSettings) -> Task:
-    """The task with these settings."""
+    """The task with these settings, for texts that always hold the answer until the label table says otherwise."""
+    return _made(settings, may_be_none=False)
+
+
+def _made(settings: TaskSettings, *, may_be_none: bool) -> Task:
     longest = settings.longest_answer
 
-    def answers(outputs: Outputs, targets: AnswerTargets, may_be_none: bool) -> list[str]:
+    def answers(outputs: Outputs, targets: AnswerTargets) -> tuple[list[str], list[list[str]]]:
+        """What is said, and what is right."""
         texts, logits = _said(outputs, targets, longest)
-        return [text if logit > 0 or not may_be_none else "" for text, logit in zip(texts, logits, strict=True)]
+        given = [text if logit > 0 or not may_be_none else "" for text, logit in zip(texts, logits, strict=True)]
+        return given, [row[2] for row in targets.rows]
 
-    def for_labels(labels: tuple[str, ...]) -> Task:
-        may_be_none = labels == PERHAPS_NONE
+    def statistics(outputs: Outputs, targets: Any) -> np.ndarray:
+        return answer_statistics(*answers(outputs, targets))
 
-        def statistics(outputs: Outputs, targets: Any) -> np.ndarray:
-            return answer_statistics(answers(outputs, targets, may_be_none), [row[2] for row in targets.rows])
+    def scores(outputs: Outputs, targets: Any, labels: Sequence[str], seed: int) -> list[Score]:
+        return answer_scores(*answers(outputs, targets), seed=seed)
 
-        def scores(outputs: Outputs, targets: Any, labels: Sequence[str], seed: int) -> list[Score]:
-            return answer_scores(answers(outputs, targets, may_be_none), [row[2] for row in targets.rows], seed=seed)
+    def shift(outputs: Outputs, targets: Any) -> np.ndarray:
+        texts, logits_N = _said(outputs, targets, longest)
+        rights = [row[2] for row in targets.rows]
+        f1_N = [best_match(text, right)[1] for text, right in zip(texts, rights, strict=True)]
+        cut = null_threshold(logits_N, np.array(f1_N), np.array([float(not right) for right in rights]))
+        return np.full(2, -cut / 2)
 
-        def shift(outputs: Outputs, targets: Any) -> np.ndarray:
-            texts, logits_N = _said(outputs, targets, longest)
-            rights = [row[2] for row in targets.rows]
-            f1_N = [best_match(text, right)[1] for text, right in zip(texts, rights, strict=True)]
-            cut = null_threshold(logits_N, np.array(f1_N), np.array([float(not right) for right in rights]))
-            return np.full(2, -cut / 2)
+    def decode(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[dict[str, Any]]:
+        decided = zip(_contexts(part), outputs.offsets_N1[:-1], _decided(outputs, longest, _NUM_BEST), strict=True)
+        rows = []
+        for (context, places), first, spans in decided:
+            found = [_entity(context, places, outputs.values_MC[first:], span) for span in spans]
+            none = not spans or (may_be_none and spans[0].logit <= 0)
+            rows.append({"output": "" if none else found[0]["text"], "entities": found})
+        return rows
 
-        def decode(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[dict[str, Any]]:
-            decided = zip(_contexts(part), outputs.offsets_N1[:-1], _decided(outputs, longest, _NUM_BEST), strict=True)
-            rows = []
-            for (context, places), first, spans in decided:
-                found = [_entity(context, places, outputs.values_MC[first:], span) for span in spans]
-                none = not spans or (may_be_none and spans[0].logit <= 0)
-                rows.append({"output": "" if none else found[0]["text"], "entities": found})
-            return rows
-
-        return replace(task, statistics=statistics, scores=scores, decode=decode, shift=shift if may_be_none else None)
-
-    task = Task(
+    return Task(
         name="span_qa",
         needs=NEEDS,
         recognise=_recognise,
@@ -271,16 +272,16 @@ def configured(settings: TaskSettings) -> Task:
         losses=binary_cross_entropy,
         margins=least_margins,
         score_name="answer_f1",
-        statistics=lambda outputs, targets: for_labels(ALWAYS_THERE).statistics(outputs, targets),
+        statistics=statistics,
         value_of=mean_f1,
-        scores=lambda outputs, targets, labels, seed: for_labels(ALWAYS_THERE).scores(outputs, targets, labels, seed),
-        decode=lambda outputs, part, labels: for_labels(ALWAYS_THERE).decode(outputs, part, labels),
+        scores=scores,
+        decode=decode,
         baseline=Shallow(_fit_place, _load_place),
         lexical=Shallow(_fit_overlap, _load_overlap),
         settings=settings,
-        adapted=for_labels,
+        shift=shift if may_be_none else None,
+        adapted=lambda labels: _made(settings, may_be_none=labels == PERHAPS_NONE),
     )
-    return task
 
 
 def _entity(context: str, places: Places, logits_U2: np.ndarray, span: _Span) -> dict[str, Any]:
