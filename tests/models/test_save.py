@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from deepen.core.errors import ModelError
-from deepen.models.heads import Inputs, Network
+from deepen.models.heads import Inputs, Network, width_of
 from deepen.models.load import load_encoder
 from deepen.models.save import load_network, save_network
 from deepen.models.tokenizer import load_tokenizer
@@ -21,12 +21,13 @@ TEXTS = ["good film", "not bad at all , and the battery looks fine", "awful", "t
 WITH_CLASSIFIER = ("bert", "roberta", "xlm-roberta", "camembert")
 
 
-def network_of(folder: Path, pooling: Any) -> Network:
+def network_of(folder: Path, pooling: Any, *, bent: bool = False) -> Network:
     encoder = load_encoder(folder)
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        head = torch.nn.Linear(encoder.hidden_size, len(LABELS))
-    return Network(encoder, head, pooling).eval()
+        head = torch.nn.Linear(width_of(pooling, encoder.hidden_size), len(LABELS))
+        hidden = torch.nn.Linear(head.in_features, head.in_features) if bent else None
+    return Network(encoder, head, pooling, hidden).eval()
 
 
 def logits(network: Network, folder: Path, *, max_tokens: int) -> np.ndarray:
@@ -36,12 +37,13 @@ def logits(network: Network, folder: Path, *, max_tokens: int) -> np.ndarray:
         return network(Inputs(torch.from_numpy(found.lengths_B), ids_T=ids_T)).numpy()
 
 
+@pytest.mark.parametrize("bent", [False, True], ids=["linear", "mlp"])
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
-def test_other_tools_give_the_logits(any_network: Path, pooling: str, tmp_path: Path) -> None:
+def test_other_tools_give_the_logits(any_network: Path, pooling: str, bent: bool, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    network, out = network_of(any_network, pooling), tmp_path / "model"
+    network, out = network_of(any_network, pooling, bent=bent), tmp_path / "model"
     save_network(network, out, tokenizer_folder=any_network, labels=LABELS, max_tokens=20)
     right = logits(network, out, max_tokens=20)
 
@@ -64,9 +66,10 @@ def test_other_tools_give_the_logits(any_network: Path, pooling: str, tmp_path: 
         assert classifier.config.id2label == dict(enumerate(LABELS))
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
-def test_a_round_trip_changes_no_bit(any_network: Path, pooling: str, tmp_path: Path) -> None:
-    network = network_of(any_network, pooling)
+@pytest.mark.parametrize("bent", [False, True], ids=["linear", "mlp"])
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pair", "spans"])
+def test_a_round_trip_changes_no_bit(any_network: Path, pooling: str, bent: bool, tmp_path: Path) -> None:
+    network = network_of(any_network, pooling, bent=bent)
     save_network(network, tmp_path / "one", tokenizer_folder=any_network, labels=LABELS, max_tokens=20)
     again = load_network(tmp_path / "one")
     assert again.pooling == pooling
@@ -74,8 +77,10 @@ def test_a_round_trip_changes_no_bit(any_network: Path, pooling: str, tmp_path: 
     assert {key for key in before if "pooler" not in key} == {key for key in after if "pooler" not in key}
     assert all(torch.equal(before[key], value) for key, value in after.items() if "pooler" not in key)
 
+    one_text = pooling in ("mean", "cls")
+    assert (tmp_path / "one" / ("2_Dense" if one_text else "head")).is_dir()
     save_network(again, tmp_path / "two", tokenizer_folder=tmp_path / "one", labels=LABELS, max_tokens=20)
-    for file in ("model.safetensors", "2_Dense/model.safetensors", "modules.json", "tokenizer.json"):
+    for file in ("model.safetensors", "tokenizer.json", *(("2_Dense/model.safetensors",) if one_text else ())):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
 
 
@@ -108,3 +113,17 @@ def test_a_damaged_head_is_a_model_error(tiny_model: Path, tmp_path: Path, file:
         (tmp_path / file).write_bytes(content)
     with pytest.raises(ModelError):
         load_network(tmp_path)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pair"])
+def test_a_hidden_layer_starts_as_one_that_changes_nothing(any_network: Path, pooling: str) -> None:
+    network = network_of(any_network, pooling)
+    found = load_tokenizer(any_network).encode(TEXTS[:4], max_tokens=20)
+    inputs = Inputs(torch.from_numpy(found.lengths_B), ids_T=torch.from_numpy(found.ids_T.astype(np.int64)))
+    with torch.inference_mode():
+        before = network(inputs)
+        network.bend(inputs)
+        after = network(inputs)
+    assert network.hidden is not None
+    assert float((after - before).abs().max()) < 0.1 * float((before - network.head.bias).abs().max())
+    assert float((after - before).abs().max()) > 0

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 from tests.training.conftest import MakeWork
+from torch import nn
 
 from deepen.core.errors import SettingError
-from deepen.models.heads import pool
+from deepen.data.tokens import TokenTable
+from deepen.models.heads import Network, pool
 from deepen.models.split import layout
 from deepen.training import cache
-from deepen.training.cache import batch_inputs, frozen_pass
+from deepen.training.cache import batch_inputs, frozen_pass, same_sequences
 
 
 def test_it_equals_a_fresh_run(make_work: MakeWork, own_cache: Path) -> None:
@@ -30,7 +32,7 @@ def test_it_equals_a_fresh_run(make_work: MakeWork, own_cache: Path) -> None:
         where = layout(inputs.lengths_B)
         with torch.inference_mode():
             low_TD = encoder.run(encoder.embed(inputs.ids_T, None, where), where, 0, cut or 0)
-            features = pool(encoder.run(low_TD, where, cut or 0, 2), where, None, "mean")
+            features = pool(encoder.run(low_TD, where, cut or 0, 2), where, inputs, "mean")
         np.testing.assert_allclose(found.features_MF[rows], features.numpy(), atol=1e-5)
         if cut is None:
             assert found.hidden_TD is None
@@ -117,3 +119,22 @@ def test_a_full_disk_is_told_before_any_work(
     with pytest.raises(SettingError, match=r"can't write .*: the disk is full"):
         frozen_pass(work, work.train.table, cut=1)
     assert not any((own_cache / "hidden").iterdir())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_text_that_is_there_twice_is_run_once(make_work: MakeWork, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    texts = [chance.integers(5, 9, chance.integers(1, 4)).tolist() for _ in range(24)]
+    lengths_S = np.array([len(text) for text in texts])
+    ids_T = np.concatenate(texts).astype(np.int32)
+    once, again_S = same_sequences(ids_T, lengths_S)
+    assert [texts[at] for at in once] == list(map(list, dict.fromkeys(map(tuple, texts))))
+    assert [texts[once[at]] for at in again_S] == texts
+    starts_N1 = np.concatenate([[0], np.cumsum(lengths_S.reshape(-1, 2).sum(1))])
+    tokens = TokenTable("", ids_T, starts_N1, np.zeros(12), None, None, None, lengths_S, np.arange(0, 25, 2))
+    work, rows = make_work(), np.array([3, 7, 3, 0, 11])
+    network = Network(work.model.encoder().eval(), nn.Linear(1, 1), "pair")
+    with torch.inference_mode():
+        twice, single = (network.features(batch_inputs(tokens, rows, pooling=how)) for how in ("mean", "pair"))
+    assert len(batch_inputs(tokens, rows, pooling="pair").lengths_B) < 10
+    np.testing.assert_allclose(single.numpy(), twice.numpy(), atol=1e-5)

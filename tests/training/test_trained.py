@@ -14,6 +14,7 @@ from tests.training.conftest import MakeWork
 
 from deepen.rungs import frozen, full
 from deepen.training import loop, trained
+from deepen.training.predictor import load_predictor
 from deepen.training.trained import TrainedSettings, climb_trained
 from deepen.training.work import Climbed, Work
 
@@ -276,3 +277,21 @@ def test_a_head_is_solved_on_no_more_units_than_asked_for(make_work: MakeWork, m
         climbed = frozen.climb(work, frozen.RungSettings(max_units=most), None)
         assert len(climbed.validation) == len(work.validation)
     assert sizes == [50, len(work.train)]
+
+
+def test_a_hidden_layer_goes_on_where_the_linear_head_ended(make_work: MakeWork, tmp_path: Path) -> None:
+    work = make_work()
+    below = climb(work, 1, name="top_layers", **STEPS)
+    below.predictor.save(tmp_path / "below")
+    before = below.predictor.predict(work.validation).values_MC
+    bent = make_work(head="mlp")
+    still = climb(bent, 2, tmp_path / "below", **{**STEPS, "learning_rate": 1e-9, "head_learning_rate": 1e-9})
+    moved = climb(bent, 2, tmp_path / "below", name="moved", **STEPS)
+    assert np.abs(still.predictor.predict(bent.validation).values_MC - before).max() < 0.05 * np.abs(before).max()
+    assert np.abs(moved.predictor.predict(bent.validation).values_MC - before).max() > 0.1 * np.abs(before).max()
+    assert "hidden.weight" in weights(moved)
+    moved.predictor.save(tmp_path / "moved")
+    again = load_predictor(tmp_path / "moved", bent.task, bent.labels)
+    np.testing.assert_allclose(
+        again.predict(bent.validation).values_MC, moved.predictor.predict(bent.validation).values_MC, atol=1e-5
+    )

@@ -20,8 +20,9 @@ from deepen.evaluation.statistics import bootstrap, wilson
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _ASCII_MARKS = str.maketrans("", "", string.punctuation)
 _CHINESE = re.compile(f"[{CJK}]")
-_PARTS = re.compile(f"[{CJK}]|[^\\s{CJK}]+")
-_MARKS = re.compile(r"[-:_*^/\\~`+=，。：？！“”；’《》…·、「」（）－～『』]")
+_SINGLE = r"!\"#$%&()<>;@?\[\]{}|–—"
+_PARTS = re.compile(rf"[{CJK}{_SINGLE}]|\.(?=$|[{CJK}])|,(?!\d)|(?:(?!\.(?:$|[{CJK}]))[^\s,{CJK}{_SINGLE}]|,(?=\d))+")
+_MARKS = re.compile(r"[-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』]")  # those that the script leaves out
 
 
 def answer_scores(said: Sequence[str], right: Sequence[Sequence[str]], *, seed: int) -> list[Score]:
@@ -102,8 +103,9 @@ def _english(said: str, gold: str) -> tuple[float, float]:
 
 
 def _chinese(said: str, gold: str) -> tuple[float, float]:
-    one, two = (_PARTS.findall(_MARKS.sub("", text.lower().strip())) for text in (said, gold))
-    return float("".join(one) == "".join(two)), _f1(longest_run(one, two), len(one), len(two))
+    marks_off = [_MARKS.sub("", text.lower().strip()) for text in (said, gold)]
+    one, two = map(_PARTS.findall, marks_off)
+    return float(marks_off[0] == marks_off[1]), _f1(longest_run(one, two), len(one), len(two))
 
 
 def _f1(common: int, num_said: int, num_right: int) -> float:

@@ -15,6 +15,7 @@ from deepen.models.split import Encoder, Layout, layout
 
 Pooling = Literal["mean", "cls", "units", "pair", "spans", "ranked"]
 _COSINE_SCALE = 20.0
+_STRAIGHT = 0.05  # tanh of it is 0.1 % off
 
 
 def width_of(pooling: Pooling, hidden_size: int) -> int:
@@ -43,6 +44,8 @@ class Inputs:
         units_M: The token of each unit, counted from the batch's first token; None where the example is the unit.
         start: The first layer to run.
         windows_R: How many sequences each row consists of, one after the other; None: one each.
+        again_S: For `pair` and `ranked`, which of the sequences is the next of the rows' texts: one that is there more
+            than once is run once. None: all are there.
     """
 
     lengths_B: Tensor
@@ -52,6 +55,7 @@ class Inputs:
     units_M: Tensor | None = None
     start: int = 0
     windows_R: Tensor | None = None
+    again_S: Tensor | None = None
 
     def to(self, device: torch.device) -> Inputs:
         """The same on another device."""
@@ -64,22 +68,21 @@ class Inputs:
             move(self.units_M),
             self.start,
             move(self.windows_R),
+            move(self.again_S),
         )
 
 
-def pool(
-    hidden_TD: Tensor, where: Layout, units_M: Tensor | None, how: Pooling, windows_R: Tensor | None = None
-) -> Tensor:
+def pool(hidden_TD: Tensor, where: Layout, inputs: Inputs, how: Pooling) -> Tensor:
     """One vector for each unit.
 
     Args:
         hidden_TD: The last layer's output.
         where: The batch's layout.
-        units_M: The token of each unit, for `units`.
+        inputs: What the network read: where units stand, and which sequences belong together.
         how: `mean` over a sequence's tokens (special ones too), `cls` its first token, `units` the tokens named;
             `spans` the two tokens named in each row, joined; `pair` the means u and v of a row's two sequences, as u,
-            v, |u - v| and u * v; `ranked` the same means, each of length 1, joined.
-        windows_R: How many sequences each row consists of, for `mean` (over the tokens of all) and `cls` (over theirs).
+            v, |u - v| and u * v; `ranked` the same means, each of length 1, joined. Of a row in windows, `mean` is over
+            the tokens of all and `cls` over their first ones.
 
     Returns:
         features_MF, with F = `width_of`; M is the number of rows but for `units`.
@@ -88,15 +91,16 @@ def pool(
         Conneau et al. 2017 (https://arxiv.org/abs/1705.02364) for `pair`; Baldini Soares et al. 2019
         (https://arxiv.org/abs/1906.03158, entity start) for `spans`.
     """
+    windows_R = inputs.windows_R
     if how in ("units", "spans"):
-        assert units_M is not None  # noqa: S101 - the task that pools by units makes them
-        named_MD = hidden_TD.index_select(0, units_M)
+        assert inputs.units_M is not None  # noqa: S101 - the task that pools by units makes them
+        named_MD = hidden_TD.index_select(0, inputs.units_M)
         return named_MD if how == "units" else named_MD.view(-1, 2 * hidden_TD.shape[1])
-    if how == "ranked":
-        units_2D = nn.functional.normalize(pool(hidden_TD, where, None, "mean"), dim=1)
-        return units_2D.view(-1, 2 * hidden_TD.shape[1])
-    if how == "pair":
-        means_2D = pool(hidden_TD, where, None, "mean")
+    if how in ("pair", "ranked"):
+        means_2D = _over_tokens(hidden_TD, where)
+        means_2D = means_2D if inputs.again_S is None else means_2D.index_select(0, inputs.again_S)
+        if how == "ranked":
+            return nn.functional.normalize(means_2D, dim=1).view(-1, 2 * hidden_TD.shape[1])
         u_MD, v_MD = means_2D[0::2], means_2D[1::2]
         return torch.cat([u_MD, v_MD, (u_MD - v_MD).abs(), u_MD * v_MD], dim=1)
     if how == "cls":
@@ -106,6 +110,11 @@ def pool(
         tokens_B = torch.repeat_interleave(torch.arange(len(windows_R), device=windows_R.device), windows_R)
         tokens_R = torch.zeros_like(windows_R).index_add(0, tokens_B, where.lengths_B)
         return _means(hidden_TD, tokens_R)
+    return _over_tokens(hidden_TD, where)
+
+
+def _over_tokens(hidden_TD: Tensor, where: Layout) -> Tensor:
+    """The mean of each sequence's tokens."""
     if where.slots_T is None:
         return hidden_TD.view(len(where.lengths_B), where.longest, -1).mean(1)
     sums_BD = hidden_TD.new_zeros(len(where.lengths_B), hidden_TD.shape[1])
@@ -120,13 +129,27 @@ def _means(values_KD: Tensor, counts_R: Tensor) -> Tensor:
 
 
 class Network(nn.Module):
-    """An encoder and a linear head: Inputs to logits_MC."""
+    """An encoder and a head: Inputs to logits_MC. The head is linear, or `hidden`, tanh and `head`."""
 
-    def __init__(self, encoder: Encoder, head: nn.Linear, pooling: Pooling) -> None:
+    def __init__(self, encoder: Encoder, head: nn.Linear, pooling: Pooling, hidden: nn.Linear | None = None) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = head
         self.pooling = pooling
+        self.hidden = hidden
+
+    def bend(self, inputs: Inputs) -> None:
+        """Gives a linear head a hidden layer that passes its input on, nearly: where tanh is still straight.
+
+        Args:
+            inputs: Some rows; their features say how far that is.
+        """
+        with torch.no_grad():
+            scale = _STRAIGHT / float(self.eval().features(inputs).square().mean().sqrt().clamp(min=1e-6))
+            self.hidden = nn.Linear(self.width, self.width)
+            self.hidden.weight.copy_(scale * torch.eye(self.width))
+            self.hidden.bias.zero_()
+            self.head.weight.div_(scale)
 
     def features(self, inputs: Inputs) -> Tensor:
         """The vector of each unit, features_MF."""
@@ -136,7 +159,8 @@ class Network(nn.Module):
             assert inputs.ids_T is not None  # noqa: S101 - Inputs holds one of the two
             hidden_TD = self.encoder.embed(inputs.ids_T, inputs.segments_T, where)
         hidden_TD = self.encoder.run(hidden_TD, where, inputs.start, self.encoder.num_layers)
-        return pool(hidden_TD, where, inputs.units_M, self.pooling, inputs.windows_R)
+        features_MF = pool(hidden_TD, where, inputs, self.pooling)
+        return features_MF if self.hidden is None else self.hidden(features_MF).tanh()
 
     @property
     def width(self) -> int:

@@ -71,6 +71,8 @@ def _save_joint_head(network: Network, folder: Path) -> None:
     (folder / "head").mkdir(exist_ok=True)
     write_json(folder / "head" / "config.json", {"pooling": network.pooling, "width": network.head.in_features})
     state = {key: value.detach().contiguous() for key, value in network.head.state_dict().items()}
+    if network.hidden is not None:
+        state |= {f"hidden.{key}": value.detach().contiguous() for key, value in network.hidden.state_dict().items()}
     save_file(state, folder / "head" / "model.safetensors")
     if network.pooling in ("pair", "ranked"):
         _save_modules(folder, ["", "1_Pooling"], width=network.encoder.hidden_size, cls=False)
@@ -78,8 +80,8 @@ def _save_joint_head(network: Network, folder: Path) -> None:
 
 def _save_modules(folder: Path, paths: list[str], *, width: int, cls: bool) -> None:
     """What sentence-transformers reads first: which modules there are, and how hidden states are pooled."""
-    kinds = {"": "models.Transformer", "1_Pooling": "models.Pooling", "2_Dense": "models.Dense"}
-    modules = [(path, kinds[path]) for path in paths]
+    kinds = {"": "models.Transformer", "1_Pooling": "models.Pooling"}
+    modules = [(path, kinds.get(path, "models.Dense")) for path in paths]
     write_json(
         folder / "modules.json",
         [
@@ -95,14 +97,17 @@ def _save_modules(folder: Path, paths: list[str], *, width: int, cls: bool) -> N
 
 def _save_head(network: Network, folder: Path) -> None:
     """The head as modules of sentence-transformers."""
-    width, num_outputs = network.head.in_features, network.head.out_features
-    _save_modules(folder, ["", "1_Pooling", "2_Dense"], width=width, cls=network.pooling == "cls")
-    (folder / "2_Dense").mkdir(exist_ok=True)
-    identity = "torch.nn.modules.linear.Identity"
-    dense = {"in_features": width, "out_features": num_outputs, "bias": True, "activation_function": identity}
-    write_json(folder / "2_Dense" / "config.json", dense)
-    state = {f"linear.{key}": value.detach().contiguous() for key, value in network.head.state_dict().items()}
-    save_file(state, folder / "2_Dense" / "model.safetensors")
+    layers = [(network.head, "linear.Identity")]
+    if network.hidden is not None:
+        layers.insert(0, (network.hidden, "activation.Tanh"))
+    paths = [f"{at}_Dense" for at in range(2, 2 + len(layers))]
+    _save_modules(folder, ["", "1_Pooling", *paths], width=network.encoder.hidden_size, cls=network.pooling == "cls")
+    for path, (layer, activation) in zip(paths, layers, strict=True):
+        (folder / path).mkdir(exist_ok=True)
+        dense = {"in_features": layer.in_features, "out_features": layer.out_features, "bias": True}
+        write_json(folder / path / "config.json", dense | {"activation_function": f"torch.nn.modules.{activation}"})
+        state = {f"linear.{key}": value.detach().contiguous() for key, value in layer.state_dict().items()}
+        save_file(state, folder / path / "model.safetensors")
 
 
 def save_encoder(network: Network, folder: Path, labels: Sequence[str]) -> None:
@@ -133,15 +138,18 @@ def save_encoder(network: Network, folder: Path, labels: Sequence[str]) -> None:
 
 
 def _for_classification(network: Network, state: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
-    """The same weights under the names of a ...ForSequenceClassification, whose pooler is made to pass its input on."""
-    head, width = network.head, network.head.in_features
+    """The same weights under the names of a ...ForSequenceClassification.
+
+    Its pooler is the hidden layer of the head, or is made to pass its input on.
+    """
+    head, hidden, width = network.head, network.hidden, network.head.in_features
     prefix = "bert" if kind == "bert" else "roberta"
     state = {key: value for key, value in state.items() if not key.startswith("pooler.")}
     state = {f"{prefix}.{key}": value for key, value in state.items()}
     pooler, out = ("bert.pooler.dense", "classifier") if kind == "bert" else ("classifier.dense", "classifier.out_proj")
-    state[f"{pooler}.weight"] = torch.eye(width) * _PASS_THROUGH
-    state[f"{pooler}.bias"] = torch.zeros(width)
-    state[f"{out}.weight"] = head.weight / _PASS_THROUGH
+    state[f"{pooler}.weight"] = torch.eye(width) * _PASS_THROUGH if hidden is None else hidden.weight
+    state[f"{pooler}.bias"] = torch.zeros(width) if hidden is None else hidden.bias
+    state[f"{out}.weight"] = head.weight / (_PASS_THROUGH if hidden is None else 1)
     state[f"{out}.bias"] = head.bias
     return state, [f"{_FAMILIES[kind][0]}ForSequenceClassification"]
 
@@ -186,27 +194,39 @@ def load_network(folder: Path) -> Network:
     if (folder / "head" / "config.json").is_file():
         return _load_joint(encoder, folder / "head")
     try:
-        dense = read_json(folder / "2_Dense" / "config.json")
         first = bool(read_json(folder / "1_Pooling" / "config.json").get("pooling_mode_cls_token"))
-        head = nn.Linear(dense["in_features"], dense["out_features"])
-        state = load_file(folder / "2_Dense" / "model.safetensors")
-        head.load_state_dict({key.removeprefix("linear."): value for key, value in state.items()})
+        *hidden, head = [_load_dense(folder / f"{at}_Dense") for at in (2, 3) if (folder / f"{at}_Dense").is_dir()]
     except Exception as error:
         raise ModelError(f"{folder / '2_Dense'}: the head can't be read: {error}") from None
-    return Network(encoder, head, "cls" if first else "mean").eval()
+    return Network(encoder, head, "cls" if first else "mean", hidden[0] if hidden else None).eval()
+
+
+def _load_dense(folder: Path) -> nn.Linear:
+    dense = read_json(folder / "config.json")
+    state = load_file(folder / "model.safetensors")
+    return _linear({key.removeprefix("linear."): value for key, value in state.items()}, dense["in_features"])
+
+
+def _linear(state: dict[str, torch.Tensor], width: int) -> nn.Linear:
+    """A layer of these numbers; ValueError if it does not read `width` numbers."""
+    made = nn.Linear(state["weight"].shape[1], state["weight"].shape[0])
+    made.load_state_dict(state)
+    if made.in_features != width:
+        raise ValueError(f"it is {made.in_features} numbers wide and not {width}")
+    return made
 
 
 def _load_joint(encoder: Encoder, folder: Path) -> Network:
     try:
         pooling = read_json(folder / "config.json")["pooling"]
+        width = encoder.hidden_size if pooling == "ranked" else width_of(pooling, encoder.hidden_size)
         state = load_file(folder / "model.safetensors")
-        head = nn.Linear(state["weight"].shape[1], state["weight"].shape[0])
-        head.load_state_dict(state)
-        if head.in_features != (encoder.hidden_size if pooling == "ranked" else width_of(pooling, encoder.hidden_size)):
-            raise ValueError(f"it is {head.in_features} numbers wide")
+        bent = {key: state.pop(key) for key in list(state) if key.startswith("hidden.")}
+        head = _linear(state, width).requires_grad_(pooling != "ranked")
+        hidden = _linear({key.removeprefix("hidden."): value for key, value in bent.items()}, width) if bent else None
     except Exception as error:
         raise ModelError(f"{folder}: the head can't be read: {error}") from None
-    return Network(encoder, head.requires_grad_(pooling != "ranked"), pooling).eval()
+    return Network(encoder, head, pooling, hidden).eval()
 
 
 def _classifier(folder: Path) -> nn.Linear:

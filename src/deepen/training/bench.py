@@ -20,12 +20,15 @@ from deepen.models.split import layout
 from deepen.training.optimizer import OptimizerSettings, clip, make_optimizer, parameter_groups
 from deepen.tuning import full
 
-_STEPS = 8
-_WARM = 2
+_STEPS = 24
+_WARM = 4
+_MATMULS = 40
 
 
 def bench(model: Pretrained, *, mean_tokens: int = 25, batch_tokens: int = 1024, seed: int = 0) -> dict[str, Any]:
-    """Measures matmul, and a step of each rung on sentences of random tokens.
+    """Measures matmul, and a step of each rung on sentences of random tokens: medians, so like is compared with like.
+
+    A rung's share is of the matmul rate just before and after it, since a shared machine is not always equally fast.
 
     Useful FLOP are 2 (forward) or 6 (training) for each parameter of a layer and each real token, plus attention's;
     padding, embeddings and the optimizer count as nothing.
@@ -42,7 +45,6 @@ def bench(model: Pretrained, *, mean_tokens: int = 25, batch_tokens: int = 1024,
     encoder = model.encoder()
     width = encoder.hidden_size
     inner = int(model.config.get("intermediate_size") or model.config.get("hidden_dim") or 4 * width)
-    matmul = _matmul_rate(batch_tokens, width, inner)
     chance = np.random.default_rng(seed)
     lengths = chance.integers(mean_tokens // 2, 2 * mean_tokens, size=max(1, batch_tokens * 4 // (5 * mean_tokens)))
     num_tokens = int(lengths.sum())
@@ -51,16 +53,19 @@ def bench(model: Pretrained, *, mean_tokens: int = 25, batch_tokens: int = 1024,
         torch.from_numpy(lengths.astype(np.int64)), ids_T=torch.from_numpy(chance.integers(0, vocabulary, num_tokens))
     )
     network = Network(encoder, nn.Linear(width, 2), "mean")
-    rows = []
+    rows, rates = [], []
     third = max(1, round(encoder.num_layers / 3))
     for rung, depth in (("frozen", 0), ("top_layers", third), ("full", encoder.num_layers)):
-        rows.append({"rung": rung} | _rung(network, inputs, depth, lengths, matmul))
+        before = _matmul_rate(num_tokens, width, inner)
+        row = _rung(network, inputs, depth, lengths)
+        rates.append((before + _matmul_rate(num_tokens, width, inner)) / 2)
+        rows.append({"rung": rung, **row, "share_of_matmul": round(row["useful_gflops"] / rates[-1], 3)})
     grid = int(lengths.max()) * len(lengths)
     return {
         "model": model.name,
         "key": fingerprint(model.fingerprint, torch.get_num_threads()),
         "threads": torch.get_num_threads(),
-        "matmul_gflops": round(matmul, 1),
+        "matmul_gflops": round(max(rates), 1),
         "tokens_per_step": num_tokens,
         "padding_share_avoided": round(1 - num_tokens / grid, 3),
         "rungs": rows,
@@ -69,8 +74,12 @@ def bench(model: Pretrained, *, mean_tokens: int = 25, batch_tokens: int = 1024,
 
 def _matmul_rate(num_tokens: int, width: int, inner: int) -> float:
     left, right = torch.randn(num_tokens, width), torch.randn(inner, width)
-    best = min(_timed(lambda: left @ right.T) for _ in range(60))
-    return 2 * num_tokens * width * inner / best / 1e9
+    times = [_timed(lambda: left @ right.T) for _ in range(_MATMULS)]
+    return 2 * num_tokens * width * inner / _median(times) / 1e9
+
+
+def _median(seconds: list[float]) -> float:
+    return sorted(seconds)[len(seconds) // 2]
 
 
 def _timed(work: Callable[[], Any]) -> float:
@@ -79,7 +88,7 @@ def _timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def _rung(network: Network, inputs: Inputs, depth: int, lengths: np.ndarray, matmul: float) -> dict[str, Any]:
+def _rung(network: Network, inputs: Inputs, depth: int, lengths: np.ndarray) -> dict[str, Any]:
     encoder = network.encoder
     first = encoder.num_layers - depth
     where = layout(inputs.lengths_B)
@@ -91,7 +100,7 @@ def _rung(network: Network, inputs: Inputs, depth: int, lengths: np.ndarray, mat
         ids_T = inputs.ids_T
         with torch.inference_mode():
             run = lambda: encoder.run(encoder.embed(ids_T, None, where), where, 0, encoder.num_layers)  # noqa: E731
-            seconds = sorted(_timed(run) for _ in range(_STEPS))[_STEPS // 2]
+            seconds = _median([_timed(run) for _ in range(_STEPS)][_WARM:])
         parts = {"forward": seconds}
         flops = encoder.num_layers * (2 * per_layer + attention)
     else:
@@ -107,7 +116,6 @@ def _rung(network: Network, inputs: Inputs, depth: int, lengths: np.ndarray, mat
     return {
         "tokens_per_second": round(num_tokens / seconds),
         "useful_gflops": round(rate, 1),
-        "share_of_matmul": round(rate / matmul, 3),
         "seconds": {name: round(value, 4) for name, value in parts.items()},
     }
 
@@ -131,4 +139,4 @@ def _training_step(network: Network, inputs: Inputs) -> dict[str, float]:
         done = time.perf_counter()
         times.append({"forward": forward - began, "backward": backward - forward, "optimizer": done - backward})
     kept = times[_WARM:]
-    return {name: sorted(t[name] for t in kept)[len(kept) // 2] for name in kept[0]}
+    return {name: _median([t[name] for t in kept]) for name in kept[0]}

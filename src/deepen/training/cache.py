@@ -207,25 +207,31 @@ def _flush(out: Frozen) -> None:
 
 
 def _one(encoder: Encoder, out: Frozen, rows: np.ndarray) -> None:
-    inputs = batch_inputs(out.tokens, rows).to(next(encoder.parameters()).device)
+    inputs = batch_inputs(out.tokens, rows, pooling=out.pooling).to(next(encoder.parameters()).device)
     where = layout(inputs.lengths_B)
     assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
     hidden_TD = encoder.embed(inputs.ids_T, inputs.segments_T, where)
     if out.hidden_TD is not None:
         hidden_TD = encoder.run(hidden_TD, where, 0, out.cut)
-        out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)] = hidden_TD.cpu().numpy()
+        kept = hidden_TD.cpu().numpy()
+        if inputs.again_S is not None:
+            kept = kept[flat_positions(_ends(inputs.lengths_B.cpu().numpy()), inputs.again_S.cpu().numpy())]
+        out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)] = kept
     hidden_TD = encoder.run(hidden_TD, where, out.cut if out.hidden_TD is not None else 0, encoder.num_layers)
-    features = pool(hidden_TD, where, inputs.units_M, out.pooling, inputs.windows_R).cpu().numpy()
+    features = pool(hidden_TD, where, inputs, out.pooling).cpu().numpy()
     out.features_MF[flat_positions(out.unit_offsets(), rows)] = features
 
 
-def batch_inputs(tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None = None) -> Inputs:
+def batch_inputs(
+    tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None = None, pooling: Pooling = "mean"
+) -> Inputs:
     """The network's inputs for some rows of a table.
 
     Args:
         tokens: The table's tokens.
         rows: Row numbers in the table.
         frozen: Start from its hidden states instead of token ids.
+        pooling: With `pair` and `ranked`, a text that several of the rows have is there once.
 
     Returns:
         Tensors on the CPU.
@@ -237,18 +243,47 @@ def batch_inputs(tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None 
         counts = np.asarray(tokens.unit_offsets_N1[rows + 1]) - np.asarray(tokens.unit_offsets_N1[rows])
         starts = np.repeat(np.cumsum(lengths) - lengths, counts)
         units = torch.from_numpy(starts + tokens.units_M[flat_positions(tokens.unit_offsets_N1, rows)])
-    windows = None
+    windows = again = None
     if tokens.sequences_S is not None and tokens.sequence_offsets_N1 is not None:
         windows = torch.from_numpy(np.diff(tokens.sequence_offsets_N1)[rows])
         lengths = np.asarray(tokens.sequences_S[flat_positions(tokens.sequence_offsets_N1, rows)])
+        if pooling in ("pair", "ranked"):
+            once, again_S = same_sequences(tokens.ids_T[where], lengths)
+            where, lengths = where[flat_positions(_ends(lengths), once)], lengths[once]
+            again = torch.from_numpy(again_S)
     lengths_B = torch.from_numpy(lengths)
     if frozen is not None:
         if frozen.hidden_TD is None:
             raise SettingError("hidden states were not kept")
         hidden_TD = torch.from_numpy(frozen.hidden_TD[where].astype(np.float32, copy=False))
-        return Inputs(lengths_B, hidden_TD=hidden_TD, units_M=units, start=frozen.cut, windows_R=windows)
+        return Inputs(lengths_B, hidden_TD=hidden_TD, units_M=units, start=frozen.cut, windows_R=windows, again_S=again)
     segments = None
     if tokens.segments_T is not None:
         segments = torch.from_numpy(tokens.segments_T[where].astype(np.int64))
     ids_T = torch.from_numpy(tokens.ids_T[where].astype(np.int64))
-    return Inputs(lengths_B, ids_T=ids_T, segments_T=segments, units_M=units, windows_R=windows)
+    return Inputs(lengths_B, ids_T=ids_T, segments_T=segments, units_M=units, windows_R=windows, again_S=again)
+
+
+def same_sequences(ids_T: np.ndarray, lengths_S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which sequences are there for the first time, and which of those each one is.
+
+    Args:
+        ids_T: The tokens of S sequences, end to end.
+        lengths_S: Tokens of each.
+
+    Returns:
+        The places of the different ones, in order, and for each of the S its place among those. Two are the same if
+        the sums of their tokens, each times 64 random bits of its place, are.
+    """
+    starts_S = np.cumsum(lengths_S) - lengths_S
+    places_T = np.arange(len(ids_T)) - np.repeat(starts_S, lengths_S)
+    salt_L = np.random.default_rng(0).integers(1, 2**63, int(lengths_S.max(initial=1)), dtype=np.uint64) | np.uint64(1)
+    marks_S = np.add.reduceat(salt_L[places_T] * (ids_T.astype(np.uint64) + np.uint64(1)), starts_S)
+    _, first_K, again_S = np.unique(marks_S, return_index=True, return_inverse=True)
+    order_K = np.argsort(first_K)
+    return first_K[order_K], np.argsort(order_K)[again_S]
+
+
+def _ends(lengths_S: np.ndarray) -> np.ndarray:
+    """Where sequences of these lengths start when they lie end to end, with the end of the last."""
+    return np.concatenate([[0], np.cumsum(lengths_S)])

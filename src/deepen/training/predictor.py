@@ -110,7 +110,7 @@ class EncoderPredictor:
         device = self.network.head.weight.device
         with progress("predicting", len(part)) as advance, torch.inference_mode():
             for chosen in sorted_batches(lengths, max_tokens=_BATCH_TOKENS):
-                inputs = batch_inputs(tokens, part.rows_N[chosen], frozen=frozen)
+                inputs = batch_inputs(tokens, part.rows_N[chosen], frozen=frozen, pooling=self.network.pooling)
                 values[flat_positions(offsets, chosen)] = what(inputs.to(device)).float().cpu().numpy()
                 advance(len(chosen))
         return Outputs(values, offsets)

@@ -35,6 +35,7 @@ _VISITED_ROWS = 6400  # with fewer training rows, each is visited more than once
 _MOST_VISITS = 10
 _VISITS_IN_ROUNDS, _LONG_VISIT_TOKENS = 3, 200_000
 _FEW_ROWS = 4000
+_FIRST_ROWS = 64  # their features say how large the head may be
 _RANKED_ROWS = 64  # the other documents of a batch are what a document is told from
 
 
@@ -163,7 +164,9 @@ def climb_trained(
     scale.enter(network.head)
     easy_N = easy_rows(work, below if settings.easy_share < 1 else None)
     easy_N &= easy_N.mean() >= settings.easy_from
-    feed = _Feed(work, tokens, frozen, settings, scale, easy_N)
+    feed = _Feed(work, tokens, frozen, settings, scale, easy_N, network.pooling)
+    if work.model_settings.head == "mlp" and network.hidden is None:
+        network.bend(feed.get(np.arange(min(_FIRST_ROWS, len(work.train)))).inputs)
     _flatten_head(network, feed, settings.head_reach)
     accelerator = Accelerator()
     network.to(accelerator.device)
@@ -212,7 +215,7 @@ def _flatten_head(network: Network, feed: _Feed, reach: float) -> None:
     """Scales the head down to `reach`, judged by the features of the first training rows."""
     if reach <= 0:
         return
-    few = np.arange(min(64, len(feed.lengths_N)))
+    few = np.arange(min(_FIRST_ROWS, len(feed.lengths_N)))
     with torch.no_grad():
         norm = network.eval().features(feed.get(few).inputs).norm(dim=-1).median()
         now = network.head.weight.norm(dim=-1).mean() * norm
@@ -253,8 +256,10 @@ class _Feed:
         settings: TrainedSettings,
         scale: Scale,
         easy_N: np.ndarray,
+        pooling: Pooling,
     ) -> None:
         self.work, self.tokens, self.frozen, self.settings = work, tokens, frozen, settings
+        self.pooling = pooling
         self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
         self.targets = work.train_targets
         self.scored_M = self.targets.scored_M
@@ -292,7 +297,8 @@ class _Feed:
 
     def get(self, places: np.ndarray) -> _Batch:
         """The micro-batch itself."""
-        inputs = batch_inputs(self.tokens, self.work.train.rows_N[places], frozen=self.frozen)
+        rows = self.work.train.rows_N[places]
+        inputs = batch_inputs(self.tokens, rows, frozen=self.frozen, pooling=self.pooling)
         return _Batch(places, inputs, torch.from_numpy(self._labels(places)))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from deepen.core.errors import SettingError
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.table import Part, Table
@@ -30,6 +31,9 @@ class ModelSettings(Settings):
     """The longest sequence, special tokens included; None takes what the model was made for. Shorter is faster."""
     pooling: Literal["mean", "cls"] | None = None
     """How token vectors become one; None takes the task's own. Mean is better frozen (banking77 0.924 to 0.919)."""
+    head: Literal["linear", "mlp"] = "linear"
+    """What the trained rungs put on it: a linear layer, or a hidden layer with tanh below that. The hidden layer starts
+    as one that changes nothing, so a rung still starts where the one below ended. Not for words: tagging, span_qa."""
     cache_dtype: Literal["auto", "float32", "float16"] = "auto"
     """How hidden states are kept; auto is float32 up to 4 GB of them, then float16."""
 
@@ -73,6 +77,11 @@ class Work:
     say: Callable[[str], None]
     deadline: float | None = None
     reached: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises SettingError if the task's head has no place for what was set."""
+        if self.model_settings.head == "mlp" and self.pooling in ("units", "ranked"):
+            raise SettingError(f"model.head=mlp: the head of {self.task.name} can't have a hidden layer")
 
     @property
     def num_outputs(self) -> int:
