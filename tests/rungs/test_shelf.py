@@ -15,7 +15,7 @@ from tests.worlds import WORLDS
 from deepen.core.settings import Settings
 from deepen.ladder.prepare import Sources, prepare
 from deepen.ladder.recipe import make_recipe, shelf
-from deepen.training.trained import TrainedSettings
+from deepen.training.settings import TrainedSettings
 from deepen.training.work import Climbed, Work
 
 PAIRS = [(rung, task) for task in sorted(WORLDS) for rung in shelf()]

@@ -121,3 +121,28 @@ def test_a_climb(tiny_model: Path, tmp_path: Path) -> None:
     words = deepen.load(tmp_path / "run", rung="lexical").predict([rows[0]["query"]])
     assert rows[0]["answer"] in list(words[0].probabilities or ())[:3]
     assert {score.name for score in model.evaluate(rows[340:])} == {"mrr", "ndcg_at_10", "recall_at_10"}
+
+
+def test_many_documents_are_ranked_a_few_queries_at_a_time(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = WORLDS["ranking"](200)
+    deepen.train(rows, model=tiny_model, out=tmp_path / "run", rungs=["lexical", "frozen"])
+    model = deepen.load(tmp_path / "run", rung="frozen")
+    queries = [row["query"] for row in rows[:30]]
+    whole = model.predict(queries)
+    monkeypatch.setattr("deepen.ladder.load._MOST_LOGITS", 7 * len(model.labels))
+    pieces = model.predict(queries)
+    assert [one.output for one in pieces] == [one.output for one in whole]
+    assert [one.id for one in pieces] == [one.id for one in whole]
+    assert len(pieces) == 30
+
+
+def test_hard_negatives(tiny_model: Path, tmp_path: Path) -> None:
+    rows = WORLDS["ranking"](300)
+    given_ = ["rungs.top_layers.hard_rows=4", "rungs.top_layers.learning_rate=3e-3"]
+    run = deepen.train(
+        rows, model=tiny_model, out=tmp_path / "run", rungs=["frozen", "top_layers"], settings=given_, thorough=True
+    )
+    scores = {row["rung"]: row["score"]["value"] for row in run.ladder["rungs"]}
+    assert scores["top_layers"] > scores["frozen"] + 0.1

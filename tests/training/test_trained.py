@@ -15,7 +15,8 @@ from tests.training.conftest import MakeWork
 from deepen.rungs import frozen, full
 from deepen.training import loop, trained
 from deepen.training.predictor import load_predictor
-from deepen.training.trained import TrainedSettings, climb_trained
+from deepen.training.settings import TrainedSettings
+from deepen.training.trained import climb_trained
 from deepen.training.work import Climbed, Work
 
 STEADY = {"dropout": 0.0, "evaluations_per_epoch": 1, "patience": 0}

@@ -52,6 +52,24 @@ def shuffled_batches(lengths_K: np.ndarray, *, max_tokens: int, seed: int, pool:
     return [batches[i] for i in chance.permutation(len(batches))]
 
 
+def grouped_batches(
+    groups: Sequence[np.ndarray], lengths_K: np.ndarray, *, max_tokens: int, seed: int
+) -> list[np.ndarray]:
+    """Batches for one epoch out of groups of rows that belong into one batch, in random order.
+
+    Args:
+        groups: Positions in [0, K).
+        lengths_K: Tokens of each row.
+        max_tokens: The most tokens in a batch; a group that does not fit is cut.
+        seed: A seed for this epoch.
+
+    Returns:
+        Positions in [0, K), each in one batch.
+    """
+    order = np.concatenate([groups[at] for at in np.random.default_rng(seed).permutation(len(groups))])
+    return _cut(order, lengths_K, max_tokens=max_tokens, max_rows=len(order))
+
+
 def _cut(order: np.ndarray, lengths_K: np.ndarray, *, max_tokens: int, max_rows: int) -> list[np.ndarray]:
     batches = []
     start, tokens = 0, 0

@@ -25,7 +25,6 @@ from deepen.ladder.load import Model, load_model
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe
 from deepen.ladder.reopen import recipe_of, reopened
-from deepen.rungs.frozen import top_third
 from deepen.training.cache import frozen_pass, passing_features
 from deepen.training.task import Predictor, Task
 from deepen.training.work import Dynamics
@@ -205,8 +204,8 @@ def _reader(run: Run, name: str) -> Callable[[], Predictor]:
 
 def _features(prepared: Prepared, recipe: Recipe) -> Callable[[Part], np.ndarray]:
     """The untouched encoder's features; those of the rows of the run are in the cache already."""
-    work, layers = prepared.work, prepared.work.model.num_layers
-    cut = layers - top_third(layers) if recipe.rungs.frozen.keep_layers else None
+    work = prepared.work
+    cut = work.first_top_layer if recipe.rungs.frozen.keep_layers else None
 
     def features(part: Part) -> np.ndarray:
         frozen = frozen_pass(work, part.table, cut=cut)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deepen.core.errors import DataError, ModelError, SettingError, nearest
 from deepen.core.files import fingerprint
 from deepen.core.run import open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse, shown
-from deepen.core.types import Explanation, Outputs, Prediction, Score
+from deepen.core.types import Explanation, Prediction, Score
 from deepen.data.columns import Columns, columns_from_json
 from deepen.data.labels import LabelNames
 from deepen.data.load import load_table
@@ -25,6 +27,8 @@ from deepen.ladder.prepare import load_task
 from deepen.ladder.recipe import asked_columns, shelf
 from deepen.ladder.record import tokens_read
 from deepen.training.task import Predictor, Task
+
+_MOST_LOGITS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,20 @@ class Model:
         Raises:
             DataError: If the data can't be read or lacks a column.
         """
-        part, outputs, seconds = self.run(data, columns=columns, need_target=False)
+        part = self.read(data, columns=columns)
+        return [answer for piece in self._pieces(part) for answer in self._answers(piece)]
+
+    def _pieces(self, part: Part) -> list[Part]:
+        """Rows that are answered at once: all, but for queries ranked against very many documents of training."""
+        if self.task.documents is None or self.task.documents(part, self.labels).rows_D is not None:
+            return [part]
+        num_rows = max(1, _MOST_LOGITS // max(1, len(self.labels)))
+        return [part.take(np.arange(at, min(at + num_rows, len(part)))) for at in range(0, len(part), num_rows)]
+
+    def _answers(self, part: Part) -> list[Prediction]:
+        began = time.perf_counter()
+        outputs = self.predictor.predict(part)
+        seconds = (time.perf_counter() - began) / max(1, len(part))
         decoded = self.task.decode(outputs, part, self.labels)
         return [
             Prediction(
@@ -90,7 +107,8 @@ class Model:
         Raises:
             DataError: If the data can't be read, or has a label that the model does not know.
         """
-        part, outputs, _ = self.run(data, columns=columns, need_target=True)
+        part = self.read(data, columns=columns, need_target=True)
+        outputs = self.predictor.predict(part)
         targets = self.task.targets(part, self.labels)
         return self.task.scores(outputs, targets, self.labels, derive(0, "evaluate"))
 
@@ -121,22 +139,6 @@ class Model:
             rungs = _rungs(self.run_folder) | rungs
         about = (self.explaining, self.mark, self.run_folder, rungs)
         return Asked(self.task, self.labels, self.rung, self.predictor, *about)
-
-    def run(self, data: Any, *, columns: Mapping[str, str] | None, need_target: bool) -> tuple[Part, Outputs, float]:
-        """Reads rows and computes their outputs.
-
-        Args:
-            data: Rows in any form.
-            columns: Which columns are what; None as in the training data.
-            need_target: Whether every row must have a target.
-
-        Returns:
-            The rows, the outputs and the seconds for one row.
-        """
-        part = self.read(data, columns=columns, need_target=need_target)
-        began = time.perf_counter()
-        outputs = self.predictor.predict(part)
-        return part, outputs, (time.perf_counter() - began) / max(1, len(part))
 
     def read(self, data: Any, *, columns: Mapping[str, str] | None = None, need_target: bool = False) -> Part:
         """Reads rows as this model wants them.

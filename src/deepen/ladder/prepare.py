@@ -23,11 +23,11 @@ from deepen.data.table import Part, Table, brief
 from deepen.ladder.amend import amend
 from deepen.ladder.examine import check_first
 from deepen.ladder.extend import extend, read_added
-from deepen.ladder.recipe import DataSection, Recipe, tasks
+from deepen.ladder.recipe import DataSection, Recipe, tasks, tunings
 from deepen.models.load import Pretrained, load_pretrained
 from deepen.models.offline import DEFAULT_MODEL
 from deepen.training.task import Task
-from deepen.training.work import Work
+from deepen.training.work import Tuning, Work
 
 _CHINESE_SHARE = 0.3
 
@@ -158,7 +158,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         mark = fingerprint(mark, added.fingerprint)
         notes += [*added.notes, f"{added.name}: {len(added):,} rows added to the training rows"]
     _warn_of_language(whole, model, notes)
-    work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say)
+    tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
+    work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say, tuning=tuning)
     notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
     notes = brief(notes, [part.table for part in (whole, *given.values())])
     for note in notes:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import Field, create_model, field_validator
@@ -134,6 +134,15 @@ def tasks() -> tuple[str, ...]:
     return tuple(sorted(found.name for found in pkgutil.iter_modules(deepen.tasks.__path__)))
 
 
+@cache
+def tunings() -> dict[str, ModuleType]:
+    """Every tuning there is, by name: the files of the folder `tuning`."""
+    import deepen.tuning
+
+    names = sorted(found.name for found in pkgutil.iter_modules(deepen.tuning.__path__))
+    return {name: importlib.import_module(f"deepen.tuning.{name}") for name in names}
+
+
 class _Recipe(Settings):
     """A climb, as a person writes it; `rungs` has the settings of each rung by name."""
 
@@ -143,7 +152,7 @@ class _Recipe(Settings):
     """What to learn; None infers it from the columns and says so."""
     model: ModelSettings = ModelSettings()
     """Which pretrained model, and how texts go into it."""
-    tuning: Literal["full"] = "full"
+    tuning: str = "full"
     """Which numbers of the trained layers may change."""
     ladder: LadderSettings = LadderSettings()
     """How high to climb."""
@@ -151,6 +160,8 @@ class _Recipe(Settings):
     """The settings of each rung."""
     tasks: Any = None
     """The settings of each task that has any."""
+    tunings: Any = None
+    """The settings of each tuning."""
     seed: int = Field(default=0, ge=0)
     """The one number that all chance comes from."""
 
@@ -161,10 +172,17 @@ class _Recipe(Settings):
             raise ValueError(f"unknown task '{value}'; {nearest(value, tasks())}")
         return value
 
+    @field_validator("tuning")
+    @classmethod
+    def _on_the_shelf(cls, value: str) -> str:
+        if value not in tunings():
+            raise ValueError(f"unknown tuning '{value}'; {nearest(value, tunings())}")
+        return value
+
 
 @cache
 def recipe_type() -> type[_Recipe]:
-    """The recipe's class; the sections `rungs` and `tasks` have one field for each file of the folder with settings."""
+    """The recipe's class; the sections `rungs`, `tasks` and `tunings` have a field for each file with settings."""
     fields: dict[str, Any] = {name: (module.RungSettings, module.RungSettings()) for name, module in shelf().items()}
     section = create_model("RungsSection", __base__=Settings, __doc__="The settings of each rung.", **fields)
     found = {name: importlib.import_module(f"deepen.tasks.{name}") for name in tasks()}
@@ -174,7 +192,9 @@ def recipe_type() -> type[_Recipe]:
         if hasattr(module, "TaskSettings")
     }
     about = create_model("TasksSection", __base__=Settings, __doc__="The settings of each task.", **chosen)
-    both: dict[str, Any] = {"rungs": (section, section()), "tasks": (about, about())}
+    ways: dict[str, Any] = {name: (way.TuningSettings, way.TuningSettings()) for name, way in tunings().items()}
+    how = create_model("TuningsSection", __base__=Settings, __doc__="The settings of each tuning.", **ways)
+    both: dict[str, Any] = {"rungs": (section, section()), "tasks": (about, about()), "tunings": (how, how())}
     return create_model("Recipe", __base__=_Recipe, __doc__=_Recipe.__doc__, **both)
 
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from deepen.core.errors import ModelError
 from deepen.core.files import read_json, write_json
+from deepen.models.adapters import Adapter
 from deepen.models.heads import Network, width_of
 from deepen.models.load import load_encoder
 from deepen.models.split import Encoder
@@ -52,6 +53,11 @@ def save_network(
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_encoder(network, folder, labels)
+    _save_around(network, folder, tokenizer_folder, max_tokens)
+
+
+def _save_around(network: Network, folder: Path, tokenizer_folder: Path, max_tokens: int) -> None:
+    """Tokenizer and head."""
     for name in _TOKENIZER_FILES:
         if (tokenizer_folder / name).is_file():
             shutil.copyfile(tokenizer_folder / name, folder / name)
@@ -61,6 +67,65 @@ def save_network(
         _save_head(network, folder)
     elif network.pooling != "units":
         _save_joint_head(network, folder)
+
+
+def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_folder: Path, max_tokens: int) -> None:
+    """Writes what a method learned by itself, in PEFT's layout where PEFT has the method, with the head beside it.
+
+    `PeftModel.from_pretrained(AutoModel.from_pretrained(base), folder)` puts it on the pretrained model again, and
+    `SentenceTransformer(folder).encode(text)` gives the logits. A tagger's head is among its `modules_to_save`, so
+    it is put on an `AutoModelForTokenClassification`.
+
+    Args:
+        network: The network that it was learned in, for its head.
+        adapter: What was learned.
+        folder: A new folder.
+        tokenizer_folder: Where the tokenizer's files are copied from.
+        max_tokens: Where texts are cut.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    start, config = "base_model.model.", dict(adapter.config or {})
+    state = {f"{start}{name}": tensor.contiguous() for name, tensor in adapter.tensors.items()}
+    if network.pooling == "units":
+        family = _FAMILIES[network.encoder.config.model_type][1]
+        state = {key.replace(start, f"{start}{family}.", 1): value for key, value in state.items()}
+        state |= {f"{start}classifier.{key}": value.detach() for key, value in network.head.state_dict().items()}
+        config |= {"modules_to_save": ["classifier"], "task_type": "TOKEN_CLS"}
+        for key in ("target_modules", "feedforward_modules"):
+            if key in config:
+                config[key] = rf"{family}\.{config[key]}"
+    save_file(state, folder / "adapter_model.safetensors", {"format": "pt"})
+    write_json(folder / "deepen_adapter.json", {"method": adapter.method, "base": adapter.base})
+    if adapter.config is not None:
+        write_json(
+            folder / "adapter_config.json",
+            config | {"base_model_name_or_path": adapter.base, "inference_mode": True},
+        )
+    _save_around(network, folder, tokenizer_folder, max_tokens)
+
+
+def load_adapter(folder: Path) -> dict[str, torch.Tensor] | None:
+    """What a method learned, of a model folder that `save_adapter` wrote into.
+
+    Args:
+        folder: The model folder.
+
+    Returns:
+        Tensors by the names that they have in the encoder; None if there is no adapter.
+
+    Raises:
+        ModelError: If its file is damaged.
+    """
+    path = folder / "adapter" / "adapter_model.safetensors"
+    if not path.is_file():
+        return None
+    try:
+        state = load_file(path)
+        family = _FAMILIES[read_json(folder / "config.json")["model_type"]][1]
+    except Exception as error:
+        raise ModelError(f"{path} can't be read: {error}") from None
+    start = "base_model.model."
+    return {key.removeprefix(start).removeprefix(f"{family}."): value for key, value in state.items()}
 
 
 def _save_joint_head(network: Network, folder: Path) -> None:

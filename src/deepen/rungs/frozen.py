@@ -44,7 +44,7 @@ class RungSettings(Settings):
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Runs the encoder once over every row, solves the head for each C and keeps the best on validation."""
-    cut = work.model.num_layers - top_third(work.model.num_layers) if settings.keep_layers else None
+    cut = work.first_top_layer if settings.keep_layers else None
     train = frozen_pass(work, work.train.table, cut=cut)
     same = work.validation.table is work.train.table
     held = train if same else frozen_pass(work, work.validation.table, cut=cut)
@@ -122,11 +122,6 @@ def _solve(work: Work, settings: RungSettings, train: tuple[Tensor, Tensor], hel
                 break
     assert best is not None  # noqa: S101 - there is at least one strength
     return best
-
-
-def top_third(num_layers: int) -> int:
-    """How many layers the rung `top_layers` trains."""
-    return max(1, round(num_layers / 3))
 
 
 def _features(frozen: Frozen, part: Part) -> Tensor:

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from deepen.training.forecast import forecast_trained
 from deepen.training.predictor import EncoderPredictor, load_predictor
+from deepen.training.settings import TrainedSettings
 from deepen.training.task import Task
-from deepen.training.trained import TrainedSettings, climb_trained
+from deepen.training.trained import climb_trained
 from deepen.training.work import Climbed, Work
 
 ORDER = 40

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from deepen.training.forecast import forecast_trained
 from deepen.training.predictor import EncoderPredictor, load_predictor
+from deepen.training.settings import TrainedSettings
 from deepen.training.task import Task
-from deepen.training.trained import TrainedSettings, climb_trained
+from deepen.training.trained import climb_trained
 from deepen.training.work import Climbed, Work
 
 ORDER = 30
@@ -28,7 +29,7 @@ class RungSettings(TrainedSettings):
 
 
 def _depth(work: Work, settings: RungSettings) -> int:
-    return settings.num_layers or max(1, round(work.model.num_layers / 3))
+    return settings.num_layers or work.model.num_layers - work.first_top_layer
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:

@@ -154,7 +154,8 @@ def _decode(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[dict[st
     probs_ND = softmax(outputs.values_MC) if len(texts) else outputs.values_MC
     found = []
     for probs_D in probs_ND:
-        order = np.argsort(-probs_D, kind="stable")[:_SHOWN]
+        best = np.argpartition(-probs_D, _SHOWN)[:_SHOWN] if len(probs_D) > _SHOWN else np.arange(len(probs_D))
+        order = best[np.lexsort((best, -probs_D[best]))]
         found.append(
             {
                 "output": texts[order[0]] if len(order) else "",

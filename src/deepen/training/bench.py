@@ -104,7 +104,7 @@ def _rung(network: Network, inputs: Inputs, depth: int, lengths: np.ndarray) -> 
         parts = {"forward": seconds}
         flops = encoder.num_layers * (2 * per_layer + attention)
     else:
-        full.attach(encoder, first, embeddings=False)
+        full.attach(encoder, first, full.TuningSettings())
         with torch.inference_mode():
             hidden = encoder.run(encoder.embed(inputs.ids_T, None, where), where, 0, first) if first else None
         start = inputs if hidden is None else Inputs(inputs.lengths_B, hidden_TD=hidden.clone(), start=first)

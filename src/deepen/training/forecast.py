@@ -11,7 +11,7 @@ from deepen.core.files import cache_dir, fingerprint, read_json, write_json
 from deepen.data.batches import sorted_batches
 from deepen.models.split import layout
 from deepen.training.cache import batch_inputs
-from deepen.training.trained import TrainedSettings
+from deepen.training.settings import TrainedSettings
 from deepen.training.work import Work
 
 # A step is a forward pass, a backward pass of twice its work and the optimizer: measured 3.1 to 3.4 forward passes.

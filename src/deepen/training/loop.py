@@ -61,6 +61,7 @@ class Plan:
         step: Runs a micro-batch forward and backward.
         num_epochs: How often all batches are visited.
         after_step: Called after every optimizer update.
+        after_update: Called before that, while gradients are still there, with the updates made and those of a round.
         evaluate: The validation score; None for none.
         evaluate_every: Optimizer updates between two evaluations.
         patience: Evaluations without a better score after which the training stops; 0 never stops.
@@ -80,6 +81,7 @@ class Plan:
     num_epochs: int
     num_steps: int
     after_step: Sequence[Callable[[Progress], None]] = ()
+    after_update: Callable[[int, int], None] | None = None
     evaluate: Callable[[], float] | None = None
     evaluate_every: int = 0
     patience: int = 0
@@ -140,8 +142,10 @@ def fit(
             team.sum_gradients(named.values())
             clip(named.values(), settings.max_grad_norm)
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
             now.step += 1
+            if plan.after_update is not None:
+                plan.after_update(now.step, ends[0])
+            optimizer.zero_grad(set_to_none=True)
             now.in_epoch += 1
             if keeper.after(now, settings):
                 break

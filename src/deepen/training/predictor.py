@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from deepen.core.types import Outputs
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
+from deepen.models.adapters import Adapter
 from deepen.models.heads import Inputs, Network
-from deepen.models.save import load_network, save_network
+from deepen.models.save import load_network, save_adapter, save_network
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.training.cache import Frozen, batch_inputs, decision_offsets
 from deepen.training.task import Task
@@ -40,6 +42,7 @@ class EncoderPredictor:
     max_tokens: int
     num_parameters: int = 0
     documents_DF: np.ndarray | None = None
+    adapter: Adapter | None = None
 
     def tokens(self, table: Table) -> TokenTable:
         """The tokens that the network reads of a table, made once."""
@@ -122,14 +125,11 @@ class EncoderPredictor:
             self.network.head.bias.div_(temperature).add_(torch.as_tensor(shift_C, dtype=torch.float32))
 
     def save(self, folder: Path) -> None:
-        """Writes the sentence-transformers layout."""
-        save_network(
-            self.network,
-            folder,
-            tokenizer_folder=self.tokenizer.folder,
-            labels=self.labels,
-            max_tokens=self.max_tokens,
-        )
+        """Writes the sentence-transformers layout; what a method learned also by itself, in `adapter/`."""
+        given: dict[str, Any] = {"tokenizer_folder": self.tokenizer.folder, "max_tokens": self.max_tokens}
+        save_network(self.network, folder, labels=self.labels, **given)
+        if self.adapter is not None:
+            save_adapter(self.network, self.adapter, folder / "adapter", **given)
         if self.task.documents is not None:
             save_file({"vectors": self._known_documents()}, folder / _DOCUMENTS)
 

@@ -7,122 +7,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
-from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from deepen.core.progress import progress
 from deepen.core.seed import derive
 from deepen.core.types import LossSum, Outputs
-from deepen.data.batches import flat_positions, shuffled_batches
-from deepen.data.tokens import TokenTable
-from deepen.models.heads import Inputs, Network, Pooling, ranked_head, width_of
-from deepen.models.save import load_network
-from deepen.training.cache import Frozen, batch_inputs, frozen_pass
-from deepen.training.easy import draw, easy_rows
+from deepen.models.adapters import Attached
+from deepen.models.heads import Network, Pooling, ranked_head, width_of
+from deepen.models.save import load_adapter, load_network
+from deepen.training.cache import frozen_pass
+from deepen.training.easy import easy_rows
+from deepen.training.feed import Feed
 from deepen.training.loop import ENOUGH, Backward, Plan, Progress, fit
-from deepen.training.optimizer import OptimizerSettings, parameter_groups
+from deepen.training.optimizer import parameter_groups
 from deepen.training.predictor import EncoderPredictor
-from deepen.training.scale import Scale, scale_of
+from deepen.training.scale import scale_of
+from deepen.training.settings import TrainedSettings
 from deepen.training.work import Climbed, Dynamics, Work
-from deepen.tuning import full
 
-_VISITED_ROWS = 6400  # with fewer training rows, each is visited more than once
-_MOST_VISITS = 10
-_VISITS_IN_ROUNDS, _LONG_VISIT_TOKENS = 3, 200_000
-_FEW_ROWS = 4000
 _FIRST_ROWS = 64  # their features say how large the head may be
 _RANKED_ROWS = 64  # the other documents of a batch are what a document is told from
-
-
-class TrainedSettings(OptimizerSettings):
-    """How a rung is trained."""
-
-    num_epochs: int | None = Field(default=None, ge=1)
-    """How often every training row is visited. None is once, since each rung starts where the one below ended; fewer
-    than 6,400 rows are visited more often, up to ten times, so that about as many go by (docs/decisions/0005)."""
-    batch_rows: int | None = Field(default=None, ge=1)
-    """Rows of one optimizer step, on average; None is 16, or 8 with fewer than 4,000 rows. More and smaller steps learn
-    more from a visit, and a few hundred tokens already keep a CPU busy."""
-    batch_tokens: int | None = None
-    """Tokens of one optimizer step, in place of `batch_rows`; a text that is longer is a step of its own."""
-    micro_batch_tokens: int = 4096
-    """The most tokens that go through the network at once; a larger batch is cut. Bounds memory."""
-    dropout: float | None = 0.0
-    """Dropout while training; None takes the network's own. In two or three visits it only slows learning (LOG.md)."""
-    embeddings: bool = False
-    """Whether word vectors learn too, when all layers do. They are half of a small encoder's numbers, a batch touches
-    few of them, and scores don't gain by it (LOG.md)."""
-    evaluations_per_epoch: int = Field(default=1, ge=0)
-    """How often validation is scored within an epoch; 0 is never, and then the last weights are kept."""
-    patience: int = 3
-    """Evaluations without a better score after which the rung stops; 0 never stops."""
-    label_smoothing: float = 0.0
-    """The share of probability spread over all labels in the training target."""
-    easy_share: float = Field(default=1.0, gt=0, le=1)
-    """How many of the rows that the rung below has surely right are visited, drawn anew each time; they count for as
-    much more, so that the expected objective stays what it is."""
-    easy_from: float = Field(default=0.5, ge=0, le=1)
-    """With a smaller share of such rows all are visited: there is little to save, and it costs points (LOG.md)."""
-    rounds: int = Field(default=1, ge=1)
-    """How often the whole schedule may be gone through where it is one visit, each time from where it ended."""
-    visit_worth: float = Field(default=5.0, ge=0)
-    """Where `num_epochs` comes to two or three visits of 200,000 tokens or more: points that one must have gained for
-    the next to follow. Each then has a schedule of its own. Short visits are made anyway: they cost little."""
-    round_worth: float = Field(default=10.0, ge=0)
-    """Points of the validation score that a round must have gained for another to follow: what learned so much was far
-    from its end."""
-    head_reach: float = 32.0
-    """The largest logit the head may reach at the start: norm of its weights times norm of the features. A steeper head
-    is scaled down: solved on frozen features it is so steep that a small movement of the encoder throws its logits
-    about, and training from it as it is ends points lower (LOG.md). 0 leaves it as it is."""
-    max_steps: int | None = None
-    """Stop after this many steps, with the schedule of the whole: how a recipe repeats a run that was cut short."""
-
-    def visits(self, num_rows: int) -> int:
-        """How often every training row is visited: `num_epochs`, or what None stands for with so many rows."""
-        return self.num_epochs or min(max(1, round(_VISITED_ROWS / max(1, num_rows))), _MOST_VISITS)
-
-    def rounds_of(self, lengths_N: np.ndarray) -> tuple[int, int, float]:
-        """Visits of one schedule, how often it may be gone through, and the points a round must gain for the next.
-
-        Once if it has many visits, or if nothing tells their gain; two or three long visits are rounds of their own.
-
-        Args:
-            lengths_N: Tokens of each training row.
-        """
-        visits = self.visits(len(lengths_N))
-        if self.evaluations_per_epoch == 0 and self.max_steps is None:
-            return visits, 1, 0.0
-        long = float(lengths_N.sum()) >= _LONG_VISIT_TOKENS
-        if self.num_epochs is None and 1 < visits <= _VISITS_IN_ROUNDS and long:
-            return 1, visits, self.visit_worth
-        return visits, self.rounds if visits == 1 else 1, self.round_worth
-
-    def step_tokens(self, lengths_N: np.ndarray) -> int:
-        """Tokens of one optimizer step.
-
-        Args:
-            lengths_N: Tokens of each training row.
-
-        Returns:
-            `batch_tokens`, or as many as `batch_rows` rows have on average.
-        """
-        rows = self.batch_rows or (8 if len(lengths_N) < _FEW_ROWS else 16)
-        return self.batch_tokens or max(1, round(rows * float(lengths_N.mean() if len(lengths_N) else 1)))
-
-
-@dataclass
-class _Batch:
-    """A micro-batch: places in the training part and the labels of their units."""
-
-    places_B: np.ndarray
-    inputs: Inputs
-    labels_M: torch.Tensor
 
 
 def climb_trained(
@@ -153,8 +63,8 @@ def climb_trained(
         settings = settings.model_copy(update={"batch_rows": _RANKED_ROWS})
     network = load_network(below) if below else _fresh(work, pooling or work.pooling)
     first = network.encoder.num_layers - depth
-    full.attach(network.encoder, first, embeddings=settings.embeddings)
-    network.encoder.dropout = settings.dropout
+    attached = _attach(work, network, first, below, name)
+    _set(network, settings, words=first == 0)
     frozen = frozen_pass(work, work.train.table, cut=first) if first > 0 else None
     tokens = frozen.tokens if frozen else work.tokens(work.train.table, network.pooling)
     same = work.validation.table is work.train.table
@@ -162,26 +72,25 @@ def climb_trained(
     predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
     scale = scale_of(work.train_targets)
     scale.enter(network.head)
-    easy_N = easy_rows(work, below if settings.easy_share < 1 else None)
-    easy_N &= easy_N.mean() >= settings.easy_from
-    feed = _Feed(work, tokens, frozen, settings, scale, easy_N, network.pooling)
-    if work.model_settings.head == "mlp" and network.hidden is None:
-        network.bend(feed.get(np.arange(min(_FIRST_ROWS, len(work.train)))).inputs)
-    _flatten_head(network, feed, settings.head_reach)
+    feed = Feed(work, tokens, frozen, settings, scale, _easy(work, settings, below), network.pooling)
+    _start_head(work, network, feed, settings.head_reach)
     accelerator = Accelerator()
     network.to(accelerator.device)
     dynamics = Dynamics(*(np.full((feed.num_epochs, len(work.train)), np.nan, np.float32) for _ in range(2)))
-    plan = _plan(work, feed, network, settings, dynamics)
+    plan = _plan(work, feed, network, settings, dynamics, attached.penalty)
     best = _Best(work, lambda: predictor.predict(work.validation, held))
     plan = _watched(plan, work, name, best, settings.evaluations_per_epoch, settings.patience)
     title = f"{name}: {plan.round_ends[0]} steps"
     with progress(title, plan.round_ends[0], unit="steps") as advance:
-        plan = replace(plan, after_step=(lambda now: advance(), _deadline(work)))
-        groups = parameter_groups(network, _depths(network), settings, network.head)
-        now = fit(network, groups, plan, settings, accelerator)
+        hooks = (lambda now: advance(), _deadline(work))
+        plan = replace(plan, after_step=hooks, after_update=attached.after_update)
+        now = fit(network, _groups(work, network, settings), plan, settings, accelerator)
     network.cpu().eval()
     scale.leave(network.head)
     predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    if work.tuning.name != "full":
+        predictor.adapter = attached.adapter(work.tuning.name, str(work.model.name))
+        attached.merge()
     return Climbed(
         predictor=predictor,
         validation=scale.whole(best.outputs) if best.outputs else predictor.predict(work.validation, held),
@@ -201,6 +110,29 @@ def climb_trained(
     )
 
 
+def _attach(work: Work, network: Network, first: int, below: Path | None, name: str) -> Attached:
+    """Puts the method on the layers from `first` on; what the rung below learned goes on, on the untouched encoder."""
+    known = load_adapter(below) if below is not None and work.tuning.name != "full" else None
+    if known is not None:
+        network.encoder = work.model.encoder()
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(work.seed, "attach", name))
+        attached = work.tuning.attach(network.encoder, first, work.tuning.settings)
+    if known is not None:
+        attached.take(known)
+    return attached
+
+
+def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
+    """Dropout; and word vectors learn too, if asked for, where a step costs what a batch touches of them."""
+    network.encoder.dropout = settings.dropout
+    if not (settings.embeddings and words):
+        return
+    network.encoder.network.get_submodule("embeddings").requires_grad_(True)
+    words = cast(nn.Embedding, network.encoder.network.get_submodule("embeddings.word_embeddings"))
+    words.sparse = True
+
+
 def _fresh(work: Work, pooling: Pooling) -> Network:
     encoder = work.model.encoder()
     if pooling == "ranked":
@@ -211,13 +143,27 @@ def _fresh(work: Work, pooling: Pooling) -> Network:
     return Network(encoder, head, pooling)
 
 
-def _flatten_head(network: Network, feed: _Feed, reach: float) -> None:
-    """Scales the head down to `reach`, judged by the features of the first training rows."""
+def _easy(work: Work, settings: TrainedSettings, below: Path | None) -> np.ndarray:
+    """Which rows are visited less often: none, where they would be few."""
+    easy_N = easy_rows(work, below if settings.easy_share < 1 else None)
+    return easy_N & (easy_N.mean() >= settings.easy_from)
+
+
+def _groups(work: Work, network: Network, settings: TrainedSettings) -> list[dict[str, Any]]:
+    """What learns, by rate; a tuning may have a rate of its own."""
+    own = {"learning_rate": work.tuning.settings.learning_rate or settings.learning_rate}
+    return parameter_groups(network, _depths(network), settings.model_copy(update=own), network.head)
+
+
+def _start_head(work: Work, network: Network, feed: Feed, reach: float) -> None:
+    """Gives the head its hidden layer and scales it down to `reach`, judged by the features of the first rows."""
+    few = feed.get(np.arange(min(_FIRST_ROWS, len(feed.lengths_N)))).inputs
+    if work.model_settings.head == "mlp" and network.hidden is None:
+        network.bend(few)
     if reach <= 0:
         return
-    few = np.arange(min(_FIRST_ROWS, len(feed.lengths_N)))
     with torch.no_grad():
-        norm = network.eval().features(feed.get(few).inputs).norm(dim=-1).median()
+        norm = network.eval().features(few).norm(dim=-1).median()
         now = network.head.weight.norm(dim=-1).mean() * norm
         if now > reach:
             network.head.weight.mul_(reach / now)
@@ -245,64 +191,14 @@ def _depths(network: Network) -> dict[int, int]:
     return depths
 
 
-class _Feed:
-    """The training rows as micro-batches, from token ids or from cached hidden states."""
-
-    def __init__(
-        self,
-        work: Work,
-        tokens: TokenTable,
-        frozen: Frozen | None,
-        settings: TrainedSettings,
-        scale: Scale,
-        easy_N: np.ndarray,
-        pooling: Pooling,
-    ) -> None:
-        self.work, self.tokens, self.frozen, self.settings = work, tokens, frozen, settings
-        self.pooling = pooling
-        self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
-        self.targets = work.train_targets
-        self.scored_M = self.targets.scored_M
-        self.labels_M = scale.standard(self.targets.labels_M)
-        self.easy_N, (_, self.weights_N) = easy_N, draw(easy_N, settings.easy_share, seed=0)
-        self.batch_tokens = settings.step_tokens(self.lengths_N)
-        self.num_visits, rounds, self.worth = settings.rounds_of(self.lengths_N)
-        self.num_epochs = self.num_visits * rounds
-
-    def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
-        """An epoch's batches, each cut into micro-batches of places in the training part."""
-        seed = derive(self.work.seed, name, epoch)
-        drawn, _ = draw(self.easy_N, self.settings.easy_share, seed=seed)
-        batches = shuffled_batches(self.lengths_N[drawn], max_tokens=self.batch_tokens, seed=seed)
-        return [self._micros(drawn[places]) for places in batches]
-
-    def _micros(self, places: np.ndarray) -> list[np.ndarray]:
-        total = int(self.lengths_N[places].sum())
-        num = max(1, -(-total // self.settings.micro_batch_tokens))
-        return [piece for piece in np.array_split(places, num) if len(piece)]
-
-    def count(self, places: np.ndarray) -> float:
-        """Units that are scored, by their weights."""
-        return float((self.scored_M[self._units(places)] * self.weights_of(places)).sum())
-
-    def weights_of(self, places: np.ndarray) -> np.ndarray:
-        """How much each unit counts."""
-        return np.repeat(self.weights_N[places], np.diff(self.targets.offsets_N1)[places])
-
-    def _units(self, places: np.ndarray) -> np.ndarray:
-        return flat_positions(self.targets.offsets_N1, places)
-
-    def _labels(self, places: np.ndarray) -> np.ndarray:
-        return self.labels_M[self._units(places)]
-
-    def get(self, places: np.ndarray) -> _Batch:
-        """The micro-batch itself."""
-        rows = self.work.train.rows_N[places]
-        inputs = batch_inputs(self.tokens, rows, frozen=self.frozen, pooling=self.pooling)
-        return _Batch(places, inputs, torch.from_numpy(self._labels(places)))
-
-
-def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, dynamics: Dynamics) -> Plan:
+def _plan(
+    work: Work,
+    feed: Feed,
+    network: Network,
+    settings: TrainedSettings,
+    dynamics: Dynamics,
+    penalty: Callable[[], Tensor] | None,
+) -> Plan:
     current = {"epoch": 0}
     owners = np.diff(work.train_targets.offsets_N1)
 
@@ -318,7 +214,8 @@ def _plan(work: Work, feed: _Feed, network: Network, settings: TrainedSettings, 
             objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
         if settings.easy_share < 1:
             objective_M = objective_M * torch.from_numpy(feed.weights_of(places)).to(device)
-        backward(objective_M.sum())
+        total = objective_M.sum()
+        backward(total if penalty is None else total + penalty() * feed.count(places))
         with torch.no_grad():
             epoch = current["epoch"]
             counts = owners[places]

@@ -16,10 +16,13 @@ from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable, tokenise
+from deepen.models.adapters import Attached, MethodSettings
 from deepen.models.heads import Pooling
 from deepen.models.load import Pretrained
+from deepen.models.split import Encoder
 from deepen.models.tokenizer import Tokenizer
 from deepen.training.task import Predictor, Task
+from deepen.tuning import full
 
 
 class ModelSettings(Settings):
@@ -36,6 +39,15 @@ class ModelSettings(Settings):
     as one that changes nothing, so a rung still starts where the one below ended. Not for words: tagging, span_qa."""
     cache_dtype: Literal["auto", "float32", "float16"] = "auto"
     """How hidden states are kept; auto is float32 up to 4 GB of them, then float16."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Which numbers of the trained layers change: a file of `deepen.tuning` with its settings."""
+
+    name: str = "full"
+    settings: MethodSettings = field(default_factory=full.TuningSettings)
+    attach: Callable[[Encoder, int, Any], Attached] = full.attach
 
 
 def form_tokens(task: Task, table: Table, tokenizer: Tokenizer, max_tokens: int, pooling: Pooling) -> TokenTable:
@@ -77,6 +89,7 @@ class Work:
     say: Callable[[str], None]
     deadline: float | None = None
     reached: float | None = None
+    tuning: Tuning = field(default_factory=Tuning)
 
     def __post_init__(self) -> None:
         """Raises SettingError if the task's head has no place for what was set."""
@@ -92,6 +105,11 @@ class Work:
     def max_tokens(self) -> int:
         """The longest sequence."""
         return min(self.model_settings.max_tokens or 512, self.model.tokenizer.max_tokens)
+
+    @property
+    def first_top_layer(self) -> int:
+        """The lowest layer that the rung `top_layers` trains: below the top third of them."""
+        return self.model.num_layers - max(1, round(self.model.num_layers / 3))
 
     @property
     def pooling(self) -> Pooling:

@@ -1,0 +1,137 @@
+"""What a tuning method leaves on an encoder: what learns, how it is folded into the weights, and how it is saved.
+
+A method is a file of `deepen.tuning` with `TuningSettings` and `attach(encoder, first_layer, settings) -> Attached`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from deepen.core.errors import SettingError
+from deepen.core.settings import Settings
+from deepen.models.split import Encoder
+
+
+class MethodSettings(Settings):
+    """What every method has."""
+
+    learning_rate: float | None = Field(default=None, gt=0)
+    """The highest rate of what learns in the layers; None is the rung's own."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What a method learned, by itself: tensors by the names that they have in the encoder, and PEFT's configuration.
+
+    `config` is None where PEFT has no such method; `base` is the name of the pretrained model.
+    """
+
+    method: str
+    base: str
+    tensors: dict[str, Tensor]
+    config: dict[str, Any] | None = None
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass
+class Attached:
+    """A method on an encoder, while it learns.
+
+    Attributes:
+        encoder: The encoder; what learns needs a gradient, nothing else does.
+        merge: Folds what was learned into the encoder's own weights, after which nothing else is left of it.
+        config: PEFT's configuration of it as JSON, asked for before `merge`; None where PEFT has no such method.
+        penalty: What is added to the loss of a step; None for nothing.
+        after_update: Called with the number of optimizer updates made and to be made, while gradients are still there.
+    """
+
+    encoder: Encoder
+    merge: Callable[[], None] = _nothing
+    config: Callable[[], dict[str, Any] | None] = field(default=_nothing)
+    penalty: Callable[[], Tensor] | None = None
+    after_update: Callable[[int, int], None] | None = None
+
+    def adapter(self, method: str, base: str) -> Adapter:
+        """A copy of what was learned, for the pretrained model of this name."""
+        tensors = {_plain(name): p.detach().cpu().clone() for name, p in self._learning()}
+        return Adapter(method, base, tensors, self.config())
+
+    def take(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on from what was learned before, where it has a place here.
+
+        Args:
+            tensors: Those of an `Adapter` of the same method.
+        """
+        with torch.no_grad():
+            for name, parameter in self._learning():
+                known = tensors.get(_plain(name))
+                if known is not None and known.shape == parameter.shape:
+                    parameter.copy_(known)
+
+    def _learning(self) -> list[tuple[str, torch.nn.Parameter]]:
+        return [(name, p) for name, p in self.encoder.network.named_parameters() if p.requires_grad]
+
+
+def _plain(name: str) -> str:
+    """A name without PEFT's name of the adapter, as in its files."""
+    return name.replace(".default", "").replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
+
+
+def layer_paths(encoder: Encoder, first_layer: int, parts: tuple[str, ...]) -> str:
+    """A pattern of the linear layers that a method is put on, as PEFT wants it.
+
+    Args:
+        encoder: The encoder.
+        first_layer: The lowest layer that learns.
+        parts: Of `query`, `key`, `value`, `attended`, `up`, `down`.
+
+    Returns:
+        A regular expression that matches whole module paths.
+    """
+    numbers = "|".join(str(at) for at in range(first_layer, encoder.num_layers))
+    names = "|".join(re.escape(getattr(encoder.names, part)) for part in parts)
+    return rf"{re.escape(encoder.names.layers)}\.({numbers})\.({names})"
+
+
+def injected(encoder: Encoder, tuner_type: Any, config: Any) -> tuple[Attached, Any]:
+    """Puts a method of PEFT on an encoder.
+
+    Args:
+        encoder: Changed in place: linear layers become PEFT's, which hold them; only what those add learns.
+        tuner_type: PEFT's class for the method.
+        config: Its configuration.
+
+    Returns:
+        What was attached, and PEFT's own object.
+    """
+    encoder.requires_grad_(False)
+    tuner = tuner_type(encoder.network, config, "default")
+
+    def told() -> dict[str, Any]:
+        found = {key: value for key, value in config.to_dict().items() if value is not None}
+        return found | {"peft_type": str(getattr(config.peft_type, "value", config.peft_type))}
+
+    return Attached(encoder, merge=lambda: tuner.merge_and_unload() and None, config=told), tuner
+
+
+def peft() -> Any:
+    """PEFT, or an error that says how to get it.
+
+    Raises:
+        SettingError: If it is not installed.
+    """
+    try:
+        import peft as found
+    except ImportError:
+        raise SettingError("this tuning needs peft: pip install deepen[tuning]") from None
+    return found

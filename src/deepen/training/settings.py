@@ -1,0 +1,95 @@
+"""How a trained rung is trained: how often rows are visited, in which batches, and when it stops.
+
+Shape legend: N training rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from deepen.training.optimizer import OptimizerSettings
+
+_VISITED_ROWS = 6400  # with fewer training rows, each is visited more than once
+_MOST_VISITS = 10
+_VISITS_IN_ROUNDS, _LONG_VISIT_TOKENS = 3, 200_000
+_FEW_ROWS = 4000
+
+
+class TrainedSettings(OptimizerSettings):
+    """How a rung is trained."""
+
+    num_epochs: int | None = Field(default=None, ge=1)
+    """How often every training row is visited. None is once, since each rung starts where the one below ended; fewer
+    than 6,400 rows are visited more often, up to ten times, so that about as many go by (docs/decisions/0005)."""
+    batch_rows: int | None = Field(default=None, ge=1)
+    """Rows of one optimizer step, on average; None is 16, or 8 with fewer than 4,000 rows. More and smaller steps learn
+    more from a visit, and a few hundred tokens already keep a CPU busy."""
+    batch_tokens: int | None = None
+    """Tokens of one optimizer step, in place of `batch_rows`; a text that is longer is a step of its own."""
+    micro_batch_tokens: int = 4096
+    """The most tokens that go through the network at once; a larger batch is cut. Bounds memory."""
+    dropout: float | None = 0.0
+    """Dropout while training; None takes the network's own. In two or three visits it only slows learning (LOG.md)."""
+    embeddings: bool = False
+    """Whether word vectors learn too, when all layers do. They are half of a small encoder's numbers, a batch touches
+    few of them, and scores don't gain by it (LOG.md)."""
+    evaluations_per_epoch: int = Field(default=1, ge=0)
+    """How often validation is scored within an epoch; 0 is never, and then the last weights are kept."""
+    patience: int = 3
+    """Evaluations without a better score after which the rung stops; 0 never stops."""
+    label_smoothing: float = 0.0
+    """The share of probability spread over all labels in the training target."""
+    easy_share: float = Field(default=1.0, gt=0, le=1)
+    """How many of the rows that the rung below has surely right are visited, drawn anew each time; they count for as
+    much more, so that the expected objective stays what it is."""
+    easy_from: float = Field(default=0.5, ge=0, le=1)
+    """With a smaller share of such rows all are visited: there is little to save, and it costs points (LOG.md)."""
+    rounds: int = Field(default=1, ge=1)
+    """How often the whole schedule may be gone through where it is one visit, each time from where it ended."""
+    visit_worth: float = Field(default=5.0, ge=0)
+    """Where `num_epochs` comes to two or three visits of 200,000 tokens or more: points that one must have gained for
+    the next to follow. Each then has a schedule of its own. Short visits are made anyway: they cost little."""
+    round_worth: float = Field(default=10.0, ge=0)
+    """Points of the validation score that a round must have gained for another to follow: what learned so much was far
+    from its end."""
+    head_reach: float = 32.0
+    """The largest logit the head may reach at the start: norm of its weights times norm of the features. A steeper head
+    is scaled down: solved on frozen features it is so steep that a small movement of the encoder throws its logits
+    about, and training from it as it is ends points lower (LOG.md). 0 leaves it as it is."""
+    hard_rows: int = Field(default=1, ge=1)
+    """For ranking: rows of a batch whose documents nearly fit each other's queries; 1 leaves it to chance."""
+    max_steps: int | None = None
+    """Stop after this many steps, with the schedule of the whole: how a recipe repeats a run that was cut short."""
+
+    def visits(self, num_rows: int) -> int:
+        """How often every training row is visited: `num_epochs`, or what None stands for with so many rows."""
+        return self.num_epochs or min(max(1, round(_VISITED_ROWS / max(1, num_rows))), _MOST_VISITS)
+
+    def rounds_of(self, lengths_N: np.ndarray) -> tuple[int, int, float]:
+        """Visits of one schedule, how often it may be gone through, and the points a round must gain for the next.
+
+        Once if it has many visits, or if nothing tells their gain; two or three long visits are rounds of their own.
+
+        Args:
+            lengths_N: Tokens of each training row.
+        """
+        visits = self.visits(len(lengths_N))
+        if self.evaluations_per_epoch == 0 and self.max_steps is None:
+            return visits, 1, 0.0
+        long = float(lengths_N.sum()) >= _LONG_VISIT_TOKENS
+        if self.num_epochs is None and 1 < visits <= _VISITS_IN_ROUNDS and long:
+            return 1, visits, self.visit_worth
+        return visits, self.rounds if visits == 1 else 1, self.round_worth
+
+    def step_tokens(self, lengths_N: np.ndarray) -> int:
+        """Tokens of one optimizer step.
+
+        Args:
+            lengths_N: Tokens of each training row.
+
+        Returns:
+            `batch_tokens`, or as many as `batch_rows` rows have on average.
+        """
+        rows = self.batch_rows or (8 if len(lengths_N) < _FEW_ROWS else 16)
+        return self.batch_tokens or max(1, round(rows * float(lengths_N.mean() if len(lengths_N) else 1)))

@@ -1,0 +1,36 @@
+"""BitFit: only the biases of the chosen layers change, those of their normalisation too."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from deepen.models.adapters import Attached, MethodSettings
+from deepen.models.split import Encoder
+
+
+class TuningSettings(MethodSettings):
+    """How biases learn."""
+
+    learning_rate: float | None = Field(default=2e-3, gt=0)
+    """The highest rate of what learns in the layers; biases bear and need ten times that of whole layers."""
+
+
+def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
+    """Marks the biases of the layers from `first_layer` on.
+
+    Args:
+        encoder: Changed in place; everything else needs no gradient afterwards.
+        first_layer: The lowest layer that learns.
+        settings: The rate.
+
+    Returns:
+        What was attached.
+
+    Source:
+        Ben Zaken et al. 2022 (https://arxiv.org/abs/2106.10199).
+    """
+    encoder.requires_grad_(False)
+    for layer in encoder.layers[first_layer:]:
+        for name, parameter in layer.named_parameters():
+            parameter.requires_grad_(name.endswith("bias"))
+    return Attached(encoder)

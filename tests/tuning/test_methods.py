@@ -1,0 +1,250 @@
+"""What every tuning must prove, on the tiny world: the files of the folder `tuning`, one after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.worlds import WORLDS
+
+import deepen
+from deepen.core.errors import SettingError
+from deepen.ladder.prepare import Sources, prepare
+from deepen.ladder.recipe import make_recipe, tunings
+from deepen.models.load import load_encoder
+from deepen.models.save import load_adapter
+from deepen.training.predictor import EncoderPredictor, load_predictor
+from deepen.training.settings import TrainedSettings
+from deepen.training.trained import climb_trained
+from deepen.training.work import Climbed, Work
+
+METHODS = tuple(tunings())
+FROM_PEFT = ("adalora", "ia3", "lora")
+BY_THEMSELVES = tuple(name for name in METHODS if name != "full")
+STEPS = {"num_epochs": 2, "batch_tokens": 200, "evaluations_per_epoch": 1}
+MakeWork = Callable[..., Work]
+
+
+@pytest.fixture
+def make_work(tiny_model: Path, tmp_path: Path) -> MakeWork:
+    def make(method: str, *, task: str = "classification", seed: int = 0, **settings: Any) -> Work:
+        values = {
+            "seed": seed,
+            "task": task,
+            "tuning": method,
+            "tunings": {method: settings},
+            "data": {"validation_at_least": 40},
+            "model": {"name": str(tiny_model)},
+        }
+        rows = WORLDS[task](120)
+        return prepare(make_recipe(values), Sources(rows), tmp_path / "run", say=lambda line: None).work
+
+    return make
+
+
+def climb(work: Work, depth: int = 1, name: str = "full", below: Path | None = None, **given: Any) -> Climbed:
+    return climb_trained(work, name=name, depth=depth, settings=TrainedSettings(**{**STEPS, **given}), below=below)
+
+
+def predictor_of(climbed: Climbed) -> EncoderPredictor:
+    assert isinstance(climbed.predictor, EncoderPredictor)
+    return climbed.predictor
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_it_starts_as_one_that_changes_nothing(make_work: MakeWork, method: str) -> None:
+    work = make_work(method)
+    encoder, bare = work.model.encoder().eval(), work.model.encoder().eval()
+    work.tuning.attach(encoder, 1, work.tuning.settings)
+    from deepen.models.split import layout
+
+    ids_T, where = torch.arange(5, 15), layout(torch.tensor([4, 6]))
+    with torch.inference_mode():
+        one, two = (each.run(each.embed(ids_T, None, where), where, 0, 2) for each in (encoder, bare))
+    torch.testing.assert_close(one, two, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_something_learns_and_the_rest_stays_to_the_bit(make_work: MakeWork, method: str) -> None:
+    work = make_work(method)
+    encoder = work.model.encoder()
+    attached = work.tuning.attach(encoder, 1, work.tuning.settings)
+    learning = {id(p) for p in encoder.parameters() if p.requires_grad}
+    assert learning
+    before = {name: p.detach().clone() for name, p in encoder.network.named_parameters()}
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(0.1 * parameter.requires_grad)
+    for name, parameter in encoder.network.named_parameters():
+        assert torch.equal(parameter, before[name]) == (id(parameter) not in learning), name
+        assert id(parameter) not in learning or f"{encoder.names.layers}.1." in name, "only the top layer learns"
+    assert attached.encoder is encoder
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_merged_it_says_the_same(make_work: MakeWork, method: str) -> None:
+    from deepen.models.split import layout
+
+    work = make_work(method)
+    encoder = work.model.encoder().eval()
+    names = set(encoder.network.state_dict())
+    attached = work.tuning.attach(encoder, 0, work.tuning.settings)
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(3)
+        for parameter in encoder.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.05 * torch.randn_like(parameter))
+    ids_T, where = torch.arange(5, 15), layout(torch.tensor([4, 6]))
+    with torch.inference_mode():
+        before = encoder.run(encoder.embed(ids_T, None, where), where, 0, 2)
+        attached.merge()
+        after = encoder.run(encoder.embed(ids_T, None, where), where, 0, 2)
+    torch.testing.assert_close(after, before, atol=1e-5, rtol=0)
+    assert set(encoder.network.state_dict()) == names, "nothing is left of it"
+
+
+@pytest.mark.parametrize("task", ["classification", "matching", "tagging"])
+@pytest.mark.parametrize("method", METHODS)
+def test_saved_and_read_again_it_says_the_same(make_work: MakeWork, method: str, task: str, tmp_path: Path) -> None:
+    work = make_work(method, task=task)
+    climbed = climb(work)
+    predictor = predictor_of(climbed)
+    said = predictor.predict(work.validation).values_MC
+    np.testing.assert_allclose(said, climbed.validation.values_MC, atol=1e-4)
+    predictor.save(tmp_path / "model")
+    again = load_predictor(tmp_path / "model", work.task, work.labels)
+    np.testing.assert_allclose(again.predict(work.validation).values_MC, said, atol=1e-5)
+    assert (tmp_path / "model" / "adapter").is_dir() == (method != "full")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_seed_one_result(make_work: MakeWork, method: str) -> None:
+    one, two = (predictor_of(climb(make_work(method), name=name)).network.state_dict() for name in ("full", "full"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("method", BY_THEMSELVES)
+def test_the_rung_above_goes_on_with_what_was_learned(make_work: MakeWork, method: str, tmp_path: Path) -> None:
+    """And what it saves is a change of the untouched encoder, so several go with one base."""
+    work = make_work(method, learning_rate=0.02)
+    low = predictor_of(climb(work, name="top_layers"))
+    low.save(tmp_path / "low")
+    known = load_adapter(tmp_path / "low")
+    assert known
+    assert low.adapter is not None
+    assert set(known) == set(low.adapter.tensors)
+    still = predictor_of(
+        climb(make_work(method, learning_rate=1e-12), 2, below=tmp_path / "low", head_learning_rate=1e-12)
+    )
+    np.testing.assert_allclose(
+        still.predict(work.validation).values_MC, low.predict(work.validation).values_MC, atol=2e-3
+    )
+    assert still.adapter is not None
+    assert set(known) < set(still.adapter.tensors), "the layers below learn too"
+    bare = load_encoder(work.model.folder)
+    attached = work.tuning.attach(bare, 0, work.tuning.settings)
+    attached.take(still.adapter.tensors)
+    attached.merge()
+    found = {name: value for name, value in bare.network.state_dict().items() if "pooler" not in name}
+    for name, value in found.items():
+        torch.testing.assert_close(value, still.network.encoder.network.state_dict()[name], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("method", FROM_PEFT)
+def test_peft_puts_it_on_the_pretrained_model(make_work: MakeWork, method: str, tmp_path: Path) -> None:
+    from peft import PeftModel
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoModel
+
+    work = make_work(method, learning_rate=0.02)
+    predictor = predictor_of(climb(work, 2))
+    predictor.save(tmp_path / "model")
+    adapter = tmp_path / "model" / "adapter"
+    texts = list(work.validation.values("text"))[:8]
+    right = predictor.predict(work.validation).values_MC[:8]
+    bare = SentenceTransformer(str(tmp_path / "model"), device="cpu").encode(texts)
+    np.testing.assert_allclose(bare, right, atol=1e-4)
+    np.testing.assert_allclose(SentenceTransformer(str(adapter), device="cpu").encode(texts), right, atol=1e-4)
+
+    loaded = PeftModel.from_pretrained(AutoModel.from_pretrained(work.model.folder), adapter).eval()
+    ids_T = work.model.tokenizer.encode(texts[:1], max_tokens=64).ids_T
+    with torch.inference_mode():
+        hidden = loaded(input_ids=torch.from_numpy(ids_T.astype(np.int64))[None]).last_hidden_state[0].mean(0)
+        logits = predictor.network.head(hidden).numpy()
+    np.testing.assert_allclose(logits, right[0], atol=1e-4)
+    untouched = AutoModel.from_pretrained(work.model.folder).eval()
+    with torch.inference_mode():
+        other = untouched(input_ids=torch.from_numpy(ids_T.astype(np.int64))[None]).last_hidden_state[0].mean(0)
+    assert float((other - hidden).abs().max()) > 1e-3, "the adapter changes something"
+
+
+@pytest.mark.parametrize("method", FROM_PEFT)
+def test_peft_reads_a_tagger_with_its_head(make_work: MakeWork, method: str, tmp_path: Path) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForTokenClassification
+
+    work = make_work(method, task="tagging", learning_rate=0.02)
+    predictor = predictor_of(climb(work, 2))
+    predictor.save(tmp_path / "model")
+    base = AutoModelForTokenClassification.from_pretrained(work.model.folder, num_labels=len(work.labels))
+    loaded = PeftModel.from_pretrained(base, tmp_path / "model" / "adapter").eval()
+    whole = AutoModelForTokenClassification.from_pretrained(tmp_path / "model").eval()
+    tokens = work.tokens(work.validation.table)
+    row = int(work.validation.rows_N[0])
+    ids = torch.from_numpy(tokens.ids_T[tokens.offsets_N1[row] : tokens.offsets_N1[row + 1]].astype(np.int64))[None]
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(input_ids=ids).logits, whole(input_ids=ids).logits, atol=1e-4, rtol=0)
+
+
+def test_rank_is_cut(make_work: MakeWork) -> None:
+    work = make_work("adalora", first_rank=6, rank=2, learning_rate=0.02)
+    climbed = climb(work, 2, num_epochs=8, evaluations_per_epoch=0)
+    adapter = predictor_of(climbed).adapter
+    assert adapter is not None
+    kept = [int((value != 0).sum()) for name, value in adapter.tensors.items() if name.endswith("lora_E")]
+    assert len(kept) == 12
+    assert sum(kept) <= 2 * len(kept)
+    assert len(set(kept)) > 1, "some layers keep more than others"
+
+
+@pytest.mark.parametrize("settings", [{"rslora": True}, {"dora": True}, {"rank": 2, "on": ["query", "value"]}])
+def test_kinds_of_lora(make_work: MakeWork, settings: dict[str, Any], tmp_path: Path) -> None:
+    work = make_work("lora", learning_rate=0.02, **settings)
+    predictor = predictor_of(climb(work, 2))
+    predictor.save(tmp_path / "model")
+    again = load_predictor(tmp_path / "model", work.task, work.labels)
+    said = predictor.predict(work.validation).values_MC
+    np.testing.assert_allclose(again.predict(work.validation).values_MC, said, atol=1e-5)
+    config = json.loads((tmp_path / "model" / "adapter" / "adapter_config.json").read_text())
+    assert config["use_rslora"] == settings.get("rslora", False)
+    assert config["use_dora"] == settings.get("dora", False)
+    assert config["r"] == settings.get("rank", 16)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_climb(tiny_model: Path, tmp_path: Path, method: str) -> None:
+    rows = WORLDS["classification"](300)
+    run = deepen.train(
+        rows,
+        model=tiny_model,
+        out=tmp_path / "run",
+        tuning=method,
+        rungs=["frozen", "top_layers", "full"],
+        thorough=True,
+    )
+    trained = {row["rung"]: row["num_trained_parameters"] for row in run.ladder["rungs"]}
+    assert 0 < trained["top_layers"] < trained["full"]
+    if method != "full":
+        assert (run.rung("full") / "model" / "adapter" / "deepen_adapter.json").is_file()
+    said = deepen.load(tmp_path / "run", rung="full").predict([rows[0]["text"]])
+    assert said[0].output in run.ladder["labels"]
+
+
+def test_an_unknown_method() -> None:
+    with pytest.raises(SettingError, match="unknown tuning 'lorra'; did you mean 'lora'"):
+        make_recipe({"tuning": "lorra"})
