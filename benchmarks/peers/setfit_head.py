@@ -12,6 +12,7 @@ from pathlib import Path
 
 BEGAN = time.monotonic()
 
+import torch  # noqa: E402
 from sentence_transformers import SentenceTransformer  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--model", required=True)
     options = parser.parse_args()
-    model = SentenceTransformer(options.model)
+    model = SentenceTransformer(options.model, model_kwargs={"dtype": torch.float32})  # as its warning advises
     model.max_seq_length = 256
     parts = {}
     for name in ("train", "validation", "test"):
