@@ -13,12 +13,13 @@ import torch
 from tests.worlds import WORLDS
 
 import deepen
-from deepen.core.errors import SettingError
+from deepen.core.errors import ModelError, SettingError
 from deepen.ladder.prepare import Sources, prepare
 from deepen.ladder.recipe import make_recipe, tunings
 from deepen.models.load import load_encoder
 from deepen.models.save import load_adapter
-from deepen.training.predictor import EncoderPredictor, load_predictor
+from deepen.models.split import layout
+from deepen.training.predictor import EncoderPredictor, load_predictor, put_on
 from deepen.training.settings import TrainedSettings
 from deepen.training.trained import climb_trained
 from deepen.training.work import Climbed, Work
@@ -26,6 +27,8 @@ from deepen.training.work import Climbed, Work
 METHODS = tuple(tunings())
 FROM_PEFT = ("adalora", "ia3", "lora")
 BY_THEMSELVES = tuple(name for name in METHODS if name != "full")
+KEPT = ("adapter",)
+MERGED = tuple(name for name in METHODS if name not in KEPT)
 STEPS = {"num_epochs": 2, "batch_tokens": 200, "evaluations_per_epoch": 1}
 MakeWork = Callable[..., Work]
 
@@ -61,8 +64,6 @@ def test_it_starts_as_one_that_changes_nothing(make_work: MakeWork, method: str)
     work = make_work(method)
     encoder, bare = work.model.encoder().eval(), work.model.encoder().eval()
     work.tuning.attach(encoder, 1, work.tuning.settings)
-    from deepen.models.split import layout
-
     ids_T, where = torch.arange(5, 15), layout(torch.tensor([4, 6]))
     with torch.inference_mode():
         one, two = (each.run(each.embed(ids_T, None, where), where, 0, 2) for each in (encoder, bare))
@@ -86,14 +87,13 @@ def test_something_learns_and_the_rest_stays_to_the_bit(make_work: MakeWork, met
     assert attached.encoder is encoder
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", MERGED)
 def test_merged_it_says_the_same(make_work: MakeWork, method: str) -> None:
-    from deepen.models.split import layout
-
     work = make_work(method)
     encoder = work.model.encoder().eval()
     names = set(encoder.network.state_dict())
     attached = work.tuning.attach(encoder, 0, work.tuning.settings)
+    assert not attached.kept
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(3)
         for parameter in encoder.parameters():
@@ -137,7 +137,7 @@ def test_the_rung_above_goes_on_with_what_was_learned(make_work: MakeWork, metho
     known = load_adapter(tmp_path / "low")
     assert known
     assert low.adapter is not None
-    assert set(known) == set(low.adapter.tensors)
+    assert set(known.tensors) == set(low.adapter.tensors)
     still = predictor_of(
         climb(make_work(method, learning_rate=1e-12), 2, below=tmp_path / "low", head_learning_rate=1e-12)
     )
@@ -145,14 +145,15 @@ def test_the_rung_above_goes_on_with_what_was_learned(make_work: MakeWork, metho
         still.predict(work.validation).values_MC, low.predict(work.validation).values_MC, atol=2e-3
     )
     assert still.adapter is not None
-    assert set(known) < set(still.adapter.tensors), "the layers below learn too"
-    bare = load_encoder(work.model.folder)
-    attached = work.tuning.attach(bare, 0, work.tuning.settings)
-    attached.take(still.adapter.tensors)
+    assert set(known.tensors) < set(still.adapter.tensors), "the layers below learn too"
+    bare = load_encoder(work.model.folder).eval()
+    attached = put_on(bare, still.adapter)
+    assert attached.kept == (method in KEPT)
     attached.merge()
-    found = {name: value for name, value in bare.network.state_dict().items() if "pooler" not in name}
-    for name, value in found.items():
-        torch.testing.assert_close(value, still.network.encoder.network.state_dict()[name], atol=1e-5, rtol=0)
+    ids_T, where = torch.arange(5, 15), layout(torch.tensor([4, 6]))
+    with torch.inference_mode():
+        one, two = (each.run(each.embed(ids_T, None, where), where, 0, 2) for each in (bare, still.network.encoder))
+    torch.testing.assert_close(one, two, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("method", FROM_PEFT)
@@ -243,6 +244,23 @@ def test_a_climb(tiny_model: Path, tmp_path: Path, method: str) -> None:
         assert (run.rung("full") / "model" / "adapter" / "deepen_adapter.json").is_file()
     said = deepen.load(tmp_path / "run", rung="full").predict([rows[0]["text"]])
     assert said[0].output in run.ladder["labels"]
+
+
+@pytest.mark.parametrize("place", ["pfeiffer", "houlsby"])
+def test_adapters_lie_beside_a_plain_encoder(make_work: MakeWork, place: str, tmp_path: Path) -> None:
+    """Other tools find the untouched encoder in the folder; the adapters are in a folder of their own."""
+    work = make_work("adapter", place=place, size=8, learning_rate=0.02)
+    predictor = predictor_of(climb(work, 2))
+    predictor.save(tmp_path / "model")
+    plain, bare = (load_encoder(folder).network.state_dict() for folder in (tmp_path / "model", work.model.folder))
+    assert all(torch.equal(plain[name], value) for name, value in bare.items() if "pooler" not in name)
+    found = load_adapter(tmp_path / "model")
+    assert found is not None
+    assert found.kept
+    assert len(found.tensors) == 4 * 2 * (2 if place == "houlsby" else 1)
+    (tmp_path / "model" / "adapter" / "deepen_adapter.json").write_text('{"method": "lorra"}')
+    with pytest.raises(ModelError, match="can't be read"):
+        load_predictor(tmp_path / "model", work.task, work.labels)
 
 
 def test_an_unknown_method() -> None:

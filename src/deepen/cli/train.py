@@ -17,6 +17,7 @@ HELP = """Climb the ladder on labelled text and leave an evaluated model in a ru
   deepen train reviews.csv
   deepen train train.tsv --test test.tsv --columns text=0,label=1 --out runs/first
   deepen train news.csv --columns text=title+body,label=topic --budget 5m
+  deepen train reviews.csv --tuning lora --set tunings.lora.rank=8
   deepen train --recipe runs/first/recipe.yaml --out runs/again
   deepen train --recipe runs/first/recipe.yaml --out runs/clean --fix runs/first/suspects.csv
 """
@@ -34,7 +35,7 @@ def command(
     add: Annotated[str | None, typer.Option(help="A file of more training rows, never held out.")] = None,
     model: Annotated[str | None, typer.Option(help="A pretrained model: a folder or a hub id.")] = None,
     rungs: Annotated[str | None, typer.Option(help="Climb just these, as in lexical,frozen.")] = None,
-    tuning: Annotated[str | None, typer.Option(help="Which numbers of the trained layers may change.")] = None,
+    tuning: Annotated[str | None, typer.Option(help="What may change: full, bitfit, lora, adalora, ia3, adapter.")] = None,
     worth: Annotated[float | None, typer.Option(help="Points a trained rung must gain to go on above it.")] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Climb to the top.")] = False,
     budget: Annotated[str | None, typer.Option(help="Time for the climb: 90s, 5m, 1.5h.")] = None,

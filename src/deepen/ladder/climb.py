@@ -108,6 +108,7 @@ def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
         "run": str(run.folder),
         "task": work.task.name,
         "model": work.model.name,
+        "tuning": work.tuning.name,
         "chosen": None,
         "cheapest_not_worse": None,
         "seconds": 0.0,

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepen.core.errors import SettingError
 from deepen.core.settings import Settings
@@ -30,13 +30,43 @@ class MethodSettings(Settings):
 class Adapter:
     """What a method learned, by itself: tensors by the names that they have in the encoder, and PEFT's configuration.
 
-    `config` is None where PEFT has no such method; `base` is the name of the pretrained model.
+    `config` is None where PEFT has no such method. `base` is the name of the pretrained model; `first_layer` and
+    `settings` put the method on it again, and `kept` says that this is needed: it can't be folded into the weights.
     """
 
     method: str
     base: str
+    first_layer: int
+    settings: dict[str, Any]
     tensors: dict[str, Tensor]
     config: dict[str, Any] | None = None
+    kept: bool = False
+
+
+class Beside(nn.Module):
+    """A module with a small one beside it, whose output of its output is added."""
+
+    def __init__(self, base: nn.Module, added: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+        self.added = added
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the module says, and what the small one adds to it."""
+        said = self.base(x)
+        return cast(Tensor, said + self.added(said))
+
+
+def plain_state(network: nn.Module) -> dict[str, Tensor]:
+    """The state of a network under the names that it had before anything was put beside its modules."""
+    state = network.state_dict()
+    beside = tuple(name for name, module in network.named_modules() if isinstance(module, Beside))
+    for name in beside:
+        for key in [key for key in state if key.startswith(f"{name}.")]:
+            value, rest = state.pop(key), key.removeprefix(f"{name}.")
+            if rest.startswith("base."):
+                state[f"{name}.{rest.removeprefix('base.')}"] = value
+    return dict(state)
 
 
 def _nothing() -> None:
@@ -53,6 +83,7 @@ class Attached:
         config: PEFT's configuration of it as JSON, asked for before `merge`; None where PEFT has no such method.
         penalty: What is added to the loss of a step; None for nothing.
         after_update: Called with the number of optimizer updates made and to be made, while gradients are still there.
+        kept: Whether `merge` can't fold it in, so that it stays beside the weights.
     """
 
     encoder: Encoder
@@ -60,11 +91,13 @@ class Attached:
     config: Callable[[], dict[str, Any] | None] = field(default=_nothing)
     penalty: Callable[[], Tensor] | None = None
     after_update: Callable[[int, int], None] | None = None
+    kept: bool = False
 
-    def adapter(self, method: str, base: str) -> Adapter:
+    def adapter(self, method: str, base: str, first_layer: int, settings: MethodSettings) -> Adapter:
         """A copy of what was learned, for the pretrained model of this name."""
         tensors = {_plain(name): p.detach().cpu().clone() for name, p in self._learning()}
-        return Adapter(method, base, tensors, self.config())
+        chosen = settings.model_dump(mode="json")
+        return Adapter(method, base, first_layer, chosen, tensors, self.config(), self.kept)
 
     def take(self, tensors: Mapping[str, Tensor]) -> None:
         """Goes on from what was learned before, where it has a place here.
@@ -78,7 +111,7 @@ class Attached:
                 if known is not None and known.shape == parameter.shape:
                     parameter.copy_(known)
 
-    def _learning(self) -> list[tuple[str, torch.nn.Parameter]]:
+    def _learning(self) -> list[tuple[str, nn.Parameter]]:
         return [(name, p) for name, p in self.encoder.network.named_parameters() if p.requires_grad]
 
 

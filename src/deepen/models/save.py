@@ -15,7 +15,7 @@ from torch import nn
 
 from deepen.core.errors import ModelError
 from deepen.core.files import read_json, write_json
-from deepen.models.adapters import Adapter
+from deepen.models.adapters import Adapter, plain_state
 from deepen.models.heads import Network, width_of
 from deepen.models.load import load_encoder
 from deepen.models.split import Encoder
@@ -95,7 +95,8 @@ def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_
             if key in config:
                 config[key] = rf"{family}\.{config[key]}"
     save_file(state, folder / "adapter_model.safetensors", {"format": "pt"})
-    write_json(folder / "deepen_adapter.json", {"method": adapter.method, "base": adapter.base})
+    about = {name: getattr(adapter, name) for name in ("method", "base", "first_layer", "settings", "kept")}
+    write_json(folder / "deepen_adapter.json", about)
     if adapter.config is not None:
         write_json(
             folder / "adapter_config.json",
@@ -104,28 +105,30 @@ def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_
     _save_around(network, folder, tokenizer_folder, max_tokens)
 
 
-def load_adapter(folder: Path) -> dict[str, torch.Tensor] | None:
+def load_adapter(folder: Path) -> Adapter | None:
     """What a method learned, of a model folder that `save_adapter` wrote into.
 
     Args:
         folder: The model folder.
 
     Returns:
-        Tensors by the names that they have in the encoder; None if there is no adapter.
+        The adapter, with tensors by the names that they have in the encoder; None if there is none.
 
     Raises:
-        ModelError: If its file is damaged.
+        ModelError: If a file of it is damaged.
     """
     path = folder / "adapter" / "adapter_model.safetensors"
     if not path.is_file():
         return None
     try:
         state = load_file(path)
+        about = read_json(path.with_name("deepen_adapter.json"))
         family = _FAMILIES[read_json(folder / "config.json")["model_type"]][1]
+        start = "base_model.model."
+        tensors = {key.removeprefix(start).removeprefix(f"{family}."): value for key, value in state.items()}
+        return Adapter(tensors=tensors, **about)
     except Exception as error:
         raise ModelError(f"{path} can't be read: {error}") from None
-    start = "base_model.model."
-    return {key.removeprefix(start).removeprefix(f"{family}."): value for key, value in state.items()}
 
 
 def _save_joint_head(network: Network, folder: Path) -> None:
@@ -188,7 +191,7 @@ def save_encoder(network: Network, folder: Path, labels: Sequence[str]) -> None:
     if network.pooling != "ranked":  # its outputs are documents, which another table brings with it
         config["id2label"] = {str(i): label for i, label in enumerate(labels)}
         config["label2id"] = {label: i for i, label in enumerate(labels)}
-    state = dict(network.encoder.network.state_dict())
+    state = plain_state(network.encoder.network)
     kind = config["model_type"]
     if network.pooling == "cls" and kind in ("bert", "roberta", "xlm-roberta", "camembert"):
         state, config["architectures"] = _for_classification(network, state, kind)

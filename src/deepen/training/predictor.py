@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from deepen.core.types import Outputs
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
-from deepen.models.adapters import Adapter
+from deepen.models.adapters import Adapter, Attached
 from deepen.models.heads import Inputs, Network
-from deepen.models.save import load_network, save_adapter, save_network
+from deepen.models.save import load_adapter, load_network, save_adapter, save_network
+from deepen.models.split import Encoder
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.training.cache import Frozen, batch_inputs, decision_offsets
 from deepen.training.task import Task
@@ -150,6 +152,29 @@ def rank(head: torch.nn.Linear, queries_NF: np.ndarray, documents_DF: np.ndarray
     return Outputs(np.asarray(asked @ documents_DF.T, np.float32), np.arange(len(queries_NF) + 1))
 
 
+def put_on(encoder: Encoder, adapter: Adapter) -> Attached:
+    """Puts what a method learned on an encoder.
+
+    Args:
+        encoder: The pretrained encoder that it was learned on; changed in place.
+        adapter: What was learned.
+
+    Returns:
+        What was attached.
+
+    Raises:
+        ModelError: If the method is not known here.
+    """
+    try:
+        method = import_module(f"deepen.tuning.{adapter.method}")
+        settings = method.TuningSettings(**adapter.settings)
+    except (ImportError, ValueError, TypeError) as error:
+        raise ModelError(f"an adapter of the tuning '{adapter.method}' can't be read: {error}") from None
+    attached: Attached = method.attach(encoder, adapter.first_layer, settings)
+    attached.take(adapter.tensors)
+    return attached
+
+
 def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
     """Reads the model folder of a rung.
 
@@ -163,6 +188,9 @@ def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> Encoder
     """
     tokenizer = load_tokenizer(folder)
     made = EncoderPredictor(load_network(folder), tokenizer, task, labels, tokenizer.max_tokens)
+    made.adapter = load_adapter(folder)
+    if made.adapter is not None and made.adapter.kept:
+        put_on(made.network.encoder, made.adapter)
     if (folder / _DOCUMENTS).is_file():
         try:
             made.documents_DF = load_file(folder / _DOCUMENTS)["vectors"]

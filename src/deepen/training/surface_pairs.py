@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +71,8 @@ def overlap_features(first: Sequence[str], second: Sequence[str]) -> np.ndarray:
 
     Returns:
         features_NF: shares of common words, of common character 3-grams, of each side's words that the other has, the
-        length of the longest common run of words, the difference of lengths, and whether just one holds a negation or
-        a number that the other lacks.
+        length of the longest common run of words, the share of words that stay when one is edited into the other, the
+        difference of lengths, and whether just one holds a negation or a number that the other lacks.
     """
     return np.array([_overlap(a, b) for a, b in zip(first, second, strict=True)], dtype=np.float32)
 
@@ -91,6 +92,7 @@ def _overlap(first: str, second: str) -> list[float]:
         common / max(1, len(a)),
         common / max(1, len(b)),
         longest_run(one, two) / max(1, min(len(one), len(two))),
+        SequenceMatcher(None, one, two, autojunk=False).ratio(),
         abs(len(one) - len(two)) / max(1, len(one) + len(two)),
         (len(one) - len(two)) / max(1, len(one) + len(two)),
         float(bool(a & _NOT) != bool(b & _NOT)),

@@ -89,7 +89,7 @@ def climb_trained(
     scale.leave(network.head)
     predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     if work.tuning.name != "full":
-        predictor.adapter = attached.adapter(work.tuning.name, str(work.model.name))
+        predictor.adapter = attached.adapter(work.tuning.name, str(work.model.name), first, work.tuning.settings)
         attached.merge()
     return Climbed(
         predictor=predictor,
@@ -119,7 +119,7 @@ def _attach(work: Work, network: Network, first: int, below: Path | None, name: 
         torch.manual_seed(derive(work.seed, "attach", name))
         attached = work.tuning.attach(network.encoder, first, work.tuning.settings)
     if known is not None:
-        attached.take(known)
+        attached.take(known.tensors)
     return attached
 
 
@@ -129,8 +129,8 @@ def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
     if not (settings.embeddings and words):
         return
     network.encoder.network.get_submodule("embeddings").requires_grad_(True)
-    words = cast(nn.Embedding, network.encoder.network.get_submodule("embeddings.word_embeddings"))
-    words.sparse = True
+    vectors = cast(nn.Embedding, network.encoder.network.get_submodule("embeddings.word_embeddings"))
+    vectors.sparse = True
 
 
 def _fresh(work: Work, pooling: Pooling) -> Network:
