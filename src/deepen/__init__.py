@@ -21,6 +21,7 @@ _HOMES = {
     "check": "deepen.api",
     "diagnose": "deepen.api",
     "load": "deepen.api",
+    "load_together": "deepen.ladder.load",
     "report": "deepen.api",
     "Run": "deepen.core.run",
     "Model": "deepen.ladder.load",
@@ -47,6 +48,7 @@ __all__ = [
     "check",
     "diagnose",
     "load",
+    "load_together",
     "report",
     "train",
 ]

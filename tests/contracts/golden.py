@@ -8,6 +8,8 @@ LADDER_ROW = {
     *("rung", "status", "reason", "score", "gain", "seconds", "forecast_seconds", "num_trained_parameters"),
     *("peak_memory_bytes", "seconds_per_1000_predictions"),
 }
+RUNGS = ("majority", "lexical", "frozen", "top_layers", "full")
+"""Those of a climb that names none, on rows that are not few."""
 TRAIN = {"run", "task", "model", "chosen", "cheapest_not_worse", "seconds", "rungs", "test"}
 EVALUATE = {"run", "rung", "data", "num_examples", "scores"}
 PREDICTION = {"id", "inputs", "target", "output", "probabilities", "rung", "num_tokens", "truncated", "seconds"}

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tests.contracts import golden
 from tests.contracts.conftest import QUICK, Deepen, Finished
+from tests.worlds import WORLDS
 
 import deepen as front_door
 
@@ -250,3 +251,18 @@ def test_python_mirrors_the_command_line(
     assert {score.name for score in model.evaluate(frame.head(30))} == golden.CLASSIFICATION_SCORES
     with pytest.raises(front_door.DataError):
         model.predict([])
+
+
+def test_two_tunings_over_one_encoder(tiny_model: Path, deepen: Deepen, tmp_path: Path) -> None:
+    rows = WORLDS["classification"](200)
+    for seed, name in enumerate(("one", "two")):
+        given: dict[str, Any] = {"rungs": ["frozen", "full"], "thorough": True, "seed": seed}
+        front_door.train(rows, model=tiny_model, out=tmp_path / name, tuning="lora", **given)
+    both = (tmp_path / "one", "--adapter", tmp_path / "two", "--rung", "full", "--text", TEXTS[0], "--text", TEXTS[1])
+    said = deepen("predict", *both, "--json").json["predictions"]
+    assert [Path(row["adapter"]).name for row in said] == ["one", "one", "two", "two"]
+    alone = deepen("predict", tmp_path / "two", "--rung", "full", "--text", TEXTS[0], "--json").json["predictions"]
+    assert said[2]["output"] == alone[0]["output"]
+    assert said[2]["probabilities"] == pytest.approx(alone[0]["probabilities"], abs=1e-4)
+    wrong = deepen("predict", tmp_path / "one", "--adapter", tmp_path / "two", "--rung", "frozen", "--text", "a")
+    assert "has no adapter: train it with --tuning lora" in wrong.failed("ModelError")

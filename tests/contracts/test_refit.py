@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contracts import golden
 from tests.contracts.conftest import Deepen
 from tests.worlds import WORLDS
 
@@ -25,7 +26,8 @@ def weights(run: Run) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("task", "rung", "apart"),
     [
-        *((task, rung, False) for task in WORLDS for rung in shelf()),
+        *((task, rung, False) for task in WORLDS for rung in golden.RUNGS),
+        *(("classification", rung, False) for rung in ("zero_shot", "contrastive")),
         *(("classification", "frozen", True), ("tagging", "top_layers", True)),  # validation from a source of its own
     ],
 )

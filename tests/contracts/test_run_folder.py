@@ -17,7 +17,7 @@ from tests.contracts.conftest import Deepen, Finished
 from deepen.api import load
 from deepen.core.files import sha256_file
 from deepen.ladder import environment
-from deepen.ladder.recipe import make_recipe, shelf
+from deepen.ladder.recipe import make_recipe
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -35,8 +35,8 @@ def files(folder: Path) -> set[str]:
 def test_train_json(finished: Finished) -> None:
     record = finished.answer.json
     assert set(record) == golden.TRAIN
-    assert [set(row) for row in record["rungs"]] == [golden.LADDER_ROW] * len(shelf())
-    assert [row["rung"] for row in record["rungs"]] == list(shelf())
+    assert [set(row) for row in record["rungs"]] == [golden.LADDER_ROW] * len(golden.RUNGS)
+    assert [row["rung"] for row in record["rungs"]] == list(golden.RUNGS)
     for row in record["rungs"]:
         assert row["status"] == "done"
         assert set(row["score"]) == golden.SCORE
@@ -52,9 +52,9 @@ def test_train_json(finished: Finished) -> None:
 
 def test_the_folder(finished: Finished) -> None:
     assert names(finished.folder) == golden.RUN_FILES
-    assert names(finished.folder / "rungs") == set(shelf())
+    assert names(finished.folder / "rungs") == set(golden.RUNGS)
     chosen = finished.answer.json["chosen"]
-    for rung in shelf():
+    for rung in golden.RUNGS:
         extra = {"predictions-test.jsonl"} if rung == chosen else set()
         extra |= {"training.jsonl"} if rung in ("top_layers", "full") else set()
         assert names(finished.folder / "rungs" / rung) == golden.RUNG_FILES | extra
@@ -148,7 +148,7 @@ def test_files_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_tokens_are_those_that_the_rung_reads(finished: Finished) -> None:
-    for rung in shelf():
+    for rung in golden.RUNGS:
         found = lines(finished.folder / "rungs" / rung / "predictions-validation.jsonl")
         said = load(finished.folder, rung=rung).predict([line["inputs"]["text"] for line in found])
         assert [line["num_tokens"] for line in found] == [prediction.num_tokens for prediction in said]
@@ -160,13 +160,13 @@ def test_the_recipe_is_resolved(finished: Finished) -> None:
     recipe = make_recipe(values)
     assert recipe.model_dump(mode="json") == values, "every setting is written out"
     assert values["task"] == "classification"
-    assert values["ladder"]["rungs"] == list(shelf())
+    assert values["ladder"]["rungs"] == list(golden.RUNGS)
 
 
 def test_the_recipe_repeats_the_run(finished: Finished, deepen: Deepen) -> None:
     answer = deepen("train", "--recipe", finished.folder / "recipe.yaml", "--out", "again", "--json")
     assert answer.code == 0, answer.err
-    for rung in shelf():
+    for rung in golden.RUNGS:
         once, again = (
             lines(folder / "rungs" / rung / "predictions-validation.jsonl")
             for folder in (finished.folder, Path("again"))

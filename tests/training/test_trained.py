@@ -13,7 +13,7 @@ import torch
 from tests.training.conftest import MakeWork
 
 from deepen.rungs import frozen, full
-from deepen.training import loop, trained
+from deepen.training import loop, solved, trained
 from deepen.training.predictor import load_predictor
 from deepen.training.settings import TrainedSettings
 from deepen.training.trained import climb_trained
@@ -266,13 +266,13 @@ def test_several_visits_are_one_round(make_work: MakeWork) -> None:
 
 def test_a_head_is_solved_on_no_more_units_than_asked_for(make_work: MakeWork, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    whole = frozen.solve_path
+    whole = solved.solve_path
 
     def spy(features_MF: torch.Tensor, *rest: Any, **given: Any) -> Any:
         sizes.append(len(features_MF))
         return whole(features_MF, *rest, **given)
 
-    monkeypatch.setattr(frozen, "solve_path", spy)
+    monkeypatch.setattr(solved, "solve_path", spy)
     work = make_work()
     for most in (50, len(work.train)):
         climbed = frozen.climb(work, frozen.RungSettings(max_units=most), None)

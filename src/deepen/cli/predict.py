@@ -18,6 +18,7 @@ HELP = """Answer rows of a file, or texts typed here.
   deepen predict runs/first --text "a fine film" --explain
   deepen predict runs/first new.csv --out answers.csv
   deepen predict runs/tagger+runs/relation --text "Marie Curie was born in Warsaw"
+  deepen predict runs/mood --adapter runs/topic --text "a fine film"
   deepen predict runs/first new.jsonl --rung lexical --set data.bad_rows=drop --json
 """
 
@@ -31,6 +32,9 @@ def command(
     columns: Annotated[str | None, typer.Option(help="As in text=title; else as in training.")] = None,
     rung: Annotated[str | None, typer.Option(help="A rung of the run; else the chosen one.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="As in data.bad_rows=drop.")] = None,
+    adapter: Annotated[
+        list[str] | None, typer.Option("--adapter", help="Another run tuned from the same encoder, read once for both.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file: .jsonl or .csv.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why: depth, words, analogies.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -40,6 +44,7 @@ def command(
     from deepen.core.errors import SettingError
     from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
+    from deepen.ladder.load import load_together
 
     if (data is None) == (not text):
         raise SettingError("give either a file of rows or --text, one of the two")
@@ -50,12 +55,19 @@ def command(
     if explain and out is not None and out.suffix == ".csv":
         raise SettingError(f"--out {out}: a table has no room for explanations; write a .jsonl")
     asked = parse_columns(columns) if columns is not None else None
-    model = load(run, rung=rung, settings=settings or [], say=show.lines_to(stderr=True))
-    given = list(text) if text else data
-    rows = [to_json(prediction) for prediction in model.predict(given, columns=asked)]
-    if explain:
-        for row, explanation in zip(rows, model.explain(given, columns=asked), strict=True):
-            row["explanation"] = to_json(explanation)
+    given, say = list(text) if text else data, show.lines_to(stderr=True)
+    if adapter:
+        models: list[Any] = load_together([run, *adapter], rung=rung, say=say)
+    else:
+        models = [load(run, rung=rung, settings=settings or [], say=say)]
+    rows = []
+    for name, model in zip([run, *(adapter or [])], models, strict=True):
+        some = [to_json(prediction) for prediction in model.predict(given, columns=asked)]
+        if explain:
+            for row, explanation in zip(some, model.explain(given, columns=asked), strict=True):
+                row["explanation"] = to_json(explanation)
+        rows += [{**row, "adapter": name} for row in some] if adapter else some
+    model = models[0]
     if out is not None:
         _write(out, rows)
         show.lines_to(stderr=as_json)(f"{len(rows):,} predictions in {out}")

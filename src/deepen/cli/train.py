@@ -35,7 +35,9 @@ def command(
     add: Annotated[str | None, typer.Option(help="A file of more training rows, never held out.")] = None,
     model: Annotated[str | None, typer.Option(help="A pretrained model: a folder or a hub id.")] = None,
     rungs: Annotated[str | None, typer.Option(help="Climb just these, as in lexical,frozen.")] = None,
-    tuning: Annotated[str | None, typer.Option(help="What may change: full, bitfit, lora, adalora, ia3, adapter.")] = None,
+    tuning: Annotated[
+        str | None, typer.Option(help="What may change: full, bitfit, lora, adalora, ia3, adapter.")
+    ] = None,
     worth: Annotated[float | None, typer.Option(help="Points a trained rung must gain to go on above it.")] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Climb to the top.")] = False,
     budget: Annotated[str | None, typer.Option(help="Time for the climb: 90s, 5m, 1.5h.")] = None,

@@ -6,7 +6,7 @@ A word is what gets one tag: a Latin word, a number, a punctuation mark, or one 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ CJK = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\
 # What a text without spaces between its words also holds: the punctuation of Chinese and its full-width forms.
 _JOINED = re.compile(f"[{CJK}\u3001-\u3003\u3008-\u3020\uff00-\uffef]")
 _HAN = re.compile(f"[{CJK}]")
+_CHINESE_SHARE = 0.3
 _LETTER = rf"(?:[^\W\d_{CJK}]|[\u0300-\u036f])"
 _WORD = re.compile(
     rf"""
@@ -131,6 +132,12 @@ def longest_run(one: Sequence[str], two: Sequence[str]) -> int:
             before, row[at] = row[at], before + 1 if word == other else 0
             best = max(best, row[at])
     return best
+
+
+def mostly_chinese(texts: Iterable[str]) -> bool:
+    """Whether so many letters of some texts are Chinese that an English model is of little use."""
+    letters = [char for text in texts for char in text if char.isalpha()]
+    return bool(letters) and sum(map(bool, map(_HAN.match, letters))) / len(letters) > _CHINESE_SHARE
 
 
 def words_of(text: str) -> tuple[str, ...]:

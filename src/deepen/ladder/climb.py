@@ -74,7 +74,7 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
     _restore(state)
     spent = float(ladder["seconds"])
     forced = recipe.ladder.rungs
-    wanted = [name for name in shelf() if name in (forced or shelf())]
+    wanted = [name for name, module in shelf().items() if (name in forced if forced else module.suits(work))]
     for position, name in enumerate(wanted):
         if any(row["rung"] == name for row in ladder["rungs"]):
             continue
@@ -168,8 +168,9 @@ def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) 
     began = time.monotonic()
     encoders = [standing for standing in state.standings if standing.encoder]
     try:
-        below = state.run.rung(encoders[-1].name) / "model" if encoders else None
-        climbed = module.climb(replace(work, reached=encoders[-1].score if encoders else None), settings, below)
+        starts = [standing for standing in encoders if shelf()[standing.name].STARTS]
+        below = state.run.rung(starts[-1].name) / "model" if starts else None
+        climbed = module.climb(replace(work, reached=starts[-1].score if starts else None), settings, below)
         if not (module.ALWAYS or np.isfinite(climbed.validation.values_MC).all()):
             raise FloatingPointError("the training diverged: its outputs are no numbers")
     except (MemoryError, RuntimeError, ArithmeticError) as error:
@@ -325,8 +326,9 @@ def _refit(state: _Climb, name: str) -> None:
     work.say(f"  {name}: once more, on {len(work.train) + len(work.validation):,} rows")
     row = next(row for row in ladder["rungs"] if row["rung"] == name)
     order = [standing.name for standing in state.standings]
-    encoders = [standing.name for standing in state.standings[: order.index(name)] if standing.encoder]
-    below = state.run.rung(encoders[-1]) / "model" if encoders else None
+    lower = [standing for standing in state.standings[: order.index(name)] if standing.encoder]
+    starts = [standing.name for standing in lower if shelf()[standing.name].STARTS]
+    below = state.run.rung(starts[-1]) / "model" if starts else None
     predictor = refit(work, shelf()[name], getattr(state.recipe.rungs, name), row.get("won") or {}, below)
     predictor.calibrate(ladder["temperature"], np.array(ladder.get("shift", 0.0)))
     _write_model(state, name, predictor)

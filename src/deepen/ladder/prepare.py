@@ -20,6 +20,7 @@ from deepen.data.labels import LabelNames, read_label_names
 from deepen.data.load import load_table, look
 from deepen.data.split import hold_out
 from deepen.data.table import Part, Table, brief
+from deepen.data.words import mostly_chinese
 from deepen.ladder.amend import amend
 from deepen.ladder.examine import check_first
 from deepen.ladder.extend import extend, read_added
@@ -28,8 +29,6 @@ from deepen.models.load import Pretrained, load_pretrained
 from deepen.models.offline import DEFAULT_MODEL
 from deepen.training.task import Task
 from deepen.training.work import Tuning, Work
-
-_CHINESE_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -210,10 +209,7 @@ def _warn_of_language(part: Part, model: Pretrained, notes: list[str]) -> None:
     if model.name != DEFAULT_MODEL:
         return
     name = part.table.inputs[0]
-    texts = [str(text) for text in part.take(np.arange(min(200, len(part)))).values(name)]
-    letters = [char for text in texts for char in text if char.isalpha()]
-    chinese = sum("\u3400" <= char <= "\u9fff" for char in letters)
-    if letters and chinese / len(letters) > _CHINESE_SHARE:
+    if mostly_chinese(str(text) for text in part.take(np.arange(min(200, len(part)))).values(name)):
         notes.append(
             f"most of the text is Chinese and {DEFAULT_MODEL} reads English: pass a multilingual or Chinese encoder, "
             "e.g. --model intfloat/multilingual-e5-small"

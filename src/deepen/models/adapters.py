@@ -5,12 +5,12 @@ A method is a file of `deepen.tuning` with `TuningSettings` and `attach(encoder,
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -103,13 +103,19 @@ class Attached:
         """Goes on from what was learned before, where it has a place here.
 
         Args:
-            tensors: Those of an `Adapter` of the same method.
+            tensors: Those of an `Adapter` of the same method. A number is not written over but replaced, since the
+                encoder may share it with others (`twin`).
         """
-        with torch.no_grad():
-            for name, parameter in self._learning():
-                known = tensors.get(_plain(name))
-                if known is not None and known.shape == parameter.shape:
-                    parameter.copy_(known)
+        for name, parameter in self._learning():
+            known = tensors.get(_plain(name))
+            if known is not None and known.shape == parameter.shape:
+                path, _, last = name.rpartition(".")
+                parent: Any = self.encoder.network.get_submodule(path)
+                made = nn.Parameter(known.to(parameter.device, copy=True))
+                if isinstance(parent, nn.ParameterDict):
+                    parent[last] = made
+                else:
+                    setattr(parent, last, made)
 
     def _learning(self) -> list[tuple[str, nn.Parameter]]:
         return [(name, p) for name, p in self.encoder.network.named_parameters() if p.requires_grad]
@@ -118,6 +124,19 @@ class Attached:
 def _plain(name: str) -> str:
     """A name without PEFT's name of the adapter, as in its files."""
     return name.replace(".default", "").replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
+
+
+def twin(encoder: Encoder) -> Encoder:
+    """Another encoder over the same weights: what is put on one is not on the other.
+
+    Args:
+        encoder: An encoder whose weights nobody changes any more.
+
+    Returns:
+        One with modules of its own that hold the same tensors.
+    """
+    held = [*encoder.network.parameters(), *encoder.network.buffers()]
+    return Encoder(copy.deepcopy(encoder.network, {id(tensor): tensor for tensor in held})).eval()
 
 
 def layer_paths(encoder: Encoder, first_layer: int, parts: tuple[str, ...]) -> str:

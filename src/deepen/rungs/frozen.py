@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from deepen.core.progress import progress
 from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.batches import flat_positions
 from deepen.data.table import Part
 from deepen.models.heads import Network, ranked_head
-from deepen.models.linear import Solved, centroid_head, ridge_path, solve_path
+from deepen.models.linear import Solved, centroid_head
 from deepen.training.cache import Frozen, frozen_pass
 from deepen.training.predictor import EncoderPredictor, load_predictor, rank
+from deepen.training.solved import best_head, headed
 from deepen.training.task import Task
 from deepen.training.work import Climbed, Work
 
 ORDER = 20
 ALWAYS = True
+STARTS = True
 # With fewer training units than this for each number of a feature, a head may know them by heart.
 _UNITS_A_FEATURE = 10
 _FITTED_ROWS = 5000
@@ -42,6 +44,11 @@ class RungSettings(Settings):
     """Keep the hidden states below the top third of the layers too, for the rung `top_layers`."""
 
 
+def suits(work: Work) -> bool:
+    """Whether a climb takes it by itself: always."""
+    return True
+
+
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Runs the encoder once over every row, solves the head for each C and keeps the best on validation."""
     cut = work.first_top_layer if settings.keep_layers else None
@@ -52,10 +59,12 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         return _compared(work, held)
     given = {"most": settings.max_units, "seed": work.seed}
     scored = _scored(train, work.train, work.train_targets, **given)
-    best = _solve(work, settings, scored, _scored(held, work.validation, work.validation_targets, **given))
+    validation = _scored(held, work.validation, work.validation_targets, **given)
+    how: dict[str, Any] = {"strengths": settings.strengths, "max_iterations": settings.max_iterations}
+    best = best_head(work, scored, validation, title="frozen: solving the head", **how)
     one = not (work.train_targets.are_scores or work.train_targets.are_many)
     before = None if not one else centroid_head(*scored, work.num_outputs)
-    predictor = _predictor(work, best)
+    predictor = headed(work, work.model.encoder(), best)
     return Climbed(
         predictor=predictor,
         validation=_outputs(held, work.validation, best),
@@ -93,37 +102,6 @@ def _fitted(work: Work, train: Frozen, head: Solved, num_units: int) -> float | 
     return work.task.score(_outputs(train, some, head), work.task.targets(some, work.labels))
 
 
-def _solve(work: Work, settings: RungSettings, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> Solved:
-    """The head whose loss on the held-out units is lowest; the path ends when it has risen twice in a row."""
-    best: Solved | None = None
-    best_loss, risen = float("inf"), 0
-    strengths = sorted(settings.strengths)
-    scores = work.train_targets.are_scores
-    path = (
-        ridge_path(*train, strengths=strengths)
-        if scores
-        else solve_path(
-            *train,
-            work.num_outputs,
-            strengths=strengths,
-            max_iterations=settings.max_iterations,
-            losses=work.task.losses,
-        )
-    )
-    with progress("frozen: solving the head", len(strengths), unit="heads") as advance:
-        for solved in path:
-            logits_MC = torch.addmm(solved.bias_C, held[0], solved.weight_CF.T)
-            loss = float(work.task.losses(logits_MC, held[1]).mean())
-            risen = risen + 1 if loss > best_loss else 0
-            if loss < best_loss:
-                best, best_loss = Solved(solved.weight_CF.clone(), solved.bias_C.clone(), solved.strength), loss
-            advance()
-            if risen == 2:
-                break
-    assert best is not None  # noqa: S101 - there is at least one strength
-    return best
-
-
 def _features(frozen: Frozen, part: Part) -> Tensor:
     return torch.from_numpy(frozen.features_MF[flat_positions(frozen.unit_offsets(), part.rows_N)])
 
@@ -142,16 +120,6 @@ def _outputs(frozen: Frozen, part: Part, head: Solved) -> Outputs:
     logits_MC = torch.addmm(head.bias_C, _features(frozen, part), head.weight_CF.T).numpy()
     counts = np.diff(frozen.unit_offsets())[part.rows_N]
     return Outputs(logits_MC, np.concatenate([[0], np.cumsum(counts)]))
-
-
-def _predictor(work: Work, head: Solved) -> EncoderPredictor:
-    linear = nn.Linear(head.weight_CF.shape[1], head.weight_CF.shape[0])
-    with torch.no_grad():
-        linear.weight.copy_(head.weight_CF)
-        linear.bias.copy_(head.bias_C)
-    network = Network(work.model.encoder(), linear, work.pooling).eval()
-    size = head.weight_CF.numel() + head.bias_C.numel()
-    return EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens, size)
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:

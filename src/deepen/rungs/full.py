@@ -19,7 +19,8 @@ from deepen.training.work import Climbed, Work
 
 ORDER = 40
 ALWAYS = False
-_FRESH_VISITS = 3
+STARTS = True
+_FEWEST_VISITS, _MOST_VISITS, _FRESH_ROWS = 3, 10, 20_000
 
 
 class RungSettings(TrainedSettings):
@@ -34,6 +35,11 @@ class RungSettings(TrainedSettings):
     visit is not the end (docs/decisions/0005)."""
     start: Literal["below", "frozen"] = "below"
     """The model to start from: that of the rung just below, or frozen's (docs/decisions/0005)."""
+
+
+def suits(work: Work) -> bool:
+    """Whether a climb takes it by itself: always."""
+    return True
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
@@ -51,7 +57,8 @@ def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
     """A task whose deepest form is another starts from the pretrained encoder, which takes some visits more."""
     if settings.num_epochs is not None:
         return settings
-    return settings.model_copy(update={"num_epochs": max(_FRESH_VISITS, settings.visits(len(work.train)))})
+    visits = min(max(_FEWEST_VISITS, round(_FRESH_ROWS / len(work.train))), _MOST_VISITS)
+    return settings.model_copy(update={"num_epochs": max(visits, settings.visits(len(work.train)))})
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:

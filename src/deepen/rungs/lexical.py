@@ -10,8 +10,14 @@ from deepen.training.work import Climbed, Work
 
 ORDER = 10
 ALWAYS = True
+STARTS = True
 
 RungSettings = LexicalSettings
+
+
+def suits(work: Work) -> bool:
+    """Whether a climb takes it by itself: always."""
+    return True
 
 
 def climb(work: Work, settings: LexicalSettings, below: Path | None) -> Climbed:

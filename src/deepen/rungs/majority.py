@@ -10,10 +10,16 @@ from deepen.training.work import Climbed, Work
 
 ORDER = 0
 ALWAYS = True
+STARTS = True
 
 
 class RungSettings(Settings):
     """Nothing can be chosen."""
+
+
+def suits(work: Work) -> bool:
+    """Whether a climb takes it by itself: always."""
+    return True
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:

@@ -15,6 +15,7 @@ from deepen.training.work import Climbed, Work
 
 ORDER = 30
 ALWAYS = False
+STARTS = True
 
 
 class RungSettings(TrainedSettings):
@@ -30,6 +31,11 @@ class RungSettings(TrainedSettings):
 
 def _depth(work: Work, settings: RungSettings) -> int:
     return settings.num_layers or work.model.num_layers - work.first_top_layer
+
+
+def suits(work: Work) -> bool:
+    """Whether a climb takes it by itself: always."""
+    return True
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:

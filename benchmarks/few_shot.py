@@ -1,0 +1,157 @@
+"""Rungs that need few labels or none.
+
+    python benchmarks/few_shot.py --data DATA --models MODELS --peers PEERS/bin/python [--only few-shot]
+
+`zero-shot-SET`: descriptions of labels against the untouched encoder, no labelled row learned from; accuracy on all
+test rows, with the share of the commonest label beside it.
+`few-shot-SET-K-drawN`: K rows a label, drawn anew each time; the whole `deepen train --refit` beside SetFit in an
+environment of its own, one after the other. The interval is that of the difference, over the same test rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import cells
+import numpy as np
+import train
+
+from deepen.evaluation.statistics import paired_bootstrap
+
+AG_NEWS = {
+    "World": ["world news, politics and conflicts between countries", "international affairs and governments"],
+    "Sports": ["sports, games, teams and players"],
+    "Business": ["business, companies, markets and the economy"],
+    "Sci/Tech": ["science, technology, computers and the internet"],
+}
+THUCNEWS = {
+    "finance": ["财经", "基金、银行与理财"],
+    "realty": ["房产", "楼市与房价"],
+    "stocks": ["股票", "股市行情"],
+    "education": ["教育", "高考、考研与学校"],
+    "science": ["科技", "手机、电脑与互联网"],
+    "society": ["社会", "社会新闻与案件"],
+    "politics": ["时政", "国际政治与政府"],
+    "sports": ["体育", "比赛、球队与球员"],
+    "game": ["游戏", "网络游戏"],
+    "entertainment": ["娱乐", "明星、电影与电视"],
+}
+
+
+def zero_shot(name: str, rows: list[dict], descriptions: dict, model: list[str], options) -> None:
+    """A climb of one rung: some rows are given again as rows to train on, whose labels it does not look at."""
+    cell = f"zero-shot-{name}"
+    if not cells.wanted(cell, options):
+        return
+    folder = options.work / "few_shot" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for part, some in (("train", rows[::10]), ("validation", rows[1::10]), ("test", rows)):
+        paths[part] = folder / f"{part}.jsonl"
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
+        paths[part].write_text(text, encoding="utf-8")
+    recipe = folder / "recipe.json"
+    recipe.write_text(json.dumps({"rungs": {"zero_shot": {"descriptions": descriptions}}}, ensure_ascii=False))
+    command = [train.DEEPEN, "train", str(paths["train"]), "--validation", str(paths["validation"])]
+    command += ["--test", str(paths["test"]), "--rungs", "zero_shot", "--recipe", str(recipe), *model]
+    command += ["--set", "data.near.threshold=1", "--out", str(folder / "run"), "--overwrite", "--json"]
+    seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(options.work / "cache" / cell)})
+    test = next(score for score in json.loads(printed)["test"] if score["name"] == "accuracy")
+    cells.write(
+        cell,
+        command="python benchmarks/few_shot.py --data DATA --models MODELS",
+        seed=0,
+        value=round(test["value"], 4),
+        n=test["n"],
+        metric="accuracy of all rows",
+        interval=[round(test["low"], 4), round(test["high"], 4)],
+        majority=round(Counter(row["label"] for row in rows).most_common(1)[0][1] / len(rows), 4),
+        seconds=round(seconds, 1),
+        peak_memory_bytes=peak,
+    )
+
+
+def few_shot(name: str, size: int, draw: int, options) -> None:
+    """Some rows a label, for Deepen and for SetFit."""
+    cell = f"few-shot-{name}-{size}-draw{draw}"
+    if not cells.wanted(cell, options):
+        return
+    train_rows, _, test = train.rows_of(name, options.data)
+    random.Random(draw).shuffle(train_rows)
+    counts: Counter = Counter()
+    few = []
+    for row in train_rows:
+        if counts[row["label"]] < size:
+            counts[row["label"]] += 1
+            few.append(row)
+    folder = options.work / "few_shot" / cell
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, some in (("train", few), ("test", test)):
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
+        (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
+    cache = options.work / "cache" / cell
+    shutil.rmtree(cache, ignore_errors=True)
+    command = [train.DEEPEN, "train", str(folder / "train.jsonl"), "--test", str(folder / "test.jsonl"), "--refit"]
+    command += ["--seed", str(draw), "--out", str(folder / "run"), "--overwrite", "--json"]
+    seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
+    record = json.loads(printed)
+    said = (folder / "run" / "rungs" / record["chosen"] / "predictions-test.jsonl").read_text(encoding="utf-8")
+    ours = [int((row := json.loads(line))["output"] == row["target"]) for line in said.splitlines()]
+    peer = [options.peers, str(Path(__file__).with_name("peers") / "setfit_few.py"), "--rows", str(folder)]
+    peer += ["--model", train.model_of(name, options), "--seed", str(draw)]
+    theirs_seconds, theirs_peak, out = cells.run(peer, environment={"HF_HUB_OFFLINE": "1"})
+    theirs = json.loads(out.strip().splitlines()[-1])["right"]
+    pairs = [np.stack([right, np.ones(len(right))], axis=1) for right in (np.array(ours), np.array(theirs))]
+    gain = paired_bootstrap(*pairs, lambda sums: sums[:, 0] / sums[:, 1], seed=0)
+    cells.write(
+        cell,
+        command="python benchmarks/few_shot.py --data DATA --models MODELS --peers PEERS",
+        seed=draw,
+        value=round(sum(ours) / len(ours), 4),
+        n=len(ours),
+        metric="test accuracy",
+        seconds=round(seconds, 1),
+        peak_memory_bytes=peak,
+        chosen=record["chosen"],
+        rungs={
+            row["rung"]: [row["score"] and round(row["score"]["value"], 4), row["seconds"]] for row in record["rungs"]
+        },
+        setfit={
+            "value": round(sum(theirs) / len(theirs), 4),
+            "seconds": theirs_seconds,
+            "peak_memory_bytes": theirs_peak,
+        },
+        above_setfit={
+            "gain": round(gain.interval.value, 4),
+            "interval": [round(gain.interval.low, 4), round(gain.interval.high, 4)],
+        },
+    )
+
+
+def main() -> None:
+    """Measures what is not measured yet."""
+    parser = cells.parser(__doc__ or "")
+    parser.add_argument("--models", type=Path, required=True, help="the folder that holds e5-small-zh-en")
+    parser.add_argument("--peers", help="the Python of the peers' environment; without it, no few-shot cells")
+    options = parser.parse_args()
+    names = (options.data / "ag_news_test" / "classes.txt").read_text(encoding="utf-8").split("\n")
+    with (options.data / "ag_news_test" / "test.csv").open(encoding="utf-8", newline="") as source:
+        news = [{"text": f"{row[1]} {row[2]}", "label": names[int(row[0]) - 1].strip()} for row in csv.reader(source)]
+    zero_shot("ag_news_test", news, AG_NEWS, [], options)
+    topics = (options.data / "thucnews" / "class.txt").read_text(encoding="utf-8").split()
+    lines = (options.data / "thucnews" / "test.txt").read_text(encoding="utf-8").splitlines()
+    titles = [line.rsplit("\t", 1) for line in lines if line.strip()]
+    rows = [{"text": text, "label": topics[int(code)]} for text, code in titles]
+    zero_shot("thucnews", rows, THUCNEWS, ["--model", str(options.models / "e5-small-zh-en")], options)
+    for name, size, draws in (("banking77", 10, 3), ("banking77", 5, 5), ("sst2", 8, 5)) if options.peers else ():
+        for draw in range(draws):
+            few_shot(name, size, draw, options)
+
+
+if __name__ == "__main__":
+    main()

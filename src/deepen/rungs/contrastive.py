@@ -1,0 +1,158 @@
+"""For a few rows a label: the encoder learns to put rows of one label together, then a head is solved on its features.
+
+Every row meets many others, so a few say much; with some hundred a label, training with a head says more.
+
+Shape legend: N rows, B rows of a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import nn
+
+from deepen.core.errors import SettingError
+from deepen.core.progress import progress
+from deepen.core.seed import derive
+from deepen.core.types import LossSum
+from deepen.data.batches import grouped_batches
+from deepen.models.heads import Network
+from deepen.training.cache import batch_inputs
+from deepen.training.contrast import contrast_losses, label_groups
+from deepen.training.forecast import seconds_per_token
+from deepen.training.loop import Backward, Plan, fit
+from deepen.training.optimizer import OptimizerSettings, parameter_groups
+from deepen.training.predictor import EncoderPredictor, load_predictor
+from deepen.training.solved import best_head, headed
+from deepen.training.task import Task
+from deepen.training.work import Climbed, Work
+
+ORDER = 18
+ALWAYS = False
+STARTS = False  # all its layers are others, and the rungs above build on the cache of the untouched ones
+_FEW = 30
+_START_SECONDS = 2.0
+
+
+class RungSettings(OptimizerSettings):
+    """How the encoder learns to tell labels apart, and the head on it."""
+
+    learning_rate: float = Field(default=5e-5, gt=0)
+    """The highest rate, per step."""
+    visited_rows: int = Field(default=10_000, ge=1)
+    """Rows that go by in all: each is visited as often as that takes."""
+    batch_rows: int = Field(default=64, ge=4)
+    """Rows of one step: what a row is told from. All go through the network at once."""
+    together: int = Field(default=4, ge=2)
+    """Rows of one label that are put into a batch together, so that each has partners."""
+    temperature: float = Field(default=0.1, gt=0)
+    """By which cosines are divided: the smaller, the more the nearest rows of other labels count."""
+    strengths: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+    """Values of C to choose the head's from by the validation rows' loss."""
+    max_iterations: int = 100
+    """L-BFGS iterations for each C."""
+
+
+def suits(work: Work) -> bool:
+    """Whether a climb takes it by itself: with up to thirty rows a label."""
+    return _applies(work) and len(work.train) <= _FEW * work.num_outputs
+
+
+def _applies(work: Work) -> bool:
+    targets = work.train_targets
+    return work.pooling in ("mean", "cls") and not (targets.are_scores or targets.are_many)
+
+
+def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
+    """Trains the encoder by contrast, from the pretrained one, then solves the head.
+
+    Raises:
+        SettingError: If rows do not have one label each.
+    """
+    from accelerate import Accelerator
+
+    if not _applies(work):
+        raise SettingError("the rung contrastive is for rows with one label each")
+    encoder = work.model.encoder()
+    network = Network(encoder, nn.Linear(encoder.hidden_size, work.num_outputs).requires_grad_(False), work.pooling)
+    attached = work.tuning.attach(encoder, 0, work.tuning.settings)
+    encoder.dropout = 0.0
+    plan = _plan(work, settings, network)
+    own = {"learning_rate": work.tuning.settings.learning_rate or settings.learning_rate}
+    groups = parameter_groups(network, {}, settings.model_copy(update=own), network.head)
+    accelerator = Accelerator()
+    network.to(accelerator.device)
+    with progress(f"contrastive: {plan.num_steps} steps", plan.num_steps, unit="steps") as advance:
+        hooks = (lambda now: advance(),)
+        fit(network, groups, replace(plan, after_step=hooks, after_update=attached.after_update), settings, accelerator)
+    network.cpu().eval()
+    learned = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
+    adapter = attached.adapter(work.tuning.name, str(work.model.name), 0, work.tuning.settings)
+    attached.merge()
+    reader = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
+    train, held = (
+        (torch.from_numpy(reader.features(part)), torch.from_numpy(targets.labels_M))
+        for part, targets in ((work.train, work.train_targets), (work.validation, work.validation_targets))
+    )
+    how: dict[str, Any] = {"strengths": settings.strengths, "max_iterations": settings.max_iterations}
+    head = best_head(work, train, held, title="contrastive: solving the head", **how)
+    predictor = headed(work, encoder, head)
+    predictor.num_parameters += learned
+    predictor.adapter = adapter if work.tuning.name != "full" else None
+    return Climbed(
+        predictor=predictor,
+        validation=predictor.predict(work.validation),
+        num_trained_parameters=predictor.num_parameters,
+        won={"strengths": (head.strength,)},
+    )
+
+
+def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
+    tokens, labels_N = work.tokens(work.train.table), work.train_targets.labels_M
+    visits = max(1, round(settings.visited_rows / len(work.train)))
+
+    def batches(epoch: int) -> list[list[np.ndarray]]:
+        seed = derive(work.seed, "contrastive", epoch)
+        groups = label_groups(labels_N, size=settings.together, seed=seed)
+        found = grouped_batches(groups, np.ones(len(labels_N), np.int64), max_tokens=settings.batch_rows, seed=seed)
+        return [[places] for places in found]
+
+    def count(places: np.ndarray) -> float:
+        _, of, sizes = np.unique(labels_N[places], return_inverse=True, return_counts=True)
+        return float((sizes[of] > 1).sum())
+
+    def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
+        device = next(network.parameters()).device
+        inputs = batch_inputs(tokens, work.train.rows_N[places]).to(device)
+        labels_B = torch.from_numpy(labels_N[places]).to(device)
+        losses_B = contrast_losses(network.features(inputs), labels_B, temperature=settings.temperature)
+        backward(losses_B.sum())
+        return {"loss": LossSum(losses_B.detach().sum(), count(places))}
+
+    num_steps = sum(len(batches(epoch)) for epoch in range(visits))
+    return Plan(
+        batches=batches,
+        count=count,
+        step=step,
+        num_epochs=visits,
+        num_steps=num_steps,
+        checkpoint=work.rung_folder("contrastive") / "checkpoint",
+        seed=work.seed,
+    )
+
+
+def forecast(work: Work, settings: RungSettings) -> float | None:
+    """Seconds, from the measured speed of the frozen pass: forward and backward are three of it."""
+    lengths = np.asarray(work.tokens(work.train.table).lengths_N)[work.train.rows_N]
+    visits = max(1, round(settings.visited_rows / len(work.train)))
+    return 3 * visits * float(lengths.sum()) * seconds_per_token(work) + _START_SECONDS
+
+
+def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
+    """Reads the saved rung."""
+    return load_predictor(folder, task, labels)

@@ -1,0 +1,108 @@
+"""No labelled row is learned from: a text gets the label whose description the untouched encoder puts nearest to it.
+
+Climbed only when asked for (`--rungs zero_shot`): with labels at hand, `frozen` costs the same and knows more.
+
+Shape legend: C labels, K templates, D hidden size, N rows.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from torch import nn
+
+from deepen.core.errors import SettingError, nearest
+from deepen.core.seed import derive
+from deepen.core.settings import Settings
+from deepen.data.table import Part
+from deepen.data.words import mostly_chinese
+from deepen.models.heads import Inputs, Network
+from deepen.training.cache import frozen_pass, passing_features
+from deepen.training.predictor import EncoderPredictor, load_predictor
+from deepen.training.task import Task
+from deepen.training.work import Climbed, Work
+
+ORDER = 15
+ALWAYS = True
+STARTS = True
+_SAMPLE = 1000
+
+
+class RungSettings(Settings):
+    """What labels are called."""
+
+    descriptions: dict[str, tuple[str, ...]] | None = None
+    """Label to one or more sentences that say what it is; None, and labels left out, take their names."""
+    templates: tuple[str, ...] | None = None
+    """Sentences with {} for the description, over which a label's vectors are averaged; None takes those of the texts'
+    language in rungs/zero_shot.yaml."""
+    centred: bool = True
+    """Whether labels start level: each one's mean logit over up to 1,000 training rows, whose labels are not looked at,
+    is subtracted. Some descriptions lie near to every text."""
+
+
+def suits(work: Work) -> bool:
+    """Whether a climb takes it by itself: never, since there are labels to learn from."""
+    return False
+
+
+def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
+    """Reads descriptions and rows with the untouched encoder.
+
+    Raises:
+        SettingError: If the task has no label a row, or a description is of no label.
+    """
+    if work.task.name != "classification" or work.train_targets.are_scores:
+        raise SettingError("the rung zero_shot is for classification with one label a row")
+    descriptions = settings.descriptions or {}
+    for name in descriptions:
+        if name not in work.labels:
+            raise SettingError(f"rungs.zero_shot.descriptions: '{name}' is no label; {nearest(name, work.labels)}")
+    told = [descriptions.get(name) or (name,) for name in work.labels]
+    templates = settings.templates or _templates(work.train)
+    head = nn.Linear(work.model.hidden_size, len(told))
+    network = Network(work.model.encoder().eval(), head, work.pooling).eval()
+    weight_CD = np.stack([_vector(network, work, [t.format(one) for one in some for t in templates]) for some in told])
+    bias_C = np.zeros(len(told), np.float32)
+    if settings.centred:
+        chance = np.random.default_rng(derive(work.seed, "zero_shot"))
+        some = work.train.take(np.sort(chance.permutation(len(work.train))[:_SAMPLE]))
+        bias_C = -weight_CD @ passing_features(work, some).mean(0)
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(weight_CD))
+        head.bias.copy_(torch.from_numpy(bias_C))
+    predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
+    held = frozen_pass(work, work.validation.table, cut=work.first_top_layer)
+    predictor.num_parameters = len(told) if settings.centred else 0
+    said = predictor.predict(work.validation, held)
+    return Climbed(predictor=predictor, validation=said, num_trained_parameters=predictor.num_parameters)
+
+
+def _vector(network: Network, work: Work, texts: list[str]) -> np.ndarray:
+    """The mean of some texts' vectors, of length 1."""
+    found = work.model.tokenizer.encode(texts, max_tokens=work.max_tokens)
+    ids_T = torch.from_numpy(found.ids_T.astype(np.int64))
+    with torch.inference_mode():
+        features_KD = network.features(Inputs(torch.from_numpy(found.lengths_B), ids_T=ids_T))
+        mean_D = nn.functional.normalize(features_KD, dim=1).mean(0)
+        return np.asarray(nn.functional.normalize(mean_D, dim=0).numpy())
+
+
+def _templates(part: Part) -> tuple[str, ...]:
+    texts = part.take(np.arange(min(200, len(part)))).values(part.table.inputs[0])
+    known = yaml.safe_load(resources.files("deepen.rungs").joinpath("zero_shot.yaml").read_text("utf-8"))
+    return tuple(known["zh" if mostly_chinese(map(str, texts)) else "en"])
+
+
+def forecast(work: Work, settings: RungSettings) -> float | None:
+    """Not told: it is one pass over the rows, which `frozen` needs too."""
+    return None
+
+
+def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
+    """Reads the saved rung."""
+    return load_predictor(folder, task, labels)

@@ -1,0 +1,78 @@
+"""The encoder learns to put rows of one label together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.worlds import WORLDS
+
+import deepen
+from deepen.core.errors import SettingError
+from deepen.ladder.prepare import Sources, prepare
+from deepen.ladder.recipe import make_recipe
+from deepen.models.load import load_encoder
+from deepen.rungs import contrastive
+from deepen.training.contrast import contrast_losses, label_groups
+from deepen.training.work import Work
+
+
+def work_of(num: int, model: Path, folder: Path, task: str = "classification", **more: Any) -> Work:
+    values = {"task": task, "data": {"validation_at_least": 30}, "model": {"name": str(model)}, **more}
+    return prepare(make_recipe(values), Sources(WORLDS[task](num)), folder, say=lambda line: None).work
+
+
+def test_losses_are_those_of_the_paper() -> None:
+    features = torch.nn.functional.normalize(torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), dim=1)
+    labels = torch.tensor([0, 1, 0, 0, 2])
+    found = contrast_losses(features * 7, labels, temperature=0.5)
+    for row in range(5):
+        others = [other for other in range(5) if other != row]
+        total = torch.stack([features[row] @ features[other] / 0.5 for other in others]).logsumexp(0)
+        partners = [other for other in others if labels[other] == labels[row]]
+        right = [total - features[row] @ features[other] / 0.5 for other in partners]
+        assert float(found[row]) == pytest.approx(float(torch.stack(right).mean()) if right else 0.0, abs=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(labels=st.lists(st.integers(0, 5), min_size=1, max_size=80), size=st.integers(2, 6), seed=st.integers(0, 9))
+def test_groups_hold_one_label(labels: list[int], size: int, seed: int) -> None:
+    labels_N = np.array(labels)
+    groups = label_groups(labels_N, size=size, seed=seed)
+    assert sorted(np.concatenate(groups)) == list(range(len(labels)))
+    assert all(len(set(labels_N[group])) == 1 and len(group) <= size for group in groups)
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_labels_come_apart(tiny_model: Path, tmp_path: Path, method: str) -> None:
+    work = work_of(120, tiny_model, tmp_path, tuning=method)
+    how = contrastive.RungSettings(learning_rate=2e-3, visited_rows=2000)
+    found = contrastive.climb(work, how, None)
+    assert work.task.score(found.validation, work.validation_targets) > 0.8
+    assert found.num_trained_parameters > work.num_outputs * (work.model.hidden_size + 1)
+    found.predictor.save(tmp_path / "model")
+    assert (tmp_path / "model" / "adapter").is_dir() == (method == "lora")
+
+
+def test_a_climb_takes_it_where_rows_are_few(tiny_model: Path, tmp_path: Path) -> None:
+    given_: dict[str, Any] = {"model": tiny_model, "thorough": True}
+    given_["settings"] = ["data.validation_at_least=20", "rungs.contrastive.visited_rows=300"]
+    few = deepen.train(WORLDS["classification"](70), out=tmp_path / "few", **given_)
+    assert [row["rung"] for row in few.ladder["rungs"]][2] == "contrastive"
+    both = deepen.train(
+        WORLDS["classification"](70), out=tmp_path / "both", rungs=["contrastive", "top_layers"], **given_
+    )
+    top = deepen.load(both, rung="top_layers").predictor.network.encoder.layers[0].state_dict()
+    assert all(torch.equal(value, load_encoder(tiny_model).layers[0].state_dict()[name]) for name, value in top.items())
+    many = deepen.train(WORLDS["classification"](400), out=tmp_path / "many", **given_)
+    assert "contrastive" not in [row["rung"] for row in many.ladder["rungs"]]
+
+
+def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="rows with one label each"):
+        contrastive.climb(work_of(120, tiny_model, tmp_path, "tagging"), contrastive.RungSettings(), None)

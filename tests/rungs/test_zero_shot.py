@@ -1,0 +1,90 @@
+"""Labels by their descriptions: nothing is learned from labelled rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.worlds import WORLDS
+
+import deepen
+from deepen.core.errors import SettingError
+from deepen.ladder.prepare import Sources, prepare
+from deepen.ladder.recipe import make_recipe
+from deepen.rungs import zero_shot
+from deepen.training.predictor import EncoderPredictor
+from deepen.training.work import Work
+
+
+def work_of(rows: list[dict[str, Any]], model: Path, folder: Path, task: str = "classification") -> Work:
+    values = {
+        "task": task,
+        "data": {"validation_at_least": 30, "near": {"threshold": 1}},
+        "model": {"name": str(model)},
+    }
+    return prepare(make_recipe(values), Sources(rows), folder, say=lambda line: None).work
+
+
+def test_the_nearest_description_is_the_answer(tiny_model: Path, tmp_path: Path) -> None:
+    """Rows that are the descriptions themselves, with no template around, get their own label."""
+    told = {"fine": "a lovely film and good fun", "poor": "awful , not good zebra"}
+    rows = [{"text": told[label], "label": label} for label in ("fine", "poor") * 50]
+    other = [{"text": told[label] + " .", "label": label} for label in ("fine", "poor") * 50]
+    values = {"task": "classification", "model": {"name": str(tiny_model)}}
+    work = prepare(make_recipe(values), Sources(rows, other), tmp_path, say=lambda line: None).work
+    settings = zero_shot.RungSettings(descriptions={k: (v,) for k, v in told.items()}, templates=("{}",), centred=False)
+    found = zero_shot.climb(work, settings, None)
+    assert found.num_trained_parameters == 0
+    right = work.validation_targets.labels_M
+    assert (found.validation.values_MC.argmax(1) == right).all()
+    turned = {"fine": (told["poor"],), "poor": (told["fine"],)}
+    wrong = zero_shot.climb(work, settings.model_copy(update={"descriptions": turned}), None)
+    assert (wrong.validation.values_MC.argmax(1) != right).all()
+
+
+def test_labels_start_level(tiny_model: Path, tmp_path: Path) -> None:
+    work = work_of(WORLDS["classification"](200), tiny_model, tmp_path)
+    found = zero_shot.climb(work, zero_shot.RungSettings(), None)
+    assert isinstance(found.predictor, EncoderPredictor)
+    np.testing.assert_allclose(found.predictor.predict(work.train).values_MC.mean(0), 0, atol=1e-3)
+    head = found.predictor.network.head
+    np.testing.assert_allclose(head.weight.detach().norm(dim=1).numpy(), 1, atol=1e-5)
+
+
+def test_labels_are_not_looked_at(tiny_model: Path, tmp_path: Path) -> None:
+    rows = WORLDS["classification"](200)
+    names = sorted({row["label"] for row in rows})
+    other = [row | {"label": names[(names.index(row["label"]) + 1) % len(names)]} for row in rows]
+    one, two = (
+        zero_shot.climb(work_of(some, tiny_model, tmp_path), zero_shot.RungSettings(), None) for some in (rows, other)
+    )
+    assert isinstance(one.predictor, EncoderPredictor)
+    assert isinstance(two.predictor, EncoderPredictor)
+    heads = [each.network.head.weight.detach().numpy() for each in (one.predictor, two.predictor)]
+    np.testing.assert_array_equal(*heads)
+
+
+def test_it_is_climbed_only_when_asked_for(tiny_model: Path, tmp_path: Path) -> None:
+    rows = WORLDS["classification"](200)
+    run = deepen.train(rows, model=tiny_model, out=tmp_path / "asked", rungs=["zero_shot"])
+    assert [row["rung"] for row in run.ladder["rungs"]] == ["zero_shot"]
+    assert deepen.load(run).predict([rows[0]["text"]])[0].output in run.ladder["labels"]
+    whole = deepen.train(rows, model=tiny_model, out=tmp_path / "whole")
+    assert "zero_shot" not in [row["rung"] for row in whole.ladder["rungs"]]
+
+
+def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:
+    tagging = work_of(WORLDS["tagging"](120), tiny_model, tmp_path, "tagging")
+    with pytest.raises(SettingError, match="for classification with one label a row"):
+        zero_shot.climb(tagging, zero_shot.RungSettings(), None)
+    work = work_of(WORLDS["classification"](120), tiny_model, tmp_path)
+    with pytest.raises(SettingError, match="'fnie' is no label"):
+        zero_shot.climb(work, zero_shot.RungSettings(descriptions={"fnie": ("x",)}), None)
+
+
+def test_chinese_texts_get_chinese_templates(tiny_model: Path, tmp_path: Path) -> None:
+    rows = [{"text": f"酒店位置好房间干净{i}号", "label": ("好", "坏")[i % 2]} for i in range(80)]
+    work = work_of(rows, tiny_model, tmp_path)
+    assert any("这段文字" in template for template in zero_shot._templates(work.train))
