@@ -42,15 +42,15 @@ _START_SECONDS = 2.0
 class RungSettings(OptimizerSettings):
     """How the encoder learns to tell labels apart, and the head on it."""
 
-    learning_rate: float = Field(default=5e-5, gt=0)
+    learning_rate: float = Field(default=2e-5, gt=0)
     """The highest rate, per step."""
-    visited_rows: int = Field(default=10_000, ge=1)
+    visited_rows: int = Field(default=4_000, ge=1)
     """Rows that go by in all: each is visited as often as that takes."""
     batch_rows: int = Field(default=64, ge=4)
     """Rows of one step: what a row is told from. All go through the network at once."""
     together: int = Field(default=4, ge=2)
     """Rows of one label that are put into a batch together, so that each has partners."""
-    temperature: float = Field(default=0.1, gt=0)
+    temperature: float = Field(default=0.05, gt=0)
     """By which cosines are divided: the smaller, the more the nearest rows of other labels count."""
     strengths: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
     """Values of C to choose the head's from by the validation rows' loss."""
