@@ -33,6 +33,11 @@ class RungSettings(TrainedSettings):
     rounds: int = Field(default=3, ge=1)
     """Once more, and a third time, as long as each gains `round_worth` points: where the layers below know little, one
     visit is not the end (docs/decisions/0005)."""
+    fresh_learning_rate: float = Field(default=1e-4, gt=0)
+    """The highest rate where the rung starts from nothing: a task whose deepest form is another, as two texts read
+    together. That takes more visits, which bear less (LOG.md)."""
+    fresh_dropout: float | None = None
+    """Dropout there; None takes the network's own. What is visited six times is otherwise known by heart (LOG.md)."""
     start: Literal["below", "frozen"] = "below"
     """The model to start from: that of the rung just below, or frozen's (docs/decisions/0005)."""
 
@@ -55,10 +60,13 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
 
 def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
     """A task whose deepest form is another starts from the pretrained encoder, which takes some visits more."""
-    if settings.num_epochs is not None:
-        return settings
     visits = min(max(_FEWEST_VISITS, round(_FRESH_ROWS / len(work.train))), _MOST_VISITS)
-    return settings.model_copy(update={"num_epochs": max(visits, settings.visits(len(work.train)))})
+    fresh = {
+        "num_epochs": settings.num_epochs or max(visits, settings.visits(len(work.train))),
+        "learning_rate": settings.fresh_learning_rate,
+        "dropout": settings.fresh_dropout,
+    }
+    return settings.model_copy(update=fresh)
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:

@@ -1,0 +1,24 @@
+"""How `full` is trained where it starts from nothing: two texts read together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.worlds import WORLDS
+
+from deepen.ladder.prepare import Sources, prepare
+from deepen.ladder.recipe import make_recipe
+from deepen.rungs import full
+
+
+@pytest.mark.parametrize(("num", "visits"), [(200, 10), (4000, 6)])
+def test_a_fresh_start_takes_more_visits(tiny_model: Path, tmp_path: Path, num: int, visits: int) -> None:
+    values = {"task": "matching", "data": {"validation_at_least": 30}, "model": {"name": str(tiny_model)}}
+    work = prepare(make_recipe(values), Sources(WORLDS["matching"](num)), tmp_path, say=lambda line: None).work
+    fresh = full._from_nothing(work, full.RungSettings())
+    assert fresh.num_epochs == visits
+    assert fresh.dropout is None, "the network's own"
+    assert fresh.learning_rate == full.RungSettings().fresh_learning_rate < full.RungSettings().learning_rate
+    asked = full._from_nothing(work, full.RungSettings(num_epochs=2, fresh_dropout=0.3))
+    assert (asked.num_epochs, asked.dropout) == (2, 0.3)
