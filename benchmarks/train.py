@@ -195,8 +195,23 @@ def trainer_cell(name: str, seed: int, folder: Path, options) -> None:
     )
 
 
+def against_the_textbook() -> None:
+    """How many times longer the script of the textbooks takes, extrapolated, from the cells that are there."""
+    ratios = {}
+    for name, seeds in SEEDS.items():
+        paths = [cells.CELLS / f"train-{name}-deepen-seed{seed}.json" for seed in seeds]
+        textbook = cells.CELLS / f"train-{name}-textbook.json"
+        if textbook.is_file() and all(path.is_file() for path in paths):
+            ours = sum(json.loads(path.read_text())["seconds"] for path in paths) / len(paths)
+            ratios[name] = json.loads(textbook.read_text())["value"] / ours
+    if ratios:
+        whole = math.exp(sum(map(math.log, ratios.values())) / len(ratios))
+        print("textbook:", {name: round(ratio, 1) for name, ratio in ratios.items()}, "geometric mean", round(whole, 1))
+
+
 def summary(options) -> None:
     """Ratios, from the cells that are there."""
+    against_the_textbook()
     ratios = []
     for name, seeds in SEEDS.items():
         for seed in seeds:

@@ -213,6 +213,26 @@ def test_rank_is_cut(make_work: MakeWork) -> None:
     assert len(set(kept)) > 1, "some layers keep more than others"
 
 
+@pytest.mark.parametrize("step", [20, 70, 90])
+def test_rank_is_cut_after_an_interruption_too(make_work: MakeWork, step: int) -> None:
+    """PEFT's own memory of what matters is gone then; what was cut stays cut."""
+    work = make_work("adalora", first_rank=6, rank=2)
+    encoder = work.model.encoder()
+    attached = work.tuning.attach(encoder, 0, work.tuning.settings)
+    assert attached.after_update is not None
+    values = [p for name, p in encoder.network.named_parameters() if "lora_E" in name]
+    with torch.no_grad():
+        for value in values:
+            value.copy_(torch.tensor([1.0, 0.0, 2.0, 0.0, 0.0, 0.0])[:, None])
+    for parameter in encoder.parameters():
+        if parameter.requires_grad:
+            parameter.grad = torch.ones_like(parameter)
+    attached.after_update(step, 100)
+    assert all((value[[1, 3, 4, 5]] == 0).all() for value in values)
+    if step == 90:
+        assert all(value[[0, 2], 0].tolist() == [1.0, 2.0] for value in values)
+
+
 @pytest.mark.parametrize("settings", [{"rslora": True}, {"dora": True}, {"rank": 2, "on": ["query", "value"]}])
 def test_kinds_of_lora(make_work: MakeWork, settings: dict[str, Any], tmp_path: Path) -> None:
     work = make_work("lora", learning_rate=0.02, **settings)
