@@ -92,7 +92,14 @@ def test_label_names_that_do_not_fit(write: Write) -> None:
 
 @pytest.mark.parametrize(
     ("file", "text"),
-    [("e.txt", ""), ("t.txt", "a\na\n"), ("b.json", "[1, "), ("n.json", '{"a": [1]}'), ("m.tsv", "1\ta\nb\n")],
+    [
+        ("e.txt", ""),
+        ("t.txt", "a\na\n"),
+        ("b.json", "[1, "),
+        ("n.json", '{"a": [1]}'),
+        ("m.tsv", "1\ta\nb\n"),
+        ("d.tsv", "1\ta\t\n"),
+    ],
 )
 def test_bad_label_files(write: Write, file: str, text: str) -> None:
     with pytest.raises(DataError, match=file.replace(".", r"\.")):

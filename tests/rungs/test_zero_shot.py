@@ -75,6 +75,19 @@ def test_it_is_climbed_only_when_asked_for(tiny_model: Path, tmp_path: Path) -> 
     assert "zero_shot" not in [row["rung"] for row in whole.ladder["rungs"]]
 
 
+def test_descriptions_come_with_the_names_of_labels(tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "labels.tsv"
+    file.write_text("0\tpoor\tawful , not good zebra\n1\tfine\ta lovely film and good fun\n", encoding="utf-8")
+    rows = [row | {"label": str(number % 2)} for number, row in enumerate(WORLDS["classification"](200))]
+    given: dict[str, Any] = {"model": tiny_model, "rungs": ["zero_shot"]}
+    told = deepen.train(rows, labels=file, out=tmp_path / "told", **given)
+    assert told.ladder["labels"] == ["fine", "poor"]
+    said = deepen.load(told).predict([rows[0]["text"]])[0].probabilities
+    file.write_text("0\tpoor\n1\tfine\n", encoding="utf-8")
+    bare = deepen.train(rows, labels=file, out=tmp_path / "bare", **given)
+    assert deepen.load(bare).predict([rows[0]["text"]])[0].probabilities != said
+
+
 def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:
     tagging = work_of(WORLDS["tagging"](120), tiny_model, tmp_path, "tagging")
     with pytest.raises(SettingError, match="for classification with one label a row"):

@@ -29,7 +29,9 @@ def command(
     test: Annotated[str | None, typer.Option(help="Rows that are scored once, at the end.")] = None,
     task: Annotated[str | None, typer.Option(help="What to learn; else the columns say.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title+body,label=stars, or text=0,label=1.")] = None,
-    labels: Annotated[str | None, typer.Option(help="A file with names for numeric labels.")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="A file with names for codes of labels: code, name, description.")
+    ] = None,
     drop: Annotated[str | None, typer.Option(help="A file of ids: training rows to leave out.")] = None,
     fix: Annotated[str | None, typer.Option(help="A file of ids and labels: training rows to label anew.")] = None,
     add: Annotated[str | None, typer.Option(help="A file of more training rows, never held out.")] = None,

@@ -30,11 +30,15 @@ _CODE = re.compile(r"[+-]?\d+(\.0+)?")
 
 @dataclass(frozen=True)
 class LabelNames:
-    """Names for the codes in a target: `names` for the codes from 0 or 1 on, or `mapping` for codes as written."""
+    """Names for the codes in a target: `names` for the codes from 0 or 1 on, or `mapping` for codes as written.
+
+    `descriptions` says of some names what they mean.
+    """
 
     source: str
     names: tuple[str, ...] = ()
     mapping: tuple[tuple[str, str], ...] = ()
+    descriptions: tuple[tuple[str, str], ...] = ()
 
     def first_code(self, codes: Iterable[str]) -> int:
         """The code of the first name: 0, or 1 if the data holds no 0 but the number of names.
@@ -78,8 +82,9 @@ def read_label_names(path: Path | str) -> LabelNames:
     """The file after `--labels`.
 
     Args:
-        path: Plain lines (one name a line, from code 0, or from 1 if the data says so), `code<TAB>name` lines, a JSON
-            or YAML list, or a JSON or YAML mapping of codes to names (or names to codes).
+        path: Plain lines (one name a line, from code 0, or from 1 if the data says so), `code<TAB>name` lines, with a
+            tab and a description behind it or not, a JSON or YAML list, or a JSON or YAML mapping of codes to names
+            (or names to codes).
 
     Returns:
         The names.
@@ -125,9 +130,11 @@ def _from_structure(value: Any, name: str) -> LabelNames:
 
 def _from_pairs(rows: list[tuple[int, list[str]]], name: str) -> LabelNames:
     for number, cells in rows:
-        if len(cells) != 2 or not cells[0].strip() or not cells[1].strip():
-            raise DataError(f"{name} line {number}: write a code, a tab and a name")
-    return _checked(LabelNames(name, mapping=tuple((cells[0].strip(), cells[1].strip()) for _, cells in rows)))
+        if len(cells) not in (2, 3) or not all(cell.strip() for cell in cells):
+            raise DataError(f"{name} line {number}: write a code, a tab and a name, and a tab and a description or not")
+    stripped = [[cell.strip() for cell in cells] for _, cells in rows]
+    told = tuple((cells[1], cells[2]) for cells in stripped if len(cells) == 3)
+    return _checked(LabelNames(name, mapping=tuple((cells[0], cells[1]) for cells in stripped), descriptions=told))
 
 
 def _from_list(names: list[str], name: str) -> LabelNames:

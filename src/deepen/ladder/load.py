@@ -303,5 +303,7 @@ def _model_folder(path: Path, rung: Any) -> Path:
 
 def _tuples(value: dict[str, Any]) -> dict[str, Any]:
     """JSON has lists where the record had tuples."""
-    pairs = tuple((str(code), str(name)) for code, name in value["mapping"])
-    return {"source": value["source"], "names": tuple(value["names"]), "mapping": pairs}
+    pairs, told = (
+        tuple((str(one), str(two)) for one, two in value.get(key, ())) for key in ("mapping", "descriptions")
+    )
+    return {"source": value["source"], "names": tuple(value["names"]), "mapping": pairs, "descriptions": told}

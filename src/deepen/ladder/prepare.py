@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     _warn_of_language(whole, model, notes)
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
     work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say, tuning=tuning)
+    work = replace(work, descriptions=dict(names.descriptions) if names is not None else {})
     notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
     notes = brief(notes, [part.table for part in (whole, *given.values())])
     for note in notes:

@@ -36,7 +36,8 @@ class RungSettings(Settings):
     """What labels are called."""
 
     descriptions: dict[str, tuple[str, ...]] | None = None
-    """Label to one or more sentences that say what it is; None, and labels left out, take their names."""
+    """Label to one or more sentences that say what it is; None, and labels left out, take the description in the file
+    after --labels, or their names."""
     templates: tuple[str, ...] | None = None
     """Sentences with {} for the description, over which a label's vectors are averaged; None takes those of the texts'
     language in rungs/zero_shot.yaml."""
@@ -58,7 +59,8 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """
     if work.task.name != "classification" or work.train_targets.are_scores:
         raise SettingError("the rung zero_shot is for classification with one label a row")
-    descriptions = settings.descriptions or {}
+    descriptions: dict[str, tuple[str, ...]] = {n: (told,) for n, told in work.descriptions.items() if n in work.labels}
+    descriptions |= settings.descriptions or {}
     for name in descriptions:
         if name not in work.labels:
             raise SettingError(f"rungs.zero_shot.descriptions: '{name}' is no label; {nearest(name, work.labels)}")
@@ -66,7 +68,9 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     templates = settings.templates or _templates(work.train)
     head = nn.Linear(work.model.hidden_size, len(told))
     network = Network(work.model.encoder().eval(), head, work.pooling).eval()
-    weight_CD = np.stack([_vector(network, work, [t.format(one) for one in some for t in templates]) for some in told])
+    weight_CD = np.stack(
+        [_vector(network, work, [t.replace("{}", one) for one in some for t in templates]) for some in told]
+    )
     bias_C = np.zeros(len(told), np.float32)
     if settings.centred:
         chance = np.random.default_rng(derive(work.seed, "zero_shot"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +75,8 @@ class Work:
     """One climb: the task, the rows and the model. Rungs read it and never change it.
 
     `say` prints a line for the user; `deadline` is the moment (`time.monotonic`) at which the budget is spent;
-    `reached` is the validation score of the encoder below, None where there is none.
+    `reached` is the validation score of the encoder below, None where there is none; `descriptions` say of some labels
+    what they mean.
     """
 
     task: Task
@@ -90,6 +91,7 @@ class Work:
     deadline: float | None = None
     reached: float | None = None
     tuning: Tuning = field(default_factory=Tuning)
+    descriptions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises SettingError if the task's head has no place for what was set."""
