@@ -12,7 +12,7 @@ class TuningSettings(MethodSettings):
     """How biases learn."""
 
     learning_rate: float | None = Field(default=2e-3, gt=0)
-    """The highest rate of what learns in the layers; biases bear and need ten times that of whole layers."""
+    """The highest rate of what learns in the layers; biases bear and need more than whole layers."""
 
 
 def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:

@@ -16,7 +16,7 @@ class TuningSettings(MethodSettings):
     """What is put beside which layers."""
 
     learning_rate: float | None = Field(default=2e-3, gt=0)
-    """The highest rate of what learns in the layers; LoRA bears and needs ten times that of whole layers."""
+    """The highest rate of what learns in the layers; LoRA bears and needs more than whole layers."""
     rank: int = Field(default=16, ge=1)
     """Columns of the thin matrices."""
     alpha: float = Field(default=32.0, gt=0)
