@@ -15,7 +15,7 @@ from deepen.core.files import fingerprint
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse, shown
-from deepen.core.types import Explanation, Prediction, Score
+from deepen.core.types import Explanation, Outputs, Prediction, Score
 from deepen.data.columns import Columns, columns_from_json
 from deepen.data.labels import LabelNames
 from deepen.data.load import load_table
@@ -76,9 +76,7 @@ class Model:
         return [part.take(np.arange(at, min(at + num_rows, len(part)))) for at in range(0, len(part), num_rows)]
 
     def _answers(self, part: Part) -> list[Prediction]:
-        began = time.perf_counter()
-        outputs = self.predictor.predict(part)
-        seconds = (time.perf_counter() - began) / max(1, len(part))
+        outputs, seconds = self._timed(part)
         decoded = self.task.decode(outputs, part, self.labels)
         return [
             Prediction(
@@ -111,8 +109,7 @@ class Model:
         Raises:
             DataError: If the data can't be read, or has a label that the model does not know.
         """
-        part = self.read(data, columns=columns, need_target=True)
-        outputs = self.predictor.predict(part)
+        part, outputs, _ = self.run(data, columns=columns, need_target=True)
         targets = self.task.targets(part, self.labels)
         return self.task.scores(outputs, targets, self.labels, derive(0, "evaluate"))
 
@@ -143,6 +140,25 @@ class Model:
             rungs = _rungs(self.run_folder) | rungs
         about = (self.explaining, self.mark, self.run_folder, rungs)
         return Asked(self.task, self.labels, self.rung, self.predictor, *about)
+
+    def run(self, data: Any, *, columns: Mapping[str, str] | None, need_target: bool) -> tuple[Part, Outputs, float]:
+        """Reads rows and computes their outputs.
+
+        Args:
+            data: Rows in any form.
+            columns: Which columns are what; None as in the training data.
+            need_target: Whether every row must have a target.
+
+        Returns:
+            The rows, the outputs and the seconds for one row.
+        """
+        part = self.read(data, columns=columns, need_target=need_target)
+        return part, *self._timed(part)
+
+    def _timed(self, part: Part) -> tuple[Outputs, float]:
+        began = time.perf_counter()
+        outputs = self.predictor.predict(part)
+        return outputs, (time.perf_counter() - began) / max(1, len(part))
 
     def read(self, data: Any, *, columns: Mapping[str, str] | None = None, need_target: bool = False) -> Part:
         """Reads rows as this model wants them.
