@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import json
 import random
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -50,18 +49,14 @@ def zero_shot(name: str, rows: list[dict], descriptions: dict, model: list[str],
         return
     folder = options.work / "few_shot" / name
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {}
     for part, some in (("train", rows[::10]), ("validation", rows[1::10]), ("test", rows)):
-        paths[part] = folder / f"{part}.jsonl"
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
-        paths[part].write_text(text, encoding="utf-8")
+        (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
     recipe = folder / "recipe.json"
     recipe.write_text(json.dumps({"rungs": {"zero_shot": {"descriptions": descriptions}}}, ensure_ascii=False))
-    command = [train.DEEPEN, "train", str(paths["train"]), "--validation", str(paths["validation"])]
-    command += ["--test", str(paths["test"]), "--rungs", "zero_shot", "--recipe", str(recipe), *model]
-    command += ["--set", "data.near.threshold=1", "--out", str(folder / "run"), "--overwrite", "--json"]
-    seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(options.work / "cache" / cell)})
-    test = next(score for score in json.loads(printed)["test"] if score["name"] == "accuracy")
+    given = ("--rungs", "zero_shot", "--recipe", str(recipe), "--set", "data.near.threshold=1", *model)
+    seconds, peak, record, _ = train.climbed(cell, folder, options, *given)
+    test = next(score for score in record["test"] if score["name"] == "accuracy")
     cells.write(
         cell,
         command="python benchmarks/few_shot.py --data DATA --models MODELS",
@@ -94,13 +89,9 @@ def few_shot(name: str, size: int, draw: int, options) -> None:
     for part, some in (("train", few), ("test", test)):
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
         (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
-    cache = options.work / "cache" / cell
-    shutil.rmtree(cache, ignore_errors=True)
-    command = [train.DEEPEN, "train", str(folder / "train.jsonl"), "--test", str(folder / "test.jsonl"), "--refit"]
-    command += ["--seed", str(draw), "--out", str(folder / "run"), "--overwrite", "--json"]
-    seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
-    record = json.loads(printed)
-    said = (folder / "run" / "rungs" / record["chosen"] / "predictions-test.jsonl").read_text(encoding="utf-8")
+    given = ("--refit", "--seed", str(draw))
+    seconds, peak, record, run = train.climbed(cell, folder, options, *given, validation=False)
+    said = (run / "rungs" / record["chosen"] / "predictions-test.jsonl").read_text(encoding="utf-8")
     ours = [int((row := json.loads(line))["output"] == row["target"]) for line in said.splitlines()]
     peer = [options.peers, str(Path(__file__).with_name("peers") / "setfit_few.py"), "--rows", str(folder)]
     peer += ["--model", train.model_of(name, options), "--seed", str(draw)]

@@ -88,18 +88,24 @@ def model_of(name: str, options) -> str:
     return str(packaged_folder(DEFAULT_MODEL))
 
 
+def climbed(cell: str, folder: Path, options, *more: str, validation: bool = True) -> tuple[float, int, dict, Path]:
+    """One whole `deepen train` of a folder's rows from cold caches: seconds, peak memory, its record and its run."""
+    cache, run = options.work / "cache" / cell, options.work / "runs" / cell
+    shutil.rmtree(cache, ignore_errors=True)
+    command = [DEEPEN, "train", str(folder / "train.jsonl"), "--test", str(folder / "test.jsonl")]
+    command += ["--validation", str(folder / "validation.jsonl")] if validation else []
+    command += ["--out", str(run), "--overwrite", "--json", *more]
+    seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
+    return seconds, peak, json.loads(printed), run
+
+
 def deepen_cell(name: str, seed: int, folder: Path, options, *more: str, called: str = "") -> None:
     """One `deepen train` from cold caches; `more` are further words of the command, in a cell that is `called` so."""
     cell = called or f"train-{name}-deepen-seed{seed}"
     if not cells.wanted(cell, options):
         return
-    cache = options.work / "cache" / cell
-    shutil.rmtree(cache, ignore_errors=True)
-    command = [DEEPEN, "train", str(folder / "train.jsonl"), "--validation", str(folder / "validation.jsonl")]
-    command += ["--test", str(folder / "test.jsonl"), "--model", model_of(name, options), "--seed", str(seed)]
-    command += ["--out", str(options.work / "runs" / cell), "--overwrite", "--json", *more]
-    seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
-    record = json.loads(printed)
+    given = ("--model", model_of(name, options), "--seed", str(seed))
+    seconds, peak, record, _ = climbed(cell, folder, options, *given, *more)
     main = record["rungs"][0]["score"]["name"]
     test = next(score for score in record["test"] if score["name"] == main and score["label"] is None)
     cells.write(

@@ -39,15 +39,11 @@ def tuning_cell(cell: str, folder: Path, method: str, rung: str, seed: int, opti
     """One `deepen train` from cold caches, of two rungs: `frozen`, and the one that is tuned."""
     if not cells.wanted(cell, options):
         return
-    cache, run = options.work / "cache" / cell, options.work / "runs" / cell
-    shutil.rmtree(cache, ignore_errors=True)
-    command = [train.DEEPEN, "train", str(folder / "train.jsonl"), "--validation", str(folder / "validation.jsonl")]
-    command += ["--test", str(folder / "test.jsonl"), "--rungs", f"frozen,{rung}", "--tuning", method, "--thorough"]
-    command += ["--seed", str(seed), "--out", str(run), "--overwrite", "--json"]
-    seconds, peak, printed = cells.run(command, environment={"DEEPEN_CACHE": str(cache)})
-    tuned = json.loads(printed)["rungs"][-1]
+    given = ("--rungs", f"frozen,{rung}", "--tuning", method, "--thorough", "--seed", str(seed))
+    seconds, peak, record, run = train.climbed(cell, folder, options, *given)
+    tuned = record["rungs"][-1]
     scored = [train.DEEPEN, "evaluate", str(run), str(folder / "test.jsonl"), "--rung", rung, "--json"]
-    _, _, out = cells.run(scored, environment={"DEEPEN_CACHE": str(cache)})
+    _, _, out = cells.run(scored)
     test = next(score for score in json.loads(out)["scores"] if score["name"] == "accuracy")
     saved = run / "rungs" / rung / "model" / ("model.safetensors" if method == "full" else "adapter")
     files = [saved] if saved.is_file() else list(saved.glob("adapter_model.safetensors"))

@@ -264,5 +264,11 @@ def test_two_tunings_over_one_encoder(tiny_model: Path, deepen: Deepen, tmp_path
     alone = deepen("predict", tmp_path / "two", "--rung", "full", "--text", TEXTS[0], "--json").json["predictions"]
     assert said[2]["output"] == alone[0]["output"]
     assert said[2]["probabilities"] == pytest.approx(alone[0]["probabilities"], abs=1e-4)
+    file = tmp_path / "new.csv"
+    file.write_text(f"text\n{TEXTS[0]}\nthree,cells,here\n{TEXTS[1]}\n", encoding="utf-8")
+    over = (tmp_path / "one", file, "--adapter", tmp_path / "two", "--rung", "full")
+    deepen("predict", *over).failed("DataError")
+    kept = deepen("predict", *over, "--set", "data.bad_rows=drop", "--json").json["predictions"]
+    assert len(kept) == 2 * len(TEXTS), "what is said of reading holds for both"
     wrong = deepen("predict", tmp_path / "one", "--adapter", tmp_path / "two", "--rung", "frozen", "--text", "a")
     assert "has no adapter: train it with --tuning lora" in wrong.failed("ModelError")

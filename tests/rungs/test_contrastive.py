@@ -59,6 +59,16 @@ def test_labels_come_apart(tiny_model: Path, tmp_path: Path, method: str) -> Non
     assert (tmp_path / "model" / "adapter").is_dir() == (method == "lora")
 
 
+@pytest.mark.parametrize("method", ["full", "lora", "adapter"])
+def test_one_seed_one_result(tiny_model: Path, tmp_path: Path, method: str) -> None:
+    said = []
+    for name in ("one", "two"):
+        torch.manual_seed(len(said))  # what else was drawn before does not matter
+        work = work_of(120, tiny_model, tmp_path / name, tuning=method)
+        said.append(contrastive.climb(work, contrastive.RungSettings(visited_rows=300), None).validation.values_MC)
+    np.testing.assert_array_equal(*said)
+
+
 def test_a_climb_takes_it_where_rows_are_few(tiny_model: Path, tmp_path: Path) -> None:
     given_: dict[str, Any] = {"model": tiny_model, "thorough": True}
     given_["settings"] = ["data.validation_at_least=20", "rungs.contrastive.visited_rows=300"]

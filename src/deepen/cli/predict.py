@@ -56,12 +56,11 @@ def command(
         raise SettingError(f"--out {out}: a table has no room for explanations; write a .jsonl")
     asked = parse_columns(columns) if columns is not None else None
     given, say = list(text) if text else data, show.lines_to(stderr=True)
-    if adapter:
-        models: list[Any] = load_together([run, *adapter], rung=rung, say=say)
-    else:
-        models = [load(run, rung=rung, settings=settings or [], say=say)]
+    how: dict[str, Any] = {"rung": rung, "settings": settings or [], "say": say}
+    runs = [run, *(adapter or [])]
+    models: list[Any] = load_together(runs, **how) if adapter else [load(run, **how)]
     rows = []
-    for name, model in zip([run, *(adapter or [])], models, strict=True):
+    for name, model in zip(runs, models, strict=True):
         some = [to_json(prediction) for prediction in model.predict(given, columns=asked)]
         if explain:
             for row, explanation in zip(some, model.explain(given, columns=asked), strict=True):

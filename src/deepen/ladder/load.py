@@ -251,13 +251,18 @@ def load_model(
 
 
 def load_together(
-    runs: Sequence[str | Path | Run], *, rung: str | None = None, say: Callable[[str], None] = lambda line: None
+    runs: Sequence[str | Path | Run],
+    *,
+    rung: str | None = None,
+    settings: Sequence[str] = (),
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[Model]:
     """The models of runs whose tunings changed one pretrained encoder, which is in memory once.
 
     Args:
         runs: Runs that were trained with a tuning other than `full`, or their folders.
         rung: A rung of all of them; None is the chosen one of each.
+        settings: Words such as `data.bad_rows=drop`, laid over how the training data of each was read.
         say: Called with lines for the user.
 
     Returns:
@@ -271,7 +276,7 @@ def load_together(
         >>> mood, topic = deepen.load_together(["runs/mood", "runs/topic"])  # doctest: +SKIP
     """
     folders = [run.folder if isinstance(run, Run) else Path(run) for run in runs]
-    models = [load_model(folder, rung=rung, say=say) for folder in folders]
+    models = [load_model(folder, rung=rung, settings=settings, say=say) for folder in folders]
     bases: dict[str, Encoder] = {}
     for model in models:
         predictor = model.predictor

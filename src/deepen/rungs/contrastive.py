@@ -80,10 +80,10 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         raise SettingError("the rung contrastive is for rows with one label each")
     encoder = work.model.encoder()
     network = Network(encoder, nn.Linear(encoder.hidden_size, work.num_outputs).requires_grad_(False), work.pooling)
-    attached = work.tuning.attach(encoder, 0, work.tuning.settings)
+    attached = work.attach(encoder, 0, "contrastive")
     encoder.dropout = 0.0
     plan = _plan(work, settings, network)
-    own = {"learning_rate": work.tuning.settings.learning_rate or settings.learning_rate}
+    own = {"learning_rate": work.tuning.rate(settings.learning_rate)}
     groups = parameter_groups(network, {}, settings.model_copy(update=own), network.head)
     accelerator = Accelerator()
     network.to(accelerator.device)

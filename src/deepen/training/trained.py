@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from deepen.core.progress import progress
-from deepen.core.seed import derive
 from deepen.core.types import LossSum, Outputs
 from deepen.models.adapters import Attached
 from deepen.models.heads import Network, Pooling, ranked_head, width_of
@@ -115,9 +114,7 @@ def _attach(work: Work, network: Network, first: int, below: Path | None, name: 
     known = load_adapter(below) if below is not None and work.tuning.name != "full" else None
     if known is not None:
         network.encoder = work.model.encoder()
-    with torch.random.fork_rng():
-        torch.manual_seed(derive(work.seed, "attach", name))
-        attached = work.tuning.attach(network.encoder, first, work.tuning.settings)
+    attached = work.attach(network.encoder, first, name)
     if known is not None:
         attached.take(known.tensors)
     return attached
@@ -151,7 +148,7 @@ def _easy(work: Work, settings: TrainedSettings, below: Path | None) -> np.ndarr
 
 def _groups(work: Work, network: Network, settings: TrainedSettings) -> list[dict[str, Any]]:
     """What learns, by rate; a tuning may have a rate of its own."""
-    own = {"learning_rate": work.tuning.settings.learning_rate or settings.learning_rate}
+    own = {"learning_rate": work.tuning.rate(settings.learning_rate)}
     return parameter_groups(network, _depths(network), settings.model_copy(update=own), network.head)
 
 

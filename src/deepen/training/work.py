@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from pydantic import Field
 
 from deepen.core.errors import SettingError
+from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.table import Part, Table
@@ -48,6 +50,10 @@ class Tuning:
     name: str = "full"
     settings: MethodSettings = field(default_factory=full.TuningSettings)
     attach: Callable[[Encoder, int, Any], Attached] = full.attach
+
+    def rate(self, own: float) -> float:
+        """The highest rate of what learns in the layers: the tuning's, or the rung's own."""
+        return self.settings.learning_rate or own
 
 
 def form_tokens(task: Task, table: Table, tokenizer: Tokenizer, max_tokens: int, pooling: Pooling) -> TokenTable:
@@ -139,6 +145,12 @@ class Work:
     def tokens(self, table: Table, pooling: Pooling | None = None) -> TokenTable:
         """The tokens of a table, made once, in the form that is pooled so; None is the first form."""
         return form_tokens(self.task, table, self.model.tokenizer, self.max_tokens, pooling or self.pooling)
+
+    def attach(self, encoder: Encoder, first_layer: int, rung: str) -> Attached:
+        """Puts the tuning on the layers from `first_layer` on; what it draws at random comes from the seed."""
+        with torch.random.fork_rng():
+            torch.manual_seed(derive(self.seed, "attach", rung))
+            return self.tuning.attach(encoder, first_layer, self.tuning.settings)
 
     def rung_folder(self, name: str) -> Path:
         """Where a rung keeps its files."""
