@@ -9,7 +9,7 @@ from tests.worlds import WORLDS
 
 from deepen.ladder.prepare import Sources, prepare
 from deepen.ladder.recipe import make_recipe
-from deepen.rungs import full
+from deepen.rungs import full, top_layers
 
 
 @pytest.mark.parametrize(("num", "visits"), [(200, 10), (4000, 6)])
@@ -19,6 +19,14 @@ def test_a_fresh_start_takes_more_visits(tiny_model: Path, tmp_path: Path, num: 
     fresh = full._from_nothing(work, full.RungSettings())
     assert fresh.num_epochs == visits
     assert fresh.dropout is None, "the network's own"
-    assert fresh.learning_rate == full.RungSettings().fresh_learning_rate < full.RungSettings().learning_rate
+    assert fresh.rate(12) == 1e-4 < full.RungSettings().rate(2), "fixed for the layers that the model has"
     asked = full._from_nothing(work, full.RungSettings(num_epochs=2, fresh_dropout=0.3))
     assert (asked.num_epochs, asked.dropout) == (2, 0.3)
+
+
+def test_a_deeper_encoder_learns_at_a_lower_rate() -> None:
+    """A rate that is asked for is taken as it is."""
+    for rung in (full, top_layers):
+        usual, asked = rung.RungSettings(), rung.RungSettings(learning_rate=3e-4)
+        assert usual.rate(2) == usual.rate(6) == 2 * usual.rate(12) == 4 * usual.rate(24)
+        assert asked.rate(2) == asked.rate(24) == 3e-4

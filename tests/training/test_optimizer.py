@@ -38,8 +38,8 @@ def test_groups() -> None:
     module = torch.nn.ModuleDict({"body": body, "head": head})
     body[0].bias.requires_grad_(False)
     depths = {id(p): 2 for p in body.parameters()}
-    settings = OptimizerSettings(learning_rate=1.0, layer_decay=0.5, head_learning_rate=7.0, weight_decay=0.1)
-    groups = parameter_groups(module, depths, settings, head)
+    settings = OptimizerSettings(layer_decay=0.5, head_learning_rate=7.0, weight_decay=0.1)
+    groups = parameter_groups(module, depths, settings, head, 1.0)
     found = {id(p): (g["peak"], g["weight_decay"]) for g in groups for p in g["params"]}  # type: ignore[attr-defined]
     assert found == {
         id(body[0].weight): (0.25, 0.1),
@@ -62,12 +62,12 @@ def test_clip() -> None:
 
 def test_rows_of_word_vectors(tmp_path: Path) -> None:
     """Rows of every batch move as in the dense AdamW, others stand still; a checkpoint keeps the moments of both."""
-    settings = OptimizerSettings(learning_rate=0.1, weight_decay=0.1, max_grad_norm=0.5)
+    settings = OptimizerSettings(weight_decay=0.1, max_grad_norm=0.5)
 
     def world(sparse: bool) -> tuple[torch.nn.Embedding, torch.nn.Linear, torch.optim.Optimizer]:
         torch.manual_seed(0)
         table, head = torch.nn.Embedding(7, 3, sparse=sparse), torch.nn.Linear(3, 2)
-        groups = parameter_groups(torch.nn.ModuleDict({"table": table, "head": head}), {}, settings, head)
+        groups = parameter_groups(torch.nn.ModuleDict({"table": table, "head": head}), {}, settings, head, 0.1)
         return table, head, make_optimizer(groups, settings)
 
     def learn(table: torch.nn.Embedding, head: torch.nn.Linear, optimizer: Any, words: list[int]) -> None:

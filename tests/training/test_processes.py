@@ -44,7 +44,7 @@ def batches(epoch):
     return [[part for part in np.array_split(b, 3) if len(part)] for b in np.split(order, np.cumsum(sizes)[:-1])]
 
 
-settings = OptimizerSettings(learning_rate=1e-2, max_grad_norm=0.5)
+settings = OptimizerSettings(max_grad_norm=0.5)
 out = Path(sys.argv[1])
 plan = Plan(
     batches=batches,
@@ -58,7 +58,7 @@ plan = Plan(
     checkpoint=out / "checkpoint",
     checkpoint_seconds=0.0,
 )
-now = fit(model, parameter_groups(model, {}, settings, model[2]), plan, settings, accelerator)
+now = fit(model, parameter_groups(model, {}, settings, model[2], 1e-2), plan, settings, accelerator)
 if accelerator.is_main_process:
     state = {name: p.tolist() for name, p in model.state_dict().items()}
     (out / "found.json").write_text(json.dumps({

@@ -83,8 +83,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     attached = work.attach(encoder, 0, "contrastive")
     encoder.dropout = 0.0
     plan = _plan(work, settings, network)
-    own = {"learning_rate": work.tuning.rate(settings.learning_rate)}
-    groups = parameter_groups(network, {}, settings.model_copy(update=own), network.head)
+    groups = parameter_groups(network, {}, settings, network.head, work.tuning.rate(settings.learning_rate))
     accelerator = Accelerator()
     network.to(accelerator.device)
     with progress(f"contrastive: {plan.num_steps} steps", plan.num_steps, unit="steps") as advance:

@@ -6,13 +6,13 @@ A task with a deeper form of its rows, as two texts read together, takes it here
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from deepen.training.forecast import forecast_trained
 from deepen.training.predictor import EncoderPredictor, load_predictor
-from deepen.training.settings import TrainedSettings
+from deepen.training.settings import TrainedSettings, rate_for
 from deepen.training.task import Task
 from deepen.training.trained import climb_trained
 from deepen.training.work import Climbed, Work
@@ -21,21 +21,25 @@ ORDER = 40
 ALWAYS = False
 STARTS = True
 _FEWEST_VISITS, _MOST_VISITS, _FRESH_ROWS = 3, 10, 20_000
+_FRESH_RATE = 1e-4
 
 
 class RungSettings(TrainedSettings):
     """How all layers are trained."""
 
-    learning_rate: float = Field(default=1.6e-4, gt=0)
-    """The highest rate, per step (docs/decisions/0005)."""
+    usual_rate: ClassVar[float] = 1.6e-4
+
+    learning_rate: float | None = Field(default=None, gt=0)
+    """The highest rate, per step; None is 1.6e-4, and less in proportion for an encoder of more than six layers
+    (docs/decisions/0005)."""
     head_learning_rate: float | None = 1e-3
     """The head's own rate: it may start flat and must grow back quickly (LOG.md)."""
     rounds: int = Field(default=3, ge=1)
     """Once more, and a third time, as long as each gains `round_worth` points: where the layers below know little, one
     visit is not the end (docs/decisions/0005)."""
-    fresh_learning_rate: float = Field(default=1e-4, gt=0)
+    fresh_learning_rate: float | None = Field(default=None, gt=0)
     """The highest rate where the rung starts from nothing: a task whose deepest form is another, as two texts read
-    together. That takes more visits, which bear less (LOG.md)."""
+    together. None is 1e-4, or less as above: it takes more visits, which bear less (LOG.md)."""
     fresh_dropout: float | None = None
     """Dropout there; None takes the network's own. What is visited six times is otherwise known by heart (LOG.md)."""
     start: Literal["below", "frozen"] = "below"
@@ -63,7 +67,7 @@ def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
     visits = min(max(_FEWEST_VISITS, round(_FRESH_ROWS / len(work.train))), _MOST_VISITS)
     fresh = {
         "num_epochs": settings.num_epochs or max(visits, settings.visits(len(work.train))),
-        "learning_rate": settings.fresh_learning_rate,
+        "learning_rate": settings.fresh_learning_rate or rate_for(_FRESH_RATE, work.model.num_layers),
         "dropout": settings.fresh_dropout,
     }
     return settings.model_copy(update=fresh)

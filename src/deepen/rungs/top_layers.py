@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -21,8 +22,10 @@ STARTS = True
 class RungSettings(TrainedSettings):
     """How the top layers are trained."""
 
-    learning_rate: float = Field(default=2e-4, gt=0)
-    """The highest rate, per step. A few top layers bear more than the whole encoder does."""
+    usual_rate: ClassVar[float] = 2e-4  # a few top layers bear more than the whole encoder does
+
+    learning_rate: float | None = Field(default=None, gt=0)
+    """The highest rate, per step; None is 2e-4, and less in proportion for an encoder of more than six layers."""
     head_learning_rate: float | None = 3e-3
     """The head's own rate: it starts flat and must grow back quickly, above all with many classes (LOG.md)."""
     num_layers: int | None = None

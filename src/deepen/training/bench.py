@@ -123,7 +123,7 @@ def _rung(network: Network, inputs: Inputs, depth: int, lengths: np.ndarray) -> 
 def _training_step(network: Network, inputs: Inputs) -> dict[str, float]:
     settings = OptimizerSettings()
     network.encoder.dropout = 0.0
-    optimizer = make_optimizer(parameter_groups(network, {}, settings, network.head), settings)
+    optimizer = make_optimizer(parameter_groups(network, {}, settings, network.head, 1e-4), settings)
     network.train()
     times: list[dict[str, float]] = []
     labels_M = torch.zeros(len(inputs.lengths_B), dtype=torch.int64)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from deepen.core.settings import Settings
@@ -19,8 +18,6 @@ Schedule = Literal["linear", "cosine", "constant", "plateau"]
 class OptimizerSettings(Settings):
     """How parameters move."""
 
-    learning_rate: float = Field(default=1e-4, gt=0)
-    """The highest rate, per step. Small encoders want more than the 2e-5 of BERT-base; above 2e-4 some collapse."""
     head_learning_rate: float | None = None
     """The head's own rate; None is the same rate: the head starts solved, so it needs no more."""
     layer_decay: float = 1.0
@@ -38,15 +35,16 @@ class OptimizerSettings(Settings):
 
 
 def parameter_groups(
-    module: nn.Module, depth_of: dict[int, int], settings: OptimizerSettings, head: nn.Module
+    module: nn.Module, depth_of: dict[int, int], settings: OptimizerSettings, head: nn.Module, highest: float
 ) -> list[dict[str, object]]:
     """Sorts trainable parameters by rate and decay.
 
     Args:
         module: What is trained; parameters that need no gradient are left out.
         depth_of: `id(parameter)` to how many layers below the top it lies; missing is 0.
-        settings: Rates and decay.
+        settings: The head's rate and decay.
         head: The module with the head's rate.
+        highest: The highest rate of everything else.
 
     Returns:
         Groups for a torch optimizer, each with `peak`, the highest rate.
@@ -56,7 +54,7 @@ def parameter_groups(
     for _name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        rate = settings.learning_rate * settings.layer_decay ** depth_of.get(id(parameter), 0)
+        rate = highest * settings.layer_decay ** depth_of.get(id(parameter), 0)
         if id(parameter) in in_head and settings.head_learning_rate is not None:
             rate = settings.head_learning_rate
         decay = settings.weight_decay if parameter.ndim > 1 else 0.0

@@ -5,6 +5,8 @@ Shape legend: N training rows.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 
@@ -14,11 +16,27 @@ _VISITED_ROWS = 6400  # with fewer training rows, each is visited more than once
 _MOST_VISITS = 10
 _VISITS_IN_ROUNDS, _LONG_VISIT_TOKENS = 3, 200_000
 _FEW_ROWS = 4000
+_SHALLOW = 6  # layers
+
+
+def rate_for(rate: float, num_layers: int) -> float:
+    """What a learning rate that six layers bear comes to in a deeper encoder: less, in proportion.
+
+    Example:
+        >>> rate_for(2e-4, 6), rate_for(2e-4, 12), rate_for(2e-4, 3)
+        (0.0002, 0.0001, 0.0002)
+    """
+    return rate * min(1.0, _SHALLOW / num_layers)
 
 
 class TrainedSettings(OptimizerSettings):
     """How a rung is trained."""
 
+    usual_rate: ClassVar[float] = 1e-4
+    """The highest rate of an encoder of up to six layers; a deeper one learns at less, in proportion."""
+
+    learning_rate: float | None = Field(default=None, gt=0)
+    """The highest rate, per step; None is the usual one of such a rung for so many layers (docs/decisions/0005)."""
     num_epochs: int | None = Field(default=None, ge=1)
     """How often every training row is visited. None is once, since each rung starts where the one below ended; fewer
     than 6,400 rows are visited more often, up to ten times, so that about as many go by (docs/decisions/0005)."""
@@ -61,6 +79,10 @@ class TrainedSettings(OptimizerSettings):
     """For ranking: rows of a batch whose documents nearly fit each other's queries; 1 leaves it to chance."""
     max_steps: int | None = None
     """Stop after this many steps, with the schedule of the whole: how a recipe repeats a run that was cut short."""
+
+    def rate(self, num_layers: int) -> float:
+        """The highest rate for an encoder of so many layers: `learning_rate`, or what None stands for."""
+        return self.learning_rate or rate_for(self.usual_rate, num_layers)
 
     def visits(self, num_rows: int) -> int:
         """How often every training row is visited: `num_epochs`, or what None stands for with so many rows."""

@@ -148,8 +148,8 @@ def _easy(work: Work, settings: TrainedSettings, below: Path | None) -> np.ndarr
 
 def _groups(work: Work, network: Network, settings: TrainedSettings) -> list[dict[str, Any]]:
     """What learns, by rate; a tuning may have a rate of its own."""
-    own = {"learning_rate": work.tuning.rate(settings.learning_rate)}
-    return parameter_groups(network, _depths(network), settings.model_copy(update=own), network.head)
+    rate = work.tuning.rate(settings.rate(network.encoder.num_layers))
+    return parameter_groups(network, _depths(network), settings, network.head, rate)
 
 
 def _start_head(work: Work, network: Network, feed: Feed, reach: float) -> None:
