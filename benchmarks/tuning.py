@@ -18,7 +18,7 @@ import train
 
 SETS = ("sst2", "banking77")
 ROWS = 2000
-METHODS = ("full", "bitfit", "lora", "adalora", "ia3", "adapter")
+METHODS = ("full", "bitfit", "lora", "adalora", "ia3", "adapter", "prefix", "soft_prompt", "p_tuning")
 THREE_SEEDS = ("full", "lora", "adapter")
 
 

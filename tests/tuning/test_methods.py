@@ -3,63 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.tuning.conftest import MakeWork, climb, predictor_of
 from tests.worlds import WORLDS
 
 import deepen
 from deepen.core.errors import ModelError, SettingError
-from deepen.ladder.prepare import Sources, prepare
 from deepen.ladder.recipe import make_recipe, tunings
 from deepen.models.load import load_encoder
 from deepen.models.save import load_adapter
 from deepen.models.split import layout
 from deepen.training.predictor import EncoderPredictor, load_predictor, put_on
-from deepen.training.settings import TrainedSettings
-from deepen.training.trained import climb_trained
-from deepen.training.work import Climbed, Work
 
 METHODS = tuple(tunings())
 FROM_PEFT = ("adalora", "ia3", "lora")
 BY_THEMSELVES = tuple(name for name in METHODS if name != "full")
-KEPT = ("adapter",)
+PROMPTS = ("p_tuning", "soft_prompt")
+LEARNED = (*PROMPTS, "prefix")
+KEPT = ("adapter", *LEARNED)
 MERGED = tuple(name for name in METHODS if name not in KEPT)
-STEPS = {"num_epochs": 2, "batch_tokens": 200, "evaluations_per_epoch": 1}
-MakeWork = Callable[..., Work]
 
 
-@pytest.fixture
-def make_work(tiny_model: Path, tmp_path: Path) -> MakeWork:
-    def make(method: str, *, task: str = "classification", seed: int = 0, **settings: Any) -> Work:
-        values = {
-            "seed": seed,
-            "task": task,
-            "tuning": method,
-            "tunings": {method: settings},
-            "data": {"validation_at_least": 40},
-            "model": {"name": str(tiny_model)},
-        }
-        rows = WORLDS[task](120)
-        return prepare(make_recipe(values), Sources(rows), tmp_path / "run", say=lambda line: None).work
-
-    return make
-
-
-def climb(work: Work, depth: int = 1, name: str = "full", below: Path | None = None, **given: Any) -> Climbed:
-    return climb_trained(work, name=name, depth=depth, settings=TrainedSettings(**{**STEPS, **given}), below=below)
-
-
-def predictor_of(climbed: Climbed) -> EncoderPredictor:
-    assert isinstance(climbed.predictor, EncoderPredictor)
-    return climbed.predictor
-
-
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in LEARNED])
 def test_it_starts_as_one_that_changes_nothing(make_work: MakeWork, method: str) -> None:
     work = make_work(method)
     encoder, bare = work.model.encoder().eval(), work.model.encoder().eval()
@@ -128,7 +98,7 @@ def test_one_seed_one_result(make_work: MakeWork, method: str) -> None:
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-@pytest.mark.parametrize("method", BY_THEMSELVES)
+@pytest.mark.parametrize("method", [name for name in BY_THEMSELVES if name not in LEARNED])
 def test_the_rung_above_goes_on_with_what_was_learned(make_work: MakeWork, method: str, tmp_path: Path) -> None:
     """And what it saves is a change of the untouched encoder, so several go with one base."""
     work = make_work(method, learning_rate=0.02)
@@ -259,7 +229,8 @@ def test_a_climb(tiny_model: Path, tmp_path: Path, method: str) -> None:
         thorough=True,
     )
     trained = {row["rung"]: row["num_trained_parameters"] for row in run.ladder["rungs"]}
-    assert 0 < trained["top_layers"] < trained["full"]
+    assert 0 < trained["top_layers"] <= trained["full"]
+    assert (trained["top_layers"] == trained["full"]) == (method in PROMPTS), "a prompt is as long at any depth"
     if method != "full":
         assert (run.rung("full") / "model" / "adapter" / "deepen_adapter.json").is_file()
     said = deepen.load(tmp_path / "run", rung="full").predict([rows[0]["text"]])
@@ -288,7 +259,9 @@ def test_an_unknown_method() -> None:
         make_recipe({"tuning": "lorra"})
 
 
-@pytest.mark.parametrize("methods", [("lora", "bitfit"), ("adalora", "adapter"), ("ia3", "lora")])
+@pytest.mark.parametrize(
+    "methods", [("lora", "bitfit"), ("adalora", "adapter"), ("ia3", "lora"), ("prefix", "p_tuning")]
+)
 def test_several_over_one_encoder(tiny_model: Path, tmp_path: Path, methods: tuple[str, str]) -> None:
     """Each says what it says alone, and the weights that none of them changes are in memory once."""
     runs = []

@@ -38,7 +38,8 @@ def command(
     model: Annotated[str | None, typer.Option(help="A pretrained model: a folder or a hub id.")] = None,
     rungs: Annotated[str | None, typer.Option(help="Climb just these, as in lexical,frozen.")] = None,
     tuning: Annotated[
-        str | None, typer.Option(help="What may change: full, bitfit, lora, adalora, ia3, adapter.")
+        str | None,
+        typer.Option(help="What may change: full, bitfit, lora, adalora, ia3, adapter, prefix, soft_prompt, p_tuning."),
     ] = None,
     worth: Annotated[float | None, typer.Option(help="Points a trained rung must gain to go on above it.")] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Climb to the top.")] = False,

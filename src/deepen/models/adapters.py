@@ -25,6 +25,11 @@ class MethodSettings(Settings):
     learning_rate: float | None = Field(default=None, gt=0)
     """The highest rate of what learns in the layers; None is the rung's own."""
 
+    @property
+    def positions(self) -> int:
+        """How many of the encoder's positions it takes from the texts, with all layers."""
+        return 0
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -57,9 +62,15 @@ class Beside(nn.Module):
         return cast(Tensor, said + self.added(said))
 
 
+class Extra(nn.Module):
+    """What a method adds to a network without taking the place of anything."""
+
+
 def plain_state(network: nn.Module) -> dict[str, Tensor]:
     """The state of a network under the names that it had before anything was put beside its modules."""
     state = network.state_dict()
+    learned = tuple(f"{name}." for name, module in network.named_modules() if isinstance(module, Extra))
+    state = {name: value for name, value in state.items() if not name.startswith(learned)}
     beside = tuple(name for name, module in network.named_modules() if isinstance(module, Beside))
     for name in beside:
         for key in [key for key in state if key.startswith(f"{name}.")]:
@@ -84,6 +95,7 @@ class Attached:
         penalty: What is added to the loss of a step; None for nothing.
         after_update: Called with the number of optimizer updates made and to be made, while gradients are still there.
         kept: Whether `merge` can't fold it in, so that it stays beside the weights.
+        fold: Makes of what learned the smaller thing that is kept, where the two are not the same.
     """
 
     encoder: Encoder
@@ -92,9 +104,11 @@ class Attached:
     penalty: Callable[[], Tensor] | None = None
     after_update: Callable[[int, int], None] | None = None
     kept: bool = False
+    fold: Callable[[], None] = _nothing
 
     def adapter(self, method: str, base: str, first_layer: int, settings: MethodSettings) -> Adapter:
         """A copy of what was learned, for the pretrained model of this name."""
+        self.fold()
         tensors = {_plain(name): p.detach().cpu().clone() for name, p in self._learning()}
         chosen = settings.model_dump(mode="json")
         return Adapter(method, base, first_layer, chosen, tensors, self.config(), self.kept)

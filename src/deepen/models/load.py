@@ -39,6 +39,13 @@ class Pretrained:
         """D: how many numbers a token's vector has."""
         return int(self.config.get("hidden_size") or self.config.get("dim") or 0)
 
+    @property
+    def num_positions(self) -> int:
+        """The most tokens that a text may have."""
+        after_padding = ARCHITECTURES[self.config["model_type"]].after_padding
+        skipped = int(self.config.get("pad_token_id", 1)) + 1 if after_padding else 0
+        return int(self.config.get("max_position_embeddings") or 512) - skipped
+
     def encoder(self) -> Encoder:
         """Reads the weights into a new encoder."""
         return load_encoder(self.folder)

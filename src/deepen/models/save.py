@@ -18,7 +18,8 @@ from deepen.core.files import read_json, write_json
 from deepen.models.adapters import Adapter, plain_state
 from deepen.models.heads import Network, width_of
 from deepen.models.load import load_encoder
-from deepen.models.split import Encoder
+from deepen.models.prompts import PACKED, from_peft, to_peft
+from deepen.models.split import ARCHITECTURES, Encoder
 
 _TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt"),
@@ -84,11 +85,15 @@ def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_
         max_tokens: Where texts are cut.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    start, config = "base_model.model.", dict(adapter.config or {})
-    state = {f"{start}{name}": tensor.contiguous() for name, tensor in adapter.tensors.items()}
+    config = dict(adapter.config or {})
+    start = "base_model." if "num_virtual_tokens" in config else "base_model.model."
+    if start == "base_model.":
+        state = to_peft(adapter.tensors)
+    else:
+        state = {f"{start}{name}": tensor.contiguous() for name, tensor in adapter.tensors.items()}
     if network.pooling == "units":
         family = _FAMILIES[network.encoder.config.model_type][1]
-        state = {key.replace(start, f"{start}{family}.", 1): value for key, value in state.items()}
+        state = {key.replace("base_model.model.", f"base_model.model.{family}."): x for key, x in state.items()}
         state |= {f"{start}classifier.{key}": value.detach() for key, value in network.head.state_dict().items()}
         config |= {"modules_to_save": ["classifier"], "task_type": "TOKEN_CLS"}
         for key in ("target_modules", "feedforward_modules"):
@@ -123,8 +128,11 @@ def load_adapter(folder: Path) -> Adapter | None:
     try:
         state = load_file(path)
         about = read_json(path.with_name("deepen_adapter.json"))
-        family = _FAMILIES[read_json(folder / "config.json")["model_type"]][1]
-        start = "base_model.model."
+        kind = read_json(folder / "config.json")["model_type"]
+        if PACKED in state:
+            config = read_json(path.with_name("adapter_config.json"))
+            return Adapter(tensors=from_peft(state, config, ARCHITECTURES[kind].layers), **about)
+        start, family = "base_model.model.", _FAMILIES[kind][1]
         tensors = {key.removeprefix(start).removeprefix(f"{family}."): value for key, value in state.items()}
         return Adapter(tensors=tensors, **about)
     except Exception as error:

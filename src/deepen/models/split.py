@@ -116,6 +116,7 @@ class Encoder(nn.Module):
 
     It holds the transformers network, whose modules it calls one by one, so that whatever replaces a linear layer (an
     adapter, a quantised layer) is used. `dropout` is the probability in training; None takes the network's own.
+    A layer may hold a `prompt` and a `prefix` (models/prompts.py); then `run` must begin below it or with it.
     """
 
     def __init__(self, network: Any) -> None:
@@ -142,6 +143,11 @@ class Encoder(nn.Module):
         """How many layers there are."""
         return len(self.layers)
 
+    @property
+    def num_positions(self) -> int:
+        """The most tokens that a text may have."""
+        return int(self.config.max_position_embeddings) - self.first_position
+
     def _drop(self, x: Tensor) -> Tensor:
         probability = self._probability("hidden_dropout_prob", "dropout")
         return functional.dropout(x, probability) if self.training and probability else x
@@ -163,11 +169,15 @@ class Encoder(nn.Module):
             hidden_TD.
         """
         parts: Any = cast(Any, self.network.get_submodule("embeddings"))
-        hidden_TD = parts.word_embeddings(ids_T)
-        hidden_TD = hidden_TD + parts.position_embeddings(where.positions_T + self.first_position)
+        return self._placed(parts.word_embeddings(ids_T), where.positions_T + self.first_position, segments_T)
+
+    def _placed(self, hidden_TD: Tensor, positions_T: Tensor, segments_T: Tensor | None) -> Tensor:
+        """Word vectors with their positions and segments."""
+        parts: Any = cast(Any, self.network.get_submodule("embeddings"))
+        hidden_TD = hidden_TD + parts.position_embeddings(positions_T)
         types = getattr(parts, "token_type_embeddings", None)
         if types is not None:
-            known = segments_T if segments_T is not None and types.num_embeddings > 1 else torch.zeros_like(ids_T)
+            known = segments_T if segments_T is not None and types.num_embeddings > 1 else torch.zeros_like(positions_T)
             hidden_TD = hidden_TD + types(known)
         hidden_TD = self._drop(parts.LayerNorm(hidden_TD))
         project = getattr(self.network, "embeddings_project", None)
@@ -185,26 +195,38 @@ class Encoder(nn.Module):
         Returns:
             hidden_TD after layer `stop` - 1.
         """
+        own_T = None
         for index in range(start, stop):
+            prompt = getattr(self.layers[index], "prompt", None)
+            if prompt is not None:
+                vectors_PD = prompt() if index else self._before_text(prompt())
+                hidden_TD, where, own_T = prompt.before(vectors_PD, hidden_TD, where)
             hidden_TD = self._layer(self.layers[index], hidden_TD, where)
-        return hidden_TD
+        return hidden_TD if own_T is None else hidden_TD.index_select(0, own_T)
+
+    def _before_text(self, words_PD: Tensor) -> Tensor:
+        """What the first layer reads of word vectors that stand in the positions before the texts."""
+        positions_P = torch.arange(self.first_position - len(words_PD), self.first_position, device=words_PD.device)
+        return self._placed(words_PD, positions_P, None)
 
     def _layer(self, layer: nn.Module, hidden_TD: Tensor, where: Layout) -> Tensor:
         part, names = layer.get_submodule, self.names
-        mixed_TD = self._attend(
-            part(names.query)(hidden_TD), part(names.key)(hidden_TD), part(names.value)(hidden_TD), where
-        )
+        query_TD, key_TD, value_TD = (part(name)(hidden_TD) for name in (names.query, names.key, names.value))
+        mixed_TD = self._attend(query_TD, key_TD, value_TD, where, getattr(layer, "prefix", None))
         hidden_TD = part(names.norm1)(hidden_TD + self._drop(part(names.attended)(mixed_TD)))
         inner = self.activation(part(names.up)(hidden_TD))
         return part(names.norm2)(hidden_TD + self._drop(part(names.down)(inner)))
 
-    def _attend(self, query_TD: Tensor, key_TD: Tensor, value_TD: Tensor, where: Layout) -> Tensor:
+    def _attend(self, query_TD: Tensor, key_TD: Tensor, value_TD: Tensor, where: Layout, prefix: Any) -> Tensor:
         probability = self._probability("attention_probs_dropout_prob", "attention_dropout")
+        keys_BHLK, values_BHLK, mask = self._grid(key_TD, where), self._grid(value_TD, where), where.mask_B11L
+        if prefix is not None:
+            keys_BHLK, values_BHLK, mask = prefix.before(keys_BHLK, values_BHLK, mask)
         mixed_BHLK = functional.scaled_dot_product_attention(
             self._grid(query_TD, where),
-            self._grid(key_TD, where),
-            self._grid(value_TD, where),
-            attn_mask=where.mask_B11L,
+            keys_BHLK,
+            values_BHLK,
+            attn_mask=mask,
             dropout_p=probability if self.training else 0.0,
         )
         mixed = mixed_BHLK.transpose(1, 2).reshape(-1, query_TD.shape[1])

@@ -172,6 +172,7 @@ def put_on(encoder: Encoder, adapter: Adapter) -> Attached:
         raise ModelError(f"an adapter of the tuning '{adapter.method}' can't be read: {error}") from None
     attached: Attached = method.attach(encoder, adapter.first_layer, settings)
     attached.take(adapter.tensors)
+    attached.fold()
     return attached
 
 

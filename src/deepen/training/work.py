@@ -100,9 +100,12 @@ class Work:
     descriptions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises SettingError if the task's head has no place for what was set."""
+        """Raises SettingError if head or encoder have no place for what was set."""
         if self.model_settings.head == "mlp" and self.pooling in ("units", "ranked"):
             raise SettingError(f"model.head=mlp: the head of {self.task.name} can't have a hidden layer")
+        if 2 * self.tuning.settings.positions > self.model.num_positions:
+            taken, there = self.tuning.settings.positions, self.model.num_positions
+            raise SettingError(f"tunings.{self.tuning.name}.num_vectors is {taken}: the encoder has {there} positions")
 
     @property
     def num_outputs(self) -> int:
@@ -111,8 +114,9 @@ class Work:
 
     @property
     def max_tokens(self) -> int:
-        """The longest sequence."""
-        return min(self.model_settings.max_tokens or 512, self.model.tokenizer.max_tokens)
+        """The longest sequence. With vectors that stand before the texts, these have so many positions less."""
+        left = self.model.num_positions - self.tuning.settings.positions
+        return min(self.model_settings.max_tokens or 512, self.model.tokenizer.max_tokens, left)
 
     @property
     def first_top_layer(self) -> int:

@@ -1,0 +1,48 @@
+"""P-tuning: soft prompts that come out of a small network while they learn."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from deepen.models.adapters import Attached, MethodSettings
+from deepen.models.prompts import put_before
+from deepen.models.split import Encoder
+
+
+class TuningSettings(MethodSettings):
+    """How many there are, and how wide the network is."""
+
+    learning_rate: float | None = Field(default=3e-3, gt=0)
+    """The highest rate of what learns in the layers."""
+    num_vectors: int = Field(default=10, ge=1)
+    """Vectors before each text."""
+    size: int = Field(default=128, ge=1)
+    """Numbers in the middle of the network."""
+
+    @property
+    def positions(self) -> int:
+        """With all layers they take the first positions of each text."""
+        return self.num_vectors
+
+
+def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
+    """Puts vectors before each text as `soft_prompt` does, with a network whose output is added to them.
+
+    All of them learn through the same weights; in the end only the sums are kept, which are a soft prompt.
+
+    Args:
+        encoder: Changed in place; only the vectors and the network learn.
+        first_layer: The lowest layer that reads them.
+        settings: Number and width.
+
+    Returns:
+        What was attached. It starts as `soft_prompt` does, and can't be folded into the weights.
+
+    Raises:
+        SettingError: If they take more than half of the encoder's positions.
+
+    Source:
+        Liu et al. 2021 (https://arxiv.org/abs/2103.10385); the sum with what goes in is that of Razdaibiedina et al.
+        2023 (https://arxiv.org/abs/2305.03937).
+    """
+    return put_before(encoder, first_layer, settings.num_vectors, settings.size)

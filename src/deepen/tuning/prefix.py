@@ -1,0 +1,56 @@
+"""Prefix tuning: in each layer some keys and values learn that every token may attend to."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+
+from deepen.models.adapters import Attached, MethodSettings
+from deepen.models.prompts import Prefix, peft_config, states_of, usual_words
+from deepen.models.split import Encoder
+
+
+class TuningSettings(MethodSettings):
+    """How many there are."""
+
+    learning_rate: float | None = Field(default=3e-3, gt=0)
+    """The highest rate of what learns in the layers."""
+    num_vectors: int = Field(default=10, ge=1)
+    """Keys and values of each layer."""
+
+    @property
+    def positions(self) -> int:
+        """With all layers the texts stand behind them, as in PEFT."""
+        return self.num_vectors
+
+
+def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
+    """Puts a prefix into the layers from `first_layer` on. It starts as what the encoder makes of some usual words.
+
+    Args:
+        encoder: Changed in place; only the prefixes learn.
+        first_layer: The lowest layer that learns.
+        settings: The length.
+
+    Returns:
+        What was attached. It starts near to one that changes nothing, and can't be folded into the weights.
+
+    Raises:
+        SettingError: If it takes more than half of the encoder's positions.
+
+    Source:
+        Li and Liang 2021 (https://arxiv.org/abs/2101.00190); for encoders Liu et al. 2022, P-tuning v2
+        (https://arxiv.org/abs/2110.07602).
+    """
+    encoder.requires_grad_(False)
+    words_P, names = usual_words(encoder, settings.num_vectors), encoder.names
+    states = states_of(encoder, words_P, first_layer)
+    for layer, hidden_PD in zip(encoder.layers[first_layer:], states, strict=True):
+        with torch.no_grad():
+            keys, values = (layer.get_submodule(name)(hidden_PD) for name in (names.key, names.value))
+        layer.add_module("prefix", Prefix(keys, values))
+    if first_layer > 0 or encoder.config.model_type == "distilbert":  # which PEFT gives no keys and values
+        return Attached(encoder, kept=True)
+    encoder.first_position += settings.num_vectors
+    config = peft_config(encoder, "PREFIX_TUNING", settings.num_vectors)
+    return Attached(encoder, config=lambda: config, kept=True)
