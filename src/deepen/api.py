@@ -22,9 +22,10 @@ from deepen.core.types import Finding, to_json
 from deepen.data.columnar import is_dataset
 from deepen.data.memory import is_frame
 from deepen.ladder.case import open_case
-from deepen.ladder.climb import Events, climb
+from deepen.ladder.climb import climb
 from deepen.ladder.environment import write_environment
 from deepen.ladder.examine import examine
+from deepen.ladder.judge import Events
 from deepen.ladder.load import Model, load_model
 from deepen.ladder.prepare import Sources, infer_task, load_task, prepare
 from deepen.ladder.recipe import Recipe, make_recipe, read_recipe, write_recipe

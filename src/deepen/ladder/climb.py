@@ -7,54 +7,26 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deepen.core.errors import DataError
-from deepen.core.files import open_to_others, replacing, write_jsonl
+from deepen.core.files import write_jsonl
 from deepen.core.run import Run
 from deepen.core.seed import derive
 from deepen.core.settings import parse_duration
-from deepen.core.types import Outputs, to_json
-from deepen.evaluation.calibration import fit_temperature
+from deepen.core.types import to_json
 from deepen.ladder import record
-from deepen.ladder.about import read_about, write_about
+from deepen.ladder.about import read_about
 from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_rest, reason_to_stop
+from deepen.ladder.judge import OUTPUTS, Climbing, Events, judge, standing_of, write_model
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe, shelf, write_recipe
 from deepen.ladder.refit import refit
-from deepen.models.save import has_network
-from deepen.training.task import Predictor
-from deepen.training.work import Climbed, Work
-
-_READING = {"encoding", "normalise", "label_cuts", "label_names", "bad_rows", "hide"}
-_OUTPUTS = "outputs.npz"  # a rung's validation outputs, kept until the climb is complete
-
-
-@dataclass(frozen=True)
-class Events:
-    """What the caller wants to hear of: every finished row of the table, and every change of the best model."""
-
-    row: Callable[[dict[str, Any]], None]
-    published: Callable[[Run], None]
-
-
-@dataclass
-class _Climb:
-    """The state of a climb; `ladder` is what ladder.json says."""
-
-    recipe: Recipe
-    work: Work
-    prepared: Prepared
-    run: Run
-    events: Events
-    ladder: dict[str, Any]
-    standings: list[Standing]
-    began: float
+from deepen.training.work import Climbed
 
 
 def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began: float) -> None:
@@ -70,7 +42,7 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
     budget = parse_duration(recipe.ladder.budget) if recipe.ladder.budget else None
     work = replace(prepared.work, deadline=began + budget if budget else None)
     ladder = _begin(run, prepared, recipe)
-    state = _Climb(recipe, work, prepared, run, events, ladder, [], began)
+    state = Climbing(recipe, work, prepared, run, events, ladder, [], began)
     _restore(state)
     spent = float(ladder["seconds"])
     forced = recipe.ladder.rungs
@@ -129,29 +101,21 @@ def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
     return ladder
 
 
-def _restore(state: _Climb) -> None:
+def _restore(state: Climbing) -> None:
     """Rungs that an interrupted climb left: their outputs are read and give the standings again, to the bit."""
     for row in state.ladder["rungs"]:
         if row["status"] in ("done", "stopped"):
             module, folder = shelf()[row["rung"]], state.run.rung(row["rung"])
             read_about(folder / "model")  # what is built upon must be whole
-            if (folder / _OUTPUTS).is_file():
-                outputs = record.read_outputs(folder / _OUTPUTS, len(state.work.validation))
+            if (folder / OUTPUTS).is_file():
+                outputs = record.read_outputs(folder / OUTPUTS, len(state.work.validation))
             else:  # interrupted while the finished climb was tidied up
                 predictor = module.load(folder / "model", state.work.task, state.work.labels)
                 outputs = predictor.predict(state.work.validation)
-            _stand(state, row["rung"], outputs)
+            state.standings.append(standing_of(state, row["rung"], outputs))
 
 
-def _stand(state: _Climb, name: str, outputs: Outputs) -> Standing:
-    task, targets = state.work.task, state.work.validation_targets
-    encoder = has_network(state.run.rung(name) / "model")
-    standing = Standing(name, task.statistics(outputs, targets), task.score(outputs, targets), encoder)
-    state.standings.append(standing)
-    return standing
-
-
-def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) -> None:
+def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool) -> None:
     """Climbs a rung, or skips it, and notes why the climb ends with it, if it does."""
     module, work = shelf()[name], state.work
     settings = getattr(state.recipe.rungs, name)
@@ -180,7 +144,7 @@ def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) 
             state.ladder["stop_reason"] = f"{name} failed"
         _fail(state, name, error, forecast, time.monotonic() - began)
         return
-    row = _judge(state, name, climbed)
+    row = judge(state, name, climbed)
     row |= {"seconds": round(time.monotonic() - began, 3), "forecast_seconds": forecast and round(forecast, 1)}
     row["peak_memory_bytes"] = record.peak_memory_bytes()
     state.ladder["rungs"].append(row)
@@ -193,7 +157,7 @@ def _climb_one(state: _Climb, name: str, above: list[str], *, deliberate: bool) 
     state.events.row(row)
 
 
-def _reason_to_stop(state: _Climb, climbed: Climbed, encoders: list[Standing], next_rung: str | None) -> str:
+def _reason_to_stop(state: Climbing, climbed: Climbed, encoders: list[Standing], next_rung: str | None) -> str:
     enough = state.recipe.ladder.fitted
     if rest := reason_to_rest(climbed.fitted, rung=state.standings[-1].name, enough=enough, next_rung=next_rung):
         return rest
@@ -205,7 +169,7 @@ def _reason_to_stop(state: _Climb, climbed: Climbed, encoders: list[Standing], n
     return reason_to_stop(gain, over=below.name, worth=state.recipe.ladder.worth, next_rung=next_rung)
 
 
-def _fail(state: _Climb, name: str, error: Exception, forecast: float | None, seconds: float) -> None:
+def _fail(state: Climbing, name: str, error: Exception, forecast: float | None, seconds: float) -> None:
     """Notes that a rung could not be climbed, for want of memory for example; what was climbed below it stands."""
     state.ladder.pop("under_way", None)
     shutil.rmtree(state.run.rung(name), ignore_errors=True)
@@ -214,7 +178,7 @@ def _fail(state: _Climb, name: str, error: Exception, forecast: float | None, se
 
 
 def _skip(
-    state: _Climb, name: str, reason: str, forecast: float | None, status: str = "skipped", seconds: float = 0.0
+    state: Climbing, name: str, reason: str, forecast: float | None, status: str = "skipped", seconds: float = 0.0
 ) -> None:
     row: dict[str, Any] = {"rung": name, "status": status, "reason": reason, "score": None, "gain": None}
     row |= {"seconds": round(seconds, 3), "forecast_seconds": forecast and round(forecast, 1)}
@@ -223,71 +187,7 @@ def _skip(
     state.events.row(row)
 
 
-def _judge(state: _Climb, name: str, climbed: Climbed) -> dict[str, Any]:
-    """Calibrates, scores, saves and, if it is the best so far, publishes a rung."""
-    work, task = state.work, state.work.task
-    targets = work.validation_targets
-    temperature = 1.0 if targets.are_scores else fit_temperature(climbed.validation.values_MC, targets.labels_M)
-    outputs = Outputs(climbed.validation.values_MC / temperature, climbed.validation.offsets_N1)
-    shift_C = task.shift(outputs, targets) if task.shift is not None else 0.0
-    if temperature != 1.0 or task.shift is not None:
-        climbed.predictor.calibrate(temperature, shift_C)
-        outputs = Outputs((outputs.values_MC + shift_C).astype(np.float32), outputs.offsets_N1)
-    scores = task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "bootstrap"))
-    per_row = record.seconds_per_row(climbed.predictor, work.validation)
-    _write_rung(state, name, climbed, outputs, per_row)
-    earlier = best_of(state.standings) if state.standings else None
-    standing = _stand(state, name, outputs)
-    gain = None
-    if earlier is not None:
-        gain = gain_over(standing, earlier, task.value_of, seed=derive(state.recipe.seed, "gain")).interval
-    if climbed.before is not None:
-        before = task.scores(climbed.before, targets, work.labels, derive(state.recipe.seed, "bootstrap"))
-        state.ladder["before"] = record.score_of(before, task.score_name)
-    best = best_of(state.standings).name
-    if best == name:
-        state.run.publish(name)
-        state.ladder |= {"chosen": name, "temperature": temperature}
-        if task.shift is not None:
-            state.ladder["shift"] = np.asarray(shift_C).tolist()
-    return {
-        "rung": name,
-        "status": "stopped" if climbed.stopped else "done",
-        "reason": climbed.reason,
-        "score": record.score_of(scores, task.score_name),
-        "gain": record.interval_record(gain),
-        "num_trained_parameters": climbed.num_trained_parameters,
-        "seconds_per_1000_predictions": round(1000 * per_row, 4),
-        "temperature": round(temperature, 4),
-        "validation": [to_json(score) for score in scores],
-        "ran": climbed.ran,
-        "won": climbed.won,
-    }
-
-
-def _write_model(state: _Climb, name: str, predictor: Predictor) -> None:
-    data = state.recipe.data.model_dump(include=_READING, mode="json")
-    with replacing(state.run.rung(name) / "model") as beside:
-        predictor.save(beside)
-        write_about(beside, work=state.work, prepared=state.prepared, rung=name, data=data)
-        open_to_others(beside)
-
-
-def _write_rung(state: _Climb, name: str, climbed: Climbed, outputs: Outputs, per_row: float) -> None:
-    work, folder = state.work, state.run.rung(name)
-    _write_model(state, name, climbed.predictor)
-    with replacing(folder / _OUTPUTS) as beside, beside.open("wb") as file:
-        np.savez(file, values=outputs.values_MC, offsets=outputs.offsets_N1)
-    rows = record.predictions(
-        work.task, work.validation, outputs, labels=work.labels, rung=name, seconds=per_row, predictor=climbed.predictor
-    )
-    write_jsonl(folder / "predictions-validation.jsonl", rows)
-    if climbed.dynamics is not None:
-        record.write_dynamics(folder / "training.jsonl", work.train, climbed.dynamics)
-    record.append_metrics(state.run.folder / "metrics.jsonl", name, climbed.curve)
-
-
-def _finish(state: _Climb) -> None:
+def _finish(state: Climbing) -> None:
     """Names the chosen rung and the cheapest that is not worse, and scores the test rows once."""
     ladder, work = state.ladder, state.work
     if not ladder.get("refitted"):  # if so, validation rows were learned from and decide nothing any more
@@ -313,10 +213,10 @@ def _finish(state: _Climb) -> None:
         write_jsonl(folder / "predictions-test.jsonl", rows)
     for row in ladder["rungs"]:
         shutil.rmtree(state.run.rung(row["rung"]) / "checkpoint", ignore_errors=True)
-        (state.run.rung(row["rung"]) / _OUTPUTS).unlink(missing_ok=True)
+        (state.run.rung(row["rung"]) / OUTPUTS).unlink(missing_ok=True)
 
 
-def _refit(state: _Climb, name: str) -> None:
+def _refit(state: Climbing, name: str) -> None:
     """Puts the chosen rung's model, trained on the validation rows too, in place of the one that they judged."""
     ladder, work = state.ladder, state.work
     if ladder.get("under_way") != "refit":  # else it was interrupted, and goes on from its checkpoint
@@ -331,7 +231,7 @@ def _refit(state: _Climb, name: str) -> None:
     below = state.run.rung(starts[-1]) / "model" if starts else None
     predictor = refit(work, shelf()[name], getattr(state.recipe.rungs, name), row.get("won") or {}, below)
     predictor.calibrate(ladder["temperature"], np.array(ladder.get("shift", 0.0)))
-    _write_model(state, name, predictor)
+    write_model(state, name, predictor, state.run.rung(name))
     state.run.publish(name)
     ladder.pop("under_way")
     ladder["refitted"] = row["refitted"] = True

@@ -1,0 +1,195 @@
+"""What a climb knows as it goes, and how a rung is judged: calibrated, scored on the validation rows, written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepen.core.files import open_to_others, replacing, write_jsonl
+from deepen.core.run import Run
+from deepen.core.seed import derive
+from deepen.core.types import Outputs, Score, to_json
+from deepen.evaluation.calibration import fit_temperature
+from deepen.ladder import record
+from deepen.ladder.about import write_about
+from deepen.ladder.decide import Standing, best_of, gain_over
+from deepen.ladder.prepare import Prepared
+from deepen.ladder.recipe import Recipe
+from deepen.models.save import has_network
+from deepen.training.task import Predictor
+from deepen.training.work import Climbed, Work
+
+OUTPUTS = "outputs.npz"
+"""A rung's validation outputs, kept until the climb is complete."""
+_READING = {"encoding", "normalise", "label_cuts", "label_names", "bad_rows", "hide"}
+
+
+@dataclass(frozen=True)
+class Events:
+    """What the caller wants to hear of: every finished row of the table, and every change of the best model."""
+
+    row: Callable[[dict[str, Any]], None]
+    published: Callable[[Run], None]
+
+
+@dataclass
+class Climbing:
+    """The state of a climb; `ladder` is what ladder.json says."""
+
+    recipe: Recipe
+    work: Work
+    prepared: Prepared
+    run: Run
+    events: Events
+    ladder: dict[str, Any]
+    standings: list[Standing]
+    began: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A rung on the validation rows: its calibrated outputs and scores, and how it was calibrated."""
+
+    outputs: Outputs
+    scores: list[Score]
+    temperature: float
+    shift_C: np.ndarray | float
+
+
+def standing_of(state: Climbing, name: str, outputs: Outputs) -> Standing:
+    """How a rung with these calibrated outputs stands.
+
+    Args:
+        state: The climb.
+        name: The rung, whose model is in its folder.
+        outputs: Those of the validation rows.
+
+    Returns:
+        The standing.
+    """
+    task, targets = state.work.task, state.work.validation_targets
+    encoder = has_network(state.run.rung(name) / "model")
+    return Standing(name, task.statistics(outputs, targets), task.score(outputs, targets), encoder)
+
+
+def measure(state: Climbing, climbed: Climbed) -> Measured:
+    """Calibrates a rung and scores it.
+
+    Args:
+        state: The climb.
+        climbed: The rung; its predictor is calibrated in place.
+
+    Returns:
+        What was measured.
+    """
+    work, task = state.work, state.work.task
+    targets = work.validation_targets
+    temperature = 1.0 if targets.are_scores else fit_temperature(climbed.validation.values_MC, targets.labels_M)
+    outputs = Outputs(climbed.validation.values_MC / temperature, climbed.validation.offsets_N1)
+    shift_C = task.shift(outputs, targets) if task.shift is not None else 0.0
+    if temperature != 1.0 or task.shift is not None:
+        climbed.predictor.calibrate(temperature, shift_C)
+        outputs = Outputs((outputs.values_MC + shift_C).astype(np.float32), outputs.offsets_N1)
+    scores = task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "bootstrap"))
+    return Measured(outputs, scores, temperature, shift_C)
+
+
+def judge(state: Climbing, name: str, climbed: Climbed) -> dict[str, Any]:
+    """Calibrates, scores, saves and, if it is the best so far, publishes a rung.
+
+    Args:
+        state: The climb; the rung's standing joins the others.
+        name: The rung.
+        climbed: What it made.
+
+    Returns:
+        Its row of the table, without what it cost.
+    """
+    work, task = state.work, state.work.task
+    found = measure(state, climbed)
+    row = write_rung(state, name, climbed, found, state.run.rung(name))
+    earlier = best_of(state.standings) if state.standings else None
+    standing = standing_of(state, name, found.outputs)
+    state.standings.append(standing)
+    gain = None
+    if earlier is not None:
+        gain = gain_over(standing, earlier, task.value_of, seed=derive(state.recipe.seed, "gain")).interval
+    if climbed.before is not None:
+        before = task.scores(
+            climbed.before, work.validation_targets, work.labels, derive(state.recipe.seed, "bootstrap")
+        )
+        state.ladder["before"] = record.score_of(before, task.score_name)
+    if best_of(state.standings).name == name:
+        publish(state, name, found.temperature, found.shift_C)
+    about = {"rung": name, "status": "stopped" if climbed.stopped else "done", "reason": climbed.reason}
+    return about | row | {"gain": record.interval_record(gain), "ran": climbed.ran}
+
+
+def publish(state: Climbing, name: str, temperature: float, shift_C: Any) -> None:
+    """Makes a rung's model that of the run.
+
+    Args:
+        state: The climb.
+        name: The rung.
+        temperature: How it was calibrated.
+        shift_C: What was added to its logits.
+    """
+    state.run.publish(name)
+    state.ladder |= {"chosen": name, "temperature": temperature}
+    if state.work.task.shift is not None:
+        state.ladder["shift"] = np.asarray(shift_C).tolist()
+
+
+def write_model(state: Climbing, name: str, predictor: Predictor, folder: Path) -> None:
+    """Writes a rung's model.
+
+    Args:
+        state: The climb.
+        name: The rung.
+        predictor: Its model.
+        folder: Gets the folder `model`.
+    """
+    data = state.recipe.data.model_dump(include=_READING, mode="json")
+    with replacing(folder / "model") as beside:
+        predictor.save(beside)
+        write_about(beside, work=state.work, prepared=state.prepared, rung=name, data=data)
+        open_to_others(beside)
+
+
+def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, folder: Path) -> dict[str, Any]:
+    """Writes what a rung leaves: model, outputs and predictions of the validation rows, curve.
+
+    Args:
+        state: The climb.
+        name: The rung.
+        climbed: What it made, calibrated.
+        found: How it was measured.
+        folder: Where to.
+
+    Returns:
+        What the model brings to the rung's row.
+    """
+    work, outputs = state.work, found.outputs
+    per_row = record.seconds_per_row(climbed.predictor, work.validation)
+    write_model(state, name, climbed.predictor, folder)
+    with replacing(folder / OUTPUTS) as beside, beside.open("wb") as file:
+        np.savez(file, values=outputs.values_MC, offsets=outputs.offsets_N1)
+    rows = record.predictions(
+        work.task, work.validation, outputs, labels=work.labels, rung=name, seconds=per_row, predictor=climbed.predictor
+    )
+    write_jsonl(folder / "predictions-validation.jsonl", rows)
+    if climbed.dynamics is not None:
+        record.write_dynamics(folder / "training.jsonl", work.train, climbed.dynamics)
+    record.append_metrics(state.run.folder / "metrics.jsonl", name, climbed.curve)
+    return {
+        "score": record.score_of(found.scores, work.task.score_name),
+        "num_trained_parameters": climbed.num_trained_parameters,
+        "seconds_per_1000_predictions": round(1000 * per_row, 4),
+        "temperature": round(found.temperature, 4),
+        "validation": [to_json(score) for score in found.scores],
+        "won": climbed.won,
+    }
