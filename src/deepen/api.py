@@ -46,6 +46,7 @@ def train(
     drop: str | Path | None = None,
     fix: str | Path | None = None,
     add: str | Path | None = None,
+    unlabelled: str | Path | None = None,
     model: str | Path | None = None,
     rungs: Sequence[str] | str | None = None,
     tuning: str | None = None,
@@ -74,6 +75,7 @@ def train(
         drop: A file of ids, as diagnose writes it: these training rows are left out.
         fix: A file of ids and labels: these training rows get that label.
         add: More training rows, none of which is held out.
+        unlabelled: Rows without a label: the best rung labels them, and rungs learn again.
         model: A pretrained model: a folder or a hub id.
         rungs: Climb just these rungs: a list, or names with commas between them.
         tuning: Which numbers of the trained layers may change.
@@ -113,16 +115,10 @@ def train(
     words = as_words("settings", settings)
     values = _start(recipe, folder if resume else None)
     sources, paths = _sources(data, validation, test)
-    chosen = {
-        "task": task,
-        "tuning": tuning,
-        "seed": seed,
-        "data": paths
-        | {"columns": columns, "labels": as_text(labels)}
-        | {"drop": as_text(drop), "fix": as_text(fix), "add": as_text(add)},
-        "model": {"name": as_text(model)},
-        "ladder": {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit},
-    }
+    lists = {"labels": labels, "drop": drop, "fix": fix, "add": add, "unlabelled": unlabelled}
+    chosen: dict[str, Any] = {"task": task, "tuning": tuning, "seed": seed, "model": {"name": as_text(model)}}
+    chosen["data"] = paths | {"columns": columns} | {name: as_text(path) for name, path in lists.items()}
+    chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}
     where = f"recipe {recipe}" if isinstance(recipe, str | Path) else "settings"
     made = make_recipe(override(_over(values, chosen), words), where=where)
     if sources.train is None and made.data.path is None:

@@ -18,6 +18,7 @@ HELP = """Climb the ladder on labelled text and leave an evaluated model in a ru
   deepen train train.tsv --test test.tsv --columns text=0,label=1 --out runs/first
   deepen train news.csv --columns text=title+body,label=topic --budget 5m
   deepen train reviews.csv --tuning lora --set tunings.lora.rank=8
+  deepen train few.csv --unlabelled more.txt --test test.csv
   deepen train --recipe runs/first/recipe.yaml --out runs/again
   deepen train --recipe runs/first/recipe.yaml --out runs/clean --fix runs/first/suspects.csv
 """
@@ -35,6 +36,9 @@ def command(
     drop: Annotated[str | None, typer.Option(help="A file of ids: training rows to leave out.")] = None,
     fix: Annotated[str | None, typer.Option(help="A file of ids and labels: training rows to label anew.")] = None,
     add: Annotated[str | None, typer.Option(help="A file of more training rows, never held out.")] = None,
+    unlabelled: Annotated[
+        str | None, typer.Option(help="A file of rows without a label: the best rung labels them, rungs learn again.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="A pretrained model: a folder or a hub id.")] = None,
     rungs: Annotated[str | None, typer.Option(help="Climb just these, as in lexical,frozen.")] = None,
     tuning: Annotated[
@@ -70,6 +74,7 @@ def command(
         drop=drop,
         fix=fix,
         add=add,
+        unlabelled=unlabelled,
         model=model,
         rungs=rungs,
         tuning=tuning,

@@ -22,10 +22,11 @@ from deepen.core.types import to_json
 from deepen.ladder import record
 from deepen.ladder.about import read_about
 from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_rest, reason_to_stop
-from deepen.ladder.judge import OUTPUTS, Climbing, Events, judge, standing_of, write_model
+from deepen.ladder.judge import OUTPUTS, Climbing, Events, judge, standing_of, start_of, write_model
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe, shelf, write_recipe
 from deepen.ladder.refit import refit
+from deepen.ladder.self_train import LABELS, adopt, self_train, taught_again
 from deepen.training.work import Climbed
 
 
@@ -43,6 +44,7 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
     work = replace(prepared.work, deadline=began + budget if budget else None)
     ladder = _begin(run, prepared, recipe)
     state = Climbing(recipe, work, prepared, run, events, ladder, [], began)
+    adopt(state)
     _restore(state)
     spent = float(ladder["seconds"])
     forced = recipe.ladder.rungs
@@ -56,6 +58,7 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
             _climb_one(state, name, wanted[position + 1 :], deliberate=bool(forced))
         ladder["seconds"] = round(spent + time.monotonic() - began, 3)
         run.write_ladder(ladder)
+    self_train(state)
     _finish(state)
     ladder["seconds"] = round(spent + time.monotonic() - began, 3)
     run.write_ladder(ladder)
@@ -68,6 +71,7 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
 def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
     work = prepared.work
     parts = {"train": work.train, "validation": work.validation, "test": prepared.test}
+    parts |= {"unlabelled": prepared.unlabelled} if prepared.unlabelled else {}
     mark = prepared.mark
     if (run.folder / "ladder.json").is_file():
         ladder = run.ladder
@@ -132,9 +136,9 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
     began = time.monotonic()
     encoders = [standing for standing in state.standings if standing.encoder]
     try:
-        starts = [standing for standing in encoders if shelf()[standing.name].STARTS]
-        below = state.run.rung(starts[-1].name) / "model" if starts else None
-        climbed = module.climb(replace(work, reached=starts[-1].score if starts else None), settings, below)
+        start = start_of(state, name)
+        below = state.run.rung(start.name) / "model" if start else None
+        climbed = module.climb(replace(work, reached=start.score if start else None), settings, below)
         if not (module.ALWAYS or np.isfinite(climbed.validation.values_MC).all()):
             raise FloatingPointError("the training diverged: its outputs are no numbers")
     except (MemoryError, RuntimeError, ArithmeticError) as error:
@@ -211,6 +215,7 @@ def _finish(state: Climbing) -> None:
             work.task, test, outputs, labels=work.labels, rung=best, seconds=per_row, predictor=predictor
         )
         write_jsonl(folder / "predictions-test.jsonl", rows)
+    (state.run.folder / LABELS).unlink(missing_ok=True)
     for row in ladder["rungs"]:
         shutil.rmtree(state.run.rung(row["rung"]) / "checkpoint", ignore_errors=True)
         (state.run.rung(row["rung"]) / OUTPUTS).unlink(missing_ok=True)
@@ -219,17 +224,16 @@ def _finish(state: Climbing) -> None:
 def _refit(state: Climbing, name: str) -> None:
     """Puts the chosen rung's model, trained on the validation rows too, in place of the one that they judged."""
     ladder, work = state.ladder, state.work
+    row = next(row for row in ladder["rungs"] if row["rung"] == name)
+    learned = taught_again(state, row)
     if ladder.get("under_way") != "refit":  # else it was interrupted, and goes on from its checkpoint
         shutil.rmtree(state.run.rung(name) / "checkpoint", ignore_errors=True)
         ladder["under_way"] = "refit"
         state.run.write_ladder(ladder)
-    work.say(f"  {name}: once more, on {len(work.train) + len(work.validation):,} rows")
-    row = next(row for row in ladder["rungs"] if row["rung"] == name)
-    order = [standing.name for standing in state.standings]
-    lower = [standing for standing in state.standings[: order.index(name)] if standing.encoder]
-    starts = [standing.name for standing in lower if shelf()[standing.name].STARTS]
-    below = state.run.rung(starts[-1]) / "model" if starts else None
-    predictor = refit(work, shelf()[name], getattr(state.recipe.rungs, name), row.get("won") or {}, below)
+    work.say(f"  {name}: once more, on {len(learned.train) + len(work.validation):,} rows")
+    start = start_of(state, name)
+    below = state.run.rung(start.name) / "model" if start else None
+    predictor = refit(learned, shelf()[name], getattr(state.recipe.rungs, name), row.get("won") or {}, below)
     predictor.calibrate(ladder["temperature"], np.array(ladder.get("shift", 0.0)))
     write_model(state, name, predictor, state.run.rung(name))
     state.run.publish(name)
@@ -246,6 +250,10 @@ def _what_ran(recipe: Recipe, ladder: dict[str, Any]) -> Recipe:
         "rungs": tuple(row["rung"] for row in ladder["rungs"] if row["status"] in ("done", "stopped")),
         "budget": None,
     }
+    again = {row["rung"]: row["self_trained"]["ran"] for row in ladder["rungs"] if "ran" in row.get("self_trained", {})}
+    if "self_training" in ladder:
+        steps = {name: ran["max_steps"] for name, ran in again.items() if "max_steps" in ran}
+        values["self_training"] |= {"rungs": tuple(again), "steps": steps}
     for row in ladder["rungs"]:
         values["rungs"][row["rung"]] |= row.get("ran") or {}
     return type(recipe).model_validate(values)

@@ -44,9 +44,8 @@ def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
         for name, (part, path) in parts.items()
         if part is not None
     }
-    lists = {
-        name: path for name, path in (("drop", given.drop), ("fix", given.fix), ("add", given.add)) if path is not None
-    }
+    others = {"drop": given.drop, "fix": given.fix, "add": given.add, "unlabelled": given.unlabelled}
+    lists = {name: path for name, path in others.items() if path is not None}
     data |= {name: {"source": path, "files": data_files(path)} for name, path in lists.items()}
     write_json(
         folder / "environment.json",

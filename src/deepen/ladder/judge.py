@@ -18,7 +18,7 @@ from deepen.ladder import record
 from deepen.ladder.about import write_about
 from deepen.ladder.decide import Standing, best_of, gain_over
 from deepen.ladder.prepare import Prepared
-from deepen.ladder.recipe import Recipe
+from deepen.ladder.recipe import Recipe, shelf
 from deepen.models.save import has_network
 from deepen.training.task import Predictor
 from deepen.training.work import Climbed, Work
@@ -74,6 +74,20 @@ def standing_of(state: Climbing, name: str, outputs: Outputs) -> Standing:
     task, targets = state.work.task, state.work.validation_targets
     encoder = has_network(state.run.rung(name) / "model")
     return Standing(name, task.statistics(outputs, targets), task.score(outputs, targets), encoder)
+
+
+def start_of(state: Climbing, name: str) -> Standing | None:
+    """The rung whose model a rung starts from: the deepest below it that has an encoder and lends it.
+
+    Args:
+        state: The climb.
+        name: The rung.
+
+    Returns:
+        How it stands; None where there is none.
+    """
+    lower = [s for s in state.standings if s.encoder and shelf()[s.name].ORDER < shelf()[name].ORDER]
+    return next((standing for standing in reversed(lower) if shelf()[standing.name].STARTS), None)
 
 
 def measure(state: Climbing, climbed: Climbed) -> Measured:

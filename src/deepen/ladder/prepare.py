@@ -24,7 +24,8 @@ from deepen.data.words import mostly_chinese
 from deepen.ladder.amend import amend
 from deepen.ladder.examine import check_first
 from deepen.ladder.extend import extend, read_added
-from deepen.ladder.recipe import DataSection, Recipe, tasks, tunings
+from deepen.ladder.recipe import DataSection, Recipe, shelf, tasks, tunings
+from deepen.ladder.unlabelled import check_task, read_unlabelled
 from deepen.models.load import Pretrained, load_pretrained
 from deepen.models.offline import DEFAULT_MODEL
 from deepen.training.task import Task
@@ -53,11 +54,12 @@ class Prepared:
     notes: tuple[str, ...]
     label_names: LabelNames | None = None
     amended: str = ""
+    unlabelled: Part | None = None
 
     @property
     def mark(self) -> str:
         """Equal for equal rows and labels in every part: a run goes on with the data it began with."""
-        parts = (self.work.train, self.work.validation, self.test)
+        parts = (self.work.train, self.work.validation, self.test, *([self.unlabelled] if self.unlabelled else []))
         prints = [part.table.fingerprint if part else None for part in parts]
         return fingerprint(prints, list(self.work.labels), *([self.amended] if self.amended else []))
 
@@ -156,16 +158,33 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         train, validation = extend(train, validation, added)
         mark = fingerprint(mark, added.fingerprint)
         notes += [*added.notes, f"{added.name}: {len(added):,} rows added to the training rows"]
+    unlabelled = _unlabelled(recipe, task, columns, [part for part in (train, validation, test) if part], labels, notes)
     _warn_of_language(whole, model, notes)
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
     work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say, tuning=tuning)
     work = replace(work, descriptions=dict(names.descriptions) if names is not None else {})
     notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
-    notes = brief(notes, [part.table for part in (whole, *given.values())])
+    notes = brief(notes, [part.table for part in (whole, *given.values(), unlabelled) if part])
     for note in notes:
         say(f"  note: {note}")
     say(f"  train {len(train):,}, validation {len(validation):,}" + (f", test {len(test):,}" if test else ""))
-    return Prepared(work, test, columns, tuple(notes), names, mark)
+    if unlabelled:
+        say(f"  unlabelled {len(unlabelled):,}")
+    return Prepared(work, test, columns, tuple(notes), names, mark, unlabelled)
+
+
+def _unlabelled(
+    recipe: Recipe, task: Task, columns: Columns, labelled: list[Part], labels: tuple[str, ...], notes: list[str]
+) -> Part | None:
+    if recipe.data.unlabelled is None:
+        return None
+    rungs = recipe.ladder.rungs or tuple(shelf())
+    if not any(shelf()[name].PUPIL for name in rungs):
+        raise SettingError(f"--unlabelled: {', '.join(rungs)} can't learn from rows; name another rung, as frozen")
+    check_task(task, labelled[0], task.targets(labelled[0], labels))
+    part, told = read_unlabelled(recipe.data.unlabelled, task, recipe.data, columns, labelled)
+    notes += told
+    return part
 
 
 def _other(

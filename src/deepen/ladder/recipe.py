@@ -46,6 +46,8 @@ class DataSection(DataSettings):
     """A file of ids and labels (columns `id` and `label`): these training rows get that label. The split stays."""
     add: str | None = None
     """A file of more training rows, with the columns of the training data or those the task needs. The split stays."""
+    unlabelled: str | None = None
+    """A file of rows without a label: the best rung labels them, and rungs learn again from those it is sure of."""
     check: bool = True
     """Whether the quick checks of `deepen check` run first and stop at errors; off only for data that looks odd."""
 
@@ -116,6 +118,32 @@ class LadderSettings(Settings):
         return value
 
 
+class SelfTraining(Settings):
+    """How rungs learn from unlabelled rows, where `data.unlabelled` names some (docs/decisions/0022)."""
+
+    thresholds: tuple[float, ...] = (0.7, 0.8, 0.9, 0.95)
+    """Least probabilities that a label must have for its row to be learned from; the validation rows' loss chooses."""
+    rungs: tuple[str, ...] | None = None
+    """Rungs that learn again; None takes every one that was climbed and can. A recipe names those that did."""
+    steps: dict[str, int] = Field(default_factory=dict)
+    """Rungs that end after so many steps of the second training: how a recipe repeats one that was cut short."""
+
+    @field_validator("thresholds")
+    @classmethod
+    def _probabilities(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or not all(0 <= one < 1 for one in value):
+            raise ValueError("name at least one probability, from 0 up to but without 1")
+        return tuple(sorted(set(value)))
+
+    @field_validator("rungs")
+    @classmethod
+    def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in value or ():
+            if name not in shelf():
+                raise ValueError(f"unknown rung '{name}'; {nearest(name, shelf())}")
+        return value
+
+
 @cache
 def shelf() -> dict[str, ModuleType]:
     """Every rung there is, by name, from shallow to deep: the files of the folder `rungs`."""
@@ -156,6 +184,8 @@ class _Recipe(Settings):
     """Which numbers of the trained layers may change."""
     ladder: LadderSettings = LadderSettings()
     """How high to climb."""
+    self_training: SelfTraining = SelfTraining()
+    """How rungs learn from unlabelled rows."""
     rungs: Any = None
     """The settings of each rung."""
     tasks: Any = None

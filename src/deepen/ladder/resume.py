@@ -14,6 +14,7 @@ from deepen.ladder.environment import data_files
 from deepen.ladder.recipe import Recipe, make_recipe, read_recipe
 
 _PARTS = (("train", "path"), ("validation", "validation"), ("test", "test"))
+_UNLABELLED = ("unlabelled", "unlabelled")
 _BY_CONTENT = tuple(f"data.{key}" for _, key in _PARTS)  # a file that was moved is the same data
 
 
@@ -98,7 +99,7 @@ def _check_data(folder: Path, kept: Mapping[str, Any], recipe: Recipe) -> None:
     parts = read_object(folder / "environment.json").get("data")
     if not isinstance(parts, dict):
         raise DataError(f"{folder / 'environment.json'} is damaged: it does not tell which data there was")
-    for part, key in (*_PARTS, ("drop", "drop"), ("fix", "fix"), ("add", "add")):
+    for part, key in (*_PARTS, ("drop", "drop"), ("fix", "fix"), ("add", "add"), _UNLABELLED):
         path = getattr(recipe.data, key)
         about = parts.get(part)
         before, now = about.get("files") if isinstance(about, dict) else {}, data_files(path)

@@ -35,6 +35,7 @@ from deepen.training.work import Climbed, Work
 ORDER = 18
 ALWAYS = False
 STARTS = False  # all its layers are others, and the rungs above build on the cache of the untouched ones
+PUPIL = True
 _FEW = 30
 _START_SECONDS = 2.0
 

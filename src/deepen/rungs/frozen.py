@@ -25,6 +25,7 @@ from deepen.training.work import Climbed, Work
 ORDER = 20
 ALWAYS = True
 STARTS = True
+PUPIL = True
 # With fewer training units than this for each number of a feature, a head may know them by heart.
 _UNITS_A_FEATURE = 10
 _FITTED_ROWS = 5000

@@ -20,6 +20,7 @@ from deepen.training.work import Climbed, Work
 ORDER = 40
 ALWAYS = False
 STARTS = True
+PUPIL = True
 _FEWEST_VISITS, _MOST_VISITS, _FRESH_ROWS = 3, 10, 20_000
 _FRESH_RATE = 1e-4
 

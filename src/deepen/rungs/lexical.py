@@ -11,6 +11,7 @@ from deepen.training.work import Climbed, Work
 ORDER = 10
 ALWAYS = True
 STARTS = True
+PUPIL = True
 
 RungSettings = LexicalSettings
 

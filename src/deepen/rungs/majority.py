@@ -11,6 +11,7 @@ from deepen.training.work import Climbed, Work
 ORDER = 0
 ALWAYS = True
 STARTS = True
+PUPIL = False
 
 
 class RungSettings(Settings):

@@ -17,6 +17,7 @@ from deepen.training.work import Climbed, Work
 ORDER = 30
 ALWAYS = False
 STARTS = True
+PUPIL = True
 
 
 class RungSettings(TrainedSettings):

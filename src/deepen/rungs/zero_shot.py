@@ -29,6 +29,7 @@ from deepen.training.work import Climbed, Work
 ORDER = 15
 ALWAYS = True
 STARTS = True
+PUPIL = False
 _SAMPLE = 1000
 
 

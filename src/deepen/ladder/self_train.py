@@ -1,0 +1,308 @@
+"""Self-training: the best rung labels the rows that have no label, and rungs learn again from those it is sure of.
+
+A rung's second model stands only if it is better on the validation rows (docs/decisions/0022).
+
+Shape legend: N unlabelled rows.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from deepen.core.errors import DataError
+from deepen.core.files import replacing
+from deepen.core.seed import derive
+from deepen.core.settings import Settings
+from deepen.data.table import Part
+from deepen.evaluation.calibration import softmax
+from deepen.ladder import record
+from deepen.ladder.decide import best_of, fits, gain_over
+from deepen.ladder.extend import extend
+from deepen.ladder.judge import Climbing, Measured, measure, publish, start_of, write_rung
+from deepen.ladder.recipe import shelf
+from deepen.ladder.refit import refit
+from deepen.training.task import Predictor
+from deepen.training.work import Climbed, Dynamics, Work
+
+LABELS = "self_training.npz"
+"""What the teacher said of the unlabelled rows, kept until the climb is complete."""
+_BESIDE = "self_trained"  # a rung's second model, until ladder.json says that it stands
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A climb's training rows with all unlabelled rows after them, which have the teacher's labels.
+
+    `sure_N` is the probability that the teacher gives the label of each.
+    """
+
+    work: Work
+    num_labelled: int
+    labels_N: np.ndarray
+    sure_N: np.ndarray
+
+    def usable(self, threshold: float) -> bool:
+        """Whether the sure rows have two labels at least; one label for all would only tilt a model."""
+        return len(np.unique(self.labels_N[self.sure_N >= threshold])) > 1
+
+    def count(self, threshold: float) -> int:
+        """How many rows are sure enough."""
+        return int((self.sure_N >= threshold).sum())
+
+    def at(self, threshold: float) -> Work:
+        """The climb with the labelled and the sure rows to learn from."""
+        sure = self.num_labelled + np.flatnonzero(self.sure_N >= threshold)
+        places = np.concatenate([np.arange(self.num_labelled), sure])
+        return replace(self.work, train=self.work.train.take(places))
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A rung that has learned again, and its loss on the validation rows."""
+
+    threshold: float
+    climbed: Climbed
+    found: Measured
+    loss: float
+
+
+def self_train(state: Climbing) -> None:
+    """Lets rungs learn again, from shallow to deep, where there are unlabelled rows; nothing is done twice.
+
+    Args:
+        state: A climb whose rungs are climbed; its rows say what came of it.
+
+    Raises:
+        DataError: If what the teacher said is gone from an interrupted run.
+    """
+    unlabelled, ladder = state.prepared.unlabelled, state.ladder
+    if unlabelled is None or ladder.get("self_training", {}).get("done"):
+        return
+    allowed = state.recipe.self_training.rungs
+    rows = [row for row in ladder["rungs"] if row["status"] in ("done", "stopped") and shelf()[row["rung"]].PUPIL]
+    rows = [row for row in rows if allowed is None or row["rung"] in allowed]
+    if not rows or ("self_training" not in ladder and not _teach(state, unlabelled)):
+        return
+    lesson = _lesson(state, unlabelled)
+    for row in rows:
+        if "self_trained" not in row:
+            began = time.monotonic()
+            _learn(state, lesson, row)
+            row["self_trained"]["seconds"] = round(time.monotonic() - began, 3)
+            row["seconds"] = round(row["seconds"] + row["self_trained"]["seconds"], 3)
+            row["peak_memory_bytes"] = record.peak_memory_bytes()
+            ladder.pop("under_way", None)
+            state.run.write_ladder(ladder)
+            adopt(state)
+            told = row["reason"].split("; ")[-1]
+            state.work.say(f"  {row['rung']}: {told}")
+    _conclude(state)
+
+
+def adopt(state: Climbing) -> None:
+    """Puts second models that stand in the place of the first, and removes what an interruption left of others.
+
+    Args:
+        state: The climb.
+    """
+    for row in state.ladder["rungs"]:
+        folder = state.run.rung(row["rung"])
+        beside = folder / _BESIDE
+        if beside.is_dir() and row.get("self_trained", {}).get("kept"):
+            for item in sorted(beside.iterdir()):
+                if (folder / item.name).is_dir():
+                    shutil.rmtree(folder / item.name)
+                os.replace(item, folder / item.name)
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def taught_again(state: Climbing, row: dict[str, Any]) -> Work:
+    """What the chosen rung learns from with `--refit`: the teacher learns from the validation rows first.
+
+    Args:
+        state: The climb.
+        row: The chosen rung's.
+
+    Returns:
+        The climb, with the rows that the teacher is sure of now among the training rows, if the rung learned from such.
+    """
+    unlabelled, ladder = state.prepared.unlabelled, state.ladder
+    about = row.get("self_trained", {})
+    if unlabelled is None or not about.get("kept"):
+        return state.work
+    if ladder.get("under_way") != "refit":
+        name = ladder["self_training"]["teacher"]
+        if ladder.get("under_way") != "refit the teacher":
+            shutil.rmtree(state.run.rung(name) / "checkpoint", ignore_errors=True)
+            ladder["under_way"] = "refit the teacher"
+            state.run.write_ladder(ladder)
+        state.work.say(f"  {name}: once more, to label the rows without a label")
+        below = start_of(state, name)
+        folder = state.run.rung(below.name) / "model" if below else None
+        won = ladder["self_training"]["won"]
+        teacher = refit(state.work, shelf()[name], getattr(state.recipe.rungs, name), won, folder)
+        teacher.calibrate(ladder["self_training"]["temperature"])
+        _label(state, unlabelled, teacher)
+    return _lesson(state, unlabelled).at(about["threshold"])
+
+
+def _teach(state: Climbing, unlabelled: Part) -> bool:
+    """The best rung labels the rows, if there is time for it; whether it did."""
+    ladder, best = state.ladder, best_of(state.standings).name
+    row = next(row for row in ladder["rungs"] if row["rung"] == best)
+    about = {"teacher": best, "rows": len(unlabelled), "threshold": None}
+    if short := _short(state, len(unlabelled) * float(row["seconds_per_1000_predictions"]) / 1000):
+        ladder["self_training"] = about | {"done": True, "reason": short}
+        state.work.say(f"  {best}: labels no rows, {short}")
+        return False
+    state.work.say(f"  {best}: labels {len(unlabelled):,} rows")
+    _label(state, unlabelled, shelf()[best].load(state.run.rung(best) / "model", state.work.task, state.work.labels))
+    ladder["self_training"] = about | {"temperature": ladder["temperature"], "won": row["won"]}
+    state.run.write_ladder(ladder)
+    return True
+
+
+def _short(state: Climbing, forecast: float) -> str:
+    """Why there is no time for something that takes so many seconds; nothing if there is."""
+    left = None if state.work.deadline is None else state.work.deadline - time.monotonic()
+    if fits(forecast, seconds_left=left):
+        return ""
+    return f"not self-trained: forecast {forecast:.0f} s, but {max(left or 0, 0):.0f} s of the budget are left"
+
+
+def _label(state: Climbing, unlabelled: Part, teacher: Predictor) -> None:
+    probs_NC = softmax(teacher.predict(unlabelled).values_MC)
+    with replacing(state.run.folder / LABELS) as beside, beside.open("wb") as file:
+        np.savez(file, labels=probs_NC.argmax(1), sure=probs_NC.max(1))
+
+
+def _lesson(state: Climbing, unlabelled: Part) -> Lesson:
+    path, work = state.run.folder / LABELS, state.work
+    try:
+        with np.load(path) as kept:
+            labels_N, sure_N = kept["labels"], kept["sure"]
+        if len(labels_N) != len(unlabelled) or len(sure_N) != len(unlabelled):
+            raise ValueError("it is of other rows")
+    except Exception as error:  # numpy and zipfile have many kinds of them
+        said = " ".join(str(error).split())
+        raise DataError(f"{path} is damaged: {said}; use --overwrite to start anew") from None
+    targets = np.full(len(unlabelled.table), None, object)
+    targets[unlabelled.rows_N] = np.array(work.labels, object)[labels_N]
+    arrow = unlabelled.table.arrow.append_column("target", pa.array(targets, pa.string()))
+    train, validation = extend(work.train, work.validation, replace(unlabelled.table, arrow=arrow))
+    num = len(work.train)
+    train = train.take(np.concatenate([np.arange(num), num + unlabelled.rows_N]))
+    return Lesson(replace(work, train=train, validation=validation), num, labels_N, sure_N)
+
+
+def _learn(state: Climbing, lesson: Lesson, row: dict[str, Any]) -> None:
+    """Trains a rung on more rows and notes in its row what came of it; what is better lies beside the first model."""
+    name, told = row["rung"], state.ladder["self_training"]
+    given = state.recipe.self_training.thresholds
+    middle = given[len(given) // 2]  # where no cheap rung has chosen
+    asked = given if shelf()[name].ALWAYS else [told["threshold"] if told["threshold"] is not None else middle]
+    thresholds = [threshold for threshold in asked if lesson.usable(threshold)]
+    if not thresholds:
+        _left(row, f"not self-trained: {told['teacher']} is sure of too few rows, or gives them all one label")
+        return
+    if short := _short(state, _forecast(row, lesson.at(thresholds[0]), _settings(state, name))):
+        _left(row, short)
+        return
+    try:
+        best = min(_tries(state, lesson, name, thresholds), key=lambda tried: tried.loss)
+    except (MemoryError, RuntimeError, ArithmeticError) as error:
+        said = " ".join(str(error).split())[:200]
+        _left(row, f"not self-trained: {type(error).__name__}{': ' if said else ''}{said}")
+        return
+    if shelf()[name].ALWAYS:
+        told["threshold"] = best.threshold
+    _decide(state, lesson, row, best)
+
+
+def _left(row: dict[str, Any], why: str) -> None:
+    row["self_trained"] = {"kept": False}
+    row["reason"] = "; ".join([*filter(None, [row["reason"]]), why])
+
+
+def _tries(state: Climbing, lesson: Lesson, name: str, thresholds: list[float]) -> Iterator[_Tried]:
+    """The rung with the rows that are as sure as each threshold."""
+    module, settings = shelf()[name], _settings(state, name)
+    start = start_of(state, name)
+    below = state.run.rung(start.name) / "model" if start else None
+    for threshold in thresholds:
+        work = lesson.at(threshold)
+        mark = f"self-training {name}"
+        if state.ladder.get("under_way") != mark:  # else it was interrupted, and goes on from its checkpoint
+            shutil.rmtree(state.run.rung(name) / "checkpoint", ignore_errors=True)
+            state.ladder["under_way"] = mark
+            state.run.write_ladder(state.ladder)
+        climbed = module.climb(replace(work, reached=start.score if start else None), settings, below)
+        if not np.isfinite(climbed.validation.values_MC).all():
+            raise FloatingPointError("the training diverged: its outputs are no numbers")
+        found = measure(state, climbed)
+        logits_MC, labels_M = map(torch.from_numpy, (found.outputs.values_MC, work.validation_targets.labels_M))
+        yield _Tried(threshold, climbed, found, float(work.task.losses(logits_MC, labels_M).mean()))
+
+
+def _settings(state: Climbing, name: str) -> Settings:
+    """A rung's settings, but for the steps after which its first training ends."""
+    settings: Settings = getattr(state.recipe.rungs, name)
+    if "max_steps" not in type(settings).model_fields:
+        return settings
+    return settings.model_copy(update={"max_steps": state.recipe.self_training.steps.get(name)})
+
+
+def _forecast(row: dict[str, Any], work: Work, settings: Settings) -> float:
+    """Seconds: a pass over all rows at the speed of the rung's first model, or what the rung says."""
+    one_pass = len(work.train) * float(row["seconds_per_1000_predictions"]) / 1000
+    return max(one_pass, shelf()[row["rung"]].forecast(work, settings) or 0.0)
+
+
+def _decide(state: Climbing, lesson: Lesson, row: dict[str, Any], best: _Tried) -> None:
+    """Whether the second model stands: if it is better on the validation rows."""
+    name, work = row["rung"], state.work
+    place = next(at for at, standing in enumerate(state.standings) if standing.name == name)
+    old, outputs, targets = state.standings[place], best.found.outputs, work.validation_targets
+    new = replace(old, stats_NK=work.task.statistics(outputs, targets), score=work.task.score(outputs, targets))
+    gain = gain_over(new, old, work.task.value_of, seed=derive(state.recipe.seed, "gain")).interval
+    kept, rows, teacher = new.score > old.score, lesson.count(best.threshold), state.ladder["self_training"]["teacher"]
+    row["self_trained"] = {"threshold": best.threshold, "rows": rows, "kept": kept}
+    row["self_trained"] |= {"gain": record.interval_record(gain), "ran": best.climbed.ran}
+    said = f"again with {rows:,} rows that {teacher} is {best.threshold:g} sure of: {100 * gain.value:+.1f} points"
+    said += f" [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}], {'kept' if kept else 'not kept'}"
+    row["reason"] = "; ".join([*filter(None, [row["reason"]]), said])
+    if not kept:
+        return
+    climbed, num = best.climbed, lesson.num_labelled
+    if climbed.dynamics is not None:  # the diagnosis asks about labelled rows
+        seen = climbed.dynamics
+        climbed = replace(climbed, dynamics=Dynamics(seen.margins_EN[:, :num], seen.losses_EN[:, :num]))
+    folder = state.run.rung(name) / _BESIDE
+    shutil.rmtree(folder, ignore_errors=True)
+    row["self_trained"] |= {"temperature": best.found.temperature}
+    row |= write_rung(state, name, climbed, best.found, folder)
+    state.standings[place] = new
+
+
+def _conclude(state: Climbing) -> None:
+    """The best model is published, and gains are told anew where a rung below has become better."""
+    ladder, task, seed = state.ladder, state.work.task, derive(state.recipe.seed, "gain")
+    rows = {row["rung"]: row for row in ladder["rungs"]}
+    for place, standing in enumerate(state.standings[1:], 1):
+        gain = gain_over(standing, best_of(state.standings[:place]), task.value_of, seed=seed).interval
+        rows[standing.name]["gain"] = record.interval_record(gain)
+    best = best_of(state.standings).name
+    if rows[best].get("self_trained", {}).get("kept"):
+        publish(state, best, rows[best]["self_trained"]["temperature"], 0.0)
+    ladder["self_training"]["done"] = True
+    state.run.write_ladder(ladder)
+    state.events.published(state.run)

@@ -1,0 +1,87 @@
+"""Rows without a label: `--unlabelled FILE`. What is in them of the rows that decide or are scored is left out.
+
+Shape legend: N unlabelled rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deepen.core.errors import DataError, SettingError
+from deepen.core.types import Targets
+from deepen.data.check.problem import rows, verb
+from deepen.data.columns import Columns
+from deepen.data.load import load_table, look
+from deepen.data.near import near_duplicates
+from deepen.data.table import Part
+from deepen.ladder.recipe import DataSection
+from deepen.training.task import Task
+
+
+def check_task(task: Task, train: Part, targets: Targets) -> None:
+    """Whether a model's answer can be the label of a row.
+
+    Args:
+        task: The task.
+        train: Its training rows.
+        targets: What is right for them.
+
+    Raises:
+        SettingError: If rows do not have one label each.
+    """
+    plain = pa.types.is_string(train.table.arrow.schema.field("target").type) and len(targets.labels_M) == len(train)
+    if targets.are_scores or targets.are_many or task.documents is not None or not plain:
+        raise SettingError(f"--unlabelled is for tasks with one label a row, which {task.name} is not; leave it out")
+
+
+def read_unlabelled(
+    source: Any, task: Task, data: DataSection, columns: Columns, labelled: Sequence[Part]
+) -> tuple[Part, list[str]]:
+    """Reads rows without a label; a column of labels, if there is one, is not looked at.
+
+    Left out are rows that say nearly the same as one that decides or is scored, which would leak, and rows equal to a
+    training row, whose label is known.
+
+    Args:
+        source: What `load_table` takes: in the form of the training data, or with columns that are called what the task
+            calls them.
+        task: The task.
+        data: How to read.
+        columns: The columns of the training data.
+        labelled: The training rows first, then those that decide and those that are scored.
+
+    Returns:
+        The rows, and notes about them.
+
+    Raises:
+        DataError: If they can't be read, or none is left.
+    """
+    needs = tuple(need for need in task.needs if need.name != "label")
+    called = look(source, data).names or ()
+    own = {need.name: need.name for need in needs if need.name in called}
+    known = all(need.name in own for need in needs if not need.optional)
+    table, _ = load_table(
+        source, needs, data, columns=own if known else replace(columns, target=None), need_target=False
+    )
+    part = table.all_rows()
+    groups = near_duplicates([*labelled, part], data.near)
+    ends = np.cumsum([len(some) for some in labelled])
+    near_N, same_N = groups.near_N[ends[-1] :], groups.same_N[ends[-1] :]
+    leaks_N = (near_N >= 0) & np.isin(near_N, groups.near_N[ends[0] : ends[-1]])
+    known_N = (same_N >= 0) & np.isin(same_N, groups.same_N[: ends[0]]) & ~leaks_N
+    notes = list(table.notes)
+    for what_N, why in ((leaks_N, "say nearly the same as one that decides or is scored"), (known_N, "are labelled")):
+        if count := int(what_N.sum()):
+            said = f"{rows(count)} left out, which {verb(count, why)}"
+            notes.append(f"{table.name}: {said}{' already' if what_N is known_N else ''}")
+    left = part.take(np.flatnonzero(~leaks_N & ~known_N))
+    if not len(left):
+        raise DataError(
+            f"{table.name}: none of its {rows(len(table))} is left; all are labelled, or like ones that decide"
+        )
+    return left, notes
