@@ -6,6 +6,8 @@
 test rows, with the share of the commonest label beside it.
 `few-shot-SET-K-drawN`: K rows a label, drawn anew each time; the whole `deepen train --refit` beside SetFit in an
 environment of its own, one after the other. The interval is that of the difference, over the same test rows.
+`self-training-sst2-drawN`: 100 labelled rows with and without 5,000 of the rest, whose labels are removed
+(`--unlabelled`); the whole `deepen train` both times, and the interval of the difference.
 """
 
 from __future__ import annotations
@@ -91,19 +93,16 @@ def few_shot(name: str, size: int, draw: int, options) -> None:
         (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
     given = ("--refit", "--seed", str(draw))
     seconds, peak, record, run = train.climbed(cell, folder, options, *given, validation=False)
-    said = (run / "rungs" / record["chosen"] / "predictions-test.jsonl").read_text(encoding="utf-8")
-    ours = [int((row := json.loads(line))["output"] == row["target"]) for line in said.splitlines()]
+    ours = right_of(run, record)
     peer = [options.peers, str(Path(__file__).with_name("peers") / "setfit_few.py"), "--rows", str(folder)]
     peer += ["--model", train.model_of(name, options), "--seed", str(draw)]
     theirs_seconds, theirs_peak, out = cells.run(peer, environment={"HF_HUB_OFFLINE": "1"})
     theirs = json.loads(out.strip().splitlines()[-1])["right"]
-    pairs = [np.stack([right, np.ones(len(right))], axis=1) for right in (np.array(ours), np.array(theirs))]
-    gain = paired_bootstrap(*pairs, lambda sums: sums[:, 0] / sums[:, 1], seed=0)
     cells.write(
         cell,
         command="python benchmarks/few_shot.py --data DATA --models MODELS --peers PEERS",
         seed=draw,
-        value=round(sum(ours) / len(ours), 4),
+        value=round(float(ours.mean()), 4),
         n=len(ours),
         metric="test accuracy",
         seconds=round(seconds, 1),
@@ -117,10 +116,67 @@ def few_shot(name: str, size: int, draw: int, options) -> None:
             "seconds": theirs_seconds,
             "peak_memory_bytes": theirs_peak,
         },
-        above_setfit={
-            "gain": round(gain.interval.value, 4),
-            "interval": [round(gain.interval.low, 4), round(gain.interval.high, 4)],
+        above_setfit=above(ours, np.array(theirs)),
+    )
+
+
+def right_of(run: Path, record: dict) -> np.ndarray:
+    """Which test rows the chosen model has right."""
+    said = (run / "rungs" / record["chosen"] / "predictions-test.jsonl").read_text(encoding="utf-8")
+    return np.array([int((row := json.loads(line))["output"] == row["target"]) for line in said.splitlines()])
+
+
+def above(ours: np.ndarray, theirs: np.ndarray) -> dict:
+    """What one model has right more than another of the same rows, with its interval."""
+    pairs = [np.stack([right, np.ones(len(right))], axis=1) for right in (ours, theirs)]
+    gain = paired_bootstrap(*pairs, lambda sums: sums[:, 0] / sums[:, 1], seed=0).interval
+    return {"gain": round(gain.value, 4), "interval": [round(gain.low, 4), round(gain.high, 4)]}
+
+
+def self_training(name: str, size: int, more: int, draw: int, options) -> None:
+    """Some rows a label, with and without many that have none."""
+    cell = f"self-training-{name}-draw{draw}"
+    if not cells.wanted(cell, options):
+        return
+    train_rows, _, test = train.rows_of(name, options.data)
+    random.Random(draw).shuffle(train_rows)
+    counts: Counter = Counter()
+    few, rest = [], []
+    for row in train_rows:
+        counts[row["label"]] += 1
+        (few if counts[row["label"]] <= size else rest).append(row)
+    folder = options.work / "few_shot" / cell
+    folder.mkdir(parents=True, exist_ok=True)
+    unlabelled = [{"text": row["text"]} for row in rest[:more]]
+    for part, some in (("train", few), ("test", test), ("unlabelled", unlabelled)):
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
+        (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
+    found = {}
+    for way, given in (("without", ()), ("with", ("--unlabelled", str(folder / "unlabelled.jsonl")))):
+        words = ("--seed", str(draw), *given)
+        seconds, peak, record, run = train.climbed(f"{cell}-{way}", folder, options, *words, validation=False)
+        found[way] = (seconds, peak, record, right_of(run, record), run)
+    seconds, peak, record, right, run = found["with"]
+    ladder = json.loads((run / "ladder.json").read_text(encoding="utf-8"))
+    plain = found["without"]
+    cells.write(
+        cell,
+        command="python benchmarks/few_shot.py --data DATA --models MODELS --only self-training",
+        seed=draw,
+        value=round(float(right.mean()), 4),
+        n=len(right),
+        metric="test accuracy with unlabelled rows",
+        seconds=round(seconds, 1),
+        peak_memory_bytes=peak,
+        chosen=record["chosen"],
+        labelled=ladder["self_training"]["teacher"],
+        rungs={row["rung"]: [row.get("self_trained"), row["seconds"]] for row in ladder["rungs"]},
+        without={
+            "value": round(float(plain[3].mean()), 4),
+            "chosen": plain[2]["chosen"],
+            "seconds": round(plain[0], 1),
         },
+        above_without=above(right, plain[3]),
     )
 
 
@@ -130,6 +186,8 @@ def main() -> None:
     parser.add_argument("--models", type=Path, required=True, help="the folder that holds e5-small-zh-en")
     parser.add_argument("--peers", help="the Python of the peers' environment; without it, no few-shot cells")
     options = parser.parse_args()
+    for draw in range(5):
+        self_training("sst2", 50, 5000, draw, options)
     names = (options.data / "ag_news_test" / "classes.txt").read_text(encoding="utf-8").split("\n")
     with (options.data / "ag_news_test" / "test.csv").open(encoding="utf-8", newline="") as source:
         news = [{"text": f"{row[1]} {row[2]}", "label": names[int(row[0]) - 1].strip()} for row in csv.reader(source)]

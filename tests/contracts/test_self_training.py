@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.contracts.conftest import Deepen
 from tests.contracts.test_interrupted import left
+from tests.worlds import WORLDS
 
 from deepen import api
+from deepen.core.errors import DataError, SettingError
 from deepen.core.run import Run
-from deepen.ladder import self_train
+from deepen.ladder import climb, self_train
 from deepen.ladder.recipe import shelf
 
 WORDS = {"good": ("good fine", "great lovely"), "bad": ("bad poor", "awful broken")}
@@ -32,7 +34,7 @@ def said(chance: random.Random, label: str, known: bool | None) -> dict[str, str
     return {"text": " ".join(words), "label": label}
 
 
-def write(path: Path, rows: list[dict[str, str]]) -> Path:
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -136,7 +138,12 @@ def test_a_rung_learns_from_what_the_best_is_sure_of(
 def test_repeated_and_interrupted(
     refit: bool, world: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = world | {"rungs": "lexical,frozen,top_layers", "refit": refit}
+    given = world | {"rungs": "lexical,top_layers", "refit": refit}
+    given["settings"] = [
+        *world["settings"],
+        "self_training.thresholds=[0.7]",
+        "rungs.top_layers.evaluations_per_epoch=0",
+    ]
     run = api.train(**given, out=tmp_path / "run")
     kept = {name: row["self_trained"]["kept"] for name, row in rows_of(run).items()}
     assert kept["lexical"]
@@ -145,16 +152,18 @@ def test_repeated_and_interrupted(
     again = api.train(recipe=run.folder / "recipe.yaml", out=tmp_path / "again")
     assert weights(run) == weights(again), "a recipe repeats it"
     assert same(run, again)
-    for moment in range(4):
-        out = tmp_path / f"stopped-{moment}"
-        for name, at in (("_decide", moment), ("adopt", moment), ("_conclude", 0)):
-            with monkeypatch.context() as patch, suppress(KeyboardInterrupt):  # or it comes to its end before
-                stop_at(patch, name, at)
+    out = tmp_path / "stopped"
+    stops = [("_label", 0), ("_decide", 0), ("adopt", 0), ("os.replace", 1), ("_decide", 1), ("_conclude", 0)]
+    for name, at in [*stops, *([("refit", 0), ("climb.refit", 0)] if refit else [])]:
+        with monkeypatch.context() as patch:
+            stop_at(patch, name, at)
+            with pytest.raises(KeyboardInterrupt):
                 api.train(**given, out=out, resume=out.exists())
-        found = left(api.train(**given, out=out, resume=True).folder)
-        assert found.keys() == left(run.folder).keys()
-        for name, value in left(run.folder).items():
-            assert name == "recipe.yaml" or found[name] == value, name
+    found = left(api.train(**given, out=out, resume=True).folder)
+    wanted = left(run.folder)
+    assert found.keys() == wanted.keys()
+    for name in wanted.keys() - {"recipe.yaml"}:
+        assert found[name] == wanted[name], name
 
 
 def same(one: Run, other: Run) -> bool:
@@ -164,7 +173,8 @@ def same(one: Run, other: Run) -> bool:
 
 def stop_at(patch: pytest.MonkeyPatch, name: str, at: int) -> None:
     """Interrupts a call of a function of the self-training: the first one, or a later one."""
-    function: Callable[..., Any] = getattr(self_train, name)
+    home: Any = {"os.replace": self_train.os, "climb.refit": climb}.get(name, self_train)
+    function: Callable[..., Any] = getattr(home, name.split(".")[-1])
     calls: list[int] = []
 
     def stop(*given: Any) -> Any:
@@ -173,7 +183,10 @@ def stop_at(patch: pytest.MonkeyPatch, name: str, at: int) -> None:
             raise KeyboardInterrupt
         return function(*given)
 
-    patch.setattr(self_train, name, stop)
+    if name == "os.replace":  # that of this module only
+        patch.setattr(self_train, "os", SimpleNamespace(replace=stop))
+    else:
+        patch.setattr(home, name.split(".")[-1], stop)
 
 
 def test_nothing_leaks(world: dict[str, Any], tmp_path: Path) -> None:
@@ -188,7 +201,7 @@ def test_nothing_leaks(world: dict[str, Any], tmp_path: Path) -> None:
     assert any("2 rows left out, which say nearly the same as one that decides or is scored" in line for line in heard)
     assert any("1 row left out, which is labelled already" in line for line in heard)
     copies = write(tmp_path / "copies.jsonl", [{"text": text} for text in held])
-    with pytest.raises(api.DataError, match="none of its 60 rows is left"):
+    with pytest.raises(DataError, match="none of its 60 rows is left"):
         api.train(**world | {"unlabelled": str(copies)}, rungs="lexical", out=tmp_path / "none")
 
 
@@ -224,10 +237,23 @@ def test_bad_input(world: dict[str, Any], deepen: Deepen, tmp_path: Path) -> Non
     assert "from 0" in deepen(*words, *more, "--set", "self_training.thresholds=[1.5]").failed("SettingError")
     empty = write(tmp_path / "empty.jsonl", [])
     assert "empty" in deepen(*words, "--unlabelled", empty).failed("DataError")
-    scores = write(tmp_path / "scores.jsonl", [{"text": f"a film {at}", "label": f"{at / 7:.3f}"} for at in range(60)])
-    many = ["train", scores, "--task", "multilabel", "--model", world["model"], "--out", "run"]
-    assert "one label a row" in deepen(*many, *more).failed("SettingError")
     assert not Path("run/ladder.json").exists()
+
+
+@pytest.mark.parametrize("task", sorted(set(WORLDS) - {"classification"}))
+def test_other_tasks(task: str, world: dict[str, Any], tmp_path: Path) -> None:
+    rows = WORLDS[task](120)
+    targets = {"label", "labels", "ner_tags", "answers", "score"}
+    more = [{name: value for name, value in row.items() if name not in targets} for row in rows[60:]]
+    given = {"task": task, "model": world["model"], "unlabelled": str(write(tmp_path / "more.jsonl", more))}
+    given |= {"settings": [*NEAR, "data.validation_at_least=20", "self_training.thresholds=[0.5]"]}
+    if task in ("matching", "relation"):
+        run = api.train(rows[:60], **given, rungs="lexical", out=tmp_path / "run")
+        assert rows_of(run)["lexical"]["self_trained"]["rows"] > 0
+    else:
+        with pytest.raises(SettingError, match="one label a row"):
+            api.train(rows[:60], **given, rungs="lexical", out=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
 
 
 def test_command(world: dict[str, Any], deepen: Deepen) -> None:

@@ -34,8 +34,10 @@ def check_task(task: Task, train: Part, targets: Targets) -> None:
     Raises:
         SettingError: If rows do not have one label each.
     """
-    plain = pa.types.is_string(train.table.arrow.schema.field("target").type) and len(targets.labels_M) == len(train)
-    if targets.are_scores or targets.are_many or task.documents is not None or not plain:
+    table = train.table
+    plain = table.has_target and pa.types.is_string(table.arrow.schema.field("target").type)
+    one_each = plain and len(targets.labels_M) == len(train) and not (targets.are_scores or targets.are_many)
+    if not one_each or task.documents is not None:
         raise SettingError(f"--unlabelled is for tasks with one label a row, which {task.name} is not; leave it out")
 
 
@@ -64,10 +66,8 @@ def read_unlabelled(
     needs = tuple(need for need in task.needs if need.name != "label")
     called = look(source, data).names or ()
     own = {need.name: need.name for need in needs if need.name in called}
-    known = all(need.name in own for need in needs if not need.optional)
-    table, _ = load_table(
-        source, needs, data, columns=own if known else replace(columns, target=None), need_target=False
-    )
+    asked = own if all(need.name in own for need in needs if not need.optional) else replace(columns, target=None)
+    table, _ = load_table(source, needs, data, columns=asked, need_target=False)
     part = table.all_rows()
     groups = near_duplicates([*labelled, part], data.near)
     ends = np.cumsum([len(some) for some in labelled])
@@ -75,10 +75,11 @@ def read_unlabelled(
     leaks_N = (near_N >= 0) & np.isin(near_N, groups.near_N[ends[0] : ends[-1]])
     known_N = (same_N >= 0) & np.isin(same_N, groups.same_N[: ends[0]]) & ~leaks_N
     notes = list(table.notes)
-    for what_N, why in ((leaks_N, "say nearly the same as one that decides or is scored"), (known_N, "are labelled")):
-        if count := int(what_N.sum()):
-            said = f"{rows(count)} left out, which {verb(count, why)}"
-            notes.append(f"{table.name}: {said}{' already' if what_N is known_N else ''}")
+    if leaks := int(leaks_N.sum()):
+        said = f"{verb(leaks, 'say')} nearly the same as one that decides or is scored"
+        notes.append(f"{table.name}: {rows(leaks)} left out, which {said}")
+    if known := int(known_N.sum()):
+        notes.append(f"{table.name}: {rows(known)} left out, which {verb(known, 'are')} labelled already")
     left = part.take(np.flatnonzero(~leaks_N & ~known_N))
     if not len(left):
         raise DataError(
