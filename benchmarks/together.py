@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cells
 import train
+
 import tuning
 
 TEXTS = 500

@@ -28,5 +28,5 @@ def test_a_deeper_encoder_learns_at_a_lower_rate() -> None:
     """A rate that is asked for is taken as it is."""
     for rung in (full, top_layers):
         usual, asked = rung.RungSettings(), rung.RungSettings(learning_rate=3e-4)
-        assert usual.rate(2) == usual.rate(6) == 2 * usual.rate(12) == 4 * usual.rate(24)
+        assert usual.rate(2) == usual.rate(6) == 4 * usual.rate(12) == 16 * usual.rate(24) == usual.rate(24, tags=True)
         assert asked.rate(2) == asked.rate(24) == 3e-4

@@ -31,7 +31,7 @@ class RungSettings(TrainedSettings):
     usual_rate: ClassVar[float] = 1.6e-4
 
     learning_rate: float | None = Field(default=None, gt=0)
-    """The highest rate, per step; None is 1.6e-4, and less in proportion for an encoder of more than six layers
+    """The highest rate, per step; None is 1.6e-4, and less for an encoder of more than six layers
     (docs/decisions/0005)."""
     head_learning_rate: float | None = 1e-3
     """The head's own rate: it may start flat and must grow back quickly (LOG.md)."""

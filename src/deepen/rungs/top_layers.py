@@ -26,7 +26,7 @@ class RungSettings(TrainedSettings):
     usual_rate: ClassVar[float] = 2e-4  # a few top layers bear more than the whole encoder does
 
     learning_rate: float | None = Field(default=None, gt=0)
-    """The highest rate, per step; None is 2e-4, and less in proportion for an encoder of more than six layers."""
+    """The highest rate, per step; None is 2e-4, and less for an encoder of more than six layers (decision 0005)."""
     head_learning_rate: float | None = 3e-3
     """The head's own rate: it starts flat and must grow back quickly, above all with many classes (LOG.md)."""
     num_layers: int | None = None

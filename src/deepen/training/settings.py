@@ -20,20 +20,20 @@ _SHALLOW = 6  # layers
 
 
 def rate_for(rate: float, num_layers: int) -> float:
-    """What a learning rate that six layers bear comes to in a deeper encoder: less, in proportion.
+    """What a learning rate that six layers bear comes to in a deeper encoder: less by the square.
 
     Example:
         >>> rate_for(2e-4, 6), rate_for(2e-4, 12), rate_for(2e-4, 3)
-        (0.0002, 0.0001, 0.0002)
+        (0.0002, 5e-05, 0.0002)
     """
-    return rate * min(1.0, _SHALLOW / num_layers)
+    return rate * min(1.0, (_SHALLOW / num_layers) ** 2)
 
 
 class TrainedSettings(OptimizerSettings):
     """How a rung is trained."""
 
     usual_rate: ClassVar[float] = 1e-4
-    """The highest rate of an encoder of up to six layers; a deeper one learns at less, in proportion."""
+    """The highest rate of an encoder of up to six layers; a deeper one learns at less (`rate_for`)."""
 
     learning_rate: float | None = Field(default=None, gt=0)
     """The highest rate, per step; None is the usual one of such a rung for so many layers (docs/decisions/0005)."""
@@ -80,9 +80,14 @@ class TrainedSettings(OptimizerSettings):
     max_steps: int | None = None
     """Stop after this many steps, with the schedule of the whole: how a recipe repeats a run that was cut short."""
 
-    def rate(self, num_layers: int) -> float:
-        """The highest rate for an encoder of so many layers: `learning_rate`, or what None stands for."""
-        return self.learning_rate or rate_for(self.usual_rate, num_layers)
+    def rate(self, num_layers: int, *, tags: bool = False) -> float:
+        """The highest rate for an encoder of so many layers: `learning_rate`, or what None stands for.
+
+        Args:
+            num_layers: How many layers the encoder has.
+            tags: Whether each word has a label: a step sees some hundred of them, and bears the usual rate.
+        """
+        return self.learning_rate or (self.usual_rate if tags else rate_for(self.usual_rate, num_layers))
 
     def visits(self, num_rows: int) -> int:
         """How often every training row is visited: `num_epochs`, or what None stands for with so many rows."""

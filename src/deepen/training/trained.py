@@ -148,7 +148,7 @@ def _easy(work: Work, settings: TrainedSettings, below: Path | None) -> np.ndarr
 
 def _groups(work: Work, network: Network, settings: TrainedSettings) -> list[dict[str, Any]]:
     """What learns, by rate; a tuning may have a rate of its own."""
-    rate = work.tuning.rate(settings.rate(network.encoder.num_layers))
+    rate = work.tuning.rate(settings.rate(network.encoder.num_layers, tags=network.pooling == "units"))
     return parameter_groups(network, _depths(network), settings, network.head, rate)
 
 
