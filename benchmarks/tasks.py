@@ -118,6 +118,7 @@ def files(train: str, *others: str) -> list[str]:
 def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
     """The arguments of `deepen train` for each set."""
     splits, e5 = work / "splits", ["--model", str(models / "e5-small-zh-en")]
+    short = [*e5, "--budget", "10m"]
     mrpc = [f"{data}/mrpc/msr-para-{part}.tsv" for part in ("train", "val", "test")]
     sick = [f"{data}/sick/SICK_{part}.txt" for part in ("train", "trial", "test_annotated")]
     semeval = data / "semeval2010_task8"
@@ -140,14 +141,14 @@ def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
         "sick-score": [*files(*sick), *pairs, f"{sides}relatedness_score"],
         "sick-entailment": [*files(*sick), *pairs, f"{sides}entailment_judgment"],
         "semeval": files(str(semeval / "TRAIN_FILE.TXT"), semeval_rows),
-        "finre": [*files(*finre), "--task", "relation", "--columns", "head=0,tail=1,label=2,text=3", *e5, "--budget", "10m"],
+        "finre": [*files(*finre), "--task", "relation", "--columns", "head=0,tail=1,label=2,text=3", *short],
         "afqmc": [*files(afqmc_train, f"{data}/afqmc/dev.txt"), *pairs, "sentence1=0,sentence2=1,label=2", *e5],
         "ocnli": [*files(*ocnli_parts), *pairs, "sentence1=premise,sentence2=hypothesis,label=label", *e5],
         "csl-keywords": [*files(*csl), "--task", "multilabel", *e5],
         "banking77-ranking": [*files(*intents(data, splits)), "--task", "ranking"],
         "kdconv-ranking": [*files(*replies(data, splits)), "--task", "ranking", *e5],
         "xquad-en": files(*english),
-        "xquad-zh": [*files(*chinese), *e5, "--budget", "10m"],
+        "xquad-zh": [*files(*chinese), *short],
     }
 
 
