@@ -153,7 +153,7 @@ def test_repeated_and_interrupted(
     assert weights(run) == weights(again), "a recipe repeats it"
     assert same(run, again)
     out = tmp_path / "stopped"
-    stops = [("_label", 0), ("_decide", 0), ("adopt", 0), ("os.replace", 1), ("_decide", 1), ("_conclude", 0)]
+    stops = [("_label", 0), ("_decide", 0), ("adopt", 0), ("os.replace", 1), ("_decide", 0), ("_conclude", 0)]
     for name, at in [*stops, *([("refit", 0), ("climb.refit", 0)] if refit else [])]:
         with monkeypatch.context() as patch:
             stop_at(patch, name, at)
