@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from deepen.models.split import Encoder, Layout, layout
 
-Pooling = Literal["mean", "cls", "units", "pair", "spans", "ranked"]
+Pooling = Literal["mean", "cls", "units", "pair", "spans", "ranked", "masks"]
 _COSINE_SCALE = 20.0
 _STRAIGHT = 0.05  # tanh of it is 0.1 % off
 
@@ -80,21 +80,23 @@ def pool(hidden_TD: Tensor, where: Layout, inputs: Inputs, how: Pooling) -> Tens
         where: The batch's layout.
         inputs: What the network read: where units stand, and which sequences belong together.
         how: `mean` over a sequence's tokens (special ones too), `cls` its first token, `units` the tokens named;
-            `spans` the two tokens named in each row, joined; `pair` the means u and v of a row's two sequences, as u,
-            v, |u - v| and u * v; `ranked` the same means, each of length 1, joined. Of a row in windows, `mean` is over
-            the tokens of all and `cls` over their first ones.
+            `spans` the two tokens named in each row, joined; `masks` all that are named in a row, joined; `pair` the
+            means u and v of a row's two sequences, as u, v, |u - v| and u * v; `ranked` the same means, each of length
+            1, joined. Of a row in windows, `mean` is over the tokens of all and `cls` over their first ones.
 
     Returns:
-        features_MF, with F = `width_of`; M is the number of rows but for `units`.
+        features_MF, with F = `width_of` but for `masks`; M is the number of rows but for `units`.
 
     Source:
         Conneau et al. 2017 (https://arxiv.org/abs/1705.02364) for `pair`; Baldini Soares et al. 2019
         (https://arxiv.org/abs/1906.03158, entity start) for `spans`.
     """
     windows_R = inputs.windows_R
-    if how in ("units", "spans"):
+    if how in ("units", "spans", "masks"):
         assert inputs.units_M is not None  # noqa: S101 - the task that pools by units makes them
         named_MD = hidden_TD.index_select(0, inputs.units_M)
+        if how == "masks":
+            return named_MD.view(len(where.lengths_B), -1)
         return named_MD if how == "units" else named_MD.view(-1, 2 * hidden_TD.shape[1])
     if how in ("pair", "ranked"):
         means_2D = _over_tokens(hidden_TD, where)

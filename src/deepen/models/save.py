@@ -18,9 +18,12 @@ from deepen.core.files import read_json, write_json
 from deepen.models.adapters import Adapter, plain_state
 from deepen.models.heads import Network, width_of
 from deepen.models.load import load_encoder
+from deepen.models.masked import ClozeNetwork, Transform
 from deepen.models.prompts import PACKED, from_peft, to_peft
 from deepen.models.split import ARCHITECTURES, Encoder
 
+FORM = "form.json"
+"""Of what the form of the rows was made, where a network reads them in a form of its own."""
 _TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt"),
     *("vocab.json", "sentencepiece.bpe.model", "spiece.model", "added_tokens.json"),
@@ -149,6 +152,9 @@ def _save_joint_head(network: Network, folder: Path) -> None:
     state = {key: value.detach().contiguous() for key, value in network.head.state_dict().items()}
     if network.hidden is not None:
         state |= {f"hidden.{key}": value.detach().contiguous() for key, value in network.hidden.state_dict().items()}
+    if isinstance(network, ClozeNetwork):
+        within = network.transform.state_dict().items()
+        state |= {f"transform.{key}": value.detach().contiguous() for key, value in within}
     save_file(state, folder / "head" / "model.safetensors")
     if network.pooling in ("pair", "ranked"):
         _save_modules(folder, ["", "1_Pooling"], width=network.encoder.hidden_size, cls=False)
@@ -243,6 +249,11 @@ def has_network(folder: Path) -> bool:
     return (folder / "config.json").is_file() and (folder / "model.safetensors").is_file()
 
 
+def can_start(folder: Path) -> bool:
+    """Whether a deeper rung can start from a model folder: it has a network, which reads rows as they are."""
+    return has_network(folder) and not (folder / FORM).is_file()
+
+
 def _copied_whole(path: Path) -> None:
     """A tokenizer.json may carry padding and a limit; the folder's own limit is in sentence_bert_config.json."""
     if path.is_file():
@@ -294,15 +305,25 @@ def _linear(state: dict[str, torch.Tensor], width: int) -> nn.Linear:
 
 def _load_joint(encoder: Encoder, folder: Path) -> Network:
     try:
-        pooling = read_json(folder / "config.json")["pooling"]
-        width = encoder.hidden_size if pooling == "ranked" else width_of(pooling, encoder.hidden_size)
+        about = read_json(folder / "config.json")
+        pooling = about["pooling"]
         state = load_file(folder / "model.safetensors")
+        if pooling == "masks":
+            return _load_cloze(encoder, state, about["width"])
+        width = encoder.hidden_size if pooling == "ranked" else width_of(pooling, encoder.hidden_size)
         bent = {key: state.pop(key) for key in list(state) if key.startswith("hidden.")}
         head = _linear(state, width).requires_grad_(pooling != "ranked")
         hidden = _linear({key.removeprefix("hidden."): value for key, value in bent.items()}, width) if bent else None
     except Exception as error:
         raise ModelError(f"{folder}: the head can't be read: {error}") from None
     return Network(encoder, head, pooling, hidden).eval()
+
+
+def _load_cloze(encoder: Encoder, state: dict[str, torch.Tensor], width: int) -> Network:
+    transform = Transform(encoder.config)
+    within = {key: state.pop(key) for key in list(state) if key.startswith("transform.")}
+    transform.load_state_dict({key.removeprefix("transform."): value for key, value in within.items()})
+    return ClozeNetwork(encoder, _linear(state, width), transform).eval()
 
 
 def _classifier(folder: Path) -> nn.Linear:

@@ -65,7 +65,7 @@ ARCHITECTURES = {
     "camembert": _ROBERTA,
     "distilbert": _DISTILBERT,
 }
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
     "relu": functional.relu,
     "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
@@ -129,9 +129,9 @@ class Encoder(nn.Module):
         self.num_heads = int(self.config.num_attention_heads)
         self.first_position = int(self.config.pad_token_id) + 1 if self.names.after_padding else 0
         activation = getattr(self.config, "hidden_act", None) or self.config.activation
-        if activation not in _ACTIVATIONS:
-            raise ModelError(f"activation '{activation}' is not supported; choose from: {', '.join(_ACTIVATIONS)}")
-        self.activation = _ACTIVATIONS[activation]
+        if activation not in ACTIVATIONS:
+            raise ModelError(f"activation '{activation}' is not supported; choose from: {', '.join(ACTIVATIONS)}")
+        self.activation = ACTIVATIONS[activation]
 
     @property
     def hidden_size(self) -> int:

@@ -91,13 +91,29 @@ class Tokenizer:
         ]
 
     @property
+    def mask(self) -> str | None:
+        """What the mask of pretraining looks like in a text; None if there is none."""
+        return next((name for name in ("[MASK]", "<mask>") if self.backend.token_to_id(name) is not None), None)
+
+    @property
     def hidden_id(self) -> int:
         """The token that stands for a word nobody sees: the mask of pretraining, else the padding."""
-        for name in ("[MASK]", "<mask>"):
-            token = self.backend.token_to_id(name)
-            if token is not None:
-                return int(token)
-        return self.pad_id
+        token = self.backend.token_to_id(self.mask) if self.mask is not None else None
+        return self.pad_id if token is None else int(token)
+
+    @property
+    def unknown_id(self) -> int:
+        """The token that stands for what the vocabulary lacks; 0 if there is none."""
+        found = (self.backend.token_to_id(name) for name in ("[UNK]", "<unk>"))
+        return next((int(token) for token in found if token is not None), 0)
+
+    @property
+    def around(self) -> tuple[list[int], list[int]]:
+        """The special tokens before and after a text."""
+        plain = self.backend.encode("a", add_special_tokens=False).ids
+        whole = self.backend.encode("a").ids
+        at = next((i for i in range(len(whole)) if whole[i : i + len(plain)] == plain), 0)
+        return whole[:at], whole[at + len(plain) :]
 
 
 def _windows(encoded: Sequence[Any]) -> Sequences:

@@ -18,7 +18,7 @@ from deepen.core.types import Sequences
 from deepen.models.tokenizer import Tokenizer
 
 Places = Sequence[tuple[int, int]]
-_BARE_MARKS = frozenset(("▁", "Ġ"))
+BARE_MARKS = frozenset(("▁", "Ġ"))
 _OVERLAP_SHARE = 0.25
 
 
@@ -135,21 +135,11 @@ class _Maker:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.backend = tokenizer.backend
-        plain = self.backend.encode("a", add_special_tokens=False).ids
-        whole = self.backend.encode("a").ids
-        at = next((i for i in range(len(whole)) if whole[i : i + len(plain)] == plain), 0)
-        self.before, self.after = whole[:at], whole[at + len(plain) :]
+        self.before, self.after = tokenizer.around
         self._pair: tuple[list[int], list[int], list[int], list[int]] | None = None
-        self.unknown = self._unknown()
-        self.bare = {token for mark in _BARE_MARKS if (token := self.backend.token_to_id(mark)) is not None}
+        self.unknown = tokenizer.unknown_id
+        self.bare = {token for mark in BARE_MARKS if (token := self.backend.token_to_id(mark)) is not None}
         self.known: dict[str, list[int]] = {}
-
-    def _unknown(self) -> int:
-        for name in ("[UNK]", "<unk>"):
-            token = self.backend.token_to_id(name)
-            if token is not None:
-                return int(token)
-        return 0
 
     def around_pair(self, first: list[int]) -> tuple[list[int], list[int], list[int]]:
         """What stands before and after a second text whose first one is given, and the parts of the two."""
