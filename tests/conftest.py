@@ -163,3 +163,51 @@ def _write_tokenizer(folder: Path) -> int:
     about |= special
     (folder / "tokenizer_config.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
     return len(vocabulary)
+
+
+@pytest.fixture(scope="session")
+def tiny_masked(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A folder with a masked language model of the same size that was pretrained, for some seconds, on `verdicts`.
+
+    It has seen no label: it has learned that what is said of a thing fits the verdict after it.
+    """
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+
+    folder = tmp_path_factory.mktemp("tiny-masked")
+    for name in ("tokenizer.json", "vocab.txt", "tokenizer_config.json"):
+        (folder / name).write_bytes((tiny_model / name).read_bytes())
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    config = BertConfig.from_pretrained(tiny_model, initializer_range=0.05, hidden_dropout_prob=0.0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = BertForMaskedLM(config).train()
+        optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+        ids_NT = tokenizer(verdicts(2400), padding=True, return_tensors="pt")["input_ids"]
+        special = torch.tensor(tokenizer.all_special_ids)
+        last_N1 = (ids_NT != tokenizer.pad_token_id).sum(1, keepdim=True) - 3
+        chances_NT = 0.1 + 0.6 * (torch.arange(ids_NT.shape[1]) == last_N1)
+        for step in range(500):
+            at = (torch.arange(32) + 32 * step) % len(ids_NT)
+            ids_BT = ids_NT[at]
+            hidden_BT = (torch.rand(ids_BT.shape) < chances_NT[at]) & ~torch.isin(ids_BT, special)
+            given_BT = ids_BT.masked_fill(hidden_BT, tokenizer.mask_token_id)
+            right_BT = ids_BT.masked_fill(~hidden_BT, -100)
+            said = network(input_ids=given_BT, attention_mask=ids_BT != tokenizer.pad_token_id, labels=right_BT)
+            said.loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    network.eval().save_pretrained(folder)
+    return folder
+
+
+def verdicts(num: int, seed: int = 0) -> list[str]:
+    """Sentences without a label, in which a sign word is followed by another one of its kind."""
+    chance = random.Random(seed)
+    found = []
+    for number in range(num):
+        words = SIGNS[("positive", "negative")[number % 2]]
+        said = chance.choices(FILLERS, k=chance.randint(2, 9))
+        said.insert(chance.randrange(len(said) + 1), chance.choice(words))
+        found.append(f"{' '.join(said)} it was {chance.choice(words)} .")
+    return found

@@ -16,7 +16,8 @@ from deepen.core.run import Run
 from deepen.ladder.recipe import shelf
 from deepen.ladder.refit import joined
 
-FEW = ["rungs.top_layers.num_epochs=3", "rungs.full.num_epochs=3", "data.validation_at_least=20", "data.check=false"]
+FEW = [f"rungs.{rung}.num_epochs=3" for rung in ("cloze", "top_layers", "full")]
+FEW += ["data.validation_at_least=20", "data.check=false"]
 
 
 def weights(run: Run) -> dict[str, bytes]:
@@ -27,18 +28,19 @@ def weights(run: Run) -> dict[str, bytes]:
     ("task", "rung", "apart"),
     [
         *((task, rung, False) for task in WORLDS for rung in golden.RUNGS),
-        *(("classification", rung, False) for rung in ("zero_shot", "contrastive")),
+        *(("classification", rung, False) for rung in ("zero_shot", "contrastive", "cloze")),
         *(("classification", "frozen", True), ("tagging", "top_layers", True)),  # validation from a source of its own
     ],
 )
 def test_every_rung(
-    task: str, rung: str, apart: bool, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: str, rung: str, apart: bool, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if (task, rung) == ("tagging", "lexical"):
         pytest.importorskip("pycrfsuite")
     rows = WORLDS[task](91)
     given: dict[str, Any] = {"data": rows[:70], "validation": rows[70:]} if apart else {"data": rows}
-    given |= {"model": str(tiny_model), "rungs": rung, "settings": FEW}
+    model = request.getfixturevalue("tiny_masked" if rung == "cloze" else "tiny_model")
+    given |= {"model": str(model), "rungs": rung, "settings": FEW}
     plain = api.train(**given, test=rows[:10], out=tmp_path / "plain")
     seen = []
     climb = shelf()[rung].climb

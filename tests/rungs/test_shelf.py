@@ -18,26 +18,26 @@ from deepen.ladder.recipe import make_recipe, shelf
 from deepen.training.settings import TrainedSettings
 from deepen.training.work import Climbed, Work
 
-ONLY = {"zero_shot": ("classification",), "contrastive": ("classification",)}
+ONLY = {"zero_shot": ("classification",), "contrastive": ("classification",), "cloze": ("classification",)}
 PAIRS = [(rung, task) for task in sorted(WORLDS) for rung in shelf() if task in ONLY.get(rung, WORLDS)]
 
 
 @pytest.fixture(scope="session")
 def climbed(
-    tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, private_cache: Path
+    tiny_model: Path, tiny_masked: Path, tmp_path_factory: pytest.TempPathFactory, private_cache: Path
 ) -> Callable[[str, str], tuple[Work, Climbed]]:
     """`climbed(rung, task)`: the work and what the rung made of it, once."""
 
     @cache
-    def work_of(task: str) -> Work:
-        values = {"task": task, "data": {"validation_at_least": 30}, "model": {"name": str(tiny_model)}}
+    def work_of(task: str, model: Path) -> Work:
+        values = {"task": task, "data": {"validation_at_least": 30}, "model": {"name": str(model)}}
         recipe = make_recipe(values)
         folder = tmp_path_factory.mktemp(task)
         return prepare(recipe, Sources(WORLDS[task](90)), folder, say=lambda line: None).work
 
     @cache
     def climb(rung: str, task: str) -> tuple[Work, Climbed]:
-        work, module = work_of(task), shelf()[rung]
+        work, module = work_of(task, tiny_masked if rung == "cloze" else tiny_model), shelf()[rung]
         quick = {"num_epochs": 1} if issubclass(module.RungSettings, TrainedSettings) else {}
         return work, module.climb(work, module.RungSettings(**quick), None)
 

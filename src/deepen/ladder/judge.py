@@ -19,7 +19,7 @@ from deepen.ladder.about import write_about
 from deepen.ladder.decide import Standing, best_of, gain_over
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe, shelf
-from deepen.models.save import has_network
+from deepen.models.save import can_start, has_network
 from deepen.training.task import Predictor
 from deepen.training.work import Climbed, Work
 
@@ -87,7 +87,8 @@ def start_of(state: Climbing, name: str) -> Standing | None:
         How it stands; None where there is none.
     """
     lower = [s for s in state.standings if s.encoder and shelf()[s.name].ORDER < shelf()[name].ORDER]
-    return next((standing for standing in reversed(lower) if shelf()[standing.name].STARTS), None)
+    lends = (s for s in reversed(lower) if shelf()[s.name].STARTS and can_start(state.run.rung(s.name) / "model"))
+    return next(lends, None)
 
 
 def measure(state: Climbing, climbed: Climbed) -> Measured:

@@ -23,7 +23,7 @@ _PIPELINES = {
     "translation": "translation",
     "summarisation": "summarization",
 }
-_ENCODER_RUNGS = {"zero_shot", "few_shot", "contrastive", "frozen", "top_layers", "full"}
+_ENCODER_RUNGS = {"zero_shot", "few_shot", "contrastive", "cloze", "frozen", "top_layers", "full"}
 _MOST_CLASSES = 200
 _LABEL_CHARS = 60
 
@@ -68,7 +68,7 @@ def _front_matter(ladder: Mapping[str, Any]) -> str:
     encoder = _is_encoder(ladder)
     model = str(ladder.get("model") or "")
     front: dict[str, Any] = {}
-    if encoder and ladder.get("task") != "tagging":
+    if encoder and ladder.get("task") != "tagging" and not _asked(ladder):
         front["library_name"] = "sentence-transformers"
     # A local folder is not a name on a hub, and hubs refuse a card that says so.
     if encoder and re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", model):
@@ -92,6 +92,12 @@ def _front_matter(ladder: Mapping[str, Any]) -> str:
 
 def _is_encoder(ladder: Mapping[str, Any]) -> bool:
     return str(ladder.get("chosen")) in _ENCODER_RUNGS
+
+
+def _asked(ladder: Mapping[str, Any]) -> str:
+    """The pattern with a gap that the model reads its texts in; empty where it reads them as they are."""
+    rows = [row for row in ladder.get("rungs") or [] if row.get("rung") == ladder.get("chosen")]
+    return str((rows[0].get("ran") or {}).get("pattern") or "") if rows else ""
 
 
 def _what(ladder: Mapping[str, Any]) -> str:
@@ -119,7 +125,10 @@ def _what(ladder: Mapping[str, Any]) -> str:
 
 def _use(ladder: Mapping[str, Any]) -> str:
     out = ["## How to use it"]
-    if _is_encoder(ladder) and ladder.get("task") == "classification":
+    if _asked(ladder):
+        pattern = _code(_asked(ladder))
+        out.append(f"It reads a text as {pattern} and says which label's word fits the gap; only Deepen reads it.")
+    elif _is_encoder(ladder) and ladder.get("task") == "classification":
         out.append(
             "Without Deepen (`FOLDER` is this folder):\n\n```python\n"
             "import json\n\nfrom sentence_transformers import SentenceTransformer\n\n"

@@ -14,7 +14,7 @@ from deepen.training.forecast import forecast_trained
 from deepen.training.predictor import EncoderPredictor, load_predictor
 from deepen.training.settings import TrainedSettings, rate_for
 from deepen.training.task import Task
-from deepen.training.trained import climb_trained
+from deepen.training.trained import climb_trained, fresh_network
 from deepen.training.work import Climbed, Work
 
 ORDER = 40
@@ -57,7 +57,8 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     depth, frozen = work.model.num_layers, work.rung_folder("frozen") / "model"
     if work.task.deep is not None:
         fresh = _from_nothing(work, settings)
-        return climb_trained(work, name="full", depth=depth, settings=fresh, below=None, pooling=work.deep_pooling)
+        start = fresh_network(work, work.deep_pooling)
+        return climb_trained(work, name="full", depth=depth, settings=fresh, below=None, start=start)
     if settings.start == "frozen" and frozen.is_dir():
         below = frozen
     return climb_trained(work, name="full", depth=depth, settings=settings, below=below)

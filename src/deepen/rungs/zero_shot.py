@@ -1,5 +1,7 @@
 """No labelled row is learned from: a text gets the label whose description the untouched encoder puts nearest to it.
 
+Or the one whose word a masked language model puts into a gap beside the text.
+
 Climbed only when asked for (`--rungs zero_shot`): with labels at hand, `frozen` costs the same and knows more.
 
 Shape legend: C labels, K templates, D hidden size, N rows.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,12 +20,12 @@ from torch import nn
 
 from deepen.core.errors import SettingError, nearest
 from deepen.core.seed import derive
-from deepen.core.settings import Settings
 from deepen.data.table import Part
 from deepen.data.words import mostly_chinese
 from deepen.models.heads import Inputs, Network
 from deepen.training.cache import frozen_pass, passing_features
-from deepen.training.predictor import EncoderPredictor, load_predictor
+from deepen.training.cloze import ClozeSettings, asking, can_ask, cloze_network, load_asked, predictor_of, question_of
+from deepen.training.predictor import EncoderPredictor
 from deepen.training.task import Task
 from deepen.training.work import Climbed, Work
 
@@ -33,18 +36,19 @@ PUPIL = False
 _SAMPLE = 1000
 
 
-class RungSettings(Settings):
-    """What labels are called."""
+class RungSettings(ClozeSettings):
+    """How a text is told from its labels' names alone, and what labels are called."""
 
+    form: Literal["auto", "similarity", "cloze"] = "auto"
+    """`similarity` compares a text with descriptions, `cloze` asks a masked language model for a word in a gap
+    (`pattern`, `words`). `auto` is `cloze` where one of these is set, or the model has the head for it, each label a
+    word, and neither `descriptions` nor `templates` is set."""
     descriptions: dict[str, tuple[str, ...]] | None = None
     """Label to one or more sentences that say what it is; None, and labels left out, take the description in the file
     after --labels, or their names."""
     templates: tuple[str, ...] | None = None
     """Sentences with {} for the description, over which a label's vectors are averaged; None takes those of the texts'
     language in rungs/zero_shot.yaml."""
-    centred: bool = True
-    """Whether labels start level: each one's mean logit over up to 1,000 training rows, whose labels are not looked at,
-    is subtracted. Some descriptions lie near to every text."""
 
 
 def suits(work: Work) -> bool:
@@ -53,13 +57,39 @@ def suits(work: Work) -> bool:
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
-    """Reads descriptions and rows with the untouched encoder.
+    """Reads descriptions and rows with the untouched encoder, or asks it.
 
     Raises:
-        SettingError: If the task has no label a row, or a description is of no label.
+        SettingError: If the task has no label a row, a description is of no label, or what is asked can't be.
     """
     if work.task.name != "classification" or work.train_targets.are_scores:
         raise SettingError("the rung zero_shot is for classification with one label a row")
+    if settings.form == "cloze" or (settings.form == "auto" and _asks(work, settings)):
+        return _by_cloze(work, settings)
+    return _by_similarity(work, settings)
+
+
+def _asks(work: Work, settings: RungSettings) -> bool:
+    """Whether `auto` is `cloze`; what is set for it must hold, or the error says why it can't."""
+    if settings.pattern is not None or settings.words is not None:
+        return True
+    return settings.descriptions is None and settings.templates is None and can_ask(work, settings)
+
+
+def _by_cloze(work: Work, settings: RungSettings) -> Climbed:
+    question = question_of(work, settings)
+    asked = asking(work, question)
+    predictor = predictor_of(asked, cloze_network(asked, question, centred=settings.centred))
+    predictor.num_parameters = work.num_outputs if settings.centred else 0
+    return Climbed(
+        predictor=predictor,
+        validation=predictor.predict(work.validation),
+        num_trained_parameters=predictor.num_parameters,
+        ran={"form": "cloze", **question.told()},
+    )
+
+
+def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
     descriptions: dict[str, tuple[str, ...]] = {n: (told,) for n, told in work.descriptions.items() if n in work.labels}
     descriptions |= settings.descriptions or {}
     for name in descriptions:
@@ -110,4 +140,4 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
 
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
     """Reads the saved rung."""
-    return load_predictor(folder, task, labels)
+    return load_asked(folder, task, labels)

@@ -62,7 +62,7 @@ def attribute(predictor: Predictor, explain: Explainable, part: Part, decision: 
     Raises:
         SettingError: If the model is an encoder and captum is not installed.
     """
-    if isinstance(predictor, EncoderPredictor):
+    if isinstance(predictor, EncoderPredictor) and predictor.network.pooling != "masks":  # they read more than the text
         return integrated_gradients(predictor, explain, part, decision)
     return leave_one_out(predictor, explain, part, decision)
 

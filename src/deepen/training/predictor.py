@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from deepen.core.errors import ModelError
+from deepen.core.files import write_json
 from deepen.core.progress import progress
 from deepen.core.types import Outputs
 from deepen.data.batches import flat_positions, sorted_batches
@@ -21,7 +22,7 @@ from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.models.adapters import Adapter, Attached
 from deepen.models.heads import Inputs, Network
-from deepen.models.save import load_adapter, load_network, save_adapter, save_network
+from deepen.models.save import FORM, load_adapter, load_network, save_adapter, save_network
 from deepen.models.split import Encoder
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.training.cache import Frozen, batch_inputs, decision_offsets
@@ -130,6 +131,8 @@ class EncoderPredictor:
         """Writes the sentence-transformers layout; what a method learned also by itself, in `adapter/`."""
         given: dict[str, Any] = {"tokenizer_folder": self.tokenizer.folder, "max_tokens": self.max_tokens}
         save_network(self.network, folder, labels=self.labels, **given)
+        if self.task.deep is not None and self.task.deep.about:
+            write_json(folder / FORM, dict(self.task.deep.about))
         if self.adapter is not None:
             save_adapter(self.network, self.adapter, folder / "adapter", **given)
         if self.task.documents is not None:

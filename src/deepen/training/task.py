@@ -5,8 +5,8 @@ Shape legend: N examples, M units, C outputs of a unit, K sums of a score.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -51,10 +51,14 @@ class Shallow:
 
 @dataclass(frozen=True)
 class Form:
-    """A way for rows to go into an encoder: `encoder` as in `Task`, and how hidden states become features."""
+    """A way for rows to go into an encoder: `encoder` as in `Task`, and how hidden states become features.
+
+    `about` is what it was made of, where that is not the task alone: it is saved with the model.
+    """
 
     encoder: Callable[[Any, int], Encode]
     pooling: Pooling
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Documents(NamedTuple):

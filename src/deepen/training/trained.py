@@ -41,7 +41,7 @@ def climb_trained(
     depth: int,
     settings: TrainedSettings,
     below: Path | None,
-    pooling: Pooling | None = None,
+    start: Network | None = None,
 ) -> Climbed:
     """Trains the top `depth` layers, starting from the model of the rung below.
 
@@ -50,8 +50,9 @@ def climb_trained(
         name: The rung's name; its checkpoint lies in its folder.
         depth: How many layers from the top learn.
         settings: Steps, rates and stopping.
-        below: The model folder to start from; None starts from the pretrained encoder with a head of zeros.
-        pooling: The form of the rows for a fresh start; None is the first.
+        below: The model folder to start from; None starts from `fresh_network`.
+        start: A network on the pretrained encoder to start from in place of `below`; its pooling tells the form of the
+            rows.
 
     Returns:
         The trained rung; on the way it leaves checkpoints and goes on from one if there is one.
@@ -60,7 +61,7 @@ def climb_trained(
 
     if work.task.documents is not None and settings.batch_rows is settings.batch_tokens is None:
         settings = settings.model_copy(update={"batch_rows": _RANKED_ROWS})
-    network = load_network(below) if below else _fresh(work, pooling or work.pooling)
+    network = start or (load_network(below) if below else fresh_network(work, work.pooling))
     first = network.encoder.num_layers - depth
     attached = _attach(work, network, first, below, name)
     _set(network, settings, words=first == 0)
@@ -130,7 +131,13 @@ def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
     vectors.sparse = True
 
 
-def _fresh(work: Work, pooling: Pooling) -> Network:
+def fresh_network(work: Work, pooling: Pooling) -> Network:
+    """The pretrained encoder with a head of zeros; of a task that ranks, with the cosine.
+
+    Args:
+        work: The climb.
+        pooling: The form of the rows.
+    """
     encoder = work.model.encoder()
     if pooling == "ranked":
         return Network(encoder, ranked_head(encoder.hidden_size), pooling)

@@ -70,7 +70,7 @@ def form_tokens(task: Task, table: Table, tokenizer: Tokenizer, max_tokens: int,
         The tokens.
     """
     encoder = task.encoder_of(pooling)
-    second = ("deep",) if encoder is not task.encoder else ()
+    second = ("deep", *task.deep.about.items()) if task.deep is not None and encoder is not task.encoder else ()
     chosen = task.settings.model_dump(exclude_defaults=True) if task.settings is not None else {}
     key = (tokenizer.fingerprint, max_tokens, task.name, *second, *([chosen] if chosen else []))
     return tokenise(table, encoder(tokenizer, max_tokens), key=key)
@@ -134,7 +134,7 @@ class Work:
         return self._pooled(self.task.deep.pooling) if self.task.deep is not None else self.pooling
 
     def _pooled(self, own: Pooling) -> Pooling:
-        return own if own in ("units", "pair", "spans", "ranked") else self.model_settings.pooling or own
+        return own if own in ("units", "pair", "spans", "ranked", "masks") else self.model_settings.pooling or own
 
     @cached_property
     def train_targets(self) -> Targets:

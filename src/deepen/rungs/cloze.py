@@ -1,0 +1,79 @@
+"""For a few rows a label: a masked language model learns to put the right label's word into a gap beside the text.
+
+Nothing new has to be learned to begin with: the encoder and the head over words that pretraining left say something
+already, and the rows make it sharper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from deepen.training.cloze import ClozeSettings, asking, can_ask, cloze_network, load_asked, question_of
+from deepen.training.forecast import forecast_trained
+from deepen.training.predictor import EncoderPredictor
+from deepen.training.settings import TrainedSettings
+from deepen.training.task import Task
+from deepen.training.trained import climb_trained
+from deepen.training.work import Climbed, Work
+
+ORDER = 19
+ALWAYS = False
+STARTS = False  # it reads rows in a form of its own
+PUPIL = True
+_FEW = 30
+
+
+class RungSettings(TrainedSettings, ClozeSettings):
+    """What is asked, and how the encoder and its own head learn the answer."""
+
+    usual_rate: ClassVar[float] = 4e-5
+
+    visited_rows: int = Field(default=4_000, ge=1)
+    """Rows that go by in all where `num_epochs` is not given: each is visited as often as that takes."""
+    evaluations_per_epoch: int = Field(default=0, ge=0)
+    """How often validation is scored within an epoch; 0 keeps the last weights: of a few rows there are many epochs."""
+    head_reach: float = 0.0
+    """The largest logit the head may reach at the start; 0 leaves the head as pretraining made it."""
+
+
+def suits(work: Work) -> bool:
+    """Whether a climb takes it by itself: with up to thirty rows a label, where the model has the head for it."""
+    return len(work.train) <= _FEW * work.num_outputs and can_ask(work, RungSettings())
+
+
+def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
+    """Trains the encoder and its masked-LM head, from the pretrained ones.
+
+    Raises:
+        SettingError: If rows do not have one label each, or the model can't be asked for their words.
+
+    Source:
+        Schick and Schütze 2021a (https://arxiv.org/abs/2001.07676), without its ensembles and unlabelled rows; 2021b
+        (https://arxiv.org/abs/2009.07118) for words of several pieces.
+    """
+    question = question_of(work, settings)
+    asked = asking(work, question)
+    network = cloze_network(asked, question, centred=settings.centred)
+    depth, chosen = work.model.num_layers, _visited(work, settings)
+    found = climb_trained(asked, name="cloze", depth=depth, settings=chosen, below=None, start=network)
+    return replace(found, ran=found.ran | question.told())
+
+
+def _visited(work: Work, settings: RungSettings) -> RungSettings:
+    visits = max(1, round(settings.visited_rows / len(work.train)))
+    return settings.model_copy(update={"num_epochs": settings.num_epochs or visits})
+
+
+def forecast(work: Work, settings: RungSettings) -> float | None:
+    """Seconds, from the measured speed of the frozen pass."""
+    asked = asking(work, question_of(work, settings))
+    return forecast_trained(asked, depth=work.model.num_layers, settings=_visited(work, settings))
+
+
+def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
+    """Reads the saved rung."""
+    return load_asked(folder, task, labels)
