@@ -160,3 +160,24 @@ def test_patterns_and_words_follow_language_and_labels(tiny_masked: Path, tmp_pa
     assert asked(english, ("film", "room")) == "{} This text is about [MASK]."
     assert asked(chinese, ("好评", "差评")) == "{}总之很[MASK]。"
     assert asked(chinese, ("体育", "财经")) == "{}这段话说的是[MASK]。"
+
+
+def test_words_of_several_pieces_are_the_mean_of_the_pretrained_logits(tiny_masked: Path, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    work = work_of(tiny_masked, tmp_path)
+    words = {"good": ("good", "lovely seat"), "bad": ("zebra",)}
+    how = zero_shot.RungSettings(pattern="[MASK] : {}", words=words, centred=False)
+    found = zero_shot.climb(work, how, None).predictor.predict(work.validation).values_MC[0]
+    read, model = work.model.tokenizer, AutoModelForMaskedLM.from_pretrained(tiny_masked).eval()
+    pieces = {name: [pieces_of(read, word, "[MASK] : {}") for word in some] for name, some in words.items()}
+    most = max(len(word) for some in pieces.values() for word in some)
+    assert most > 1
+    text = next(work.validation.take(np.array([0])).values("text"))
+    ids = read.backend.encode(f"{'[MASK]' * most} : {text}").ids
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([ids])).logits[0, 1 : 1 + most]
+    for label, name in enumerate(work.labels):
+        right = np.mean([np.mean([float(logits[at, piece]) for at, piece in enumerate(word)]) for word in pieces[name]])
+        assert found[label] == pytest.approx(right, abs=1e-4)
