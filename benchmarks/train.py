@@ -83,9 +83,9 @@ def model_of(name: str, options) -> str:
     """English sets use the default encoder, the Chinese one a small multilingual encoder."""
     if name == "chnsenticorp_htl":
         return str(options.models / "e5-small-zh-en")
-    from deepen.models.offline import DEFAULT_MODEL, packaged_folder
+    from deepen.models.offline import DEFAULT_MODEL, packaged
 
-    return str(packaged_folder(DEFAULT_MODEL))
+    return str(packaged(DEFAULT_MODEL))
 
 
 def climbed(cell: str, folder: Path, options, *more: str, validation: bool = True) -> tuple[float, int, dict, Path]:

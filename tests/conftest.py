@@ -140,6 +140,32 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `tiny_model`, a Llama of 2 layers x 32 with shared keys; words are scored by the vectors they are read by."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny-decoder")
+    size = _write_tokenizer(folder)
+    config = LlamaConfig(
+        vocab_size=size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=512,
+        initializer_range=0.2,
+        pad_token_id=0,
+        tie_word_embeddings=True,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        LlamaForCausalLM(config).eval().save_pretrained(folder)
+    return folder
+
+
 def _write_tokenizer(folder: Path) -> int:
     """Trains WordPiece on the planted sentences; returns how many pieces it has."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers

@@ -26,6 +26,8 @@ _OWN: dict[str, dict[str, Any]] = {
     "roberta": {"type_vocab_size": 1},
     "xlm-roberta": {"type_vocab_size": 1},
     "camembert": {"type_vocab_size": 1},
+    "llama": {"num_key_value_heads": 2},
+    "mistral": {"num_key_value_heads": 2, "sliding_window": None, "head_dim": 6},
     "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48},
 }
 MakeNetwork = Callable[..., Path]

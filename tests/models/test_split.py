@@ -11,7 +11,7 @@ from torch import Tensor
 from deepen.core.errors import ModelError
 from deepen.models.heads import Inputs, Network
 from deepen.models.load import load_encoder
-from deepen.models.split import Encoder, layout
+from deepen.models.split import DECODERS, Encoder, layout
 
 UNEQUAL, EQUAL, ONE = [7, 3, 12, 1, 5], [6, 6, 6], [9]
 
@@ -102,6 +102,9 @@ def test_cached_hidden_states_give_the_same_logits(any_network: Path) -> None:
 
 def test_dropout_is_the_networks_own_unless_it_is_set(any_network: Path) -> None:
     encoder = load_encoder(any_network).train()
+    if encoder.config.model_type in DECODERS:
+        assert encoder._probability("attention_probs_dropout_prob", "attention_dropout") == 0.0
+        encoder.dropout = 0.1
     assert encoder._probability("hidden_dropout_prob", "dropout") == 0.1
     assert encoder._probability("attention_probs_dropout_prob", "attention_dropout") == 0.1
     ids_T, _, lengths_B = packed(UNEQUAL)

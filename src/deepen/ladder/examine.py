@@ -22,7 +22,7 @@ from deepen.data.near import row_texts
 from deepen.data.sources import printable
 from deepen.data.table import Part, Table
 from deepen.ladder.recipe import DataSection, Recipe
-from deepen.models.offline import find, packaged_folder
+from deepen.models.offline import find, packaged
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.training.task import Task
 
@@ -105,7 +105,7 @@ def _columns_record(columns: Columns | None) -> dict[str, Any]:
 def _tokens(parts: Mapping[str, Part], recipe: Recipe, model: str | None) -> dict[str, TokenLengths]:
     """Lengths by the model that would be trained; nothing is downloaded unless the model was named."""
     name = model or recipe.model.name
-    if model is None and packaged_folder(name) is None and not Path(name).expanduser().is_dir():
+    if model is None and packaged(name) is None and not Path(name).expanduser().is_dir():
         return {}
     tokenizer = load_tokenizer(find(name)[1])
     return {split: _token_lengths(part, tokenizer, recipe, name) for split, part in parts.items()}

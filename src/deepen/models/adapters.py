@@ -150,7 +150,7 @@ def twin(encoder: Encoder) -> Encoder:
         One with modules of its own that hold the same tensors.
     """
     held = [*encoder.network.parameters(), *encoder.network.buffers()]
-    return Encoder(copy.deepcopy(encoder.network, {id(tensor): tensor for tensor in held})).eval()
+    return type(encoder)(copy.deepcopy(encoder.network, {id(tensor): tensor for tensor in held})).eval()
 
 
 def layer_paths(encoder: Encoder, first_layer: int, parts: tuple[str, ...]) -> str:
@@ -159,13 +159,16 @@ def layer_paths(encoder: Encoder, first_layer: int, parts: tuple[str, ...]) -> s
     Args:
         encoder: The encoder.
         first_layer: The lowest layer that learns.
-        parts: Of `query`, `key`, `value`, `attended`, `up`, `down`.
+        parts: Of `query`, `key`, `value`, `attended`, `up` (with the gate, where there is one), `down`.
 
     Returns:
         A regular expression that matches whole module paths.
     """
     numbers = "|".join(str(at) for at in range(first_layer, encoder.num_layers))
-    names = "|".join(re.escape(getattr(encoder.names, part)) for part in parts)
+    paths = [getattr(encoder.names, part) for part in parts]
+    if encoder.names.gate and "up" in parts:
+        paths.append(encoder.names.gate)
+    names = "|".join(map(re.escape, paths))
     return rf"{re.escape(encoder.names.layers)}\.({numbers})\.({names})"
 
 

@@ -1,4 +1,4 @@
-"""Reading a pretrained encoder: safetensors only, never code from the folder, never a pickle."""
+"""Reading a pretrained encoder or decoder: safetensors only, never code from the folder, never a pickle."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 from deepen.core.errors import ModelError
 from deepen.core.files import sha256_file
+from deepen.models.decoder import Decoder
 from deepen.models.offline import find
-from deepen.models.split import ARCHITECTURES, Encoder
+from deepen.models.split import ARCHITECTURES, DECODERS, Encoder
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 
 
@@ -45,6 +46,11 @@ class Pretrained:
         after_padding = ARCHITECTURES[self.config["model_type"]].after_padding
         skipped = int(self.config.get("pad_token_id", 1)) + 1 if after_padding else 0
         return int(self.config.get("max_position_embeddings") or 512) - skipped
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it is a decoder, which can be asked."""
+        return self.config["model_type"] in DECODERS
 
     def encoder(self) -> Encoder:
         """Reads the weights into a new encoder."""
@@ -99,13 +105,14 @@ def _check_weights(path: Path, config: dict[str, Any]) -> None:
             f"{path}: the weights can't be read, so they are cut short or no safetensors: {error}"
         ) from None
     width = config.get("hidden_size") or config.get("dim")
-    if shape != [width, width]:
+    rows = config["num_attention_heads"] * config["head_dim"] if config.get("head_dim") else width
+    if shape != [rows, width]:
         what = f"has the shape {shape}" if found else "is missing"
         raise ModelError(f"{path}: these are not the weights that config.json tells of: {last} {what}")
 
 
 def load_encoder(folder: Path) -> Encoder:
-    """Reads the weights of a supported encoder.
+    """Reads the weights of a supported encoder or decoder.
 
     Args:
         folder: A model folder with config.json and model.safetensors.
@@ -139,4 +146,4 @@ def load_encoder(folder: Path) -> Encoder:
         raise ModelError(f"{folder}: the weights lack {len(missing)} tensors of the architecture, such as {missing[0]}")
     if any("pooler" in key for key in report["missing_keys"]):
         network.pooler = None  # else it would be made of random numbers, and saved with them
-    return Encoder(network)
+    return (Decoder if network.config.model_type in DECODERS else Encoder)(network)

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from deepen.core.errors import SettingError
 from deepen.models.adapters import Attached, Extra
-from deepen.models.split import Encoder, Layout, layout
+from deepen.models.split import DECODERS, Encoder, Layout, layout
 
 _USUAL = (2000, 3000)  # where vocabularies, which are sorted by use, have words that stand in most texts
 PACKED = "prompt_embeddings"  # PEFT's name of all of it
@@ -103,8 +103,10 @@ def usual_words(encoder: Encoder, number: int) -> Tensor:
         Their ids_P.
 
     Raises:
-        SettingError: If they would take more than half of the encoder's positions.
+        SettingError: If they would take more than half of the encoder's positions, or it is a decoder.
     """
+    if encoder.config.model_type in DECODERS:
+        raise SettingError("prefix, soft_prompt and p_tuning are for encoders; a decoder takes lora, for example")
     if 2 * number > encoder.num_positions:
         raise SettingError(f"{number} learned vectors are too many for an encoder of {encoder.num_positions} positions")
     words = cast(nn.Embedding, encoder.network.get_submodule("embeddings.word_embeddings"))

@@ -20,7 +20,7 @@ from deepen.models.heads import Network, width_of
 from deepen.models.load import load_encoder
 from deepen.models.masked import ClozeNetwork, Transform
 from deepen.models.prompts import PACKED, from_peft, to_peft
-from deepen.models.split import ARCHITECTURES, Encoder
+from deepen.models.split import ARCHITECTURES, DECODERS, Encoder
 
 FORM = "form.json"
 """Of what the form of the rows was made, where a network reads them in a form of its own."""
@@ -35,6 +35,8 @@ _FAMILIES = {
     "xlm-roberta": ("XLMRoberta", "roberta"),
     "camembert": ("Camembert", "roberta"),
     "distilbert": ("DistilBert", "distilbert"),
+    "llama": ("Llama", "model"),
+    "mistral": ("Mistral", "model"),
 }
 # tanh(x * 2^-12) * 2^12 equals x to about 1e-7 for |x| < 2, so BERT's pooler can be made to pass its input through.
 _PASS_THROUGH = 2.0**-12
@@ -95,10 +97,11 @@ def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_
     else:
         state = {f"{start}{name}": tensor.contiguous() for name, tensor in adapter.tensors.items()}
     if network.pooling == "units":
-        family = _FAMILIES[network.encoder.config.model_type][1]
+        kind = network.encoder.config.model_type
+        family, head = _FAMILIES[kind][1], _tagging_head(kind)
         state = {key.replace("base_model.model.", f"base_model.model.{family}."): x for key, x in state.items()}
-        state |= {f"{start}classifier.{key}": value.detach() for key, value in network.head.state_dict().items()}
-        config |= {"modules_to_save": ["classifier"], "task_type": "TOKEN_CLS"}
+        state |= {f"{start}{head}.{key}": value.detach() for key, value in network.head.state_dict().items()}
+        config |= {"modules_to_save": [head], "task_type": "TOKEN_CLS"}
         for key in ("target_modules", "feedforward_modules"):
             if key in config:
                 config[key] = rf"{family}\.{config[key]}"
@@ -240,8 +243,14 @@ def _for_tagging(network: Network, state: dict[str, Any], kind: str) -> tuple[di
     """The same weights under the names of a ...ForTokenClassification."""
     name, prefix = _FAMILIES[kind]
     state = {f"{prefix}.{key}": value for key, value in state.items() if not key.startswith("pooler.")}
-    state |= {"classifier.weight": network.head.weight, "classifier.bias": network.head.bias}
+    head = _tagging_head(kind)
+    state |= {f"{head}.weight": network.head.weight, f"{head}.bias": network.head.bias}
     return state, [f"{name}ForTokenClassification"]
+
+
+def _tagging_head(kind: str) -> str:
+    """What the head of a ...ForTokenClassification is called."""
+    return "score" if kind in DECODERS else "classifier"
 
 
 def has_network(folder: Path) -> bool:
@@ -277,7 +286,7 @@ def load_network(folder: Path) -> Network:
     """
     encoder = load_encoder(folder)
     if any(name.endswith("ForTokenClassification") for name in encoder.config.architectures or ()):
-        return Network(encoder, _classifier(folder), "units").eval()
+        return Network(encoder, _classifier(folder, _tagging_head(encoder.config.model_type)), "units").eval()
     if (folder / "head" / "config.json").is_file():
         return _load_joint(encoder, folder / "head")
     try:
@@ -326,11 +335,11 @@ def _load_cloze(encoder: Encoder, state: dict[str, torch.Tensor], width: int) ->
     return ClozeNetwork(encoder, _linear(state, width), transform).eval()
 
 
-def _classifier(folder: Path) -> nn.Linear:
+def _classifier(folder: Path, name: str) -> nn.Linear:
     """The head of a ...ForTokenClassification."""
     try:
         with safe_open(folder / "model.safetensors", framework="pt") as file:
-            weight, bias = file.get_tensor("classifier.weight"), file.get_tensor("classifier.bias")
+            weight, bias = file.get_tensor(f"{name}.weight"), file.get_tensor(f"{name}.bias")
     except Exception as error:
         raise ModelError(f"{folder / 'model.safetensors'}: the head can't be read: {error}") from None
     head = nn.Linear(weight.shape[1], weight.shape[0])

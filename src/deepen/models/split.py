@@ -20,7 +20,10 @@ from deepen.core.errors import ModelError
 
 
 class Names(NamedTuple):
-    """What an architecture calls the parts of one post-norm layer, and whether positions count from the padding id."""
+    """What an architecture calls the parts of one layer.
+
+    `after_padding` says whether positions count from the padding id; a decoder's inner layer has a `gate`.
+    """
 
     layers: str
     query: str
@@ -32,6 +35,9 @@ class Names(NamedTuple):
     down: str
     norm2: str
     after_padding: bool = False
+    gate: str = ""
+    embeddings: str = "embeddings"
+    words: str = "embeddings.word_embeddings"
 
 
 _BERT = Names(
@@ -57,6 +63,21 @@ _DISTILBERT = Names(
     down="ffn.lin2",
     norm2="output_layer_norm",
 )
+_LLAMA = Names(
+    layers="layers",
+    query="self_attn.q_proj",
+    key="self_attn.k_proj",
+    value="self_attn.v_proj",
+    attended="self_attn.o_proj",
+    norm1="input_layernorm",
+    up="mlp.up_proj",
+    down="mlp.down_proj",
+    norm2="post_attention_layernorm",
+    gate="mlp.gate_proj",
+    embeddings="embed_tokens",
+    words="embed_tokens",
+)
+DECODERS = {"llama": _LLAMA, "mistral": _LLAMA}
 ARCHITECTURES = {
     "bert": _BERT,
     "electra": _BERT,
@@ -64,6 +85,7 @@ ARCHITECTURES = {
     "xlm-roberta": _ROBERTA,
     "camembert": _ROBERTA,
     "distilbert": _DISTILBERT,
+    **DECODERS,
 }
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
@@ -219,11 +241,12 @@ class Encoder(nn.Module):
 
     def _attend(self, query_TD: Tensor, key_TD: Tensor, value_TD: Tensor, where: Layout, prefix: Any) -> Tensor:
         probability = self._probability("attention_probs_dropout_prob", "attention_dropout")
-        keys_BHLK, values_BHLK, mask = self._grid(key_TD, where), self._grid(value_TD, where), where.mask_B11L
+        keys_BHLK, values_BHLK = (self._grid(x_TD, where, self.num_heads) for x_TD in (key_TD, value_TD))
+        mask = where.mask_B11L
         if prefix is not None:
             keys_BHLK, values_BHLK, mask = prefix.before(keys_BHLK, values_BHLK, mask)
         mixed_BHLK = functional.scaled_dot_product_attention(
-            self._grid(query_TD, where),
+            self._grid(query_TD, where, self.num_heads),
             keys_BHLK,
             values_BHLK,
             attn_mask=mask,
@@ -232,9 +255,9 @@ class Encoder(nn.Module):
         mixed = mixed_BHLK.transpose(1, 2).reshape(-1, query_TD.shape[1])
         return mixed if where.slots_T is None else mixed.index_select(0, where.slots_T)
 
-    def _grid(self, x_TD: Tensor, where: Layout) -> Tensor:
+    def _grid(self, x_TD: Tensor, where: Layout, num_heads: int) -> Tensor:
         num_sequences, width = len(where.lengths_B), x_TD.shape[1]
         if where.slots_T is not None:
             grid = x_TD.new_zeros(num_sequences * where.longest, width)
             x_TD = grid.index_copy(0, where.slots_T, x_TD)
-        return x_TD.view(num_sequences, where.longest, self.num_heads, width // self.num_heads).transpose(1, 2)
+        return x_TD.view(num_sequences, where.longest, num_heads, width // num_heads).transpose(1, 2)

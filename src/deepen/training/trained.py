@@ -126,8 +126,9 @@ def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
     network.encoder.dropout = settings.dropout
     if not (settings.embeddings and words):
         return
-    network.encoder.network.get_submodule("embeddings").requires_grad_(True)
-    vectors = cast(nn.Embedding, network.encoder.network.get_submodule("embeddings.word_embeddings"))
+    encoder = network.encoder
+    encoder.network.get_submodule(encoder.names.embeddings).requires_grad_(True)
+    vectors = cast(nn.Embedding, encoder.network.get_submodule(encoder.names.words))
     vectors.sparse = True
 
 
@@ -190,7 +191,7 @@ def _depths(network: Network) -> dict[int, int]:
     depths: dict[int, int] = {}
     for distance, layer in enumerate(reversed(network.encoder.layers)):
         depths |= {id(p): distance for p in layer.parameters()}
-    for parameter in network.encoder.network.get_submodule("embeddings").parameters():
+    for parameter in network.encoder.network.get_submodule(network.encoder.names.embeddings).parameters():
         depths[id(parameter)] = network.encoder.num_layers
     return depths
 

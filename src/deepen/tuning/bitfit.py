@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from deepen.core.errors import SettingError
 from deepen.models.adapters import Attached, MethodSettings
 from deepen.models.split import Encoder
 
@@ -26,6 +27,9 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     Returns:
         What was attached.
 
+    Raises:
+        SettingError: If there is no bias, as in most decoders.
+
     Source:
         Ben Zaken et al. 2022 (https://arxiv.org/abs/2106.10199).
     """
@@ -33,4 +37,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     for layer in encoder.layers[first_layer:]:
         for name, parameter in layer.named_parameters():
             parameter.requires_grad_(name.endswith("bias"))
+    if not any(parameter.requires_grad for parameter in encoder.parameters()):
+        raise SettingError("--tuning bitfit: the layers of this model have no biases; take lora, ia3 or adapter")
     return Attached(encoder)
