@@ -27,6 +27,7 @@ FORM = "form.json"
 _TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt"),
     *("vocab.json", "sentencepiece.bpe.model", "spiece.model", "added_tokens.json"),
+    "chat_template.jinja",
 )
 _FAMILIES = {
     "bert": ("Bert", "bert"),
@@ -64,15 +65,19 @@ def save_network(
 
 def _save_around(network: Network, folder: Path, tokenizer_folder: Path, max_tokens: int) -> None:
     """Tokenizer and head."""
-    for name in _TOKENIZER_FILES:
-        if (tokenizer_folder / name).is_file():
-            shutil.copyfile(tokenizer_folder / name, folder / name)
-    _copied_whole(folder / "tokenizer.json")
+    _copy_tokenizer(tokenizer_folder, folder)
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
     if network.pooling in ("mean", "cls"):
         _save_head(network, folder)
     elif network.pooling != "units":
         _save_joint_head(network, folder)
+
+
+def _copy_tokenizer(source: Path, folder: Path) -> None:
+    for name in _TOKENIZER_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+    _copied_whole(folder / "tokenizer.json")
 
 
 def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_folder: Path, max_tokens: int) -> None:
@@ -246,6 +251,28 @@ def _for_tagging(network: Network, state: dict[str, Any], kind: str) -> tuple[di
     head = _tagging_head(kind)
     state |= {f"{head}.weight": network.head.weight, f"{head}.bias": network.head.bias}
     return state, [f"{name}ForTokenClassification"]
+
+
+def save_decoder(decoder: Encoder, vectors_VD: torch.Tensor, folder: Path, *, tokenizer_folder: Path) -> None:
+    """Writes a decoder with what scores its words, so that `AutoModelForCausalLM.from_pretrained(folder)` reads it.
+
+    Args:
+        decoder: The decoder.
+        vectors_VD: What scores words; not written where it is what words are read with.
+        folder: A new folder.
+        tokenizer_folder: Where the tokenizer's files are copied from.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config: dict[str, Any] = decoder.config.to_dict()
+    config.pop("_name_or_path", None)  # a folder of this machine
+    name, prefix = _FAMILIES[config["model_type"]]
+    config["architectures"] = [f"{name}ForCausalLM"]
+    state = {f"{prefix}.{key}": value.contiguous() for key, value in plain_state(decoder.network).items()}
+    if not decoder.config.tie_word_embeddings:
+        state["lm_head.weight"] = vectors_VD.contiguous()
+    write_json(folder / "config.json", config)
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    _copy_tokenizer(tokenizer_folder, folder)
 
 
 def _tagging_head(kind: str) -> str:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from deepen.training.cloze import ClozeSettings, asking, can_ask, cloze_network, load_asked, question_of
+from deepen.training.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, question_of
 from deepen.training.forecast import forecast_trained
 from deepen.training.predictor import EncoderPredictor
 from deepen.training.settings import TrainedSettings
@@ -76,4 +76,4 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
 
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
     """Reads the saved rung."""
-    return load_asked(folder, task, labels)
+    return load_cloze(folder, task, labels)

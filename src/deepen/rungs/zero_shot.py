@@ -1,6 +1,7 @@
 """No labelled row is learned from: a text gets the label whose description the untouched encoder puts nearest to it.
 
-Or the one whose word a masked language model puts into a gap beside the text.
+Or the one whose word a masked language model puts into a gap beside the text; or, of a decoder, the one whose words it
+finds likeliest after a question, more so than after a question about nothing.
 
 Climbed only when asked for (`--rungs zero_shot`): with labels at hand, `frozen` costs the same and knows more.
 
@@ -23,10 +24,11 @@ from deepen.core.seed import derive
 from deepen.data.table import Part
 from deepen.data.words import mostly_chinese
 from deepen.models.heads import Inputs, Network
+from deepen.training.asking import Asking, asked, chat_prompt, filled, is_asked, label_words, load_asked, templates
 from deepen.training.cache import frozen_pass, passing_features
-from deepen.training.cloze import ClozeSettings, asking, can_ask, cloze_network, load_asked, predictor_of, question_of
+from deepen.training.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, predictor_of, question_of
 from deepen.training.predictor import EncoderPredictor
-from deepen.training.task import Task
+from deepen.training.task import Predictor, Task
 from deepen.training.work import Climbed, Work
 
 ORDER = 15
@@ -39,16 +41,25 @@ _SAMPLE = 1000
 class RungSettings(ClozeSettings):
     """How a text is told from its labels' names alone, and what labels are called."""
 
-    form: Literal["auto", "similarity", "cloze"] = "auto"
+    form: Literal["auto", "similarity", "cloze", "likelihood"] = "auto"
     """`similarity` compares a text with descriptions, `cloze` asks a masked language model for a word in a gap
-    (`pattern`, `words`). `auto` is `cloze` where one of these is set, or the model has the head for it, each label a
-    word, and neither `descriptions` nor `templates` is set."""
+    (`pattern`, `words`), `likelihood` asks a decoder (`prompt`, `words`). `auto` is `likelihood` for a decoder; else it
+    is `cloze` where `pattern` or `words` is set, or the model has the head for it, each label a word, and neither
+    `descriptions` nor `templates` is set."""
     descriptions: dict[str, tuple[str, ...]] | None = None
     """Label to one or more sentences that say what it is; None, and labels left out, take the description in the file
     after --labels, or their names."""
     templates: tuple[str, ...] | None = None
     """Sentences with {} for the description, over which a label's vectors are averaged; None takes those of the texts'
     language in rungs/zero_shot.yaml."""
+    prompt: str | None = None
+    """For a decoder: the question, with {text}, and {labels} if it is to name them; None takes that of the texts'
+    language in training/prompts.yaml. A label is called the first of its `words`, or else its name."""
+    chat: bool = True
+    """For a decoder: whether the question goes into the model's chat template, if it has one."""
+    content_free: tuple[str, ...] = ("N/A", "", "[MASK]")
+    """For a decoder: texts about nothing, over which its mean score is subtracted if labels are `centred` (Zhao et al.
+    2021, arXiv 2102.09690)."""
 
 
 def suits(work: Work) -> bool:
@@ -64,16 +75,18 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """
     if work.task.name != "classification" or work.train_targets.are_scores:
         raise SettingError("the rung zero_shot is for classification with one label a row")
-    if settings.form == "cloze" or (settings.form == "auto" and _asks(work, settings)):
-        return _by_cloze(work, settings)
-    return _by_similarity(work, settings)
+    forms = {"similarity": _by_similarity, "cloze": _by_cloze, "likelihood": _by_likelihood}
+    return forms[_form(work, settings) if settings.form == "auto" else settings.form](work, settings)
 
 
-def _asks(work: Work, settings: RungSettings) -> bool:
-    """Whether `auto` is `cloze`; what is set for it must hold, or the error says why it can't."""
+def _form(work: Work, settings: RungSettings) -> str:
+    """What `auto` is; what is set for it must hold, or the error says why it can't."""
+    if work.model.decodes:
+        return "likelihood"
     if settings.pattern is not None or settings.words is not None:
-        return True
-    return settings.descriptions is None and settings.templates is None and can_ask(work, settings)
+        return "cloze"
+    plain = settings.descriptions is None and settings.templates is None
+    return "cloze" if plain and can_ask(work, settings) else "similarity"
 
 
 def _by_cloze(work: Work, settings: RungSettings) -> Climbed:
@@ -117,6 +130,21 @@ def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
     return Climbed(predictor=predictor, validation=said, num_trained_parameters=predictor.num_parameters)
 
 
+def _by_likelihood(work: Work, settings: RungSettings) -> Climbed:
+    """A decoder, asked once about each row."""
+    known, chosen = templates(work), {name: words[0] for name, words in (settings.words or {}).items()}
+    words = label_words(work, chosen, "rungs.zero_shot.words")
+    question = filled(settings.prompt or known["zero_shot"], labels=known["or"].join(words))
+    chat = chat_prompt(work.model, question) if settings.chat else None
+    how = Asking(chat or question, words, work.max_tokens, special=chat is None)
+    predictor = asked(work, how)
+    if settings.centred:
+        nothing = settings.content_free
+        how.bias = (-predictor.scores(nothing, [()] * len(nothing)).mean(0)).tolist()
+        predictor.num_parameters = len(words)
+    return Climbed(predictor, predictor.predict(work.validation), predictor.num_parameters)
+
+
 def _vector(network: Network, work: Work, texts: list[str]) -> np.ndarray:
     """The mean of some texts' vectors, of length 1."""
     found = work.model.tokenizer.encode(texts, max_tokens=work.max_tokens)
@@ -138,6 +166,8 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
     return None
 
 
-def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
+def load(folder: Path, task: Task, labels: tuple[str, ...]) -> Predictor:
     """Reads the saved rung."""
-    return load_asked(folder, task, labels)
+    if is_asked(folder):
+        return load_asked(folder)
+    return load_cloze(folder, task, labels)

@@ -222,7 +222,7 @@ def predictor_of(work: Work, network: ClozeNetwork) -> EncoderPredictor:
     return EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
 
 
-def load_asked(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
+def load_cloze(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
     """Reads a saved rung that may have been asked with a gap.
 
     Args:

@@ -1,0 +1,255 @@
+"""A decoder that is asked for the label of a text: the prompt, what the labels are called in it, and the predictor.
+
+Shape legend: N rows, C labels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from torch import Tensor
+
+from deepen.core.errors import ModelError, SettingError, nearest
+from deepen.core.files import read_object, write_json
+from deepen.core.types import Outputs
+from deepen.data.table import Part
+from deepen.data.words import mostly_chinese
+from deepen.models.decoder import word_vectors
+from deepen.models.load import Pretrained, load_pretrained
+from deepen.models.save import save_decoder
+from deepen.models.split import Encoder
+from deepen.models.tokenizer import Tokenizer
+from deepen.training import labelling
+from deepen.training.likelihood import Answers, log_likelihoods
+from deepen.training.work import Work
+
+_LANGUAGE_ROWS = 200
+_ASKING, _DECODER = "asking.json", "decoder"
+_CHINESE = "\u2e80"
+Shown = Sequence[tuple[str, str]]
+"""Labelled texts that a prompt shows, as text and what its label is called."""
+Examples = Callable[[Sequence[str]], Sequence[Shown]]
+"""Texts to what each is asked with."""
+
+
+@dataclass
+class Asking:
+    """How a decoder is asked, as it is saved.
+
+    Attributes:
+        prompt: What it reads, with {text} and {examples} in it.
+        example: A labelled text of {examples}, with {text} and {label}.
+        words: What each label is called, in the order of the label table.
+        max_tokens: Where texts are cut.
+        special: Whether the tokenizer's special tokens are put before the prompt; a chat has its own.
+        bias: What is added to each label's score.
+        temperature: What scores are divided by.
+    """
+
+    prompt: str
+    words: tuple[str, ...]
+    max_tokens: int
+    example: str = ""
+    special: bool = True
+    bias: list[float] = field(default_factory=list)
+    temperature: float = 1.0
+
+
+@dataclass
+class AskedPredictor:
+    """Gives the label whose words the decoder finds likeliest after the prompt."""
+
+    decoder: Encoder
+    vectors_VD: Tensor
+    tokenizer: Tokenizer
+    asking: Asking
+    shown: Examples | None = None
+    num_parameters: int = 0
+
+    def predict(self, part: Part) -> Outputs:
+        """The calibrated score of each label for each row."""
+        found = list(labelling.texts(part))
+        scores_NC = self.scores(found, self.shown(found) if self.shown is not None else [()] * len(found))
+        bias_C = np.array(self.asking.bias or [0.0] * len(self.asking.words), np.float32)
+        values_NC = (scores_NC / self.asking.temperature + bias_C).astype(np.float32)
+        return Outputs(values_NC, np.arange(len(found) + 1))
+
+    def scores(self, texts: Sequence[str], examples: Sequence[Shown]) -> np.ndarray:
+        """The mean log-probability of each label's words for texts with their examples, not calibrated: scores_NC."""
+        asking = self.asking
+        prompts = [self._prompt(text, some) for text, some in zip(texts, examples, strict=True)]
+        glue = "" if asking.prompt[-1].isspace() or asking.prompt[-1] >= _CHINESE else " "
+        backend = self.tokenizer.backend
+        backend.no_truncation()
+        answers = [backend.encode(f"{glue}{word}", add_special_tokens=False).ids for word in asking.words]
+        limit = int(self.decoder.config.max_position_embeddings) - max(map(len, answers))
+        ids = [self._ids(prompt)[-limit:] for prompt in prompts]
+        return log_likelihoods(self.decoder.eval(), self.vectors_VD, ids, Answers(tuple(map(tuple, answers))))
+
+    def _prompt(self, text: str, examples: Shown) -> str:
+        told = [filled(self.asking.example, text=self._cut(one), label=label) for one, label in examples]
+        return filled(self.asking.prompt, text=self._cut(text), examples="".join(told))
+
+    def _cut(self, text: str) -> str:
+        """The first tokens of a text."""
+        if len(text.encode(errors="replace")) <= self.asking.max_tokens:
+            return text
+        self.tokenizer.backend.enable_truncation(self.asking.max_tokens)
+        found = self.tokenizer.backend.encode(text, add_special_tokens=False)
+        self.tokenizer.backend.no_truncation()
+        return text[: found.offsets[-1][1]] if found.overflowing else text
+
+    def _ids(self, prompt: str) -> np.ndarray:
+        """The tokens of a prompt, without the special ones that end a text."""
+        found = self.tokenizer.backend.encode(prompt, add_special_tokens=self.asking.special)
+        stop = len(found.ids)
+        while stop > 1 and found.special_tokens_mask[stop - 1] and self.asking.special:
+            stop -= 1
+        return np.array(found.ids[:stop], np.int64)
+
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides every later score, and shifts it."""
+        bias_C = np.array(self.asking.bias or [0.0] * len(self.asking.words))
+        self.asking.bias = (bias_C / temperature + shift_C).tolist()
+        self.asking.temperature *= temperature
+
+    def save(self, folder: Path) -> None:
+        """Writes the decoder, as transformers has it, into `decoder/`, and beside it what it is asked."""
+        save_decoder(self.decoder, self.vectors_VD, folder / _DECODER, tokenizer_folder=self.tokenizer.folder)
+        write_json(folder / _ASKING, asdict(self.asking))
+
+
+def load_asked(folder: Path) -> AskedPredictor:
+    """Reads what `AskedPredictor.save` wrote.
+
+    Args:
+        folder: A model folder.
+
+    Returns:
+        The predictor.
+
+    Raises:
+        ModelError: If a file is missing or damaged.
+    """
+    found = load_pretrained(str(folder / _DECODER))
+    try:
+        values = read_object(folder / _ASKING)
+        asking = Asking(**values | {"words": tuple(values["words"])})
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"{folder / _ASKING} is damaged: {error}") from None
+    decoder = found.encoder().eval()
+    return AskedPredictor(decoder, word_vectors(decoder, found.folder), found.tokenizer, asking)
+
+
+def is_asked(folder: Path) -> bool:
+    """Whether a model folder holds a decoder that is asked."""
+    return (folder / _ASKING).is_file()
+
+
+def filled(template: str, **values: str) -> str:
+    """A template with its places filled, all at once, so that a text with braces in it stays as it is.
+
+    Args:
+        template: Text with {names}.
+        values: What goes into them; others stay.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> filled("{text} {label} {x}", text="{label}", label="good")
+        '{label} good {x}'
+    """
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
+
+
+def templates(work: Work) -> dict[str, str]:
+    """The prompts of the task in the language of the training rows.
+
+    Args:
+        work: The climb.
+
+    Returns:
+        `zero_shot`, `few_shot`, `example` and `or`.
+
+    Raises:
+        SettingError: If there is none for the task.
+    """
+    known = yaml.safe_load(resources.files("deepen.training").joinpath("prompts.yaml").read_text("utf-8"))
+    if work.task.name not in known or work.train_targets.are_scores:
+        raise SettingError(f"a decoder can be asked for one label a row, not for {work.task.name}")
+    some = work.train.take(np.arange(min(_LANGUAGE_ROWS, len(work.train)))).values(work.train.table.inputs[0])
+    return dict(known[work.task.name]["zh" if mostly_chinese(map(str, some)) else "en"])
+
+
+def label_words(work: Work, chosen: Mapping[str, str] | None, where: str) -> tuple[str, ...]:
+    """What each label is called when a decoder is asked.
+
+    Args:
+        work: The climb.
+        chosen: Label to words; labels left out have their name, with spaces for the marks in it.
+        where: The setting that `chosen` is of, for errors.
+
+    Returns:
+        One a label, in the order of the label table.
+
+    Raises:
+        SettingError: If a label has no words, or two have the same.
+    """
+    for name in chosen or ():
+        if name not in work.labels:
+            raise SettingError(f"{where}: '{name}' is no label; {nearest(name, work.labels)}")
+    words = tuple((chosen or {}).get(name) or re.sub(r"[\W_]+", " ", name).strip() for name in work.labels)
+    bare = [name for name, word in zip(work.labels, words, strict=True) if not any(map(str.isalpha, word))]
+    if bare:
+        raise SettingError(f"the label '{bare[0]}' is no word to ask for: name it with --labels FILE, or in {where}")
+    if len(set(words)) < len(words):
+        raise SettingError(f"two labels have the same words; tell them apart in {where}")
+    return words
+
+
+def chat_prompt(model: Pretrained, template: str) -> str | None:
+    """A prompt as the model's chat template has it, up to where the answer begins.
+
+    Args:
+        model: The decoder.
+        template: What the user says.
+
+    Returns:
+        The prompt; None if the model has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(model.folder), trust_remote_code=False, local_files_only=True)
+    if not tokenizer.chat_template:
+        return None
+    said = [{"role": "user", "content": template}]
+    return str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
+
+
+def asked(work: Work, asking: Asking) -> AskedPredictor:
+    """The climb's decoder, ready to be asked.
+
+    Args:
+        work: The climb.
+        asking: What it is asked.
+
+    Returns:
+        The predictor.
+
+    Raises:
+        SettingError: If the model is no decoder.
+    """
+    if not work.model.decodes:
+        raise SettingError(
+            f"{work.model.name} can't be asked, since it is no decoder: --model HuggingFaceTB/SmolLM2-135M-Instruct can"
+        )
+    decoder = work.model.encoder().eval()
+    return AskedPredictor(decoder, word_vectors(decoder, work.model.folder), work.model.tokenizer, asking)

@@ -1,0 +1,129 @@
+"""A decoder that is asked: what it says is what transformers says of the same prompt, and labels start level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.worlds import WORLDS
+
+import deepen
+from deepen.core.errors import SettingError
+from deepen.ladder.prepare import Sources, prepare
+from deepen.ladder.recipe import make_recipe
+from deepen.models.decoder import word_vectors
+from deepen.models.load import load_encoder
+from deepen.rungs import zero_shot
+from deepen.training.asking import AskedPredictor
+from deepen.training.likelihood import Answers, log_likelihoods
+from deepen.training.work import Work
+
+
+def work_of(num: int, model: Path, folder: Path, task: str = "classification", **more: Any) -> Work:
+    values = {"task": task, "data": {"validation_at_least": 30}, "model": {"name": str(model)}, **more}
+    return prepare(make_recipe(values), Sources(WORLDS[task](num)), folder, say=lambda line: None).work
+
+
+@pytest.mark.parametrize(
+    ("answers", "tails"),
+    [
+        ([(7,), (8,)], [()]),
+        ([(7,), (8, 9), (8, 10, 11)], [(8, 10)]),
+        ([(7, 8), (9, 10, 11), (12,)], [(7,), (9, 10)]),
+    ],
+)
+def test_likelihoods_are_those_of_transformers(tiny_decoder: Path, answers: Any, tails: Any) -> None:
+    from transformers import AutoModelForCausalLM
+
+    whole, decoder = AutoModelForCausalLM.from_pretrained(tiny_decoder).eval(), load_encoder(tiny_decoder).eval()
+    prompts = [np.array([5, 6, 20, 21]), np.array([30]), np.arange(5, 60)]
+    asked = Answers(tuple(answers))
+    assert list(asked.tails) == tails
+    found = log_likelihoods(decoder, word_vectors(decoder, tiny_decoder), prompts, asked)
+    for row, prompt in enumerate(prompts):
+        for column, answer in enumerate(answers):
+            ids = torch.tensor([*prompt, *answer])
+            with torch.inference_mode():
+                logs = whole(ids[None]).logits[0].log_softmax(-1)
+            right = [float(logs[len(prompt) - 1 + n, token]) for n, token in enumerate(answer)]
+            assert found[row, column] == pytest.approx(np.mean(right), abs=1e-4)
+
+
+def test_the_prompt_is_what_was_asked_for(tiny_decoder: Path, tmp_path: Path) -> None:
+    """No special token after the prompt; braces in a text are text; the chat template is around it, if there is one."""
+    work = work_of(90, tiny_decoder, tmp_path)
+    found = zero_shot.climb(work, zero_shot.RungSettings(prompt="say {text} is {labels} :"), None).predictor
+    assert isinstance(found, AskedPredictor)
+    assert found._prompt("a {labels} {text}", ()) == "say a {labels} {text} is bad or good :"
+    backend = found.tokenizer.backend
+    assert backend.decode(found._ids("good film"), skip_special_tokens=False) == "[CLS] good film"
+    chat = "{% for m in messages %}user {{ m['content'] }} {% endfor %}answer"
+    model = tmp_path / "chat"
+    model.mkdir()
+    for file in tiny_decoder.iterdir():
+        (model / file.name).write_bytes(file.read_bytes())
+    (model / "chat_template.jinja").write_text(chat, encoding="utf-8")
+    talks = work_of(90, model, tmp_path / "two")
+    for settings, right in (
+        (zero_shot.RungSettings(prompt="{text} ?"), "user good ? answer"),
+        (zero_shot.RungSettings(prompt="{text} ?", chat=False), "good ?"),
+    ):
+        said = zero_shot.climb(talks, settings, None).predictor
+        assert isinstance(said, AskedPredictor)
+        assert said._prompt("good", ()) == right
+        assert said.asking.special == (not settings.chat)
+
+
+def test_labels_start_level_and_rows_teach_nothing(tiny_decoder: Path, tmp_path: Path) -> None:
+    work = work_of(90, tiny_decoder, tmp_path)
+    found = zero_shot.climb(work, zero_shot.RungSettings(), None)
+    assert isinstance(found.predictor, AskedPredictor)
+    nothing = zero_shot.RungSettings().content_free
+    level = found.predictor.scores(nothing, [()] * 3).mean(0) + np.array(found.predictor.asking.bias)
+    np.testing.assert_allclose(level, 0, atol=1e-5)
+    bare = zero_shot.climb(work, zero_shot.RungSettings(centred=False), None)
+    assert bare.num_trained_parameters == 0
+    moved = found.validation.values_MC - bare.validation.values_MC
+    np.testing.assert_allclose(moved, np.tile(moved[0], (len(moved), 1)), atol=1e-5)
+
+
+def test_a_climb_saved_and_read_again(tiny_decoder: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    rows = WORLDS["classification"](120)
+    run = deepen.train(
+        rows,
+        model=tiny_decoder,
+        out=tmp_path / "run",
+        rungs=["zero_shot", "frozen"],
+        settings=["data.validation_at_least=30"],
+    )
+    assert [row["status"] for row in run.ladder["rungs"]] == ["done", "done"], "frozen does not start from it"
+    model = deepen.load(run, rung="zero_shot")
+    said = model.predict([row["text"] for row in rows[:5]])
+    model.predictor.save(tmp_path / "again")
+    other = zero_shot.load(tmp_path / "again", model.task, model.labels)
+    part = model.read([row["text"] for row in rows[:5]])
+    np.testing.assert_allclose(other.predict(part).values_MC, model.predictor.predict(part).values_MC, atol=1e-6)
+    assert all(one.output in model.labels for one in said)
+    assert model.evaluate(rows)[0].value >= 0
+    folder = run.rung("zero_shot") / "model" / "decoder"
+    whole, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    assert whole(input_ids=tokenizer("good", return_tensors="pt")["input_ids"]).logits.shape[0] == 1
+    assert model.explain([rows[0]["text"]])[0].answers[0].method == "leave_one_out"
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"words": {"god": ["good"]}}, "'god' is no label; did you mean 'good'"),
+        ({"words": {"good": ["12"]}}, "'good' is no word to ask for"),
+        ({"words": {"good": ["bad"]}}, "two labels have the same words"),
+    ],
+)
+def test_words_that_say_nothing(tiny_decoder: Path, tmp_path: Path, settings: Any, error: str) -> None:
+    with pytest.raises(SettingError, match=error):
+        zero_shot.climb(work_of(90, tiny_decoder, tmp_path), zero_shot.RungSettings(**settings), None)
