@@ -6,7 +6,7 @@ Shape legend: N rows, C labels.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -27,16 +27,15 @@ from deepen.models.save import save_decoder
 from deepen.models.split import Encoder
 from deepen.models.tokenizer import Tokenizer
 from deepen.training import labelling
+from deepen.training.examples import Examples
 from deepen.training.likelihood import Answers, log_likelihoods
 from deepen.training.work import Work
 
 _LANGUAGE_ROWS = 200
-_ASKING, _DECODER = "asking.json", "decoder"
+_ASKING, _EXAMPLES, _DECODER = "asking.json", "examples.json", "decoder"
 _CHINESE = "\u2e80"
 Shown = Sequence[tuple[str, str]]
 """Labelled texts that a prompt shows, as text and what its label is called."""
-Examples = Callable[[Sequence[str]], Sequence[Shown]]
-"""Texts to what each is asked with."""
 
 
 @dataclass
@@ -64,19 +63,19 @@ class Asking:
 
 @dataclass
 class AskedPredictor:
-    """Gives the label whose words the decoder finds likeliest after the prompt."""
+    """Gives the label whose words the decoder finds likeliest after the prompt, with examples or without."""
 
     decoder: Encoder
     vectors_VD: Tensor
     tokenizer: Tokenizer
     asking: Asking
-    shown: Examples | None = None
+    examples: Examples | None = None
     num_parameters: int = 0
 
     def predict(self, part: Part) -> Outputs:
         """The calibrated score of each label for each row."""
         found = list(labelling.texts(part))
-        scores_NC = self.scores(found, self.shown(found) if self.shown is not None else [()] * len(found))
+        scores_NC = self.scores(found, self.examples(found) if self.examples is not None else [()] * len(found))
         bias_C = np.array(self.asking.bias or [0.0] * len(self.asking.words), np.float32)
         values_NC = (scores_NC / self.asking.temperature + bias_C).astype(np.float32)
         return Outputs(values_NC, np.arange(len(found) + 1))
@@ -124,6 +123,8 @@ class AskedPredictor:
         """Writes the decoder, as transformers has it, into `decoder/`, and beside it what it is asked."""
         save_decoder(self.decoder, self.vectors_VD, folder / _DECODER, tokenizer_folder=self.tokenizer.folder)
         write_json(folder / _ASKING, asdict(self.asking))
+        if self.examples is not None:
+            write_json(folder / _EXAMPLES, asdict(self.examples))
 
 
 def load_asked(folder: Path) -> AskedPredictor:
@@ -142,10 +143,12 @@ def load_asked(folder: Path) -> AskedPredictor:
     try:
         values = read_object(folder / _ASKING)
         asking = Asking(**values | {"words": tuple(values["words"])})
+        shown = read_object(folder / _EXAMPLES) if (folder / _EXAMPLES).is_file() else None
+        examples = Examples(**shown | {"words": asking.words}) if shown else None
     except (KeyError, TypeError) as error:
-        raise ModelError(f"{folder / _ASKING} is damaged: {error}") from None
+        raise ModelError(f"{folder}: what the decoder is asked is damaged: {error}") from None
     decoder = found.encoder().eval()
-    return AskedPredictor(decoder, word_vectors(decoder, found.folder), found.tokenizer, asking)
+    return AskedPredictor(decoder, word_vectors(decoder, found.folder), found.tokenizer, asking, examples)
 
 
 def is_asked(folder: Path) -> bool:

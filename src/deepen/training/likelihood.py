@@ -1,7 +1,7 @@
 """How likely a decoder finds each of a few answers after a prompt.
 
-Shape legend: N prompts, C answers, S sequences (a prompt with a tail), T tokens of a batch, D hidden size, V words of the
-vocabulary, P places whose next word is scored, Q words of answers.
+Shape legend: N prompts, C answers, S sequences (a prompt with a tail), T tokens of a batch, D hidden size, V words
+of the vocabulary, P places whose next word is scored, Q words of answers.
 """
 
 from __future__ import annotations

@@ -1,0 +1,117 @@
+"""A decoder is asked with a few labelled rows before the question: those most like the row, as many of each label.
+
+Nothing is trained. Climbed only when asked for (`--rungs few_shot`): for every prediction it reads a prompt that is several
+times as long as the row.
+
+Shape legend: N rows, E rows to choose from, K rows to try on, C labels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from deepen.core.seed import derive
+from deepen.core.settings import Settings
+from deepen.training import labelling
+from deepen.training.asking import AskedPredictor, Asking, asked, chat_prompt, label_words, load_asked, templates
+from deepen.training.examples import Examples
+from deepen.training.forecast import seconds_per_token
+from deepen.training.task import Task
+from deepen.training.work import Climbed, Work
+
+ORDER = 16
+ALWAYS = False
+STARTS = False
+PUPIL = False
+_START_SECONDS = 5.0
+_PROMPT_TOKENS = 8  # around each text
+
+
+class RungSettings(Settings):
+    """Which rows are shown, and how."""
+
+    shown: int = Field(default=4, ge=1)
+    """Rows in a prompt: as many of each label, or one each of the labels with the likest rows."""
+    most_rows: int = Field(default=5_000, ge=1)
+    """Of more training rows so many are drawn to choose from, as many of each label; they are saved with the model."""
+    trial_rows: int = Field(default=64, ge=0)
+    """Training rows, each asked without itself, by which it is decided whether the likest row comes first or last, and
+    what each label's mean score is, which is subtracted (Zhou et al. 2023, arXiv 2309.17249); 0 does neither."""
+    max_tokens: int = Field(default=128, ge=4)
+    """Where texts in a prompt are cut."""
+    words: dict[str, str] | None = None
+    """Label to what it is called in the answer; None, and labels left out, take their names."""
+    prompt: str | None = None
+    """The prompt, with {examples} and {text}; None takes that of the texts' language in training/prompts.yaml."""
+    example: str | None = None
+    """A labelled row in it, with {text} and {label}."""
+    chat: bool = False
+    """Whether the prompt goes into the model's chat template, if it has one."""
+
+
+def suits(work: Work) -> bool:
+    """Whether a climb takes it by itself: never, since it is slow and training on the rows says more."""
+    return False
+
+
+def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
+    """Chooses examples among the training rows, and tries on some of them in which order they are shown."""
+    known, words = templates(work), label_words(work, settings.words, "rungs.few_shot.words")
+    prompt = settings.prompt or known["few_shot"]
+    chat = chat_prompt(work.model, prompt) if settings.chat else None
+    max_tokens = min(settings.max_tokens, work.max_tokens)
+    asking = Asking(chat or prompt, words, max_tokens, settings.example or known["example"], special=chat is None)
+    predictor = asked(work, asking)
+    chance = np.random.default_rng(derive(work.seed, "few_shot"))
+    labels_N = work.train_targets.labels_M
+    chosen = _balanced(labels_N, settings.most_rows, chance)
+    rows = work.train.take(chosen)
+    examples = Examples(list(labelling.texts(rows)), labels_N[chosen].tolist(), words, settings.shown)
+    predictor.examples = examples
+    _try(predictor, examples, chance.permutation(len(rows))[: settings.trial_rows])
+    return Climbed(predictor, predictor.predict(work.validation), predictor.num_parameters)
+
+
+def _balanced(labels_N: np.ndarray, most: int, chance: np.random.Generator) -> np.ndarray:
+    """Places of rows, as many of each label as there are and may be, in order."""
+    order = chance.permutation(len(labels_N))
+    nth = np.zeros(len(labels_N), np.int64)  # how many of its label come before
+    for label in np.unique(labels_N):
+        own = order[labels_N[order] == label]
+        nth[own] = np.arange(len(own))
+    return np.sort(order[np.argsort(nth[order], kind="stable")][:most])
+
+
+def _try(predictor: AskedPredictor, examples: Examples, trial_K: np.ndarray) -> None:
+    """Puts the likest example first or last, and labels level, by some of the rows, each without itself."""
+    if not len(trial_K):
+        return
+    texts, labels_K = [examples.texts[at] for at in trial_K], np.array(examples.labels)[trial_K]
+    best = -np.inf
+    for likest_last in (True, False):
+        examples.likest_last = likest_last
+        scores_KC = predictor.scores(texts, examples(texts, without=trial_K))
+        bias_C = -scores_KC.mean(0)
+        levelled_KC = scores_KC + bias_C
+        lead = float((levelled_KC[np.arange(len(labels_K)), labels_K] - levelled_KC.max(1)).mean())
+        if lead > best:
+            best, chosen, predictor.asking.bias = lead, likest_last, bias_C.tolist()
+    examples.likest_last = chosen
+    predictor.num_parameters = len(predictor.asking.words) + 1
+
+
+def forecast(work: Work, settings: RungSettings) -> float | None:
+    """Seconds, from the measured speed of a pass: every prompt has the shown rows too."""
+    lengths = np.asarray(work.tokens(work.train.table).lengths_N)[work.train.rows_N]
+    mean = float(np.minimum(lengths, settings.max_tokens).mean()) + _PROMPT_TOKENS
+    shown = min(settings.shown, len(work.train))
+    asked_rows = len(work.validation) + 2 * min(settings.trial_rows, len(work.train))
+    return asked_rows * mean * (shown + 1) * seconds_per_token(work) + _START_SECONDS
+
+
+def load(folder: Path, task: Task, labels: tuple[str, ...]) -> AskedPredictor:
+    """Reads the saved rung."""
+    return load_asked(folder)
