@@ -1,6 +1,7 @@
 """Rungs that need few labels or none.
 
     python benchmarks/few_shot.py --data DATA --models MODELS --peers PEERS/bin/python [--only few-shot]
+    python benchmarks/few_shot.py --data DATA --models MODELS --generator SMOLLM2 --only smollm2
 
 `zero-shot-SET`: descriptions of labels against the untouched encoder, no labelled row learned from; accuracy on all
 test rows, with the share of the commonest label beside it.
@@ -8,6 +9,8 @@ test rows, with the share of the commonest label beside it.
 environment of its own, one after the other. The interval is that of the difference, over the same test rows.
 `self-training-sst2-drawN`: 100 labelled rows with and without 5,000 of the rest, whose labels are removed
 (`--unlabelled`); the whole `deepen train` both times, and the interval of the difference.
+`zero-shot-sst2-smollm2`, `few-shot-sst2-smollm2`: SmolLM2-135M-Instruct is asked about 400 test rows, without and with the
+likest of 1,000 training rows before the question.
 """
 
 from __future__ import annotations
@@ -42,6 +45,8 @@ THUCNEWS = {
     "game": ["游戏", "网络游戏"],
     "entertainment": ["娱乐", "明星、电影与电视"],
 }
+
+SST2 = {"0": "negative", "1": "positive"}
 
 
 def zero_shot(name: str, rows: list[dict], descriptions: dict, model: list[str], options) -> None:
@@ -180,14 +185,46 @@ def self_training(name: str, size: int, more: int, draw: int, options) -> None:
     )
 
 
+def asked(rung: str, options) -> None:
+    """A decoder is asked about 400 test rows of sst2."""
+    cell = f"{rung.replace('_', '-')}-sst2-smollm2"
+    if not cells.wanted(cell, options):
+        return
+    train_rows, validation, test = train.rows_of("sst2", options.data)
+    folder = options.work / "few_shot" / cell
+    folder.mkdir(parents=True, exist_ok=True)
+    chance = random.Random(0)
+    for part, some, size in (("train", train_rows, 1000), ("validation", validation, 100), ("test", test, 400)):
+        drawn = [row | {"label": SST2[str(row["label"])]} for row in chance.sample(some, size)]
+        (folder / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in drawn), encoding="utf-8")
+    given = ("--rungs", rung, "--model", options.generator, "--set", "data.check=false")
+    seconds, peak, record, _ = train.climbed(cell, folder, options, *given)
+    score = next(found for found in record["test"] if found["name"] == "accuracy")
+    cells.write(
+        cell,
+        command="python benchmarks/few_shot.py --data DATA --models MODELS --generator SMOLLM2 --only smollm2",
+        seed=0,
+        value=round(score["value"], 4),
+        n=score["n"],
+        metric="test accuracy",
+        interval=[round(score["low"], 4), round(score["high"], 4)],
+        majority=round(Counter(row["label"] for row in test).most_common(1)[0][1] / len(test), 4),
+        seconds=round(seconds, 1),
+        peak_memory_bytes=peak,
+    )
+
+
 def main() -> None:
     """Measures what is not measured yet."""
     parser = cells.parser(__doc__ or "")
     parser.add_argument("--models", type=Path, required=True, help="the folder that holds e5-small-zh-en")
     parser.add_argument("--peers", help="the Python of the peers' environment; without it, no few-shot cells")
+    parser.add_argument("--generator", help="SmolLM2-135M-Instruct: a folder or a hub id; without it, no smollm2 cells")
     options = parser.parse_args()
     for draw in range(5):
         self_training("sst2", 50, 5000, draw, options)
+    for rung in ("zero_shot", "few_shot") if options.generator else ():
+        asked(rung, options)
     names = (options.data / "ag_news_test" / "classes.txt").read_text(encoding="utf-8").split("\n")
     with (options.data / "ag_news_test" / "test.csv").open(encoding="utf-8", newline="") as source:
         news = [{"text": f"{row[1]} {row[2]}", "label": names[int(row[0]) - 1].strip()} for row in csv.reader(source)]

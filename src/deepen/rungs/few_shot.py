@@ -1,7 +1,7 @@
 """A decoder is asked with a few labelled rows before the question: those most like the row, as many of each label.
 
-Nothing is trained. Climbed only when asked for (`--rungs few_shot`): for every prediction it reads a prompt that is several
-times as long as the row.
+Nothing is trained. Climbed only when asked for (`--rungs few_shot`): for every prediction it reads a prompt that is
+several times as long as the row.
 
 Shape legend: N rows, E rows to choose from, K rows to try on, C labels.
 """

@@ -134,7 +134,7 @@ def _by_likelihood(work: Work, settings: RungSettings) -> Climbed:
     """A decoder, asked once about each row."""
     known, chosen = templates(work), {name: words[0] for name, words in (settings.words or {}).items()}
     words = label_words(work, chosen, "rungs.zero_shot.words")
-    question = filled(settings.prompt or known["zero_shot"], labels=known["or"].join(words))
+    question = filled(settings.prompt or known["zero_shot"], {"labels": known["or"].join(words)})
     chat = chat_prompt(work.model, question) if settings.chat else None
     how = Asking(chat or question, words, work.max_tokens, special=chat is None)
     predictor = asked(work, how)

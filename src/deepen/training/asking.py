@@ -93,8 +93,8 @@ class AskedPredictor:
         return log_likelihoods(self.decoder.eval(), self.vectors_VD, ids, Answers(tuple(map(tuple, answers))))
 
     def _prompt(self, text: str, examples: Shown) -> str:
-        told = [filled(self.asking.example, text=self._cut(one), label=label) for one, label in examples]
-        return filled(self.asking.prompt, text=self._cut(text), examples="".join(told))
+        told = [filled(self.asking.example, {"text": self._cut(one), "label": label}) for one, label in examples]
+        return filled(self.asking.prompt, {"text": self._cut(text), "examples": "".join(told)})
 
     def _cut(self, text: str) -> str:
         """The first tokens of a text."""
@@ -156,18 +156,18 @@ def is_asked(folder: Path) -> bool:
     return (folder / _ASKING).is_file()
 
 
-def filled(template: str, **values: str) -> str:
+def filled(template: str, values: Mapping[str, str]) -> str:
     """A template with its places filled, all at once, so that a text with braces in it stays as it is.
 
     Args:
         template: Text with {names}.
-        values: What goes into them; others stay.
+        values: What goes into them, by name; others stay.
 
     Returns:
         The text.
 
     Example:
-        >>> filled("{text} {label} {x}", text="{label}", label="good")
+        >>> filled("{text} {label} {x}", {"text": "{label}", "label": "good"})
         '{label} good {x}'
     """
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
