@@ -9,8 +9,8 @@ test rows, with the share of the commonest label beside it.
 environment of its own, one after the other. The interval is that of the difference, over the same test rows.
 `self-training-sst2-drawN`: 100 labelled rows with and without 5,000 of the rest, whose labels are removed
 (`--unlabelled`); the whole `deepen train` both times, and the interval of the difference.
-`zero-shot-sst2-smollm2`, `few-shot-sst2-smollm2`: SmolLM2-135M-Instruct is asked about 400 test rows, without and with the
-likest of 1,000 training rows before the question.
+`zero-shot-sst2-smollm2`, `few-shot-sst2-smollm2`: SmolLM2-135M-Instruct is asked about 400 test rows, without and with
+the likest of 1,000 training rows before the question.
 """
 
 from __future__ import annotations
