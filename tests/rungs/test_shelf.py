@@ -18,7 +18,7 @@ from deepen.ladder.recipe import make_recipe, shelf
 from deepen.training.settings import TrainedSettings
 from deepen.training.work import Climbed, Work
 
-ONLY = {name: ("classification",) for name in ("zero_shot", "contrastive", "cloze")} | {"few_shot": ()}
+ONLY = dict.fromkeys(("zero_shot", "contrastive", "cloze"), ("classification",)) | {"few_shot": ()}
 PAIRS = [(rung, task) for task in sorted(WORLDS) for rung in shelf() if task in ONLY.get(rung, WORLDS)]
 
 
