@@ -4,7 +4,7 @@
 
 Pairs, relations, questions about a text and rows with several labels; sets without a split are split 80/20 by a seeded
 shuffle (xquad by article). Cells say how far the chosen rung is above `lexical` on the
-test rows, with an interval. Two long ones with the encoder of twelve layers have a budget, as their commands tell.
+test rows, with an interval. Long ones with the encoder of twelve layers have a budget, as their commands tell.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
         "sick-entailment": [*files(*sick), *pairs, f"{sides}entailment_judgment"],
         "semeval": files(str(semeval / "TRAIN_FILE.TXT"), semeval_rows),
         "finre": [*files(*finre), "--task", "relation", "--columns", "head=0,tail=1,label=2,text=3", *short],
-        "afqmc": [*files(afqmc_train, f"{data}/afqmc/dev.txt"), *pairs, "sentence1=0,sentence2=1,label=2", *e5],
-        "ocnli": [*files(*ocnli_parts), *pairs, "sentence1=premise,sentence2=hypothesis,label=label", *e5],
+        "afqmc": [*files(afqmc_train, f"{data}/afqmc/dev.txt"), *pairs, "sentence1=0,sentence2=1,label=2", *short],
+        "ocnli": [*files(*ocnli_parts), *pairs, "sentence1=premise,sentence2=hypothesis,label=label", *short],
         "csl-keywords": [*files(*csl), "--task", "multilabel", *e5],
         "banking77-ranking": [*files(*intents(data, splits)), "--task", "ranking"],
         "kdconv-ranking": [*files(*replies(data, splits)), "--task", "ranking", *e5],
