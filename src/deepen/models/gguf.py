@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
 
 from deepen.core.errors import ModelError
-from deepen.core.files import cache_dir, replacing, sha256_file
+from deepen.core.files import cache_dir, replacing, sha256_file, write_json
 
 
 def converted(path: Path) -> Path:
@@ -39,6 +42,18 @@ def converted(path: Path) -> Path:
     except (OSError, ValueError, RuntimeError, KeyError, IndexError) as error:
         raise ModelError(f"{path}: the weights can't be read: {str(error).splitlines()[0]}") from None
     with replacing(folder) as beside:
-        network.save_pretrained(beside, max_shard_size="100GB")
         tokenizer.save_pretrained(beside)
+        _save(network, beside)
     return folder
+
+
+def _save(network: Any, folder: Path) -> None:
+    """Writes config.json and weights; transformers takes what comes from such a file for quantised and won't."""
+    config = network.config.to_dict()
+    for key in ("_name_or_path", "quantization_config"):
+        config.pop(key, None)
+    state = network.state_dict()
+    if network.config.tie_word_embeddings:
+        state.pop("lm_head.weight", None)
+    save_file({key: value.contiguous() for key, value in state.items()}, folder / "model.safetensors", {"format": "pt"})
+    write_json(folder / "config.json", config)
