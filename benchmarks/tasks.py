@@ -142,7 +142,7 @@ def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
         "sick-entailment": [*files(*sick), *pairs, f"{sides}entailment_judgment"],
         "semeval": files(str(semeval / "TRAIN_FILE.TXT"), semeval_rows),
         "finre": [*files(*finre), "--task", "relation", "--columns", "head=0,tail=1,label=2,text=3", *short],
-        "afqmc": [*files(afqmc_train, f"{data}/afqmc/dev.txt"), *pairs, "sentence1=0,sentence2=1,label=2", *short],
+        "afqmc": [*files(afqmc_train, f"{data}/afqmc/dev.txt"), *pairs, "sentence1=0,sentence2=1,label=2", *e5],
         "ocnli": [*files(*ocnli_parts), *pairs, "sentence1=premise,sentence2=hypothesis,label=label", *short],
         "csl-keywords": [*files(*csl), "--task", "multilabel", *e5],
         "banking77-ranking": [*files(*intents(data, splits)), "--task", "ranking"],
