@@ -17,7 +17,7 @@ from deepen.ladder.recipe import make_recipe
 from deepen.models.decoder import word_vectors
 from deepen.models.load import load_encoder
 from deepen.rungs import zero_shot
-from deepen.training.asking import AskedPredictor
+from deepen.training.asking import AskedPredictor, templates
 from deepen.training.likelihood import Answers, log_likelihoods
 from deepen.training.work import Work
 
@@ -57,7 +57,7 @@ def test_the_prompt_is_what_was_asked_for(tiny_decoder: Path, tmp_path: Path) ->
     work = work_of(90, tiny_decoder, tmp_path)
     found = zero_shot.climb(work, zero_shot.RungSettings(prompt="say {text} is {labels} :"), None).predictor
     assert isinstance(found, AskedPredictor)
-    assert found._prompt("a {labels} {text}", ()) == "say a {labels} {text} is bad or good :"
+    assert found._prompt("a {labels} {text}", ()) == "say a {labels} {text} is bad, good :"
     backend = found.tokenizer.backend
     assert backend.decode(found._ids("good film"), skip_special_tokens=False) == "[CLS] good film"
     chat = "{% for m in messages %}user {{ m['content'] }} {% endfor %}answer"
@@ -68,13 +68,19 @@ def test_the_prompt_is_what_was_asked_for(tiny_decoder: Path, tmp_path: Path) ->
     (model / "chat_template.jinja").write_text(chat, encoding="utf-8")
     talks = work_of(90, model, tmp_path / "two")
     for settings, right in (
-        (zero_shot.RungSettings(prompt="{text} ?"), "user good ? answer"),
-        (zero_shot.RungSettings(prompt="{text} ?", chat=False), "good ?"),
+        (zero_shot.RungSettings(prompt="{text} ?", chat=True), "user good ? answer"),
+        (zero_shot.RungSettings(prompt="{text} ?"), "good ?"),
     ):
         said = zero_shot.climb(talks, settings, None).predictor
         assert isinstance(said, AskedPredictor)
         assert said._prompt("good", ()) == right
         assert said.asking.special == (not settings.chat)
+
+
+def test_the_question_is_that_of_the_labels(tiny_decoder: Path, tmp_path: Path) -> None:
+    work = work_of(90, tiny_decoder, tmp_path)
+    assert templates(work, ("Positive", "negative"))["zero_shot"] == "Review: {text}\nSentiment:"
+    assert templates(work, ("positive", "sports"))["zero_shot"] == "Text: {text}\nLabel:"
 
 
 def test_labels_start_level_and_rows_teach_nothing(tiny_decoder: Path, tmp_path: Path) -> None:

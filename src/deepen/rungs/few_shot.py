@@ -59,7 +59,8 @@ def suits(work: Work) -> bool:
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Chooses examples among the training rows, and tries on some of them in which order they are shown."""
-    known, words = templates(work), label_words(work, settings.words, "rungs.few_shot.words")
+    words = label_words(work, settings.words, "rungs.few_shot.words")
+    known = templates(work, words)
     prompt = settings.prompt or known["few_shot"]
     chat = chat_prompt(work.model, prompt) if settings.chat else None
     max_tokens = min(settings.max_tokens, work.max_tokens)

@@ -55,8 +55,8 @@ class RungSettings(ClozeSettings):
     prompt: str | None = None
     """For a decoder: the question, with {text}, and {labels} if it is to name them; None takes that of the texts'
     language in training/prompts.yaml. A label is called the first of its `words`, or else its name."""
-    chat: bool = True
-    """For a decoder: whether the question goes into the model's chat template, if it has one."""
+    chat: bool = False
+    """For a decoder: whether the question goes into the model's chat template, if it has one (LOG.md)."""
     content_free: tuple[str, ...] = ("N/A", "", "[MASK]")
     """For a decoder: texts about nothing, over which its mean score is subtracted if labels are `centred` (Zhao et al.
     2021, arXiv 2102.09690)."""
@@ -132,9 +132,9 @@ def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
 
 def _by_likelihood(work: Work, settings: RungSettings) -> Climbed:
     """A decoder, asked once about each row."""
-    known, chosen = templates(work), {name: words[0] for name, words in (settings.words or {}).items()}
+    chosen = {name: words[0] for name, words in (settings.words or {}).items()}
     words = label_words(work, chosen, "rungs.zero_shot.words")
-    question = filled(settings.prompt or known["zero_shot"], {"labels": known["or"].join(words)})
+    question = filled(settings.prompt or templates(work, words)["zero_shot"], {"labels": ", ".join(words)})
     chat = chat_prompt(work.model, question) if settings.chat else None
     how = Asking(chat or question, words, work.max_tokens, special=chat is None)
     predictor = asked(work, how)

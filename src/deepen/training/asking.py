@@ -173,14 +173,15 @@ def filled(template: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
 
 
-def templates(work: Work) -> dict[str, str]:
+def templates(work: Work, words: Sequence[str]) -> dict[str, str]:
     """The prompts of the task in the language of the training rows.
 
     Args:
         work: The climb.
+        words: What the labels are called.
 
     Returns:
-        `zero_shot`, `few_shot`, `example` and `or`.
+        `zero_shot`, `few_shot` and `example`.
 
     Raises:
         SettingError: If there is none for the task.
@@ -189,7 +190,9 @@ def templates(work: Work) -> dict[str, str]:
     if work.task.name not in known or work.train_targets.are_scores:
         raise SettingError(f"a decoder can be asked for one label a row, not for {work.task.name}")
     some = work.train.take(np.arange(min(_LANGUAGE_ROWS, len(work.train)))).values(work.train.table.inputs[0])
-    return dict(known[work.task.name]["zh" if mostly_chinese(map(str, some)) else "en"])
+    kinds = known[work.task.name]["zh" if mostly_chinese(map(str, some)) else "en"].values()
+    asked_for = {word.lower() for word in words}
+    return next(dict(kind) for kind in kinds if asked_for <= set(kind.get("labels", asked_for)))
 
 
 def label_words(work: Work, chosen: Mapping[str, str] | None, where: str) -> tuple[str, ...]:
