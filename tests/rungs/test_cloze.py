@@ -103,10 +103,10 @@ def test_a_run_from_end_to_end(tiny_masked: Path, tmp_path: Path) -> None:
     run = deepen.train(rows, rungs=["zero_shot", "cloze", "top_layers"], settings=steps, **given)
     assert [row["status"] for row in run.ladder["rungs"]] == ["done"] * 3, "a rung above starts from neither"
     model = deepen.load(run, rung="cloze")
-    assert model.predict(["the room was lovely"])[0].output == "good"
-    explained = model.explain(["the room was lovely"])[0].answers[0]
+    assert model.predict(["the room was awful"])[0].output == "bad"
+    explained = model.explain(["the room was awful"])[0].answers[0]
     assert explained.method == "leave_one_out"
-    assert max(explained.words, key=lambda word: word.value).text == "lovely"
+    assert max(explained.words, key=lambda word: word.value).text == "awful"
     told = json.loads((tmp_path / "run" / "rungs" / "cloze" / "model" / "form.json").read_text())
     assert told == {"pattern": PATTERN, "masks": 1}
     again = deepen.train(recipe=run.folder / "recipe.yaml", data=rows, out=tmp_path / "again")

@@ -42,7 +42,7 @@ class Cloze:
             The sequences, end to end.
 
         Raises:
-            SettingError: If there is no mask in the vocabulary, or no room for a text.
+            SettingError: If the tokenizer has no mask or takes it for letters, or if there is no room for a text.
         """
         before, after, lead = self._sides(tokenizer)
         room = max_tokens - len(before) - len(after)
@@ -71,6 +71,8 @@ class Cloze:
         first, last = tokenizer.around
         tokenizer.backend.no_truncation()
         inner = [tokenizer.backend.encode(side, add_special_tokens=False).ids for side in (ahead.rstrip(" "), behind)]
+        if sum(side.count(tokenizer.hidden_id) for side in inner) != self.num_masks:
+            raise SettingError(f"the tokenizer does not read its own mask, {tokenizer.mask}, as one token")
         return [*first, *inner[0]], [*inner[1], *last], " " if ahead.endswith(" ") else ""
 
 
