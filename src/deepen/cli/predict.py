@@ -19,6 +19,7 @@ HELP = """Answer rows of a file, or texts typed here.
   deepen predict runs/first new.csv --out answers.csv
   deepen predict runs/tagger+runs/relation --text "Marie Curie was born in Warsaw"
   deepen predict runs/mood --adapter runs/topic --text "a fine film"
+  deepen predict runs/films --adapter runs/hotels --compose ties new.csv
   deepen predict runs/first new.jsonl --rung lexical --set data.bad_rows=drop --json
 """
 
@@ -35,6 +36,10 @@ def command(
     adapter: Annotated[
         list[str] | None, typer.Option("--adapter", help="Another run tuned from the same encoder, read once for both.")
     ] = None,
+    composed: Annotated[
+        str | None, typer.Option("--compose", help="One answer of the runs and adapters together: sum or ties.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="For --compose, a number a run, as in 0.7,0.3.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file: .jsonl or .csv.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why: depth, words, analogies.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -44,7 +49,7 @@ def command(
     from deepen.core.errors import SettingError
     from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
-    from deepen.ladder.load import load_together
+    from deepen.ladder.together import compose, load_together
 
     if (data is None) == (not text):
         raise SettingError("give either a file of rows or --text, one of the two")
@@ -54,18 +59,23 @@ def command(
         raise SettingError(f"--out {out} is the file of the rows themselves: give the answers another name")
     if explain and out is not None and out.suffix == ".csv":
         raise SettingError(f"--out {out}: a table has no room for explanations; write a .jsonl")
+    if weights is not None and composed is None:
+        raise SettingError("--weights goes with --compose")
     asked = parse_columns(columns) if columns is not None else None
     given, say = list(text) if text else data, show.lines_to(stderr=True)
     how: dict[str, Any] = {"rung": rung, "settings": settings or [], "say": say}
     runs = [run, *(adapter or [])]
-    models: list[Any] = load_together(runs, **how) if adapter else [load(run, **how)]
+    if composed is not None:
+        models: list[Any] = [compose(runs, by=composed, weights=_numbers(weights), **how)]
+    else:
+        models = load_together(runs, **how) if adapter else [load(run, **how)]
     rows = []
-    for name, model in zip(runs, models, strict=True):
+    for name, model in zip(runs, models, strict=composed is None):
         some = [to_json(prediction) for prediction in model.predict(given, columns=asked)]
         if explain:
             for row, explanation in zip(some, model.explain(given, columns=asked), strict=True):
                 row["explanation"] = to_json(explanation)
-        rows += [{**row, "adapter": name} for row in some] if adapter else some
+        rows += [{**row, "adapter": name} for row in some] if len(models) > 1 else some
     model = models[0]
     if out is not None:
         _write(out, rows)
@@ -76,6 +86,15 @@ def command(
         )
     elif out is None:
         _print(rows)
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    from deepen.core.errors import SettingError
+
+    try:
+        return None if text is None else [float(word) for word in text.split(",")]
+    except ValueError:
+        raise SettingError(f"--weights {text}: give numbers with commas between them, as in 0.7,0.3") from None
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from deepen.core.errors import DataError, ModelError, SettingError, nearest
 from deepen.core.files import fingerprint
-from deepen.core.run import Run, open_run
+from deepen.core.run import open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse, shown
 from deepen.core.types import Explanation, Outputs, Prediction, Score
@@ -26,10 +26,6 @@ from deepen.ladder.explain import Asked, ExplainSettings, explain
 from deepen.ladder.prepare import load_task
 from deepen.ladder.recipe import asked_columns, shelf
 from deepen.ladder.record import tokens_read
-from deepen.models.adapters import twin
-from deepen.models.load import load_pretrained
-from deepen.models.split import Encoder
-from deepen.training.predictor import EncoderPredictor, put_on
 from deepen.training.task import Predictor, Task
 
 _MOST_LOGITS = 50_000_000
@@ -248,49 +244,6 @@ def load_model(
     mark = fingerprint(about.rung, files)
     more = (run, mark, reading.explain)
     return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, say, *more)
-
-
-def load_together(
-    runs: Sequence[str | Path | Run],
-    *,
-    rung: str | None = None,
-    settings: Sequence[str] = (),
-    say: Callable[[str], None] = lambda line: None,
-) -> list[Model]:
-    """The models of runs whose tunings changed one pretrained encoder, which is in memory once.
-
-    Args:
-        runs: Runs that were trained with a tuning other than `full`, or their folders.
-        rung: A rung of all of them; None is the chosen one of each.
-        settings: Words such as `data.bad_rows=drop`, laid over how the training data of each was read.
-        say: Called with lines for the user.
-
-    Returns:
-        The models, in order. They answer as each does alone.
-
-    Raises:
-        DataError: If there is no such run.
-        ModelError: If one has no adapter, or they have different encoders.
-
-    Example:
-        >>> mood, topic = deepen.load_together(["runs/mood", "runs/topic"])  # doctest: +SKIP
-    """
-    folders = [run.folder if isinstance(run, Run) else Path(run) for run in runs]
-    models = [load_model(folder, rung=rung, settings=settings, say=say) for folder in folders]
-    bases: dict[str, Encoder] = {}
-    for model in models:
-        predictor = model.predictor
-        adapter = predictor.adapter if isinstance(predictor, EncoderPredictor) else None
-        if adapter is None or not isinstance(predictor, EncoderPredictor):
-            raise ModelError(f"{model.folder} has no adapter: train it with --tuning lora, or another that is not full")
-        if bases and adapter.base not in bases:
-            raise ModelError(f"{model.folder} changes {adapter.base}, and the first one {next(iter(bases))}")
-        if not bases:
-            bases[adapter.base] = load_pretrained(adapter.base).encoder().eval()
-        encoder = twin(bases[adapter.base])
-        put_on(encoder, adapter)
-        predictor.network.encoder = encoder
-    return models
 
 
 def _rungs(run: Path) -> dict[str, Callable[[], Predictor]]:
