@@ -22,14 +22,16 @@ MakeWork = Callable[..., Work]
 
 @pytest.fixture
 def make_work(tiny_model: Path, tmp_path: Path) -> MakeWork:
-    def make(method: str, *, task: str = "classification", seed: int = 0, **settings: Any) -> Work:
+    def make(
+        method: str, *, task: str = "classification", seed: int = 0, model: Path = tiny_model, **settings: Any
+    ) -> Work:
         values = {
             "seed": seed,
             "task": task,
             "tuning": method,
             "tunings": {method: settings},
             "data": {"validation_at_least": 40},
-            "model": {"name": str(tiny_model)},
+            "model": {"name": str(model)},
         }
         rows = WORLDS[task](120)
         return prepare(make_recipe(values), Sources(rows), tmp_path / "run", say=lambda line: None).work

@@ -35,7 +35,7 @@ def test_it_starts_near_and_the_same_from_one_seed(make_work: MakeWork, method: 
         work.attach(encoder, first_layer, "full")
     assert torch.equal(states(one), states(two))
     near = torch.cosine_similarity(states(one), states(bare)).mean()
-    assert 0.8 < float(near) < 1
+    assert 0.7 < float(near) < 1
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -76,12 +76,15 @@ def test_it_lies_beside_a_plain_encoder(make_work: MakeWork, method: str, depth:
     assert not any("net" in name for name in found.tensors), "of p_tuning's network only what it said is left"
 
 
+@pytest.mark.parametrize("kind", ["tiny_model", "tiny_decoder"])
 @pytest.mark.parametrize("method", METHODS)
-def test_peft_puts_it_on_the_pretrained_model(make_work: MakeWork, method: str, tmp_path: Path) -> None:
+def test_peft_puts_it_on_the_pretrained_model(
+    make_work: MakeWork, method: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     from peft import PeftModel
     from transformers import AutoModel
 
-    work = make_work(method, learning_rate=0.02)
+    work = make_work(method, model=request.getfixturevalue(kind), learning_rate=0.02)
     predictor = predictor_of(climb(work, 2))
     predictor.save(tmp_path / "model")
     loaded = PeftModel.from_pretrained(AutoModel.from_pretrained(work.model.folder), tmp_path / "model" / "adapter")

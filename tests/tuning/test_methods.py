@@ -18,7 +18,7 @@ from deepen.ladder.recipe import make_recipe, tunings
 from deepen.models.load import load_encoder
 from deepen.models.save import load_adapter
 from deepen.models.split import layout
-from deepen.training.predictor import EncoderPredictor, load_predictor, put_on
+from deepen.training.predictor import load_predictor, put_on
 
 METHODS = tuple(tunings())
 FROM_PEFT = ("adalora", "ia3", "lora")
@@ -257,31 +257,3 @@ def test_adapters_lie_beside_a_plain_encoder(make_work: MakeWork, place: str, tm
 def test_an_unknown_method() -> None:
     with pytest.raises(SettingError, match="unknown tuning 'lorra'; did you mean 'lora'"):
         make_recipe({"tuning": "lorra"})
-
-
-@pytest.mark.parametrize(
-    "methods", [("lora", "bitfit"), ("adalora", "adapter"), ("ia3", "lora"), ("prefix", "p_tuning")]
-)
-def test_several_over_one_encoder(tiny_model: Path, tmp_path: Path, methods: tuple[str, str]) -> None:
-    """Each says what it says alone, and the weights that none of them changes are in memory once."""
-    runs = []
-    for number, method in enumerate(methods):
-        rows = WORLDS["classification"](200 + number)
-        settings = [f"tunings.{method}.learning_rate=0.02", f"seed={number}"]
-        given: dict[str, Any] = {"rungs": ["frozen", "full"], "thorough": True, "settings": settings}
-        runs.append(deepen.train(rows, model=tiny_model, out=tmp_path / method, tuning=method, **given))
-    texts = [row["text"] for row in rows[:20]]
-    alone = [deepen.load(run, rung="full").predict(texts) for run in runs]
-    models = deepen.load_together(runs, rung="full")
-    for model, right in zip(models, alone, strict=True):
-        for one, other in zip(model.predict(texts), right, strict=True):
-            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
-    places = []
-    for model in models:
-        assert isinstance(model.predictor, EncoderPredictor)
-        tensors = model.predictor.network.encoder.network.parameters()
-        places.append({tensor.data_ptr(): tensor.numel() for tensor in tensors})
-    shared = sum(size for at, size in places[0].items() if at in places[1])
-    assert shared > 0.8 * sum(p.numel() for p in load_encoder(tiny_model).parameters())
-    with pytest.raises(ModelError, match="has no adapter"):
-        deepen.load_together([*runs, runs[0]], rung="frozen")

@@ -22,12 +22,11 @@ class Decoder(Encoder):
     """A pretrained decoder of the Llama family: pre-norm, rotated positions, shared keys, a gated inner layer.
 
     Its last layer's output is normalised, as what the words are scored by is. Attention is causal and padding stands at
-    the end, so no token sees any of it and no mask is needed.
+    the end, so no token sees any of it and no mask is needed but with a prefix.
     """
 
     def __init__(self, network: Any) -> None:
         super().__init__(network)
-        self.num_key_heads = int(self.config.num_key_value_heads)
         if getattr(self.config, "use_sliding_window", True) and getattr(self.config, "sliding_window", None):
             raise ModelError(f"{self.config.model_type} with sliding windows is not supported")
 
@@ -39,29 +38,54 @@ class Decoder(Encoder):
         """Runs the layers from `start` up to, not with, `stop`; after the last one comes its normalisation."""
         if start == stop:
             return hidden_TD
-        turns = self.network.get_submodule("rotary_emb")(hidden_TD, where.positions_T[None])
-        cos_T1K, sin_T1K = (turn[0, :, None] for turn in turns)
+        own_T, turns = None, self._turns(hidden_TD, where)
         for index in range(start, stop):
-            hidden_TD = self._block(self.layers[index], hidden_TD, where, cos_T1K, sin_T1K)
+            prompt = getattr(self.layers[index], "prompt", None)
+            if prompt is not None:
+                hidden_TD, where, own_T = prompt.before(prompt(), hidden_TD, where)
+                turns = self._turns(hidden_TD, where)
+            hidden_TD = self._block(self.layers[index], hidden_TD, where, *turns)
+        hidden_TD = hidden_TD if own_T is None else hidden_TD.index_select(0, own_T)
         return self.network.get_submodule("norm")(hidden_TD) if stop == self.num_layers else hidden_TD
+
+    def _turns(self, hidden_TD: Tensor, where: Layout) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of the angles of the positions, each of T x 1 x K."""
+        turns = self.network.get_submodule("rotary_emb")(hidden_TD, where.positions_T[None] + self.first_position)
+        cos_T1K, sin_T1K = (turn[0, :, None] for turn in turns)
+        return cos_T1K, sin_T1K
+
+    def keys_values(self, layer: nn.Module, hidden_TD: Tensor, where: Layout) -> tuple[Tensor, Tensor]:
+        """What a layer's attention finds of hidden states: keys, turned by their positions, and values."""
+        part, names = layer.get_submodule, self.names
+        read_TD = part(names.norm1)(hidden_TD)
+        turns = self._turns(hidden_TD, where)
+        return _turned(part(names.key)(read_TD), self.num_key_heads, *turns), part(names.value)(read_TD)
 
     def _block(self, layer: nn.Module, hidden_TD: Tensor, where: Layout, cos_T1K: Tensor, sin_T1K: Tensor) -> Tensor:
         part, names = layer.get_submodule, self.names
         read_TD = part(names.norm1)(hidden_TD)
         query_TD = _turned(part(names.query)(read_TD), self.num_heads, cos_T1K, sin_T1K)
         key_TD = _turned(part(names.key)(read_TD), self.num_key_heads, cos_T1K, sin_T1K)
-        mixed_TD = self._attend(query_TD, key_TD, part(names.value)(read_TD), where, None)
+        prefix = getattr(layer, "prefix", None)
+        mixed_TD = self._attend(query_TD, key_TD, part(names.value)(read_TD), where, prefix)
         hidden_TD = hidden_TD + self._drop(part(names.attended)(mixed_TD))
         read_TD = part(names.norm2)(hidden_TD)
         inner = self.activation(part(names.gate)(read_TD)) * part(names.up)(read_TD)
         return hidden_TD + self._drop(part(names.down)(inner))
 
     def _attend(self, query_TD: Tensor, key_TD: Tensor, value_TD: Tensor, where: Layout, prefix: Any) -> Tensor:
+        keys_BHLK, values_BHLK = (self._grid(x_TD, where, self.num_key_heads) for x_TD in (key_TD, value_TD))
+        mask = None
+        if prefix is not None:
+            keys_BHLK, values_BHLK, _ = prefix.before(keys_BHLK, values_BHLK, None)
+            mask = torch.ones(where.longest, keys_BHLK.shape[2], dtype=torch.bool, device=keys_BHLK.device)
+            mask = mask.tril(keys_BHLK.shape[2] - where.longest)
         mixed_BHLK = functional.scaled_dot_product_attention(
             self._grid(query_TD, where, self.num_heads),
-            self._grid(key_TD, where, self.num_key_heads),
-            self._grid(value_TD, where, self.num_key_heads),
-            is_causal=True,
+            keys_BHLK,
+            values_BHLK,
+            attn_mask=mask,
+            is_causal=mask is None,
             dropout_p=self._probability("attention_probs_dropout_prob", "attention_dropout") if self.training else 0.0,
             enable_gqa=self.num_key_heads < self.num_heads,
         )

@@ -149,6 +149,7 @@ class Encoder(nn.Module):
         self.dropout: float | None = None
         self.layers: list[nn.Module] = list(network.get_submodule(self.names.layers).children())
         self.num_heads = int(self.config.num_attention_heads)
+        self.num_key_heads = int(getattr(self.config, "num_key_value_heads", self.num_heads))
         self.first_position = int(self.config.pad_token_id) + 1 if self.names.after_padding else 0
         activation = getattr(self.config, "hidden_act", None) or self.config.activation
         if activation not in ACTIVATIONS:
@@ -230,6 +231,19 @@ class Encoder(nn.Module):
         """What the first layer reads of word vectors that stand in the positions before the texts."""
         positions_P = torch.arange(self.first_position - len(words_PD), self.first_position, device=words_PD.device)
         return self._placed(words_PD, positions_P, None)
+
+    def keys_values(self, layer: nn.Module, hidden_TD: Tensor, where: Layout) -> tuple[Tensor, Tensor]:
+        """What a layer's attention finds of hidden states.
+
+        Args:
+            layer: One of `layers`.
+            hidden_TD: What it reads.
+            where: The batch's layout.
+
+        Returns:
+            Keys and values, each with a row a token.
+        """
+        return layer.get_submodule(self.names.key)(hidden_TD), layer.get_submodule(self.names.value)(hidden_TD)
 
     def _layer(self, layer: nn.Module, hidden_TD: Tensor, where: Layout) -> Tensor:
         part, names = layer.get_submodule, self.names

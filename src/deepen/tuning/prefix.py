@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
 
-from deepen.models.adapters import Attached, MethodSettings
-from deepen.models.prompts import Prefix, peft_config, states_of, usual_words
-from deepen.models.split import Encoder
+from deepen.models.adapters import Attached
+from deepen.models.prompts import Prefix, VectorSettings, peft_config, states_of, usual_words
+from deepen.models.split import Encoder, layout
 
 
-class TuningSettings(MethodSettings):
+class TuningSettings(VectorSettings):
     """How many there are."""
-
-    learning_rate: float | None = Field(default=3e-3, gt=0)
-    """The highest rate of what learns in the layers."""
-    num_vectors: int = Field(default=10, ge=1)
-    """Keys and values of each layer."""
-
-    @property
-    def positions(self) -> int:
-        """With all layers the texts stand behind them, as in PEFT."""
-        return self.num_vectors
 
 
 def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
@@ -43,11 +32,11 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         (https://arxiv.org/abs/2110.07602).
     """
     encoder.requires_grad_(False)
-    words_P, names = usual_words(encoder, settings.num_vectors), encoder.names
+    words_P, where = usual_words(encoder, settings.num_vectors), layout(torch.tensor([settings.num_vectors]))
     states = states_of(encoder, words_P, first_layer)
     for layer, hidden_PD in zip(encoder.layers[first_layer:], states, strict=True):
         with torch.no_grad():
-            keys, values = (layer.get_submodule(name)(hidden_PD) for name in (names.key, names.value))
+            keys, values = encoder.keys_values(layer, hidden_PD, where)
         layer.add_module("prefix", Prefix(keys, values))
     if first_layer > 0 or encoder.config.model_type == "distilbert":  # which PEFT gives no keys and values
         return Attached(encoder, kept=True)

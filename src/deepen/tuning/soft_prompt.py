@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from deepen.models.adapters import Attached, MethodSettings
-from deepen.models.prompts import put_before
+from deepen.models.adapters import Attached
+from deepen.models.prompts import VectorSettings, put_before
 from deepen.models.split import Encoder
 
 
-class TuningSettings(MethodSettings):
+class TuningSettings(VectorSettings):
     """How many there are."""
-
-    learning_rate: float | None = Field(default=3e-3, gt=0)
-    """The highest rate of what learns in the layers."""
-    num_vectors: int = Field(default=10, ge=1)
-    """Vectors before each text."""
-
-    @property
-    def positions(self) -> int:
-        """With all layers they take the first positions of each text."""
-        return self.num_vectors
 
 
 def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
