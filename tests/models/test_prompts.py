@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,10 @@ from torch import Tensor
 from deepen.core.errors import SettingError
 from deepen.models.load import load_encoder
 from deepen.models.prompts import Prompt, peft_config, put_before, to_peft, usual_words
-from deepen.models.split import ARCHITECTURES, DECODERS, Encoder, layout
+from deepen.models.split import Encoder, layout
 from deepen.tuning import prefix
 
 LENGTHS, NUMBER = [7, 3, 12, 1, 5], 4
-
-
-@pytest.fixture(scope="session", params=sorted(set(ARCHITECTURES) - set(DECODERS)))
-def any_network(request: pytest.FixtureRequest, make_network: Callable[..., Path]) -> Path:
-    """The folder of a network of each architecture that takes learned vectors, in turn."""
-    return make_network(request.param)
 
 
 def texts(lengths: list[int]) -> Tensor:
@@ -131,9 +124,3 @@ def test_a_network_is_folded(any_network: Path) -> None:
         f"{encoder.names.layers}.1.prompt.vectors"
     ]
     torch.testing.assert_close(run(encoder, texts(LENGTHS), LENGTHS), said)
-
-
-@pytest.mark.parametrize("kind", ["prefix", "prompt"])
-def test_a_decoder_takes_none(make_network: Callable[..., Path], kind: str) -> None:
-    with pytest.raises(SettingError, match="are for encoders; a decoder takes lora"):
-        attached(make_network("llama"), kind, 0)

@@ -92,6 +92,30 @@ def test_a_lexical_model_claims_no_encoder(run):
     assert "no pretrained language model is in it" in text
 
 
+def test_a_model_that_only_deepen_reads_claims_no_other_tool(run):
+    ladder = ladder_of(run)
+    for row in ladder["rungs"]:
+        row["read_by_others"] = row["rung"] != "full"
+    text = card(ladder, {}, {})
+    assert "library_name" not in front_of(text)
+    assert front_of(text)["base_model"] == "sentence-transformers/all-MiniLM-L6-v2"
+    assert "SentenceTransformer" not in text
+    assert "only Deepen puts its parts together" in text
+    assert "fits the gap" not in text
+    chosen = next(row for row in ladder["rungs"] if row["rung"] == "full")
+    chosen["ran"] = {"pattern": "{} It was [MASK]."}
+    assert "It reads a text as `{} It was [MASK].` and says which label's word fits the gap." in card(ladder, {}, {})
+
+
+def test_what_was_not_trained_is_not_called_trained(run):
+    ladder = ladder_of(run)
+    for rung in ("zero_shot", "few_shot"):
+        text = card(ladder | {"chosen": rung}, {}, {})
+        assert f"as it was pretrained, at the rung `{rung}`" in text
+        assert "with a head, trained" not in text
+    assert "with a head, trained up to the rung `full`" in card(ladder, {}, {})
+
+
 def test_an_almost_empty_ladder():
     text = card({"task": "classification", "chosen": "majority", "rungs": []}, {}, {})
     assert "# classification: majority" in text

@@ -100,4 +100,4 @@ def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:
 def test_chinese_texts_get_chinese_templates(tiny_model: Path, tmp_path: Path) -> None:
     rows = [{"text": f"酒店位置好房间干净{i}号", "label": ("好", "坏")[i % 2]} for i in range(80)]
     work = work_of(rows, tiny_model, tmp_path)
-    assert any("这段文字" in template for template in zero_shot._templates(work.train))
+    assert any("这段文字" in template for template in zero_shot._templates(work))

@@ -20,13 +20,12 @@ from deepen.data.labels import LabelNames, read_label_names
 from deepen.data.load import load_table, look
 from deepen.data.split import hold_out
 from deepen.data.table import Part, Table, brief
-from deepen.data.words import mostly_chinese
 from deepen.ladder.amend import amend
 from deepen.ladder.examine import check_first
 from deepen.ladder.extend import extend, read_added
 from deepen.ladder.recipe import DataSection, Recipe, shelf, tasks, tunings
 from deepen.ladder.unlabelled import check_task, read_unlabelled
-from deepen.models.load import Pretrained, load_pretrained
+from deepen.models.load import load_pretrained
 from deepen.models.offline import DEFAULT_MODEL
 from deepen.training.task import Task
 from deepen.training.work import Tuning, Work
@@ -159,10 +158,10 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         mark = fingerprint(mark, added.fingerprint)
         notes += [*added.notes, f"{added.name}: {len(added):,} rows added to the training rows"]
     unlabelled = _unlabelled(recipe, task, columns, [part for part in (train, validation, test) if part], labels, notes)
-    _warn_of_language(whole, model, notes)
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
     work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say, tuning=tuning)
     work = replace(work, descriptions=dict(names.descriptions) if names is not None else {})
+    _warn_of_language(work, notes)
     notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
     notes = brief(notes, [part.table for part in (whole, *given.values(), unlabelled) if part])
     for note in notes:
@@ -225,11 +224,8 @@ def _truncation(work: Work, part: Part) -> list[str]:
     return [f"{name}: {share} are longer than {limit} tokens and cut{_how(work.task)} (--set model.max_tokens=N)"]
 
 
-def _warn_of_language(part: Part, model: Pretrained, notes: list[str]) -> None:
-    if model.name != DEFAULT_MODEL:
-        return
-    name = part.table.inputs[0]
-    if mostly_chinese(str(text) for text in part.take(np.arange(min(200, len(part)))).values(name)):
+def _warn_of_language(work: Work, notes: list[str]) -> None:
+    if work.model.name == DEFAULT_MODEL and work.language == "zh":
         notes.append(
             f"most of the text is Chinese and {DEFAULT_MODEL} reads English: pass a multilingual or Chinese encoder, "
             "e.g. --model intfloat/multilingual-e5-small"

@@ -95,9 +95,7 @@ class LadderSettings(Settings):
     @field_validator("rungs")
     @classmethod
     def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for name in value or ():
-            if name not in shelf():
-                raise ValueError(f"unknown rung '{name}'; {nearest(name, shelf())}")
+        _check_rungs(value)
         if value is not None and not value:
             raise ValueError("name at least one rung")
         return tuple(sorted(set(value), key=lambda name: shelf()[name].ORDER)) if value else None
@@ -138,10 +136,14 @@ class SelfTraining(Settings):
     @field_validator("rungs")
     @classmethod
     def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for name in value or ():
-            if name not in shelf():
-                raise ValueError(f"unknown rung '{name}'; {nearest(name, shelf())}")
+        _check_rungs(value)
         return value
+
+
+def _check_rungs(names: tuple[str, ...] | None) -> None:
+    for name in names or ():
+        if name not in shelf():
+            raise ValueError(f"unknown rung '{name}'; {nearest(name, shelf())}")
 
 
 @cache

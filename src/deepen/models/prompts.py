@@ -13,15 +13,30 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from deepen.core.errors import SettingError
-from deepen.models.adapters import Attached, Extra
-from deepen.models.split import DECODERS, Encoder, Layout, layout
+from deepen.models.adapters import Attached, Extra, MethodSettings
+from deepen.models.split import Encoder, Layout, layout
 
 _USUAL = (2000, 3000)  # where vocabularies, which are sorted by use, have words that stand in most texts
 PACKED = "prompt_embeddings"  # PEFT's name of all of it
+
+
+class VectorSettings(MethodSettings):
+    """How many learned vectors there are."""
+
+    learning_rate: float | None = Field(default=3e-3, gt=0)
+    """The highest rate of what learns in the layers."""
+    num_vectors: int = Field(default=10, ge=1)
+    """Vectors before each text; of a prefix, keys and values of each layer."""
+
+    @property
+    def positions(self) -> int:
+        """With all layers texts stand behind them, as in PEFT."""
+        return self.num_vectors
 
 
 class Prompt(Extra):
@@ -103,13 +118,11 @@ def usual_words(encoder: Encoder, number: int) -> Tensor:
         Their ids_P.
 
     Raises:
-        SettingError: If they would take more than half of the encoder's positions, or it is a decoder.
+        SettingError: If they would take more than half of the encoder's positions.
     """
-    if encoder.config.model_type in DECODERS:
-        raise SettingError("prefix, soft_prompt and p_tuning are for encoders; a decoder takes lora, for example")
     if 2 * number > encoder.num_positions:
         raise SettingError(f"{number} learned vectors are too many for an encoder of {encoder.num_positions} positions")
-    words = cast(nn.Embedding, encoder.network.get_submodule("embeddings.word_embeddings"))
+    words = cast(nn.Embedding, encoder.network.get_submodule(encoder.names.words))
     low, high = (min(at, words.num_embeddings * part // 2) for at, part in zip(_USUAL, (1, 2), strict=True))
     return torch.randint(low, high, (number,))
 
@@ -150,8 +163,8 @@ def put_before(encoder: Encoder, first_layer: int, number: int, size: int = 0) -
     """
     encoder.requires_grad_(False)
     words_P = usual_words(encoder, number)
-    parts: Any = encoder.network.get_submodule("embeddings")
-    start_PD = states_of(encoder, words_P, first_layer)[0] if first_layer else parts.word_embeddings(words_P)
+    words = encoder.network.get_submodule(encoder.names.words)
+    start_PD = states_of(encoder, words_P, first_layer)[0] if first_layer else words(words_P)
     net = None
     if size:
         up = nn.Linear(size, start_PD.shape[1])
@@ -179,13 +192,14 @@ def peft_config(encoder: Encoder, kind: str, number: int) -> dict[str, Any]:
     Returns:
         The content of adapter_config.json.
     """
+    num_heads = encoder.num_key_heads if kind == "PREFIX_TUNING" else encoder.num_heads
     return {
         "peft_type": kind,
         "task_type": "FEATURE_EXTRACTION",
         "num_virtual_tokens": number,
-        "token_dim": encoder.hidden_size,
+        "token_dim": encoder.hidden_size // encoder.num_heads * num_heads,
         "num_transformer_submodules": 1,
-        "num_attention_heads": encoder.num_heads,
+        "num_attention_heads": num_heads,
         "num_layers": encoder.num_layers,
     }
 

@@ -290,6 +290,12 @@ def can_start(folder: Path) -> bool:
     return has_network(folder) and not (folder / FORM).is_file()
 
 
+def read_by_others(folder: Path) -> bool:
+    """Whether a model folder says the same without Deepen: it has a network, and nothing is kept beside that."""
+    beside = folder / "adapter" / "deepen_adapter.json"
+    return can_start(folder) and not (beside.is_file() and read_json(beside)["kept"])
+
+
 def _copied_whole(path: Path) -> None:
     """A tokenizer.json may carry padding and a limit; the folder's own limit is in sentence_bert_config.json."""
     if path.is_file():

@@ -24,6 +24,7 @@ _PIPELINES = {
     "summarisation": "summarization",
 }
 _ENCODER_RUNGS = {"zero_shot", "few_shot", "contrastive", "cloze", "frozen", "top_layers", "full"}
+_UNTRAINED_RUNGS = {"zero_shot", "few_shot"}
 _MOST_CLASSES = 200
 _LABEL_CHARS = 60
 
@@ -68,7 +69,7 @@ def _front_matter(ladder: Mapping[str, Any]) -> str:
     encoder = _is_encoder(ladder)
     model = str(ladder.get("model") or "")
     front: dict[str, Any] = {}
-    if encoder and ladder.get("task") != "tagging" and not _asked(ladder):
+    if encoder and ladder.get("task") != "tagging" and _read_by_others(ladder):
         front["library_name"] = "sentence-transformers"
     # A local folder is not a name on a hub, and hubs refuse a card that says so.
     if encoder and re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", model):
@@ -94,10 +95,18 @@ def _is_encoder(ladder: Mapping[str, Any]) -> bool:
     return str(ladder.get("chosen")) in _ENCODER_RUNGS
 
 
-def _asked(ladder: Mapping[str, Any]) -> str:
+def _chosen_row(ladder: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next((row for row in ladder.get("rungs") or [] if row.get("rung") == ladder.get("chosen")), {})
+
+
+def _read_by_others(ladder: Mapping[str, Any]) -> bool:
+    """Whether other tools that read the folder say what Deepen says."""
+    return bool(_chosen_row(ladder).get("read_by_others", True))
+
+
+def _pattern(ladder: Mapping[str, Any]) -> str:
     """The pattern with a gap that the model reads its texts in; empty where it reads them as they are."""
-    rows = [row for row in ladder.get("rungs") or [] if row.get("rung") == ladder.get("chosen")]
-    return str((rows[0].get("ran") or {}).get("pattern") or "") if rows else ""
+    return str((_chosen_row(ladder).get("ran") or {}).get("pattern") or "")
 
 
 def _what(ladder: Mapping[str, Any]) -> str:
@@ -106,9 +115,10 @@ def _what(ladder: Mapping[str, Any]) -> str:
     shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
     lines = [f"A model for {ladder.get('task')}" + (f" with {len(labels)} {noun}: {shown}." if labels else ".")]
     if _is_encoder(ladder):
-        lines.append(
-            f"It is {_code(ladder.get('model'))} with a head, trained up to the rung `{ladder.get('chosen')}`."
+        how = (
+            ", as it was pretrained, at" if ladder.get("chosen") in _UNTRAINED_RUNGS else " with a head, trained up to"
         )
+        lines.append(f"It is {_code(ladder.get('model'))}{how} the rung `{ladder.get('chosen')}`.")
     else:
         lines.append(f"It is the rung `{ladder.get('chosen')}`: no pretrained language model is in it.")
     if ladder.get("refitted"):
@@ -125,9 +135,11 @@ def _what(ladder: Mapping[str, Any]) -> str:
 
 def _use(ladder: Mapping[str, Any]) -> str:
     out = ["## How to use it"]
-    if _asked(ladder):
-        pattern = _code(_asked(ladder))
-        out.append(f"It reads a text as {pattern} and says which label's word fits the gap; only Deepen reads it.")
+    if _is_encoder(ladder) and not _read_by_others(ladder):
+        pattern = _pattern(ladder)
+        if pattern:
+            out.append(f"It reads a text as {_code(pattern)} and says which label's word fits the gap.")
+        out.append("The folder holds JSON and safetensors only; only Deepen puts its parts together.")
     elif _is_encoder(ladder) and ladder.get("task") == "classification":
         out.append(
             "Without Deepen (`FOLDER` is this folder):\n\n```python\n"

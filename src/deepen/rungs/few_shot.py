@@ -42,8 +42,8 @@ class RungSettings(Settings):
     what each label's mean score is, which is subtracted (Zhou et al. 2023, arXiv 2309.17249); 0 does neither."""
     max_tokens: int = Field(default=128, ge=4)
     """Where texts in a prompt are cut."""
-    words: dict[str, str] | None = None
-    """Label to what it is called in the answer; None, and labels left out, take their names."""
+    words: dict[str, tuple[str, ...]] | None = None
+    """Label to what it is called in the answer, the first of them; None, and labels left out, take their names."""
     prompt: str | None = None
     """The prompt, with {examples} and {text}; None takes that of the texts' language in training/prompts.yaml."""
     example: str | None = None

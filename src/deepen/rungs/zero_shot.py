@@ -21,8 +21,6 @@ from torch import nn
 
 from deepen.core.errors import SettingError, nearest
 from deepen.core.seed import derive
-from deepen.data.table import Part
-from deepen.data.words import mostly_chinese
 from deepen.models.heads import Inputs, Network
 from deepen.training.asking import Asking, asked, chat_prompt, filled, is_asked, label_words, load_asked, templates
 from deepen.training.cache import frozen_pass, passing_features
@@ -109,7 +107,7 @@ def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
         if name not in work.labels:
             raise SettingError(f"rungs.zero_shot.descriptions: '{name}' is no label; {nearest(name, work.labels)}")
     told = [descriptions.get(name) or (name,) for name in work.labels]
-    templates = settings.templates or _templates(work.train)
+    templates = settings.templates or _templates(work)
     head = nn.Linear(work.model.hidden_size, len(told))
     network = Network(work.model.encoder().eval(), head, work.pooling).eval()
     weight_CD = np.stack(
@@ -132,8 +130,7 @@ def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
 
 def _by_likelihood(work: Work, settings: RungSettings) -> Climbed:
     """A decoder, asked once about each row."""
-    chosen = {name: words[0] for name, words in (settings.words or {}).items()}
-    words = label_words(work, chosen, "rungs.zero_shot.words")
+    words = label_words(work, settings.words, "rungs.zero_shot.words")
     question = filled(settings.prompt or templates(work, words)["zero_shot"], {"labels": ", ".join(words)})
     chat = chat_prompt(work.model, question) if settings.chat else None
     how = Asking(chat or question, words, work.max_tokens, special=chat is None)
@@ -155,10 +152,9 @@ def _vector(network: Network, work: Work, texts: list[str]) -> np.ndarray:
         return np.asarray(nn.functional.normalize(mean_D, dim=0).numpy())
 
 
-def _templates(part: Part) -> tuple[str, ...]:
-    texts = part.take(np.arange(min(200, len(part)))).values(part.table.inputs[0])
+def _templates(work: Work) -> tuple[str, ...]:
     known = yaml.safe_load(resources.files("deepen.rungs").joinpath("zero_shot.yaml").read_text("utf-8"))
-    return tuple(known["zh" if mostly_chinese(map(str, texts)) else "en"])
+    return tuple(known[work.language])
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:

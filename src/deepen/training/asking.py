@@ -20,7 +20,6 @@ from deepen.core.errors import ModelError, SettingError, nearest
 from deepen.core.files import read_object, write_json
 from deepen.core.types import Outputs
 from deepen.data.table import Part
-from deepen.data.words import mostly_chinese
 from deepen.models.decoder import word_vectors
 from deepen.models.load import Pretrained, load_pretrained
 from deepen.models.save import save_decoder
@@ -31,7 +30,6 @@ from deepen.training.examples import Examples
 from deepen.training.likelihood import Answers, log_likelihoods
 from deepen.training.work import Work
 
-_LANGUAGE_ROWS = 200
 _ASKING, _EXAMPLES, _DECODER = "asking.json", "examples.json", "decoder"
 _CHINESE = "\u2e80"
 Shown = Sequence[tuple[str, str]]
@@ -189,18 +187,18 @@ def templates(work: Work, words: Sequence[str]) -> dict[str, str]:
     known = yaml.safe_load(resources.files("deepen.training").joinpath("prompts.yaml").read_text("utf-8"))
     if work.task.name not in known or work.train_targets.are_scores:
         raise SettingError(f"a decoder can be asked for one label a row, not for {work.task.name}")
-    some = work.train.take(np.arange(min(_LANGUAGE_ROWS, len(work.train)))).values(work.train.table.inputs[0])
-    kinds = known[work.task.name]["zh" if mostly_chinese(map(str, some)) else "en"].values()
+    kinds = known[work.task.name][work.language].values()
     asked_for = {word.lower() for word in words}
     return next(dict(kind) for kind in kinds if asked_for <= set(kind.get("labels", asked_for)))
 
 
-def label_words(work: Work, chosen: Mapping[str, str] | None, where: str) -> tuple[str, ...]:
+def label_words(work: Work, chosen: Mapping[str, tuple[str, ...]] | None, where: str) -> tuple[str, ...]:
     """What each label is called when a decoder is asked.
 
     Args:
         work: The climb.
-        chosen: Label to words; labels left out have their name, with spaces for the marks in it.
+        chosen: Label to words, of which the first counts; labels left out, or without any, have their name, with spaces
+            for the marks in it.
         where: The setting that `chosen` is of, for errors.
 
     Returns:
@@ -212,7 +210,7 @@ def label_words(work: Work, chosen: Mapping[str, str] | None, where: str) -> tup
     for name in chosen or ():
         if name not in work.labels:
             raise SettingError(f"{where}: '{name}' is no label; {nearest(name, work.labels)}")
-    words = tuple((chosen or {}).get(name) or re.sub(r"[\W_]+", " ", name).strip() for name in work.labels)
+    words = tuple(((chosen or {}).get(name) or (re.sub(r"[\W_]+", " ", name).strip(),))[0] for name in work.labels)
     bare = [name for name, word in zip(work.labels, words, strict=True) if not any(map(str.isalpha, word))]
     if bare:
         raise SettingError(f"the label '{bare[0]}' is no word to ask for: name it with --labels FILE, or in {where}")

@@ -32,7 +32,6 @@ from deepen.core.settings import Settings
 from deepen.core.types import Sequences
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
-from deepen.data.words import mostly_chinese
 from deepen.models.cloze import Cloze, pieces_of
 from deepen.models.masked import ClozeNetwork, MaskedHead, has_masked_head
 from deepen.models.save import FORM
@@ -42,7 +41,6 @@ from deepen.training.task import Form, Task
 from deepen.training.work import Work
 
 _SAMPLE = 1000
-_FIRST_TEXTS = 200
 
 
 class ClozeSettings(Settings):
@@ -120,9 +118,8 @@ def question_of(work: Work, settings: ClozeSettings) -> Question:
 
 def _default(work: Work) -> tuple[str, Mapping[str, list[str]]]:
     """The pattern for these texts and labels, and the words that go with it, by names in small letters."""
-    texts = work.train.take(np.arange(min(_FIRST_TEXTS, len(work.train)))).values(work.train.table.inputs[0])
     known = yaml.safe_load(resources.files("deepen.training").joinpath("cloze.yaml").read_text("utf-8"))
-    kinds = known["zh" if mostly_chinese(map(str, texts)) else "en"]
+    kinds = known[work.language]
     names = {name.lower() for name in work.labels}
     kind = next((kind for kind in kinds if names <= set(kind["words"])), kinds[-1])
     return str(kind["pattern"]), kind["words"]

@@ -18,6 +18,7 @@ from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable, tokenise
+from deepen.data.words import mostly_chinese
 from deepen.models.adapters import Attached, MethodSettings
 from deepen.models.heads import Pooling
 from deepen.models.load import Pretrained
@@ -25,6 +26,8 @@ from deepen.models.split import Encoder
 from deepen.models.tokenizer import Tokenizer
 from deepen.training.task import Predictor, Task
 from deepen.tuning import full
+
+_LANGUAGE_ROWS = 200
 
 
 class ModelSettings(Settings):
@@ -145,6 +148,12 @@ class Work:
     def validation_targets(self) -> Targets:
         """What is right for the validation rows."""
         return self.task.targets(self.validation, self.labels)
+
+    @cached_property
+    def language(self) -> Literal["en", "zh"]:
+        """What most of the first training texts are written in: Chinese, or what words are told apart by spaces in."""
+        some = self.train.take(np.arange(min(_LANGUAGE_ROWS, len(self.train))))
+        return "zh" if mostly_chinese(map(str, some.values(self.train.table.inputs[0]))) else "en"
 
     def tokens(self, table: Table, pooling: Pooling | None = None) -> TokenTable:
         """The tokens of a table, made once, in the form that is pooled so; None is the first form."""
