@@ -55,22 +55,33 @@ def zero_shot(name: str, rows: list[dict], descriptions: dict, model: list[str],
     if not cells.wanted(cell, options):
         return
     folder = options.work / "few_shot" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    for part, some in (("train", rows[::10]), ("validation", rows[1::10]), ("test", rows)):
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
-        (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
+    write(folder, train=rows[::10], validation=rows[1::10], test=rows)
     recipe = folder / "recipe.json"
     recipe.write_text(json.dumps({"rungs": {"zero_shot": {"descriptions": descriptions}}}, ensure_ascii=False))
     given = ("--rungs", "zero_shot", "--recipe", str(recipe), "--set", "data.near.threshold=1", *model)
-    seconds, peak, record, _ = train.climbed(cell, folder, options, *given)
+    ran = train.climbed(cell, folder, options, *given)
+    scored(cell, "", "accuracy of all rows", rows, ran)
+
+
+def write(folder: Path, **parts: list[dict]) -> None:
+    """The rows of each part as a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, rows in parts.items():
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
+
+
+def scored(cell: str, more: str, metric: str, rows: list[dict], ran: tuple) -> None:
+    """A cell of one climb's accuracy on test rows, with the share of the commonest label beside it."""
+    seconds, peak, record, _ = ran
     test = next(score for score in record["test"] if score["name"] == "accuracy")
     cells.write(
         cell,
-        command="python benchmarks/few_shot.py --data DATA --models MODELS",
+        command=f"python benchmarks/few_shot.py --data DATA --models MODELS{more}",
         seed=0,
         value=round(test["value"], 4),
         n=test["n"],
-        metric="accuracy of all rows",
+        metric=metric,
         interval=[round(test["low"], 4), round(test["high"], 4)],
         majority=round(Counter(row["label"] for row in rows).most_common(1)[0][1] / len(rows), 4),
         seconds=round(seconds, 1),
@@ -78,24 +89,26 @@ def zero_shot(name: str, rows: list[dict], descriptions: dict, model: list[str],
     )
 
 
+def drawn(name: str, size: int, draw: int, options) -> tuple[list[dict], list[dict], list[dict]]:
+    """So many training rows of each label, the other training rows, and the test rows."""
+    train_rows, _, test = train.rows_of(name, options.data)
+    random.Random(draw).shuffle(train_rows)
+    counts: Counter = Counter()
+    few, rest = [], []
+    for row in train_rows:
+        counts[row["label"]] += 1
+        (few if counts[row["label"]] <= size else rest).append(row)
+    return few, rest, test
+
+
 def few_shot(name: str, size: int, draw: int, options) -> None:
     """Some rows a label, for Deepen and for SetFit."""
     cell = f"few-shot-{name}-{size}-draw{draw}"
     if not cells.wanted(cell, options):
         return
-    train_rows, _, test = train.rows_of(name, options.data)
-    random.Random(draw).shuffle(train_rows)
-    counts: Counter = Counter()
-    few = []
-    for row in train_rows:
-        if counts[row["label"]] < size:
-            counts[row["label"]] += 1
-            few.append(row)
+    few, _, test = drawn(name, size, draw, options)
     folder = options.work / "few_shot" / cell
-    folder.mkdir(parents=True, exist_ok=True)
-    for part, some in (("train", few), ("test", test)):
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
-        (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
+    write(folder, train=few, test=test)
     given = ("--refit", "--seed", str(draw))
     seconds, peak, record, run = train.climbed(cell, folder, options, *given, validation=False)
     ours = right_of(run, record)
@@ -143,19 +156,9 @@ def self_training(name: str, size: int, more: int, draw: int, options) -> None:
     cell = f"self-training-{name}-draw{draw}"
     if not cells.wanted(cell, options):
         return
-    train_rows, _, test = train.rows_of(name, options.data)
-    random.Random(draw).shuffle(train_rows)
-    counts: Counter = Counter()
-    few, rest = [], []
-    for row in train_rows:
-        counts[row["label"]] += 1
-        (few if counts[row["label"]] <= size else rest).append(row)
+    few, rest, test = drawn(name, size, draw, options)
     folder = options.work / "few_shot" / cell
-    folder.mkdir(parents=True, exist_ok=True)
-    unlabelled = [{"text": row["text"]} for row in rest[:more]]
-    for part, some in (("train", few), ("test", test), ("unlabelled", unlabelled)):
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
-        (folder / f"{part}.jsonl").write_text(text, encoding="utf-8")
+    write(folder, train=few, test=test, unlabelled=[{"text": row["text"]} for row in rest[:more]])
     found = {}
     for way, given in (("without", ()), ("with", ("--unlabelled", str(folder / "unlabelled.jsonl")))):
         words = ("--seed", str(draw), *given)
@@ -190,28 +193,15 @@ def asked(rung: str, options) -> None:
     cell = f"{rung.replace('_', '-')}-sst2-smollm2"
     if not cells.wanted(cell, options):
         return
-    train_rows, validation, test = train.rows_of("sst2", options.data)
+    chance, parts = random.Random(0), {}
+    sizes = {"train": 1000, "validation": 100, "test": 400}
+    for (part, size), rows in zip(sizes.items(), train.rows_of("sst2", options.data), strict=True):
+        parts[part] = [row | {"label": SST2[str(row["label"])]} for row in chance.sample(rows, size)]
     folder = options.work / "few_shot" / cell
-    folder.mkdir(parents=True, exist_ok=True)
-    chance = random.Random(0)
-    for part, some, size in (("train", train_rows, 1000), ("validation", validation, 100), ("test", test, 400)):
-        drawn = [row | {"label": SST2[str(row["label"])]} for row in chance.sample(some, size)]
-        (folder / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in drawn), encoding="utf-8")
+    write(folder, **parts)
     given = ("--rungs", rung, "--model", options.generator, "--set", "data.check=false")
-    seconds, peak, record, _ = train.climbed(cell, folder, options, *given)
-    score = next(found for found in record["test"] if found["name"] == "accuracy")
-    cells.write(
-        cell,
-        command="python benchmarks/few_shot.py --data DATA --models MODELS --generator SMOLLM2 --only smollm2",
-        seed=0,
-        value=round(score["value"], 4),
-        n=score["n"],
-        metric="test accuracy",
-        interval=[round(score["low"], 4), round(score["high"], 4)],
-        majority=round(Counter(row["label"] for row in test).most_common(1)[0][1] / len(test), 4),
-        seconds=round(seconds, 1),
-        peak_memory_bytes=peak,
-    )
+    ran = train.climbed(cell, folder, options, *given)
+    scored(cell, " --generator SMOLLM2 --only smollm2", "test accuracy", parts["test"], ran)
 
 
 def main() -> None:

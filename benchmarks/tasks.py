@@ -5,6 +5,8 @@
 Pairs, relations, questions about a text and rows with several labels; sets without a split are split 80/20 by a seeded
 shuffle (xquad by article). Cells say how far the chosen rung is above `lexical` on the
 test rows, with an interval. Long ones with the encoder of twelve layers have a budget, as their commands tell.
+`afqmc-longer` has the rate and the visits of `top_layers` that were best on 4,000 rows of no split, `afqmc-together`
+more of both for `full` (LOG.md).
 """
 
 from __future__ import annotations
@@ -136,19 +138,29 @@ def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
     semeval_rows = write_lines(splits / "semeval-test.txt", semeval_test(semeval / "TEST_FILE_FULL.TXT"))
     finre = [finre_train, f"{data}/finre/valid.txt", f"{data}/finre/test.txt"]
     pairs, sides = ("--task", "matching", "--columns"), "sentence1=sentence_A,sentence2=sentence_B,label="
+    afqmc = [*files(afqmc_train, f"{data}/afqmc/dev.txt"), *pairs, "sentence1=0,sentence2=1,label=2"]
     return {
         "mrpc": [*files(*mrpc), *pairs, "sentence1=#1 String,sentence2=#2 String,label=Quality"],
         "sick-score": [*files(*sick), *pairs, f"{sides}relatedness_score"],
         "sick-entailment": [*files(*sick), *pairs, f"{sides}entailment_judgment"],
         "semeval": files(str(semeval / "TRAIN_FILE.TXT"), semeval_rows),
-        "finre": [*files(*finre), "--task", "relation", "--columns", "head=0,tail=1,label=2,text=3", *short],
-        "afqmc": [*files(afqmc_train, f"{data}/afqmc/dev.txt"), *pairs, "sentence1=0,sentence2=1,label=2", *e5],
+        "finre": [*files(*finre), "--task", "relation", "--columns", "head=0,tail=1,label=2,text=3", *e5],
+        "afqmc": [*afqmc, *e5],
+        "afqmc-10m": [*afqmc, *short],
+        "afqmc-longer": [
+            *(*afqmc, *e5, "--rungs", "lexical,frozen,top_layers"),
+            *("--set", "rungs.top_layers.num_epochs=3", "--set", "rungs.top_layers.learning_rate=1e-4"),
+        ],
+        "afqmc-together": [
+            *(*afqmc, *e5, "--rungs", "lexical,frozen,full"),
+            *("--set", "rungs.full.num_epochs=4", "--set", "rungs.full.learning_rate=8e-5"),
+        ],
         "ocnli": [*files(*ocnli_parts), *pairs, "sentence1=premise,sentence2=hypothesis,label=label", *short],
         "csl-keywords": [*files(*csl), "--task", "multilabel", *e5],
         "banking77-ranking": [*files(*intents(data, splits)), "--task", "ranking"],
         "kdconv-ranking": [*files(*replies(data, splits)), "--task", "ranking", *e5],
         "xquad-en": files(*english),
-        "xquad-zh": [*files(*chinese), *short],
+        "xquad-zh": [*files(*chinese), *e5],
     }
 
 
