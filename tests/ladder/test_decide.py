@@ -6,13 +6,22 @@ import numpy as np
 import pytest
 
 from deepen.core.types import Interval
-from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_rest, reason_to_stop
+from deepen.ladder.decide import (
+    Standing,
+    best_of,
+    cheapest_not_worse,
+    chosen_of,
+    fits,
+    gain_over,
+    reason_to_rest,
+    reason_to_stop,
+)
 
 
-def standing(name: str, right_N: np.ndarray, *, encoder: bool = True) -> Standing:
+def standing(name: str, right_N: np.ndarray, *, encoder: bool = True, favoured: bool = False) -> Standing:
     """A rung that got these examples right, judged by accuracy."""
     stats_NK = np.stack([right_N.astype(float), np.ones(len(right_N))], axis=1)
-    return Standing(name, stats_NK, float(right_N.mean()), encoder)
+    return Standing(name, stats_NK, float(right_N.mean()), encoder, favoured)
 
 
 def accuracy(sums_BK: np.ndarray) -> np.ndarray:
@@ -28,6 +37,18 @@ def test_of_equals_the_shallower_is_best() -> None:
     rungs = [standing(name, right(share)) for name, share in [("a", 0.5), ("b", 0.8), ("c", 0.8), ("d", 0.7)]]
     assert best_of(rungs).name == "b"
     assert best_of(rungs[:1]).name == "a"
+
+
+@pytest.mark.parametrize(("num", "chosen"), [(8, "few"), (1000, "low")])
+def test_between_a_favoured_rung_and_another_only_significance_counts(num: int, chosen: str) -> None:
+    """With eight held-out rows six right ones are no more than four; with a thousand they are, below it or above."""
+    better, worse = np.arange(num) % 4 > 0, np.arange(num) % 4 > 1
+    low, few = standing("low", better), standing("few", worse, favoured=True)
+    assert best_of([low, few]).name == "low"
+    assert chosen_of([low, few], accuracy, seed=0).name == chosen
+    assert chosen_of([few, low], accuracy, seed=0).name == chosen
+    assert chosen_of([low, standing("plain", worse)], accuracy, seed=0).name == "low"
+    assert chosen_of([few, standing("more", better, favoured=True)], accuracy, seed=0).name == "more"
 
 
 def test_the_gain_is_paired() -> None:

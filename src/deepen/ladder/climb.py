@@ -22,7 +22,7 @@ from deepen.core.types import to_json
 from deepen.ladder import record
 from deepen.ladder.about import read_about
 from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_rest, reason_to_stop
-from deepen.ladder.judge import OUTPUTS, Climbing, Events, judge, standing_of, start_of, write_model
+from deepen.ladder.judge import OUTPUTS, Climbing, Events, chosen, judge, standing_of, start_of, write_model
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe, shelf, write_recipe
 from deepen.ladder.refit import refit
@@ -196,7 +196,7 @@ def _finish(state: Climbing) -> None:
     ladder, work = state.ladder, state.work
     if not ladder.get("refitted"):  # if so, validation rows were learned from and decide nothing any more
         seed = derive(state.recipe.seed, "gain")
-        ladder["chosen"] = best_of(state.standings).name
+        ladder["chosen"] = chosen(state)
         ladder["cheapest_not_worse"] = cheapest_not_worse(state.standings, work.task.value_of, seed=seed)
         if state.recipe.ladder.refit:
             _refit(state, ladder["chosen"])

@@ -20,13 +20,15 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 class Standing:
     """A rung that has been climbed, as the decisions see it: its sums on the validation rows and its score.
 
-    `encoder` says whether it holds a pretrained network.
+    `encoder` says whether it holds a pretrained network; `favoured`, whether it is made for as few rows as there are,
+    and too few were held out to tell rungs apart.
     """
 
     name: str
     stats_NK: np.ndarray
     score: float
     encoder: bool
+    favoured: bool = False
 
 
 def best_of(standings: list[Standing]) -> Standing:
@@ -36,6 +38,30 @@ def best_of(standings: list[Standing]) -> Standing:
         if standing.score > best.score:
             best = standing
     return best
+
+
+def chosen_of(standings: list[Standing], value_of: Statistic, *, seed: int) -> Standing:
+    """The rung to ship: the best, but between a favoured one and another only a significant difference counts.
+
+    Args:
+        standings: The rungs in the order in which they were climbed, one or more. A new one makes itself the chosen one
+            or changes nothing.
+        value_of: The deciding score from sums.
+        seed: For the resamples.
+
+    Returns:
+        The rung.
+    """
+    chosen = standings[0]
+    for new in standings[1:]:
+        if new.favoured == chosen.favoured:
+            better = new.score > chosen.score
+        elif new.favoured:
+            better = gain_over(chosen, new, value_of, seed=seed).interval.low <= 0
+        else:
+            better = gain_over(new, chosen, value_of, seed=seed).interval.low > 0
+        chosen = new if better else chosen
+    return chosen
 
 
 def gain_over(above: Standing, below: Standing, value_of: Statistic, *, seed: int) -> PairedDifference:

@@ -16,7 +16,7 @@ from deepen.core.types import Outputs, Score, to_json
 from deepen.evaluation.calibration import fit_temperature
 from deepen.ladder import record
 from deepen.ladder.about import write_about
-from deepen.ladder.decide import Standing, best_of, gain_over
+from deepen.ladder.decide import Standing, best_of, chosen_of, gain_over
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe, shelf
 from deepen.models.save import can_start, has_network, read_by_others
@@ -71,9 +71,17 @@ def standing_of(state: Climbing, name: str, outputs: Outputs) -> Standing:
     Returns:
         The standing.
     """
-    task, targets = state.work.task, state.work.validation_targets
+    work, task, targets = state.work, state.work.task, state.work.validation_targets
     encoder = has_network(state.run.rung(name) / "model")
-    return Standing(name, task.statistics(outputs, targets), task.score(outputs, targets), encoder)
+    unsure = len(work.validation) < state.recipe.data.validation_at_least
+    favoured = unsure and shelf()[name].FEW and shelf()[name].suits(work)
+    return Standing(name, task.statistics(outputs, targets), task.score(outputs, targets), encoder, favoured)
+
+
+def chosen(state: Climbing) -> str:
+    """The rung whose model is the run's, as far as the climb has come."""
+    seed = derive(state.recipe.seed, "gain")
+    return chosen_of(state.standings, state.work.task.value_of, seed=seed).name
 
 
 def start_of(state: Climbing, name: str) -> Standing | None:
@@ -114,7 +122,7 @@ def measure(state: Climbing, climbed: Climbed) -> Measured:
 
 
 def judge(state: Climbing, name: str, climbed: Climbed) -> dict[str, Any]:
-    """Calibrates, scores, saves and, if it is the best so far, publishes a rung.
+    """Calibrates, scores, saves and, if it is the one to ship so far, publishes a rung.
 
     Args:
         state: The climb; the rung's standing joins the others.
@@ -138,7 +146,7 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> dict[str, Any]:
             climbed.before, work.validation_targets, work.labels, derive(state.recipe.seed, "bootstrap")
         )
         state.ladder["before"] = record.score_of(before, task.score_name)
-    if best_of(state.standings).name == name:
+    if chosen(state) == name:
         publish(state, name, found.temperature, found.shift_C)
     about = {"rung": name, "status": "stopped" if climbed.stopped else "done", "reason": climbed.reason}
     return about | row | {"gain": record.interval_record(gain), "ran": climbed.ran}

@@ -27,7 +27,7 @@ from deepen.evaluation.calibration import softmax
 from deepen.ladder import record
 from deepen.ladder.decide import best_of, fits, gain_over
 from deepen.ladder.extend import extend
-from deepen.ladder.judge import Climbing, Measured, measure, publish, start_of, write_rung
+from deepen.ladder.judge import Climbing, Measured, chosen, measure, publish, start_of, write_rung
 from deepen.ladder.recipe import shelf
 from deepen.ladder.refit import refit
 from deepen.training.task import Predictor
@@ -157,7 +157,7 @@ def taught_again(state: Climbing, row: dict[str, Any]) -> Work:
 
 def _teach(state: Climbing, unlabelled: Part) -> bool:
     """The best rung labels the rows, if there is time for it; whether it did."""
-    ladder, best = state.ladder, best_of(state.standings).name
+    ladder, best = state.ladder, chosen(state)
     row = next(row for row in ladder["rungs"] if row["rung"] == best)
     about = {"teacher": best, "rows": len(unlabelled), "threshold": None}
     if short := _short(state, len(unlabelled) * float(row["seconds_per_1000_predictions"]) / 1000):
@@ -300,7 +300,7 @@ def _conclude(state: Climbing) -> None:
     for place, standing in enumerate(state.standings[1:], 1):
         gain = gain_over(standing, best_of(state.standings[:place]), task.value_of, seed=seed).interval
         rows[standing.name]["gain"] = record.interval_record(gain)
-    best = best_of(state.standings).name
+    best = chosen(state)
     if rows[best].get("self_trained", {}).get("kept"):
         publish(state, best, rows[best]["self_trained"]["temperature"], 0.0)
     ladder["self_training"]["done"] = True

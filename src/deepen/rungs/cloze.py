@@ -24,6 +24,7 @@ ORDER = 19
 ALWAYS = False
 STARTS = False  # it reads rows in a form of its own
 PUPIL = True
+FEW = True
 _FEW = 30
 
 

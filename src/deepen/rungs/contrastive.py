@@ -36,6 +36,7 @@ ORDER = 18
 ALWAYS = False
 STARTS = False  # all its layers are others, and the rungs above build on the cache of the untouched ones
 PUPIL = True
+FEW = True
 _FEW = 30
 _START_SECONDS = 2.0
 
@@ -47,12 +48,12 @@ class RungSettings(OptimizerSettings):
     """The highest rate, per step."""
     visited_rows: int = Field(default=4_000, ge=1)
     """Rows that go by in all: each is visited as often as that takes."""
+    most_visits: int = Field(default=40, ge=1)
+    """But no row more often than this."""
     batch_rows: int = Field(default=64, ge=4)
     """Rows of one step: what a row is told from. All go through the network at once."""
     together: int = Field(default=4, ge=2)
     """Rows of one label that are put into a batch together, so that each has partners."""
-    temperature: float = Field(default=0.05, gt=0)
-    """By which cosines are divided: the smaller, the more the nearest rows of other labels count."""
     strengths: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
     """Values of C to choose the head's from by the validation rows' loss."""
     max_iterations: int = 100
@@ -114,7 +115,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
 
 def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
     tokens, labels_N = work.tokens(work.train.table), work.train_targets.labels_M
-    visits = max(1, round(settings.visited_rows / len(work.train)))
+    visits = _visits(work, settings)
 
     def batches(epoch: int) -> list[list[np.ndarray]]:
         seed = derive(work.seed, "contrastive", epoch)
@@ -123,14 +124,13 @@ def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
         return [[places] for places in found]
 
     def count(places: np.ndarray) -> float:
-        _, of, sizes = np.unique(labels_N[places], return_inverse=True, return_counts=True)
-        return float((sizes[of] > 1).sum())
+        return float(len(places))
 
     def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
         device = next(network.parameters()).device
         inputs = batch_inputs(tokens, work.train.rows_N[places]).to(device)
         labels_B = torch.from_numpy(labels_N[places]).to(device)
-        losses_B = contrast_losses(network.features(inputs), labels_B, temperature=settings.temperature)
+        losses_B = contrast_losses(network.features(inputs), labels_B)
         backward(losses_B.sum())
         return {"loss": LossSum(losses_B.detach().sum(), count(places))}
 
@@ -146,10 +146,14 @@ def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
     )
 
 
+def _visits(work: Work, settings: RungSettings) -> int:
+    return min(settings.most_visits, max(1, round(settings.visited_rows / len(work.train))))
+
+
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass: forward and backward are three of it."""
     lengths = np.asarray(work.tokens(work.train.table).lengths_N)[work.train.rows_N]
-    visits = max(1, round(settings.visited_rows / len(work.train)))
+    visits = _visits(work, settings)
     return 3 * visits * float(lengths.sum()) * seconds_per_token(work) + _START_SECONDS
 
 

@@ -26,6 +26,7 @@ ORDER = 16
 ALWAYS = False
 STARTS = False
 PUPIL = False
+FEW = False
 _START_SECONDS = 5.0
 _PROMPT_TOKENS = 8  # around each text
 

@@ -26,6 +26,7 @@ ORDER = 20
 ALWAYS = True
 STARTS = True
 PUPIL = True
+FEW = False
 # With fewer training units than this for each number of a feature, a head may know them by heart.
 _UNITS_A_FEATURE = 10
 _FITTED_ROWS = 5000

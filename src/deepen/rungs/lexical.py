@@ -12,6 +12,7 @@ ORDER = 10
 ALWAYS = True
 STARTS = True
 PUPIL = True
+FEW = False
 
 RungSettings = LexicalSettings
 

@@ -12,6 +12,7 @@ ORDER = 0
 ALWAYS = True
 STARTS = True
 PUPIL = False
+FEW = False
 
 
 class RungSettings(Settings):

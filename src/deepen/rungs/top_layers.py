@@ -18,6 +18,7 @@ ORDER = 30
 ALWAYS = False
 STARTS = True
 PUPIL = True
+FEW = False
 
 
 class RungSettings(TrainedSettings):

@@ -33,6 +33,7 @@ ORDER = 15
 ALWAYS = True
 STARTS = True
 PUPIL = False
+FEW = False
 _SAMPLE = 1000
 
 

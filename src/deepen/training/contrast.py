@@ -1,4 +1,4 @@
-"""Rows of one label are drawn together and those of others apart: supervised contrast within a batch.
+"""Rows of one label are drawn together and those of others apart: the cosine of every pair of a batch is trained.
 
 Shape legend: B rows of a batch, F features of a row.
 """
@@ -8,31 +8,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 
-def contrast_losses(features_BF: Tensor, labels_B: Tensor, *, temperature: float) -> Tensor:
-    """How surprising each row's partners of its own label are among all other rows of the batch.
+def contrast_losses(features_BF: Tensor, labels_B: Tensor) -> Tensor:
+    """How far each row's cosines are from 1, with rows of its label, and from 0, with others.
 
     Args:
         features_BF: A vector of each row; its length does not matter.
         labels_B: The label of each.
-        temperature: By which cosines are divided.
 
     Returns:
-        losses_B in nats, the mean over a row's partners; 0 for a row without one.
+        losses_B: mean squared distances, half from the rows of its own label and half from the others.
 
     Source:
-        Khosla et al. 2020 (https://arxiv.org/abs/2004.11362), equation 2.
+        Reimers and Gurevych 2019 (https://arxiv.org/abs/1908.10084), the regression objective on the cosine, as SetFit
+        trains with it (Tunstall et al. 2022, https://arxiv.org/abs/2209.11055); here over all pairs of a batch.
     """
     units_BF = nn.functional.normalize(features_BF, dim=1)
-    own_BB = torch.eye(len(labels_B), dtype=torch.bool, device=labels_B.device)
-    logits_BB = (units_BF @ units_BF.T / temperature).masked_fill(own_BB, -torch.inf)
-    partners_BB = (labels_B[:, None] == labels_B[None, :]) & ~own_BB
-    log_probs_BB = logits_BB - logits_BB.logsumexp(1, keepdim=True)
-    sums_B = torch.where(partners_BB, log_probs_BB, torch.zeros_like(log_probs_BB)).sum(1)
-    return -sums_B / partners_BB.sum(1).clamp(min=1)
+    same_BB = labels_B[:, None] == labels_B[None, :]
+    squares_BB = (units_BF @ units_BF.T - same_BB.float()) ** 2
+    partners_BB = same_BB.fill_diagonal_(False)
+    others_BB = (~same_BB).fill_diagonal_(False)
+    near_B, far_B = ((squares_BB * of_BB).sum(1) / of_BB.sum(1).clamp(min=1) for of_BB in (partners_BB, others_BB))
+    return (near_B + far_B) / 2
 
 
 def label_groups(labels_N: np.ndarray, *, size: int, seed: int) -> Sequence[np.ndarray]:
