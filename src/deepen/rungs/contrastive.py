@@ -54,7 +54,9 @@ class RungSettings(OptimizerSettings):
     """Rows of one step: what a row is told from. All go through the network at once."""
     together: int = Field(default=4, ge=2)
     """Rows of one label that are put into a batch together, so that each has partners."""
-    strengths: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    """In the encoder; None takes the network's own. So few rows are soon known by heart without any."""
+    strengths: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
     """Values of C to choose the head's from by the validation rows' loss."""
     max_iterations: int = 100
     """L-BFGS iterations for each C."""
@@ -83,7 +85,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     encoder = work.model.encoder()
     network = Network(encoder, nn.Linear(encoder.hidden_size, work.num_outputs).requires_grad_(False), work.pooling)
     attached = work.attach(encoder, 0, "contrastive")
-    encoder.dropout = 0.0
+    encoder.dropout = settings.dropout
     plan = _plan(work, settings, network)
     groups = parameter_groups(network, {}, settings, network.head, work.tuning.rate(settings.learning_rate))
     accelerator = Accelerator()
