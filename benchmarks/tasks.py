@@ -5,8 +5,8 @@
 Pairs, relations, questions about a text and rows with several labels; sets without a split are split 80/20 by a seeded
 shuffle (xquad by article). Cells say how far the chosen rung is above `lexical` on the
 test rows, with an interval. Long ones with the encoder of twelve layers have a budget, as their commands tell.
-`afqmc-longer` has the rate and the visits of `top_layers` that were best on 4,000 rows of no split, `afqmc-together`
-more of both for `full` (LOG.md).
+`afqmc-top` ends below `full`, `afqmc-longer` has the rate and the visits of `top_layers` that were best on 4,000 rows
+of no split, `afqmc-together` more of both for `full` (LOG.md).
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def sets(data: Path, work: Path, models: Path) -> dict[str, list[str]]:
         "semeval": files(str(semeval / "TRAIN_FILE.TXT"), semeval_rows),
         "finre": [*files(*finre), "--task", "relation", "--columns", "head=0,tail=1,label=2,text=3", *e5],
         "afqmc": [*afqmc, *e5],
-        "afqmc-10m": [*afqmc, *short],
+        "afqmc-top": [*afqmc, *e5, "--rungs", "lexical,frozen,top_layers"],
         "afqmc-longer": [
             *(*afqmc, *e5, "--rungs", "lexical,frozen,top_layers"),
             *("--set", "rungs.top_layers.num_epochs=3", "--set", "rungs.top_layers.learning_rate=1e-4"),

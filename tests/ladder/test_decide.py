@@ -13,6 +13,7 @@ from deepen.ladder.decide import (
     chosen_of,
     fits,
     gain_over,
+    reason_to_choose,
     reason_to_rest,
     reason_to_stop,
 )
@@ -47,6 +48,8 @@ def test_between_a_favoured_rung_and_another_only_significance_counts(num: int, 
     assert best_of([low, few]).name == "low"
     assert chosen_of([low, few], accuracy, seed=0).name == chosen
     assert chosen_of([few, low], accuracy, seed=0).name == chosen
+    assert "8 rows" in reason_to_choose("few", "low", num_held_out=8)
+    assert not reason_to_choose("low", "low", num_held_out=8)
     assert chosen_of([low, standing("plain", worse)], accuracy, seed=0).name == "low"
     assert chosen_of([few, standing("more", better, favoured=True)], accuracy, seed=0).name == "more"
 

@@ -82,6 +82,23 @@ def test_a_climb_takes_it_where_rows_are_few(tiny_model: Path, tmp_path: Path) -
     assert "contrastive" not in [row["rung"] for row in many.ladder["rungs"]]
 
 
+def test_a_handful_of_rows_chooses_it(tiny_model: Path, tmp_path: Path) -> None:
+    """Eight rows are held out: the best on them is not significantly ahead of an encoder that learned nothing."""
+    rows = WORLDS["classification"](16)
+    nothing = ["rungs.contrastive.learning_rate=1e-9", "rungs.contrastive.strengths=[1e-6]"]
+    given_: dict[str, Any] = {"model": tiny_model, "rungs": ["lexical", "contrastive"], "settings": nothing}
+    run = deepen.train(rows, out=tmp_path / "run", **given_)
+    low, few = (row["score"]["value"] for row in run.ladder["rungs"])
+    assert few < low
+    assert run.ladder["chosen"] == "contrastive"
+    assert "8 rows can't tell the two apart" in run.ladder["chosen_reason"]
+    assert deepen.load(run).predict(["a fine film"])[0].rung == "contrastive"
+    held = WORLDS["classification"](300)[50:]
+    sure = deepen.train(rows, validation=held, out=tmp_path / "sure", **given_)
+    assert sure.ladder["chosen"] == "lexical"
+    assert not sure.ladder["chosen_reason"]
+
+
 def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="rows with one label each"):
         contrastive.climb(work_of(120, tiny_model, tmp_path, "tagging"), contrastive.RungSettings(), None)

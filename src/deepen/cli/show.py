@@ -118,6 +118,8 @@ def print_ladder(ladder: dict[str, Any]) -> None:
     chosen, cheapest = ladder["chosen"], ladder["cheapest_not_worse"]
     same = "" if cheapest == chosen else f"; the cheapest that is not significantly worse: {cheapest}"
     wide.print(f"chosen: {chosen}{same}; {ladder['seconds']:.0f} s in all")
+    if ladder.get("chosen_reason"):
+        wide.print(ladder["chosen_reason"])
     if ladder["test"]:
         print_scores(ladder["test"], title=f"test, {ladder['data']['test']:,} rows, {chosen}")
     wide.print(f"run: {ladder['run']}  (deepen predict {ladder['run']} --text ...)")

@@ -53,6 +53,7 @@ class _Ladder(BaseModel):
     rungs: list[_Row]
     model: str | None = None
     chosen: str | None = None
+    chosen_reason: str = ""
     cheapest_not_worse: str | None = None
     seconds: float = 0
     before: _Score | None = None

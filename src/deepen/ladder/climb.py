@@ -21,7 +21,16 @@ from deepen.core.settings import parse_duration
 from deepen.core.types import to_json
 from deepen.ladder import record
 from deepen.ladder.about import read_about
-from deepen.ladder.decide import Standing, best_of, cheapest_not_worse, fits, gain_over, reason_to_rest, reason_to_stop
+from deepen.ladder.decide import (
+    Standing,
+    best_of,
+    cheapest_not_worse,
+    fits,
+    gain_over,
+    reason_to_choose,
+    reason_to_rest,
+    reason_to_stop,
+)
 from deepen.ladder.judge import OUTPUTS, Climbing, Events, chosen, judge, standing_of, start_of, write_model
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe, shelf, write_recipe
@@ -196,7 +205,8 @@ def _finish(state: Climbing) -> None:
     ladder, work = state.ladder, state.work
     if not ladder.get("refitted"):  # if so, validation rows were learned from and decide nothing any more
         seed = derive(state.recipe.seed, "gain")
-        ladder["chosen"] = chosen(state)
+        ladder["chosen"], best = chosen(state), best_of(state.standings).name
+        ladder["chosen_reason"] = reason_to_choose(ladder["chosen"], best, num_held_out=len(work.validation))
         ladder["cheapest_not_worse"] = cheapest_not_worse(state.standings, work.task.value_of, seed=seed)
         if state.recipe.ladder.refit:
             _refit(state, ladder["chosen"])

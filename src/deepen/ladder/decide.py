@@ -64,6 +64,24 @@ def chosen_of(standings: list[Standing], value_of: Statistic, *, seed: int) -> S
     return chosen
 
 
+def reason_to_choose(chosen: str, best: str, *, num_held_out: int) -> str:
+    """Why a rung is shipped that has not the highest score; nothing if it has.
+
+    Args:
+        chosen: The rung to ship.
+        best: The one with the highest score.
+        num_held_out: How many validation rows there are.
+
+    Returns:
+        A sentence, or an empty string.
+    """
+    if chosen == best:
+        return ""
+    return (
+        f"{best} scored higher, but {num_held_out} rows can't tell the two apart, and {chosen} is made for few labels."
+    )
+
+
 def gain_over(above: Standing, below: Standing, value_of: Statistic, *, seed: int) -> PairedDifference:
     """What a rung gained over another, on the same examples.
 

@@ -197,6 +197,8 @@ def _ladder_table(ladder: Mapping[str, Any]) -> str:
     cheapest = ladder.get("cheapest_not_worse")
     if cheapest and cheapest != ladder.get("chosen"):
         out.append(f"The cheapest rung that is not significantly worse than the chosen one is `{cheapest}`.")
+    if ladder.get("chosen_reason"):
+        out.append(ladder["chosen_reason"])
     return "\n\n".join(out)
 
 

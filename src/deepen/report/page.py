@@ -135,6 +135,8 @@ def _sentence(ladder: Mapping[str, Any]) -> str:
     else:
         said = f"On {examples} its {words.title(best['name'])} is {words.score(best)}"
     cheapest = ladder.get("cheapest_not_worse")
+    if ladder.get("chosen_reason"):
+        return f"{said}. {ladder['chosen_reason']}"
     if cheapest and cheapest != ladder.get("chosen"):
         return f"{said}; the cheaper rung “{cheapest}” is not significantly worse."
     return f"{said}; every cheaper rung is significantly worse." if cheapest else f"{said}."
