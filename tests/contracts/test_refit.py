@@ -79,10 +79,10 @@ def test_as_many_steps_as_won(tiny_model: Path, tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(trained, "fit", spy)
     api.train(rows, model=str(tiny_model), rungs="frozen,full", settings=FEW, refit=True, out=tmp_path, worth=0)
-    if len(steps) == 2:  # full was chosen
-        (_, planned, won), (made, planned_again, _) = steps
-        assert planned_again == pytest.approx(planned, rel=0.05)
-        assert made == min(won, planned_again)
+    assert len(steps) == 2, "full was chosen, and trained again"
+    (_, planned, won), (made, planned_again, _) = steps
+    assert abs(planned - planned_again) <= 4, "batches are cut by tokens, so a visit may have one more or less"
+    assert made == min(won, planned_again)
 
 
 def test_repeated_and_interrupted(

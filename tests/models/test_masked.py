@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,15 @@ def test_who_has_no_head(make_network: Any, masked_folder: Any, tmp_path: Path) 
     save_file(state, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(ModelError, match=r"lacks cls\.predictions\.transform\.LayerNorm\.weight"):
         MaskedHead(folder, load_encoder(folder).config).transform()
+
+
+def test_a_mask_that_is_read_as_letters_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "letters")
+    told = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    told["added_tokens"] = [token for token in told["added_tokens"] if token["content"] != "[MASK]"]
+    (folder / "tokenizer.json").write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(SettingError, match=r"does not read its own mask, \[MASK\], as one token"):
+        Cloze("{} was [MASK]", 1).encode(load_pretrained(str(folder)).tokenizer, ["film"], max_tokens=20)
 
 
 def test_the_pattern_is_read_whole_and_only_its_masks_count(tiny_model: Path) -> None:

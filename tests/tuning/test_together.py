@@ -48,11 +48,8 @@ def test_several_over_one_encoder(tiny_model: Path, tmp_path: Path, methods: tup
     """Each says what it says alone, and the weights that none of them changes are in memory once."""
     runs = []
     for number, method in enumerate(methods):
-        rows = WORLDS["classification"](200 + number)
-        settings = [f"tunings.{method}.learning_rate=0.02", f"seed={number}"]
-        given: dict[str, Any] = {"rungs": ["frozen", "full"], "thorough": True, "settings": settings}
-        runs.append(deepen.train(rows, model=tiny_model, out=tmp_path / method, tuning=method, **given))
-    texts = [row["text"] for row in rows[:20]]
+        runs.append(trained(tmp_path / method, tiny_model, method, number))
+    texts = [row["text"] for row in WORLDS["classification"](20)]
     alone = [deepen.load(run, rung="full").predict(texts) for run in runs]
     models = deepen.load_together(runs, rung="full")
     for model, right in zip(models, alone, strict=True):

@@ -129,8 +129,7 @@ def _read(folder: Path, mark: str, *, mapped: bool = True) -> TokenTable:
         path = folder / f"{name}.bin"
         if not path.is_file():
             return None
-        some = mapped and path.stat().st_size > 0  # nothing can't be mapped
-        return np.memmap(path, dtype=np.int32, mode="r") if some else np.fromfile(path, dtype=np.int32)
+        return np.memmap(path, dtype=np.int32, mode="r") if mapped else np.fromfile(path, dtype=np.int32)
 
     def array(name: str) -> np.ndarray:
         return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r" if mapped else None))

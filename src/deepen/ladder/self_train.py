@@ -301,8 +301,9 @@ def _conclude(state: Climbing) -> None:
         gain = gain_over(standing, best_of(state.standings[:place]), task.value_of, seed=seed).interval
         rows[standing.name]["gain"] = record.interval_record(gain)
     best = chosen(state)
-    if rows[best].get("self_trained", {}).get("kept"):
-        publish(state, best, rows[best]["self_trained"]["temperature"], 0.0)
+    again = rows[best].get("self_trained", {})
+    if again.get("kept") or best != ladder["chosen"]:
+        publish(state, best, again.get("temperature", rows[best]["temperature"]), 0.0)
     ladder["self_training"]["done"] = True
     state.run.write_ladder(ladder)
     state.events.published(state.run)

@@ -25,7 +25,7 @@ ALWAYS = False
 STARTS = False  # it reads rows in a form of its own
 PUPIL = True
 FEW = True
-_FEW = 30
+_ROWS_A_LABEL = 30
 
 
 class RungSettings(TrainedSettings, ClozeSettings):
@@ -43,7 +43,7 @@ class RungSettings(TrainedSettings, ClozeSettings):
 
 def suits(work: Work) -> bool:
     """Whether a climb takes it by itself: with up to thirty rows a label, where the model has the head for it."""
-    return len(work.train) <= _FEW * work.num_outputs and can_ask(work, RungSettings())
+    return len(work.train) <= _ROWS_A_LABEL * work.num_outputs and can_ask(work, RungSettings())
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:

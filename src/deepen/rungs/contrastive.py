@@ -37,7 +37,7 @@ ALWAYS = False
 STARTS = False  # all its layers are others, and the rungs above build on the cache of the untouched ones
 PUPIL = True
 FEW = True
-_FEW = 30
+_ROWS_A_LABEL = 30
 _START_SECONDS = 2.0
 
 
@@ -64,7 +64,7 @@ class RungSettings(OptimizerSettings):
 
 def suits(work: Work) -> bool:
     """Whether a climb takes it by itself: with up to thirty rows a label."""
-    return _applies(work) and len(work.train) <= _FEW * work.num_outputs
+    return _applies(work) and len(work.train) <= _ROWS_A_LABEL * work.num_outputs
 
 
 def _applies(work: Work) -> bool:
