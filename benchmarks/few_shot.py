@@ -6,7 +6,9 @@
 `zero-shot-SET`: descriptions of labels against the untouched encoder, no labelled row learned from; accuracy on all
 test rows, with the share of the commonest label beside it.
 `few-shot-SET-K-drawN`: K rows a label, drawn anew each time; the whole `deepen train --refit` beside SetFit in an
-environment of its own, one after the other. The interval is that of the difference, over the same test rows.
+environment of its own, one after the other. The interval is that of the difference, over the same test rows. With
+`--setfit-only` SetFit alone is run and its answers are kept beside the rows, to be compared with later: such a cell has
+no seconds of SetFit.
 `self-training-sst2-drawN`: 100 labelled rows with and without 5,000 of the rest, whose labels are removed
 (`--unlabelled`); the whole `deepen train` both times, and the interval of the difference.
 `zero-shot-sst2-smollm2`, `few-shot-sst2-smollm2`: SmolLM2-135M-Instruct is asked about 400 test rows, without and with
@@ -109,13 +111,13 @@ def few_shot(name: str, size: int, draw: int, options) -> None:
     few, _, test = drawn(name, size, draw, options)
     folder = options.work / "few_shot" / cell
     write(folder, train=few, test=test)
+    if options.setfit_only:
+        setfit(folder, train.model_of(name, options), draw, options)
+        return
     given = ("--refit", "--seed", str(draw))
     seconds, peak, record, run = train.climbed(cell, folder, options, *given, validation=False)
     ours = right_of(run, record)
-    peer = [options.peers, str(Path(__file__).with_name("peers") / "setfit_few.py"), "--rows", str(folder)]
-    peer += ["--model", train.model_of(name, options), "--seed", str(draw)]
-    theirs_seconds, theirs_peak, out = cells.run(peer, environment={"HF_HUB_OFFLINE": "1"})
-    theirs = json.loads(out.strip().splitlines()[-1])["right"]
+    theirs, peer = setfit(folder, train.model_of(name, options), draw, options)
     cells.write(
         cell,
         command="python benchmarks/few_shot.py --data DATA --models MODELS --peers PEERS",
@@ -129,13 +131,23 @@ def few_shot(name: str, size: int, draw: int, options) -> None:
         rungs={
             row["rung"]: [row["score"] and round(row["score"]["value"], 4), row["seconds"]] for row in record["rungs"]
         },
-        setfit={
-            "value": round(sum(theirs) / len(theirs), 4),
-            "seconds": theirs_seconds,
-            "peak_memory_bytes": theirs_peak,
-        },
-        above_setfit=above(ours, np.array(theirs)),
+        setfit={"value": round(float(theirs.mean()), 4)} | peer,
+        above_setfit=above(ours, theirs),
     )
+
+
+def setfit(folder: Path, model: str, draw: int, options) -> tuple[np.ndarray, dict]:
+    """Which test rows SetFit has right, and its seconds and memory where they are of this run of the script."""
+    kept = folder / "setfit.json"
+    if not options.setfit_only and kept.is_file():
+        return np.array(json.loads(kept.read_text(encoding="utf-8"))), {"seconds": None, "peak_memory_bytes": None}
+    peer = [options.peers, str(Path(__file__).with_name("peers") / "setfit_few.py"), "--rows", str(folder)]
+    peer += ["--model", model, "--seed", str(draw)]
+    seconds, peak, out = cells.run(peer, environment={"HF_HUB_OFFLINE": "1"})
+    right = json.loads(out.strip().splitlines()[-1])["right"]
+    if options.setfit_only:
+        kept.write_text(json.dumps(right), encoding="utf-8")
+    return np.array(right), {"seconds": seconds, "peak_memory_bytes": peak}
 
 
 def right_of(run: Path, record: dict) -> np.ndarray:
@@ -209,6 +221,7 @@ def main() -> None:
     parser = cells.parser(__doc__ or "")
     parser.add_argument("--models", type=Path, required=True, help="the folder that holds e5-small-zh-en")
     parser.add_argument("--peers", help="the Python of the peers' environment; without it, no few-shot cells")
+    parser.add_argument("--setfit-only", action="store_true", help="run SetFit alone and keep its answers")
     parser.add_argument("--generator", help="SmolLM2-135M-Instruct: a folder or a hub id; without it, no smollm2 cells")
     options = parser.parse_args()
     for draw in range(5):

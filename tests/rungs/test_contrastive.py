@@ -85,7 +85,7 @@ def test_a_climb_takes_it_where_rows_are_few(tiny_model: Path, tmp_path: Path) -
 def test_a_handful_of_rows_chooses_it(tiny_model: Path, tmp_path: Path) -> None:
     """Eight rows are held out: the best on them is not significantly ahead of an encoder that learned nothing."""
     rows = WORLDS["classification"](16)
-    nothing = ["rungs.contrastive.learning_rate=1e-9", "rungs.contrastive.strengths=[1e-6]"]
+    nothing = ["rungs.contrastive.learning_rate=1e-9", "rungs.contrastive.strength=1e-6"]
     given_: dict[str, Any] = {"model": tiny_model, "rungs": ["lexical", "contrastive"], "settings": nothing}
     run = deepen.train(rows, out=tmp_path / "run", **given_)
     low, few = (row["score"]["value"] for row in run.ladder["rungs"])

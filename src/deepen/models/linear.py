@@ -41,6 +41,7 @@ def solve_path(
     strengths: Sequence[float],
     max_iterations: int = 100,
     losses: Losses = _cross_entropy,
+    one_scale: bool = False,
 ) -> Iterator[Solved]:
     """Solves for one regularisation strength after the other, each starting from the one before.
 
@@ -55,12 +56,16 @@ def solve_path(
         strengths: Values of C, from strong regularisation (small) to weak.
         max_iterations: L-BFGS iterations for each strength.
         losses: Logits and labels to a loss for each unit; cross-entropy unless told.
+        one_scale: Divide all features by one number instead of each by its own, so that those which vary most weigh
+            most, as they should once an encoder has learned to tell the classes apart.
 
     Yields:
         One solution a strength.
     """
     mean_F = features_MF.mean(0)
     scale_F = features_MF.std(0, correction=0).clamp_min(1e-6)
+    if one_scale:
+        scale_F = scale_F.square().mean().sqrt().expand_as(scale_F)
     standard_MF = (features_MF - mean_F) / scale_F
     weight = torch.zeros(num_classes, features_MF.shape[1], requires_grad=True)
     bias = torch.zeros(num_classes, requires_grad=True)

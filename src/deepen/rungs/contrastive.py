@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,13 +21,14 @@ from deepen.core.seed import derive
 from deepen.core.types import LossSum
 from deepen.data.batches import grouped_batches
 from deepen.models.heads import Network
+from deepen.models.linear import solve_path
 from deepen.training.cache import batch_inputs
 from deepen.training.contrast import contrast_losses, label_groups
 from deepen.training.forecast import seconds_per_token
 from deepen.training.loop import Backward, Plan, fit
 from deepen.training.optimizer import OptimizerSettings, parameter_groups
 from deepen.training.predictor import EncoderPredictor, load_predictor
-from deepen.training.solved import best_head, headed
+from deepen.training.solved import headed
 from deepen.training.task import Task
 from deepen.training.work import Climbed, Work
 
@@ -56,10 +56,10 @@ class RungSettings(OptimizerSettings):
     """Rows of one label that are put into a batch together, so that each has partners."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """In the encoder; None takes the network's own. So few rows are soon known by heart without any."""
-    strengths: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
-    """Values of C to choose the head's from by the validation rows' loss."""
+    strength: float = Field(default=0.1, gt=0)
+    """The head's C. Not chosen by the validation rows, which are few where this rung is climbed."""
     max_iterations: int = 100
-    """L-BFGS iterations for each C."""
+    """L-BFGS iterations of the head."""
 
 
 def suits(work: Work) -> bool:
@@ -98,12 +98,16 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     adapter = attached.adapter(work.tuning.name, str(work.model.name), 0, work.tuning.settings)
     attached.merge()
     reader = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
-    train, held = (
-        (torch.from_numpy(reader.features(part)), torch.from_numpy(targets.labels_M))
-        for part, targets in ((work.train, work.train_targets), (work.validation, work.validation_targets))
+    features_NF, labels_N = torch.from_numpy(reader.features(work.train)), torch.from_numpy(work.train_targets.labels_M)
+    (head,) = solve_path(
+        features_NF,
+        labels_N,
+        work.num_outputs,
+        strengths=[settings.strength],
+        max_iterations=settings.max_iterations,
+        losses=work.task.losses,
+        one_scale=True,
     )
-    how: dict[str, Any] = {"strengths": settings.strengths, "max_iterations": settings.max_iterations}
-    head = best_head(work, train, held, title="contrastive: solving the head", **how)
     predictor = headed(work, encoder, head)
     predictor.num_parameters += learned
     predictor.adapter = adapter if work.tuning.name != "full" else None
@@ -111,7 +115,6 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         predictor=predictor,
         validation=predictor.predict(work.validation),
         num_trained_parameters=predictor.num_parameters,
-        won={"strengths": (head.strength,)},
     )
 
 
