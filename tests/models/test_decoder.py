@@ -73,14 +73,22 @@ def test_a_gguf_file_needs_a_package(tmp_path: Path, monkeypatch: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "tuning"), [("classification", "full"), ("classification", "lora"), ("tagging", "lora")]
+    ("task", "tuning", "pooling"),
+    [
+        ("classification", "full", None),
+        ("classification", "full", "last"),
+        ("classification", "lora", None),
+        ("tagging", "lora", None),
+    ],
 )
-def test_it_climbs_and_other_tools_read_it(tiny_decoder: Path, tmp_path: Path, task: str, tuning: str) -> None:
+def test_it_climbs_and_other_tools_read_it(
+    tiny_decoder: Path, tmp_path: Path, task: str, tuning: str, pooling: str | None
+) -> None:
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModelForTokenClassification
 
     rows, rungs = WORLDS[task](150), ["frozen", "top_layers", "full"]
-    settings = ["data.validation_at_least=30"]
+    settings = ["data.validation_at_least=30", *([f"model.pooling={pooling}"] if pooling else [])]
     run = deepen.train(
         rows, task=task, model=tiny_decoder, out=tmp_path / "run", rungs=rungs, tuning=tuning, settings=settings
     )

@@ -38,7 +38,7 @@ def logits(network: Network, folder: Path, *, max_tokens: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("bent", [False, True], ids=["linear", "mlp"])
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
 def test_other_tools_give_the_logits(any_network: Path, pooling: str, bent: bool, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -67,7 +67,7 @@ def test_other_tools_give_the_logits(any_network: Path, pooling: str, bent: bool
 
 
 @pytest.mark.parametrize("bent", [False, True], ids=["linear", "mlp"])
-@pytest.mark.parametrize("pooling", ["mean", "cls", "pair", "spans"])
+@pytest.mark.parametrize("pooling", ["mean", "cls", "last", "pair", "spans"])
 def test_a_round_trip_changes_no_bit(any_network: Path, pooling: str, bent: bool, tmp_path: Path) -> None:
     network = network_of(any_network, pooling, bent=bent)
     save_network(network, tmp_path / "one", tokenizer_folder=any_network, labels=LABELS, max_tokens=20)
@@ -77,7 +77,7 @@ def test_a_round_trip_changes_no_bit(any_network: Path, pooling: str, bent: bool
     assert {key for key in before if "pooler" not in key} == {key for key in after if "pooler" not in key}
     assert all(torch.equal(before[key], value) for key, value in after.items() if "pooler" not in key)
 
-    one_text = pooling in ("mean", "cls")
+    one_text = pooling in ("mean", "cls", "last")
     assert (tmp_path / "one" / ("2_Dense" if one_text else "head")).is_dir()
     save_network(again, tmp_path / "two", tokenizer_folder=tmp_path / "one", labels=LABELS, max_tokens=20)
     for file in ("model.safetensors", "tokenizer.json", *(("2_Dense/model.safetensors",) if one_text else ())):

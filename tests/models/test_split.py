@@ -60,7 +60,7 @@ def test_lower_and_upper_equal_the_whole(any_network: Path, lengths: list[int]) 
         torch.testing.assert_close(upper_TD, right_TD, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls", "units"])
+@pytest.mark.parametrize("pooling", ["mean", "cls", "last", "units"])
 def test_features(any_network: Path, pooling: Any) -> None:
     encoder = load_encoder(any_network).eval()
     ids_T, _, lengths_B = packed(UNEQUAL)
@@ -68,13 +68,18 @@ def test_features(any_network: Path, pooling: Any) -> None:
     network = Network(encoder, torch.nn.Linear(32, 3), pooling).eval()
     hidden_TD = reference(encoder, UNEQUAL, segments=False)
     each = hidden_TD.split(UNEQUAL)
-    right = {"mean": [x.mean(0) for x in each], "cls": [x[0] for x in each], "units": hidden_TD[units_M].unbind()}
+    right = {
+        "mean": [x.mean(0) for x in each],
+        "cls": [x[0] for x in each],
+        "last": [x[-1] for x in each],
+        "units": hidden_TD[units_M].unbind(),
+    }
     with torch.inference_mode():
         found = network.features(Inputs(lengths_B, ids_T=ids_T, units_M=units_M))
     torch.testing.assert_close(found, torch.stack(list(right[pooling])), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
 def test_the_order_of_a_batch_is_irrelevant(any_network: Path, pooling: Any) -> None:
     encoder = load_encoder(any_network).eval()
     network = Network(encoder, torch.nn.Linear(32, 3), pooling).eval()

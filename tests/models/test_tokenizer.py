@@ -70,7 +70,7 @@ def test_a_run_remembers_it(tiny_model: Path, tmp_path: Path) -> None:
     assert owners_T.tolist()[-2] == len(words) - 1
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
 def test_windows_of_a_long_text(pooling: Any, tiny_model: Path) -> None:
     """Each window is read by itself, and the states of all are pooled as one row's."""
     tokenizer = load_tokenizer(tiny_model)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from deepen.models.split import Encoder, Layout, layout
 
-Pooling = Literal["mean", "cls", "units", "pair", "spans", "ranked", "masks"]
+Pooling = Literal["mean", "cls", "last", "units", "pair", "spans", "ranked", "masks"]
 _COSINE_SCALE = 20.0
 _STRAIGHT = 0.05  # tanh of it is 0.1 % off
 
@@ -79,10 +79,11 @@ def pool(hidden_TD: Tensor, where: Layout, inputs: Inputs, how: Pooling) -> Tens
         hidden_TD: The last layer's output.
         where: The batch's layout.
         inputs: What the network read: where units stand, and which sequences belong together.
-        how: `mean` over a sequence's tokens (special ones too), `cls` its first token, `units` the tokens named;
+        how: `mean` over a sequence's tokens (special ones too), `cls` its first token, `last` its last one, which
+            is all that a decoder has read the whole of; `units` the tokens named;
             `spans` the two tokens named in each row, joined; `masks` all that are named in a row, joined; `pair` the
             means u and v of a row's two sequences, as u, v, |u - v| and u * v; `ranked` the same means, each of length
-            1, joined. Of a row in windows, `mean` is over the tokens of all and `cls` over their first ones.
+            1, joined. Of a row in windows, `mean` is over the tokens of all, `cls` and `last` over the one of each.
 
     Returns:
         features_MF, with F = `width_of` but for `masks`; M is the number of rows but for `units`.
@@ -105,9 +106,10 @@ def pool(hidden_TD: Tensor, where: Layout, inputs: Inputs, how: Pooling) -> Tens
             return nn.functional.normalize(means_2D, dim=1).view(-1, 2 * hidden_TD.shape[1])
         u_MD, v_MD = means_2D[0::2], means_2D[1::2]
         return torch.cat([u_MD, v_MD, (u_MD - v_MD).abs(), u_MD * v_MD], dim=1)
-    if how == "cls":
-        firsts_BD = hidden_TD.index_select(0, torch.cumsum(where.lengths_B, 0) - where.lengths_B)
-        return firsts_BD if windows_R is None else _means(firsts_BD, windows_R)
+    if how in ("cls", "last"):
+        ends_B = torch.cumsum(where.lengths_B, 0)
+        chosen_BD = hidden_TD.index_select(0, ends_B - 1 if how == "last" else ends_B - where.lengths_B)
+        return chosen_BD if windows_R is None else _means(chosen_BD, windows_R)
     if windows_R is not None:
         tokens_B = torch.repeat_interleave(torch.arange(len(windows_R), device=windows_R.device), windows_R)
         tokens_R = torch.zeros_like(windows_R).index_add(0, tokens_B, where.lengths_B)

@@ -16,7 +16,7 @@ from torch import nn
 from deepen.core.errors import ModelError
 from deepen.core.files import read_json, write_json
 from deepen.models.adapters import Adapter, plain_state
-from deepen.models.heads import Network, width_of
+from deepen.models.heads import Network, Pooling, width_of
 from deepen.models.load import load_encoder
 from deepen.models.masked import ClozeNetwork, Transform
 from deepen.models.prompts import PACKED, from_peft, to_peft
@@ -39,6 +39,12 @@ _FAMILIES = {
     "llama": ("Llama", "model"),
     "mistral": ("Mistral", "model"),
 }
+_POOLED: dict[Pooling, str] = {
+    "mean": "pooling_mode_mean_tokens",
+    "cls": "pooling_mode_cls_token",
+    "last": "pooling_mode_lasttoken",
+}
+"""What sentence-transformers calls those of a row."""
 # tanh(x * 2^-12) * 2^12 equals x to about 1e-7 for |x| < 2, so BERT's pooler can be made to pass its input through.
 _PASS_THROUGH = 2.0**-12
 
@@ -67,7 +73,7 @@ def _save_around(network: Network, folder: Path, tokenizer_folder: Path, max_tok
     """Tokenizer and head."""
     _copy_tokenizer(tokenizer_folder, folder)
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
-    if network.pooling in ("mean", "cls"):
+    if network.pooling in _POOLED:
         _save_head(network, folder)
     elif network.pooling != "units":
         _save_joint_head(network, folder)
@@ -165,10 +171,10 @@ def _save_joint_head(network: Network, folder: Path) -> None:
         state |= {f"transform.{key}": value.detach().contiguous() for key, value in within}
     save_file(state, folder / "head" / "model.safetensors")
     if network.pooling in ("pair", "ranked"):
-        _save_modules(folder, ["", "1_Pooling"], width=network.encoder.hidden_size, cls=False)
+        _save_modules(folder, ["", "1_Pooling"], width=network.encoder.hidden_size, pooling="mean")
 
 
-def _save_modules(folder: Path, paths: list[str], *, width: int, cls: bool) -> None:
+def _save_modules(folder: Path, paths: list[str], *, width: int, pooling: str) -> None:
     """What sentence-transformers reads first: which modules there are, and how hidden states are pooled."""
     kinds = {"": "models.Transformer", "1_Pooling": "models.Pooling"}
     modules = [(path, kinds.get(path, "models.Dense")) for path in paths]
@@ -180,9 +186,9 @@ def _save_modules(folder: Path, paths: list[str], *, width: int, cls: bool) -> N
         ],
     )
     write_json(folder / "config_sentence_transformers.json", {"prompts": {}, "default_prompt_name": None})
-    pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": not cls}
+    modes = {mode: name == pooling for name, mode in _POOLED.items()}
     (folder / "1_Pooling").mkdir(exist_ok=True)
-    write_json(folder / "1_Pooling" / "config.json", pooling | {"pooling_mode_cls_token": cls})
+    write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": width} | modes)
 
 
 def _save_head(network: Network, folder: Path) -> None:
@@ -191,7 +197,7 @@ def _save_head(network: Network, folder: Path) -> None:
     if network.hidden is not None:
         layers.insert(0, (network.hidden, "activation.Tanh"))
     paths = [f"{at}_Dense" for at in range(2, 2 + len(layers))]
-    _save_modules(folder, ["", "1_Pooling", *paths], width=network.encoder.hidden_size, cls=network.pooling == "cls")
+    _save_modules(folder, ["", "1_Pooling", *paths], width=network.encoder.hidden_size, pooling=network.pooling)
     for path, (layer, activation) in zip(paths, layers, strict=True):
         (folder / path).mkdir(exist_ok=True)
         dense = {"in_features": layer.in_features, "out_features": layer.out_features, "bias": True}
@@ -323,11 +329,12 @@ def load_network(folder: Path) -> Network:
     if (folder / "head" / "config.json").is_file():
         return _load_joint(encoder, folder / "head")
     try:
-        first = bool(read_json(folder / "1_Pooling" / "config.json").get("pooling_mode_cls_token"))
+        modes = read_json(folder / "1_Pooling" / "config.json")
+        pooling: Pooling = next((name for name, mode in _POOLED.items() if modes.get(mode)), "mean")
         *hidden, head = [_load_dense(folder / f"{at}_Dense") for at in (2, 3) if (folder / f"{at}_Dense").is_dir()]
     except Exception as error:
         raise ModelError(f"{folder / '2_Dense'}: the head can't be read: {error}") from None
-    return Network(encoder, head, "cls" if first else "mean", hidden[0] if hidden else None).eval()
+    return Network(encoder, head, pooling, hidden[0] if hidden else None).eval()
 
 
 def _load_dense(folder: Path) -> nn.Linear:
