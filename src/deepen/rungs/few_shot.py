@@ -16,7 +16,16 @@ from pydantic import Field
 from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.training import labelling
-from deepen.training.asking import AskedPredictor, Asking, asked, chat_prompt, label_words, load_asked, templates
+from deepen.training.asking import (
+    AskedPredictor,
+    Asking,
+    asked,
+    chat_prompt,
+    label_words,
+    load_asked,
+    question_about,
+    templates,
+)
 from deepen.training.examples import Examples
 from deepen.training.forecast import seconds_per_token
 from deepen.training.task import Task
@@ -46,7 +55,8 @@ class RungSettings(Settings):
     words: dict[str, tuple[str, ...]] | None = None
     """Label to what it is called in the answer, the first of them; None, and labels left out, take their names."""
     prompt: str | None = None
-    """The prompt, with {examples} and {text}; None takes that of the texts' language in training/prompts.yaml."""
+    """The prompt, with {examples}, {text}, {labels} and {descriptions}; None takes that of the texts' language in
+    training/prompts.yaml."""
     example: str | None = None
     """A labelled row in it, with {text} and {label}."""
     chat: bool = False
@@ -62,7 +72,8 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Chooses examples among the training rows, and tries on some of them in which order they are shown."""
     words = label_words(work, settings.words, "rungs.few_shot.words")
     known = templates(work, words)
-    prompt = settings.prompt or known["few_shot"]
+    told = [work.descriptions.get(name, "") for name in work.labels]
+    prompt = question_about(settings.prompt or known["few_shot"], words, told, known["description"])
     chat = chat_prompt(work.model, prompt) if settings.chat else None
     max_tokens = min(settings.max_tokens, work.max_tokens)
     asking = Asking(chat or prompt, words, max_tokens, settings.example or known["example"], special=chat is None)

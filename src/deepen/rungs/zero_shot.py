@@ -22,7 +22,16 @@ from torch import nn
 from deepen.core.errors import SettingError, nearest
 from deepen.core.seed import derive
 from deepen.models.heads import Inputs, Network
-from deepen.training.asking import Asking, asked, chat_prompt, filled, is_asked, label_words, load_asked, templates
+from deepen.training.asking import (
+    Asking,
+    asked,
+    chat_prompt,
+    is_asked,
+    label_words,
+    load_asked,
+    question_about,
+    templates,
+)
 from deepen.training.cache import frozen_pass, passing_features
 from deepen.training.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, predictor_of, question_of
 from deepen.training.predictor import EncoderPredictor
@@ -52,8 +61,9 @@ class RungSettings(ClozeSettings):
     """Sentences with {} for the description, over which a label's vectors are averaged; None takes those of the texts'
     language in rungs/zero_shot.yaml."""
     prompt: str | None = None
-    """For a decoder: the question, with {text}, and {labels} if it is to name them; None takes that of the texts'
-    language in training/prompts.yaml. A label is called the first of its `words`, or else its name."""
+    """For a decoder: the question, with {text}, and {labels} or {descriptions} if it is to name or explain them; None
+    takes that of the texts' language in training/prompts.yaml. A label is called the first of its
+    `words`, or else its name."""
     chat: bool = False
     """For a decoder: whether the question goes into the model's chat template, if it has one (LOG.md)."""
     content_free: tuple[str, ...] = ("N/A", "", "[MASK]")
@@ -102,12 +112,7 @@ def _by_cloze(work: Work, settings: RungSettings) -> Climbed:
 
 
 def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
-    descriptions: dict[str, tuple[str, ...]] = {n: (told,) for n, told in work.descriptions.items() if n in work.labels}
-    descriptions |= settings.descriptions or {}
-    for name in descriptions:
-        if name not in work.labels:
-            raise SettingError(f"rungs.zero_shot.descriptions: '{name}' is no label; {nearest(name, work.labels)}")
-    told = [descriptions.get(name) or (name,) for name in work.labels]
+    told = [some or (name,) for name, some in zip(work.labels, _descriptions(work, settings), strict=True)]
     templates = settings.templates or _templates(work)
     head = nn.Linear(work.model.hidden_size, len(told))
     network = Network(work.model.encoder().eval(), head, work.pooling).eval()
@@ -129,10 +134,21 @@ def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
     return Climbed(predictor=predictor, validation=said, num_trained_parameters=predictor.num_parameters)
 
 
+def _descriptions(work: Work, settings: RungSettings) -> list[tuple[str, ...]]:
+    """What is said of each label; those of which nothing is said have none."""
+    found: dict[str, tuple[str, ...]] = {n: (told,) for n, told in work.descriptions.items() if n in work.labels}
+    found |= settings.descriptions or {}
+    for name in found:
+        if name not in work.labels:
+            raise SettingError(f"rungs.zero_shot.descriptions: '{name}' is no label; {nearest(name, work.labels)}")
+    return [found.get(name, ()) for name in work.labels]
+
+
 def _by_likelihood(work: Work, settings: RungSettings) -> Climbed:
     """A decoder, asked once about each row."""
     words = label_words(work, settings.words, "rungs.zero_shot.words")
-    question = filled(settings.prompt or templates(work, words)["zero_shot"], {"labels": ", ".join(words)})
+    known, told = templates(work, words), ["; ".join(some) for some in _descriptions(work, settings)]
+    question = question_about(settings.prompt or known["zero_shot"], words, told, known["description"])
     chat = chat_prompt(work.model, question) if settings.chat else None
     how = Asking(chat or question, words, work.max_tokens, special=chat is None)
     predictor = asked(work, how)

@@ -179,7 +179,7 @@ def templates(work: Work, words: Sequence[str]) -> dict[str, str]:
         words: What the labels are called.
 
     Returns:
-        `zero_shot`, `few_shot` and `example`.
+        `zero_shot`, `few_shot`, `example` and `description`.
 
     Raises:
         SettingError: If there is none for the task.
@@ -190,6 +190,27 @@ def templates(work: Work, words: Sequence[str]) -> dict[str, str]:
     kinds = known[work.task.name][work.language].values()
     asked_for = {word.lower() for word in words}
     return next(dict(kind) for kind in kinds if asked_for <= set(kind.get("labels", asked_for)))
+
+
+def question_about(prompt: str, words: Sequence[str], descriptions: Sequence[str], form: str) -> str:
+    r"""A prompt that says what the labels are, and what they mean.
+
+    Args:
+        prompt: With {labels} and {descriptions} in it, or without.
+        words: What the labels are called.
+        descriptions: What each means; those of labels without one are empty.
+        form: How a description is told, with {label} and {description}.
+
+    Returns:
+        The prompt, with the places of texts and examples still open.
+
+    Example:
+        >>> question_about("{descriptions}{text}", ["good", "bad"], ["It is liked.", ""], "{label}: {description} ")
+        'good: It is liked. \n{text}'
+    """
+    pairs = [{"label": word, "description": told} for word, told in zip(words, descriptions, strict=True) if told]
+    told = "".join(filled(form, pair) for pair in pairs)
+    return filled(prompt, {"labels": ", ".join(words), "descriptions": f"{told}\n" if told else ""})
 
 
 def label_words(work: Work, chosen: Mapping[str, tuple[str, ...]] | None, where: str) -> tuple[str, ...]:
