@@ -48,7 +48,7 @@ class RungSettings(OptimizerSettings):
     """The highest rate, per step."""
     visited_rows: int = Field(default=4_000, ge=1)
     """Rows that go by in all: each is visited as often as that takes."""
-    most_visits: int = Field(default=40, ge=1)
+    most_visits: int = Field(default=80, ge=1)
     """But no row more often than this."""
     batch_rows: int = Field(default=64, ge=4)
     """Rows of one step: what a row is told from. All go through the network at once."""
@@ -69,7 +69,7 @@ def suits(work: Work) -> bool:
 
 def _applies(work: Work) -> bool:
     targets = work.train_targets
-    return work.pooling in ("mean", "cls") and not (targets.are_scores or targets.are_many)
+    return work.pooling in ("mean", "cls", "last") and not (targets.are_scores or targets.are_many)
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
