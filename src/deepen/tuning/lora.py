@@ -15,7 +15,7 @@ Linear = Literal["query", "key", "value", "attended", "up", "down"]
 class TuningSettings(MethodSettings):
     """What is put beside which layers."""
 
-    learning_rate: float | None = Field(default=3e-4, gt=0)
+    learning_rate: float | None = Field(default=6e-4, gt=0)
     """The highest rate of what learns in the layers; LoRA bears and needs more than whole layers."""
     rank: int = Field(default=16, ge=1)
     """Columns of the thin matrices."""
