@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from deepen.evaluation.statistics import bootstrap, paired_bootstrap, resample, wilson
+from deepen.evaluation.statistics import bootstrap, paired_bootstrap, paired_permutation, resample, wilson
 
 
 def share(sums):
@@ -80,6 +81,26 @@ def test_paired_of_equal_models_is_nothing():
     right = np.arange(100) % 4 > 0
     found = paired_bootstrap(answers(right), answers(right), share, seed=0)
     assert (found.interval.value, found.interval.low, found.interval.high, found.p_value) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(("better", "worse", "both"), [(3, 0, 5), (6, 0, 2), (5, 1, 30), (2, 2, 4), (0, 0, 8)])
+def test_permutation_of_few_rows_is_the_sign_test(better, worse, both):
+    above = np.repeat([1, 0, 1], [better, worse, both])
+    below = np.repeat([0, 1, 1], [better, worse, both])
+    exact = binomtest(better, better + worse).pvalue if better + worse else 1.0
+    assert paired_permutation(answers(above), answers(below), share, seed=0) == pytest.approx(exact)
+    assert paired_permutation(answers(below), answers(above), share, seed=0) == pytest.approx(exact)
+
+
+def test_permutation_of_many_rows_agrees_with_the_bootstrap():
+    rng = np.random.default_rng(0)
+    below = rng.random(400) < 0.7
+    above = np.where(rng.random(400) < 0.2, rng.random(400) < 0.85, below)
+    found = paired_permutation(answers(above), answers(below), share, seed=0)
+    exact = binomtest(int((above > below).sum()), int((above != below).sum())).pvalue
+    assert found == pytest.approx(exact, abs=0.02)
+    assert found == pytest.approx(paired_bootstrap(answers(above), answers(below), share, seed=0).p_value, abs=0.03)
+    assert found == paired_permutation(answers(above), answers(below), share, seed=0)
 
 
 def test_paired_p_values_are_uniform_without_a_difference():

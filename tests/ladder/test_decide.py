@@ -54,6 +54,14 @@ def test_between_a_favoured_rung_and_another_only_significance_counts(num: int, 
     assert chosen_of([few, standing("more", better, favoured=True)], accuracy, seed=0).name == "more"
 
 
+def test_three_rows_of_eight_do_not_make_a_rung_surely_better() -> None:
+    """The bootstrap of so few rows is too sure: all of them but 2.3 % hold one of the three."""
+    low, few = standing("low", np.arange(8) > 0), standing("few", np.arange(8) > 3, favoured=True)
+    assert gain_over(low, few, accuracy, seed=0).interval.low > 0
+    assert chosen_of([low, few], accuracy, seed=0).name == "few"
+    assert chosen_of([few, low], accuracy, seed=0).name == "few"
+
+
 def test_the_gain_is_paired() -> None:
     low, high = standing("low", right(0.80)), standing("high", right(0.82))
     gain = gain_over(high, low, accuracy, seed=0).interval

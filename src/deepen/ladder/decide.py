@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepen.core.types import Interval
-from deepen.evaluation.statistics import PairedDifference, paired_bootstrap
+from deepen.evaluation.statistics import PairedDifference, paired_bootstrap, paired_permutation
 
 Statistic = Callable[[np.ndarray], np.ndarray]
+
+_SURE = 0.05
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ def best_of(standings: list[Standing]) -> Standing:
 def chosen_of(standings: list[Standing], value_of: Statistic, *, seed: int) -> Standing:
     """The rung to ship: the best, but between a favoured one and another only a significant difference counts.
 
+    Significant by a permutation test: where it is asked, validation rows are few.
+
     Args:
         standings: The rungs in the order in which they were climbed, one or more. A new one makes itself the chosen one
             or changes nothing.
@@ -57,11 +61,16 @@ def chosen_of(standings: list[Standing], value_of: Statistic, *, seed: int) -> S
         if new.favoured == chosen.favoured:
             better = new.score > chosen.score
         elif new.favoured:
-            better = gain_over(chosen, new, value_of, seed=seed).interval.low <= 0
+            better = not _surely_better(chosen, new, value_of, seed=seed)
         else:
-            better = gain_over(new, chosen, value_of, seed=seed).interval.low > 0
+            better = _surely_better(new, chosen, value_of, seed=seed)
         chosen = new if better else chosen
     return chosen
+
+
+def _surely_better(one: Standing, other: Standing, value_of: Statistic, *, seed: int) -> bool:
+    p_value = paired_permutation(one.stats_NK, other.stats_NK, value_of, seed=seed)
+    return one.score > other.score and p_value < _SURE
 
 
 def reason_to_choose(chosen: str, best: str, *, num_held_out: int) -> str:
