@@ -209,7 +209,7 @@ def paired_permutation(
     above_NK, below_NK = np.asarray(above_NK, np.float64), np.asarray(below_NK, np.float64)
     differ_N = (above_NK != below_NK).any(axis=1)
     same_K, num = above_NK[~differ_N].sum(axis=0), int(differ_N.sum())
-    if num == 0:
+    if num < 2:  # one example can change sides in two ways, which differ alike
         return 1.0
     both_SK = np.concatenate([above_NK[differ_N], below_NK[differ_N]])
 
