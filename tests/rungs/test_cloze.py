@@ -53,6 +53,28 @@ def test_what_pretraining_left_answers(tiny_masked: Path, tiny_model: Path, tmp_
         assert zero_shot.climb(work, zero_shot.RungSettings.model_validate(chosen), None).ran == {}
 
 
+def test_rungs_for_few_rows_do_not_end_a_climb(tiny_masked: Path, tmp_path: Path) -> None:
+    """What `cloze` gains over `contrastive` says nothing of what depth pays."""
+    rows = WORLDS["classification"](300)
+    short = ["rungs.contrastive.visited_rows=300", "rungs.cloze.visited_rows=64", "rungs.cloze.learning_rate=1e-9"]
+    run = deepen.train(rows[:24], validation=rows[200:], out=tmp_path / "run", model=tiny_masked, settings=short)
+    done = {row["rung"]: row["status"] for row in run.ladder["rungs"]}
+    assert done["contrastive"] == done["cloze"] == done["frozen"] == done["top_layers"] == "done"
+
+
+def test_a_finished_run_says_so_again(tiny_masked: Path, tmp_path: Path) -> None:
+    """Its recipe says what was asked, which the one it was begun with left open."""
+    rows, lines = WORLDS["classification"](300), list[str]()
+    recipe = tmp_path / "my.yaml"
+    recipe.write_text("task: classification\nladder: {rungs: [zero_shot]}\n", encoding="utf-8")
+    given: dict[str, Any] = {"validation": rows[200:], "out": tmp_path / "run", "model": tiny_masked, "recipe": recipe}
+    first = deepen.train(rows[:24], **given)
+    assert first.ladder["rungs"][0]["rung"] == "zero_shot"
+    again = deepen.train(rows[:24], **given, resume=True, say=lines.append)
+    assert "complete" in " ".join(lines)
+    assert again.ladder == first.ladder
+
+
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_it_learns_from_few_rows(tiny_masked: Path, tmp_path: Path, method: str) -> None:
     """Starting from the wrong words, which it has to unlearn; and the model folder says the same."""

@@ -153,7 +153,7 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
     except (MemoryError, RuntimeError, ArithmeticError) as error:
         if module.ALWAYS or not state.standings:
             raise  # there is no model to fall back on
-        if not (deliberate or state.recipe.ladder.thorough):
+        if not (deliberate or state.recipe.ladder.thorough or module.FEW):
             state.ladder["stop_reason"] = f"{name} failed"
         _fail(state, name, error, forecast, time.monotonic() - began)
         return
@@ -174,7 +174,8 @@ def _reason_to_stop(state: Climbing, climbed: Climbed, encoders: list[Standing],
     enough = state.recipe.ladder.fitted
     if rest := reason_to_rest(climbed.fitted, rung=state.standings[-1].name, enough=enough, next_rung=next_rung):
         return rest
-    if not encoders or shelf()[state.standings[-1].name].ALWAYS:
+    module = shelf()[state.standings[-1].name]
+    if not encoders or module.ALWAYS or module.FEW:  # what is made for few rows says nothing of what depth pays
         return ""
     below = best_of(encoders)
     seed = derive(state.recipe.seed, "gain")

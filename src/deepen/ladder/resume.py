@@ -66,8 +66,11 @@ def check_resumed(folder: Path, recipe: Recipe) -> None:
     if complete:
         known = [row["rung"] for row in ladder["rungs"]]
         kept["ladder.rungs"] = known if set(now["ladder.rungs"] or ()) - set(known) else now["ladder.rungs"]
+    told = _told(ladder) if complete else frozenset()
     for key, value in now.items():
         before = kept.get(key, value)
+        if key in told and value in (None, "auto"):  # a finished climb says in its recipe what these came to
+            continue
         if before != value and not _may_change(key, begun, complete=complete):
             raise SettingError(
                 f"{folder} was begun with {key} = {shown(before)}, not {shown(value)}; --resume goes on as it began: "
@@ -84,6 +87,12 @@ def _may_change(key: str, begun: set[str | None], *, complete: bool) -> bool:
     if section == "rungs":
         return rest.endswith(".max_steps") or rest.split(".")[0] not in begun
     return key in _BY_CONTENT or (key == "data.labels" and not complete)
+
+
+def _told(ladder: Mapping[str, Any]) -> frozenset[str]:
+    """What a climb put into its recipe when it was complete, but for what else may change."""
+    ran = {f"rungs.{row['rung']}.{key}" for row in ladder["rungs"] for key in row.get("ran") or ()}
+    return frozenset(ran | {"self_training.rungs"})
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
