@@ -99,6 +99,17 @@ def test_a_handful_of_rows_chooses_it(tiny_model: Path, tmp_path: Path) -> None:
     assert not sure.ladder["chosen_reason"]
 
 
+def test_long_rows_are_fewer_in_a_step(tiny_model: Path, tmp_path: Path) -> None:
+    work = work_of(120, tiny_model, tmp_path)
+    lengths_N = work.tokens(work.train.table).lengths_N[work.train.rows_N]
+    network: Any = None  # which takes the steps
+    free = contrastive._plan(work, contrastive.RungSettings(), network).batches(0)
+    few = contrastive._plan(work, contrastive.RungSettings(batch_tokens=80), network).batches(0)
+    assert max(len(places) for step in free for places in step) == 64
+    assert max(lengths_N[places].sum() for step in few for places in step) <= 80
+    assert sorted(np.concatenate([places for step in few for places in step])) == list(range(len(work.train)))
+
+
 def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="rows with one label each"):
         contrastive.climb(work_of(120, tiny_model, tmp_path, "tagging"), contrastive.RungSettings(), None)

@@ -52,6 +52,8 @@ class RungSettings(OptimizerSettings):
     """But no row more often than this."""
     batch_rows: int = Field(default=64, ge=4)
     """Rows of one step: what a row is told from. All go through the network at once."""
+    batch_tokens: int = Field(default=8192, ge=1)
+    """The most tokens of a step: long rows are fewer, since memory is not endless."""
     together: int = Field(default=4, ge=2)
     """Rows of one label that are put into a batch together, so that each has partners."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
@@ -121,11 +123,13 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
 def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
     tokens, labels_N = work.tokens(work.train.table), work.train_targets.labels_M
     visits = _visits(work, settings)
+    lengths_N = np.asarray(tokens.lengths_N)[work.train.rows_N]
+    shares_N = np.maximum(1, -(-lengths_N * settings.batch_rows // settings.batch_tokens))  # of a batch, for each row
 
     def batches(epoch: int) -> list[list[np.ndarray]]:
         seed = derive(work.seed, "contrastive", epoch)
         groups = label_groups(labels_N, size=settings.together, seed=seed)
-        found = grouped_batches(groups, np.ones(len(labels_N), np.int64), max_tokens=settings.batch_rows, seed=seed)
+        found = grouped_batches(groups, shares_N, max_tokens=settings.batch_rows, seed=seed)
         return [[places] for places in found]
 
     def count(places: np.ndarray) -> float:
