@@ -256,6 +256,15 @@ def test_other_tasks(task: str, world: dict[str, Any], tmp_path: Path) -> None:
         assert not (tmp_path / "run").exists()
 
 
+def test_what_the_training_rows_have_must_be_there(world: dict[str, Any], tmp_path: Path) -> None:
+    rows = [row | {"head": "screen", "tail": "camera"} for row in WORLDS["relation"](60)]
+    rows = [row | {"text": f"the screen made the camera {row['text']}"} for row in rows]
+    more = str(write(tmp_path / "more.jsonl", [{"text": row["text"]} for row in rows]))
+    given = {"task": "relation", "model": world["model"], "unlabelled": more, "settings": NEAR, "rungs": "lexical"}
+    with pytest.raises(DataError, match=r"more\.jsonl: has no 'head', which the training rows have"):
+        api.train(rows, **given, out=tmp_path / "run")
+
+
 def test_command(world: dict[str, Any], deepen: Deepen) -> None:
     words: list[object] = ["train", world["data"], "--validation", world["validation"], "--model", world["model"]]
     words += ["--set", NEAR[0], "--set", NEAR[1], "--out", "run", "--rungs", "lexical"]

@@ -6,6 +6,7 @@ they are: what a run gains by them can be told by comparing its scores with thos
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from deepen.core.files import fingerprint
-from deepen.data.columns import Columns, Need
+from deepen.data.columns import TARGET, Columns, Need
 from deepen.data.labels import LabelNames
 from deepen.data.load import load_table, look
 from deepen.data.settings import DataSettings
@@ -39,11 +40,30 @@ def read_added(
     Raises:
         DataError: If they can't be read.
     """
-    called = look(source, data).names or ()
-    if all(need.name in called for need in needs if not need.optional):
-        own = {need.name: need.name for need in needs if need.name in called}
-        return load_table(source, needs, data, columns=own)[0]
-    return load_table(source, needs, data, columns=columns, label_names=names)[0]
+    found = laid_out(columns, needs, look(source, data).names)
+    given = names if isinstance(found, Columns) else None
+    return load_table(source, needs, data, columns=found, label_names=given)[0]
+
+
+def laid_out(columns: Columns, needs: Sequence[Need], called: Sequence[str | int] | None) -> Columns | dict[str, str]:
+    """How to read a file that is like the training data, or has columns called what the task calls them.
+
+    Args:
+        columns: The columns of the training data.
+        needs: What is wanted of the file.
+        called: The names of its columns; None if it has none.
+
+    Returns:
+        The training data's columns, unless the file lacks one of them and has those that the task needs by their names.
+    """
+    names = called or ()
+    parts = [
+        p for need in needs for p in ((columns.target if need.name == TARGET else columns.inputs.get(need.name)) or ())
+    ]
+    own = {need.name: need.name for need in needs if need.name in names}
+    if all(part in names if isinstance(part, str) else not names for part in parts):
+        return columns
+    return own if all(need.name in own for need in needs if not need.optional) else columns
 
 
 def extend(train: Part, validation: Part, added: Table) -> tuple[Part, Part]:

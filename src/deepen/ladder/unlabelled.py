@@ -19,6 +19,7 @@ from deepen.data.columns import Columns
 from deepen.data.load import load_table, look
 from deepen.data.near import near_duplicates
 from deepen.data.table import Part
+from deepen.ladder.extend import laid_out
 from deepen.ladder.recipe import DataSection
 from deepen.training.task import Task
 
@@ -64,10 +65,11 @@ def read_unlabelled(
         DataError: If they can't be read, or none is left.
     """
     needs = tuple(need for need in task.needs if need.name != "label")
-    called = look(source, data).names or ()
-    own = {need.name: need.name for need in needs if need.name in called}
-    asked = own if all(need.name in own for need in needs if not need.optional) else replace(columns, target=None)
+    asked = laid_out(replace(columns, target=None), needs, look(source, data).names)
     table, _ = load_table(source, needs, data, columns=asked, need_target=False)
+    has = {*labelled[0].table.arrow.column_names} - {*table.arrow.column_names}
+    if lacking := [need.name for need in needs if need.name in has]:
+        raise DataError(f"{table.name}: has no '{lacking[0]}', which the training rows have")
     part = table.all_rows()
     groups = near_duplicates([*labelled, part], data.near)
     ends = np.cumsum([len(some) for some in labelled])
