@@ -117,3 +117,22 @@ def test_cuts() -> None:
         read([{"text": "a", "label": "x"}], label_cuts=(0,))
     with pytest.raises(ValidationError, match="make 2 classes"):
         DataSettings(label_cuts=(0,), label_names=("one",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'code,name,description\n0,negative,disliked it\n1,positive,"liked, or loved it"\n',
+        '0,negative,disliked it\n\n1, positive, "liked, or loved it"\n',
+    ],
+)
+def test_names_in_a_csv_file(write: Write, text: str) -> None:
+    found = read_label_names(write("labels.csv", text))
+    assert found.mapping == (("0", "negative"), ("1", "positive"))
+    assert found.descriptions == (("negative", "disliked it"), ("positive", "liked, or loved it"))
+
+
+def test_other_csv_files_of_names(write: Write) -> None:
+    assert read_label_names(write("names.csv", 'negative\n"good, or fine"\n')).names == ("negative", "good, or fine")
+    with pytest.raises(DataError, match=r"bad\.csv line 2: write a code, a name"):
+        read_label_names(write("bad.csv", "0,negative\n1\n"))

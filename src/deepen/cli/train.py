@@ -31,7 +31,8 @@ def command(
     task: Annotated[str | None, typer.Option(help="What to learn; else the columns say.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title+body,label=stars, or text=0,label=1.")] = None,
     labels: Annotated[
-        str | None, typer.Option(help="A file with names for codes of labels: code, name, description.")
+        str | None,
+        typer.Option(help="Names for codes of labels: code, name, description, as .csv or with tabs."),
     ] = None,
     drop: Annotated[str | None, typer.Option(help="A file of ids: training rows to leave out.")] = None,
     fix: Annotated[str | None, typer.Option(help="A file of ids and labels: training rows to label anew.")] = None,

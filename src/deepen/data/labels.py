@@ -5,6 +5,7 @@ Shape legend: N rows.
 
 from __future__ import annotations
 
+import csv
 import difflib
 import json
 import re
@@ -26,6 +27,7 @@ from deepen.data.table import Part, Table
 _MANY = 200
 _ROWS_PER_LABEL = 20
 _CODE = re.compile(r"[+-]?\d+(\.0+)?")
+_HEAD = re.compile(r"(code|id|index|label),(name|label)(,(description|meaning))?")
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ def read_label_names(path: Path | str) -> LabelNames:
 
     Args:
         path: Plain lines (one name a line, from code 0, or from 1 if the data says so), `code<TAB>name` lines, with a
-            tab and a description behind it or not, a JSON or YAML list, or a JSON or YAML mapping of codes to names
-            (or names to codes).
+            tab and a description behind it or not, the same as `.csv`, whose first line may be `code,name,description`,
+            a JSON or YAML list, or a JSON or YAML mapping of codes to names (or names to codes).
 
     Returns:
         The names.
@@ -103,6 +105,8 @@ def read_label_names(path: Path | str) -> LabelNames:
     if structured:
         return _from_structure(_parse(text, path, name), name)
     rows = [line.rstrip("\r") for line in text.split("\n")]
+    if path.suffix.lower() == ".csv":
+        return _from_table(text, name)
     if any("\t" in row for row in rows):
         return _from_pairs([(number, row.split("\t")) for number, row in enumerate(rows, 1) if row.strip()], name)
     return _from_list([row.strip() for row in rows if row.strip()], name)
@@ -128,10 +132,24 @@ def _from_structure(value: Any, name: str) -> LabelNames:
     raise DataError(f"{name}: labels are a list of names or a mapping of codes to names")
 
 
+def _from_table(text: str, name: str) -> LabelNames:
+    """Names of a CSV file: one a line, or with a code before it, and a description behind it or not."""
+    read = csv.reader(text.splitlines(), skipinitialspace=True)
+    try:
+        rows = [(read.line_num, cells) for cells in read if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise DataError(f"{name} line {read.line_num}: {error}") from None
+    if rows and _HEAD.fullmatch(",".join(cell.strip().lower() for cell in rows[0][1])):
+        del rows[0]
+    if all(len(cells) == 1 for _, cells in rows):
+        return _from_list([cells[0].strip() for _, cells in rows], name)
+    return _from_pairs(rows, name)
+
+
 def _from_pairs(rows: list[tuple[int, list[str]]], name: str) -> LabelNames:
     for number, cells in rows:
         if len(cells) not in (2, 3) or not all(cell.strip() for cell in cells):
-            raise DataError(f"{name} line {number}: write a code, a tab and a name, and a tab and a description or not")
+            raise DataError(f"{name} line {number}: write a code, a name and, if you like, a description")
     stripped = [[cell.strip() for cell in cells] for _, cells in rows]
     told = tuple((cells[1], cells[2]) for cells in stripped if len(cells) == 3)
     return _checked(LabelNames(name, mapping=tuple((cells[0], cells[1]) for cells in stripped), descriptions=told))
