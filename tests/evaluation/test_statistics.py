@@ -83,7 +83,9 @@ def test_paired_of_equal_models_is_nothing():
     assert (found.interval.value, found.interval.low, found.interval.high, found.p_value) == (0, 0, 0, 1)
 
 
-@pytest.mark.parametrize(("better", "worse", "both"), [(3, 0, 5), (6, 0, 2), (5, 1, 30), (2, 2, 4), (1, 0, 7), (0, 0, 8)])
+@pytest.mark.parametrize(
+    ("better", "worse", "both"), [(3, 0, 5), (6, 0, 2), (5, 1, 30), (2, 2, 4), (1, 0, 7), (0, 0, 8)]
+)
 def test_permutation_of_few_rows_is_the_sign_test(better, worse, both):
     above = np.repeat([1, 0, 1], [better, worse, both])
     below = np.repeat([0, 1, 1], [better, worse, both])

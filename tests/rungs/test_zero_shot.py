@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,4 +101,25 @@ def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:
 def test_chinese_texts_get_chinese_templates(tiny_model: Path, tmp_path: Path) -> None:
     rows = [{"text": f"酒店位置好房间干净{i}号", "label": ("好", "坏")[i % 2]} for i in range(80)]
     work = work_of(rows, tiny_model, tmp_path)
-    assert any("这段文字" in template for template in zero_shot._templates(work))
+    assert any("这段文字" in template for template in zero_shot._defaults(work)["templates"])
+
+
+def test_usual_labels_have_descriptions(tiny_model: Path, tmp_path: Path) -> None:
+    """Those of the package, unless others are given; and a label that is only a code is pointed out."""
+    plain = zero_shot.RungSettings(form="similarity", centred=False)
+    rows = [{"text": f"a good film {at}", "label": ("Sports", "card_lost")[at % 2]} for at in range(80)]
+    work = work_of(rows, tiny_model, tmp_path)
+    told = {"Sports": tuple(zero_shot._defaults(work)["descriptions"]["sports"]), "card_lost": ("card lost",)}
+    found = zero_shot.climb(work, plain, None).validation.values_MC
+    same = zero_shot.climb(work, plain.model_copy(update={"descriptions": told}), None).validation.values_MC
+    np.testing.assert_array_equal(found, same)
+    lines: list[str] = []
+    coded = work_of([row | {"label": str(at % 2)} for at, row in enumerate(rows)], tiny_model, tmp_path / "coded")
+    zero_shot.climb(replace(coded, say=lines.append), plain, None)
+    assert any("'0' says nothing" in line for line in lines)
+
+
+def test_a_template_without_a_place_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    work = work_of(WORLDS["classification"](80), tiny_model, tmp_path)
+    with pytest.raises(SettingError, match=r"rungs\.zero_shot\.templates has no \{\}"):
+        zero_shot.climb(work, zero_shot.RungSettings(form="similarity", templates=("about",)), None)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tests.worlds import WORLDS
+from tokenizers import Tokenizer, normalizers
+from tokenizers.models import Unigram
 
 import deepen
 from deepen.core.errors import SettingError
@@ -18,7 +21,7 @@ from deepen.ladder.recipe import make_recipe
 from deepen.models.decoder import word_vectors
 from deepen.models.load import load_encoder
 from deepen.rungs import few_shot, zero_shot
-from deepen.training.asking import AskedPredictor, templates
+from deepen.training.asking import AskedPredictor, answer_tokens, templates
 from deepen.training.likelihood import Answers, log_likelihoods
 from deepen.training.work import Work
 
@@ -150,3 +153,58 @@ def test_a_climb_saved_and_read_again(tiny_decoder: Path, tmp_path: Path) -> Non
 def test_words_that_say_nothing(tiny_decoder: Path, tmp_path: Path, settings: Any, error: str) -> None:
     with pytest.raises(SettingError, match=error):
         zero_shot.climb(work_of(90, tiny_decoder, tmp_path), zero_shot.RungSettings(**settings), None)
+
+
+def test_words_follow_the_prompt_where_a_vocabulary_marks_the_start_of_a_text() -> None:
+    """As in Llama 2: alone, a word with a space before it would get a mark of its own."""
+    marked = [
+        "<unk>",
+        "▁",
+        "▁Sentiment",
+        "▁positive",
+        "▁negative",
+        ":",
+        "情",
+        "感",
+        "体",
+        "育",
+        "：",
+        "\n",
+        "▁情",
+        "▁体",
+    ]
+    backend = Tokenizer(Unigram([(piece, -1.0) for piece in marked], unk_id=0))
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer: Any = SimpleNamespace(backend=backend)
+
+    def pieces(prompt: str, *words: str) -> list[list[str]]:
+        return [[marked[token] for token in answer] for answer in answer_tokens(tokenizer, prompt, words)]
+
+    assert [marked[token] for token in backend.encode(" positive").ids] == ["▁", "▁positive"]
+    assert pieces("{text} Sentiment:", "positive", "negative") == [["▁positive"], ["▁negative"]]
+    assert pieces("{text}情感：", "体育") == [["体", "育"]]
+    assert pieces("{text}", "positive") == [["▁", "▁positive"]]
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "lacks"),
+    [
+        (zero_shot, zero_shot.RungSettings(prompt="is it good ?"), r"rungs\.zero_shot\.prompt has no \{text\}"),
+        (few_shot, few_shot.RungSettings(prompt="{text} :"), r"rungs\.few_shot\.prompt has no \{examples\}"),
+        (few_shot, few_shot.RungSettings(example="{text} ."), r"rungs\.few_shot\.example has no \{label\}"),
+    ],
+)
+def test_a_prompt_without_a_place_for_the_text_is_refused(
+    tiny_decoder: Path, tmp_path: Path, module: Any, settings: Any, lacks: str
+) -> None:
+    with pytest.raises(SettingError, match=lacks):
+        module.climb(work_of(90, tiny_decoder, tmp_path), settings, None)
+
+
+def test_a_forecast_counts_how_often_a_prompt_is_read(tiny_decoder: Path, tmp_path: Path) -> None:
+    work = work_of(90, tiny_decoder, tmp_path)
+    one = few_shot.forecast(work, few_shot.RungSettings(words={"good": ("good",), "bad": ("bad",)}))
+    two = few_shot.forecast(work, few_shot.RungSettings(words={"good": ("good film",), "bad": ("bad film",)}))
+    assert one is not None
+    assert two is not None
+    assert two > 1.5 * (one - 5)

@@ -19,8 +19,10 @@ from deepen.training import labelling
 from deepen.training.asking import (
     AskedPredictor,
     Asking,
+    answer_tokens,
     asked,
     chat_prompt,
+    check_places,
     label_words,
     load_asked,
     question_about,
@@ -28,6 +30,7 @@ from deepen.training.asking import (
 )
 from deepen.training.examples import Examples
 from deepen.training.forecast import seconds_per_token
+from deepen.training.likelihood import Answers
 from deepen.training.task import Task
 from deepen.training.work import Climbed, Work
 
@@ -74,6 +77,8 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     known = templates(work, words)
     told = [work.descriptions.get(name, "") for name in work.labels]
     prompt = question_about(settings.prompt or known["few_shot"], words, told, known["description"])
+    check_places(prompt, ("{examples}", "{text}"), "rungs.few_shot.prompt")
+    check_places(settings.example or known["example"], ("{text}", "{label}"), "rungs.few_shot.example")
     chat = chat_prompt(work.model, prompt) if settings.chat else None
     max_tokens = min(settings.max_tokens, work.max_tokens)
     asking = Asking(chat or prompt, words, max_tokens, settings.example or known["example"], special=chat is None)
@@ -122,7 +127,10 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
     mean = float(np.minimum(lengths, settings.max_tokens).mean()) + _PROMPT_TOKENS
     shown = min(settings.shown, len(work.train))
     asked_rows = len(work.validation) + 2 * min(settings.trial_rows, len(work.train))
-    return asked_rows * mean * (shown + 1) * seconds_per_token(work) + _START_SECONDS
+    words = label_words(work, settings.words, "rungs.few_shot.words")
+    answers = answer_tokens(work.model.tokenizer, settings.prompt or templates(work, words)["few_shot"], words)
+    each = len(Answers(tuple(map(tuple, answers))).tails)  # a prompt is read once for each way in which answers begin
+    return asked_rows * each * mean * (shown + 1) * seconds_per_token(work) + _START_SECONDS
 
 
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> AskedPredictor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from deepen.training.asking import (
     Asking,
     asked,
     chat_prompt,
+    check_places,
     is_asked,
     label_words,
     load_asked,
@@ -56,7 +57,7 @@ class RungSettings(ClozeSettings):
     `descriptions` nor `templates` is set."""
     descriptions: dict[str, tuple[str, ...]] | None = None
     """Label to one or more sentences that say what it is; None, and labels left out, take the description in the file
-    after --labels, or their names."""
+    after --labels, those of usual labels in rungs/zero_shot.yaml, or their names."""
     templates: tuple[str, ...] | None = None
     """Sentences with {} for the description, over which a label's vectors are averaged; None takes those of the texts'
     language in rungs/zero_shot.yaml."""
@@ -112,8 +113,17 @@ def _by_cloze(work: Work, settings: RungSettings) -> Climbed:
 
 
 def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
-    told = [some or (name,) for name, some in zip(work.labels, _descriptions(work, settings), strict=True)]
-    templates = settings.templates or _templates(work)
+    defaults = _defaults(work)
+    templates = settings.templates or tuple(defaults["templates"])
+    for template in templates:
+        check_places(template, ("{}",), "rungs.zero_shot.templates")
+    told = [
+        some or tuple(defaults["descriptions"].get(name.lower(), (name.replace("_", " "),)))
+        for name, some in zip(work.labels, _descriptions(work, settings), strict=True)
+    ]
+    bare = [some[0] for some in told if not any(map(str.isalpha, some[0]))]
+    if bare:
+        work.say(f"  zero_shot: the label '{bare[0]}' says nothing to compare with; name labels with --labels FILE")
     head = nn.Linear(work.model.hidden_size, len(told))
     network = Network(work.model.encoder().eval(), head, work.pooling).eval()
     weight_CD = np.stack(
@@ -149,6 +159,7 @@ def _by_likelihood(work: Work, settings: RungSettings) -> Climbed:
     words = label_words(work, settings.words, "rungs.zero_shot.words")
     known, told = templates(work, words), ["; ".join(some) for some in _descriptions(work, settings)]
     question = question_about(settings.prompt or known["zero_shot"], words, told, known["description"])
+    check_places(question, ("{text}",), "rungs.zero_shot.prompt")
     chat = chat_prompt(work.model, question) if settings.chat else None
     how = Asking(chat or question, words, work.max_tokens, special=chat is None)
     predictor = asked(work, how)
@@ -169,13 +180,14 @@ def _vector(network: Network, work: Work, texts: list[str]) -> np.ndarray:
         return np.asarray(nn.functional.normalize(mean_D, dim=0).numpy())
 
 
-def _templates(work: Work) -> tuple[str, ...]:
+def _defaults(work: Work) -> dict[str, Any]:
+    """The templates and the descriptions of usual labels in the texts' language."""
     known = yaml.safe_load(resources.files("deepen.rungs").joinpath("zero_shot.yaml").read_text("utf-8"))
-    return tuple(known[work.language])
+    return dict(known[work.language])
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
-    """Not told: it is one pass over the rows, which `frozen` needs too."""
+    """Not told: it is climbed when it is asked for, and then at any price."""
     return None
 
 

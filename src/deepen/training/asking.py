@@ -82,10 +82,7 @@ class AskedPredictor:
         """The mean log-probability of each label's words for texts with their examples, not calibrated: scores_NC."""
         asking = self.asking
         prompts = [self._prompt(text, some) for text, some in zip(texts, examples, strict=True)]
-        glue = "" if asking.prompt[-1].isspace() or asking.prompt[-1] >= _CHINESE else " "
-        backend = self.tokenizer.backend
-        backend.no_truncation()
-        answers = [backend.encode(f"{glue}{word}", add_special_tokens=False).ids for word in asking.words]
+        answers = answer_tokens(self.tokenizer, asking.prompt, asking.words)
         limit = int(self.decoder.config.max_position_embeddings) - max(map(len, answers))
         ids = [self._ids(prompt)[-limit:] for prompt in prompts]
         return log_likelihoods(self.decoder.eval(), self.vectors_VD, ids, Answers(tuple(map(tuple, answers))))
@@ -123,6 +120,47 @@ class AskedPredictor:
         write_json(folder / _ASKING, asdict(self.asking))
         if self.examples is not None:
             write_json(folder / _EXAMPLES, asdict(self.examples))
+
+
+def answer_tokens(tokenizer: Tokenizer, prompt: str, words: Sequence[str]) -> list[list[int]]:
+    """The tokens of each label's words as they follow a prompt, where nothing but them may mark a word's start.
+
+    Args:
+        tokenizer: The decoder's.
+        prompt: With its places open; what comes after the last of them is before every answer.
+        words: What the labels are called.
+
+    Returns:
+        Tokens, at least one for each.
+    """
+    backend = tokenizer.backend
+    backend.no_truncation()
+    glue = "" if prompt[-1].isspace() or prompt[-1] >= _CHINESE else " "
+    ahead = re.split(r"\{\w+\}", prompt)[-1]
+    before = list(backend.encode(ahead, add_special_tokens=False).ids)
+    found = []
+    for word in words:
+        whole = list(backend.encode(f"{ahead}{glue}{word}", add_special_tokens=False).ids)
+        goes_on = bool(ahead) and whole[: len(before)] == before and len(whole) > len(before)
+        alone = backend.encode(f"{glue}{word}", add_special_tokens=False).ids
+        found.append(whole[len(before) :] if goes_on else list(alone))
+    return found
+
+
+def check_places(prompt: str, places: Sequence[str], where: str) -> None:
+    """Whether a prompt has the places it needs.
+
+    Args:
+        prompt: The prompt.
+        places: Such as `{text}`.
+        where: The setting it is of, for errors.
+
+    Raises:
+        SettingError: If one is missing.
+    """
+    for place in places:
+        if place not in prompt:
+            raise SettingError(f"{where} has no {place}: every row would be asked the same")
 
 
 def load_asked(folder: Path) -> AskedPredictor:
