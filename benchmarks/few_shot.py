@@ -3,8 +3,8 @@
     python benchmarks/few_shot.py --data DATA --models MODELS --peers PEERS/bin/python [--only few-shot]
     python benchmarks/few_shot.py --data DATA --models MODELS --generator SMOLLM2 --only smollm2
 
-`zero-shot-SET`: the package's descriptions of labels against the untouched encoder, no labelled row learned from; accuracy on all
-test rows, with the share of the commonest label beside it.
+`zero-shot-SET`: the package's descriptions of labels against the untouched encoder, no labelled row learned from;
+accuracy on all test rows, with the share of the commonest label beside it.
 `few-shot-SET-K-drawN`: K rows a label, drawn anew each time; the whole `deepen train --refit` beside SetFit in an
 environment of its own, one after the other. The interval is that of the difference, over the same test rows. With
 `--setfit-only` SetFit alone is run and its answers are kept beside the rows, to be compared with later: such a cell has
