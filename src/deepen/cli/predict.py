@@ -19,7 +19,7 @@ HELP = """Answer rows of a file, or texts typed here.
   deepen predict runs/first new.csv --out answers.csv
   deepen predict runs/tagger+runs/relation --text "Marie Curie was born in Warsaw"
   deepen predict runs/mood --adapter runs/topic --text "a fine film"
-  deepen predict runs/films --adapter runs/hotels --compose ties new.csv
+  deepen predict runs/films --adapter runs/hotels --compose sum new.csv
   deepen predict runs/first new.jsonl --rung lexical --set data.bad_rows=drop --json
 """
 

@@ -72,7 +72,8 @@ def compose(
 ) -> Model:
     """One model of several runs: what each tuning changed in the encoder is added up, and heads are averaged.
 
-    Good for runs of one task and the same labels that saw different rows, such as one a domain.
+    Good for runs of one task and the same labels that saw different rows, such as one a domain, where the rows are not
+    at hand any more: one model that learns from all of them is better (docs/decisions/0019).
 
     Args:
         runs: Two or more runs, trained with a tuning that can be folded into the weights, or their folders.
@@ -93,7 +94,7 @@ def compose(
         SettingError: If `by`, `weights` or `density` is wrong.
 
     Example:
-        >>> both = deepen.compose(["runs/films", "runs/hotels"], by="ties")  # doctest: +SKIP
+        >>> both = deepen.compose(["runs/films", "runs/hotels"])  # doctest: +SKIP
     """
     if by not in COMPOSITIONS:
         raise SettingError(f"compose by '{by}': it must be {' or '.join(COMPOSITIONS)}")
