@@ -78,7 +78,8 @@ class TrainedSettings(OptimizerSettings):
     hard_rows: int = Field(default=1, ge=1)
     """For ranking: rows of a batch whose documents nearly fit each other's queries; 1 leaves it to chance."""
     max_steps: int | None = None
-    """Stop after this many steps, with the schedule of the whole: how a recipe repeats a run that was cut short."""
+    """Stop after this many steps, with the schedule of the whole: how a recipe repeats a run that was cut short. The
+    second training, where unlabelled rows help, has its own: `self_training.steps`."""
 
     def rate(self, num_layers: int, *, tags: bool = False) -> float:
         """The highest rate for an encoder of so many layers: `learning_rate`, or what None stands for.
