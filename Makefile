@@ -50,6 +50,8 @@ $(VENV)/.has-torch:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Deepen needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
 	@test -x $(PY) || { echo "making $(VENV)/"; $(PYTHON) -m venv $(VENV); }
+	@df -Pk . | awk 'NR == 2 && $$4 < 2500000 \
+		{ printf "only %.1f GB of disk are free here, and about 2.5 GB will be needed\n", $$4 / 1e6 > "/dev/stderr" }'
 	@echo "installing torch: the largest part, a minute or several"
 	@$(PIP) torch setuptools
 	@touch $@
