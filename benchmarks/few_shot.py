@@ -10,6 +10,8 @@ environment of its own, one after the other. The interval is that of the differe
 `--setfit-only` SetFit alone is run and its answers are kept beside the rows, to be compared with later: such a cell has
 no seconds of SetFit. sst2 with eight rows a label has twenty draws, since they differ by twenty points.
 `...-above-setfit`, `...-above-without`: the mean gain over the draws, with Student's interval over them.
+`label-rows-SET-K-drawN`: the same draws with and without rows of what labels are called (`data.label_rows`), and the
+interval of the difference; the labels of sst2 are called negative and positive here.
 `self-training-sst2-drawN`: 100 labelled rows with and without 5,000 of the rest, whose labels are removed
 (`--unlabelled`); the whole `deepen train` both times, and the interval of the difference: of the chosen rung, and of
 `lexical`, the cheapest that learns again.
@@ -34,6 +36,7 @@ import deepen
 from deepen.evaluation.statistics import paired_bootstrap
 
 SST2 = {"0": "negative", "1": "positive"}
+UNNAMED = ("--set", "data.label_rows=false")
 
 
 def zero_shot(name: str, rows: list[dict], model: list[str], options) -> None:
@@ -97,7 +100,7 @@ def few_shot(name: str, size: int, draw: int, options) -> None:
     if options.setfit_only:
         setfit(folder, train.model_of(name, options), draw, options)
         return
-    given = ("--refit", "--seed", str(draw))
+    given = ("--refit", "--seed", str(draw), *UNNAMED)  # SetFit is not told what labels are called
     seconds, peak, record, run = train.climbed(cell, folder, options, *given, validation=False)
     ours = right_of(run, record)
     theirs, peer = setfit(folder, train.model_of(name, options), draw, options)
@@ -204,6 +207,41 @@ def self_training(name: str, size: int, more: int, draw: int, options) -> None:
     )
 
 
+def label_rows(name: str, size: int, draw: int, options) -> None:
+    """Some rows a label, with and without rows of what labels are called."""
+    cell = f"label-rows-{name}-{size}-draw{draw}"
+    if not cells.wanted(cell, options):
+        return
+    few, _, test = drawn(name, size, draw, options)
+    for row in (*few, *test) if name == "sst2" else ():
+        row["label"] = SST2[str(row["label"])]
+    folder = options.work / "few_shot" / cell
+    write(folder, train=few, test=test)
+    words = ("--refit", "--seed", str(draw))
+    found = []
+    for way, given in (("with", ()), ("without", UNNAMED)):
+        seconds, peak, record, run = train.climbed(f"{cell}-{way}", folder, options, *words, *given, validation=False)
+        found.append((seconds, peak, record["chosen"], right_of(run, record)))
+    (seconds, peak, chosen, right), (other_seconds, _, other_chosen, other_right) = found
+    cells.write(
+        cell,
+        command="python benchmarks/few_shot.py --data DATA --models MODELS --only label-rows",
+        seed=draw,
+        value=round(float(right.mean()), 4),
+        n=len(right),
+        metric="test accuracy",
+        seconds=round(seconds, 1),
+        peak_memory_bytes=peak,
+        chosen=chosen,
+        without={
+            "value": round(float(other_right.mean()), 4),
+            "chosen": other_chosen,
+            "seconds": round(other_seconds, 1),
+        },
+        above_without=above(right, other_right),
+    )
+
+
 def right_by(run: Path, rung: str, rows: list[dict]) -> np.ndarray:
     """Which rows a rung of a run has right, chosen or not."""
     said = deepen.load(run, rung=rung).predict([row["text"] for row in rows])
@@ -238,6 +276,10 @@ def main() -> None:
         self_training("sst2", 50, 5000, draw, options)
     for key in ("above_without", "lexical_above_without"):
         over_draws("self-training-sst2", key, 5)
+    for name, size, draws in (("banking77", 10, 3), ("banking77", 5, 5), ("sst2", 8, 10)):
+        for draw in range(draws):
+            label_rows(name, size, draw, options)
+        over_draws(f"label-rows-{name}-{size}", "above_without", draws)
     for rung in ("zero_shot", "few_shot") if options.generator else ():
         asked(rung, options)
     names = (options.data / "ag_news_test" / "classes.txt").read_text(encoding="utf-8").split("\n")

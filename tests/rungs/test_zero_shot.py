@@ -15,6 +15,7 @@ from deepen.core.errors import SettingError
 from deepen.ladder.prepare import Sources, prepare
 from deepen.ladder.recipe import make_recipe
 from deepen.rungs import zero_shot
+from deepen.training.described import usual_words
 from deepen.training.predictor import EncoderPredictor
 from deepen.training.work import Work
 
@@ -101,7 +102,7 @@ def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:
 def test_chinese_texts_get_chinese_templates(tiny_model: Path, tmp_path: Path) -> None:
     rows = [{"text": f"酒店位置好房间干净{i}号", "label": ("好", "坏")[i % 2]} for i in range(80)]
     work = work_of(rows, tiny_model, tmp_path)
-    assert any("这段文字" in template for template in zero_shot._defaults(work)["templates"])
+    assert any("这段文字" in template for template in usual_words(work.language)["templates"])
 
 
 def test_usual_labels_have_descriptions(tiny_model: Path, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_usual_labels_have_descriptions(tiny_model: Path, tmp_path: Path) -> Non
     plain = zero_shot.RungSettings(form="similarity", centred=False)
     rows = [{"text": f"a good film {at}", "label": ("Sports", "card_lost")[at % 2]} for at in range(80)]
     work = work_of(rows, tiny_model, tmp_path)
-    told = {"Sports": tuple(zero_shot._defaults(work)["descriptions"]["sports"]), "card_lost": ("card lost",)}
+    told = {"Sports": tuple(usual_words(work.language)["descriptions"]["sports"]), "card_lost": ("card lost",)}
     found = zero_shot.climb(work, plain, None).validation.values_MC
     same = zero_shot.climb(work, plain.model_copy(update={"descriptions": told}), None).validation.values_MC
     np.testing.assert_array_equal(found, same)

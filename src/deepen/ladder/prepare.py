@@ -23,6 +23,7 @@ from deepen.data.table import Part, Table, brief
 from deepen.ladder.amend import amend
 from deepen.ladder.examine import check_first
 from deepen.ladder.extend import extend, read_added
+from deepen.ladder.label_rows import label_rows
 from deepen.ladder.recipe import DataSection, Recipe, shelf, tasks, tunings
 from deepen.ladder.unlabelled import check_task, read_unlabelled
 from deepen.models.load import load_pretrained
@@ -161,6 +162,10 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
     work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say, tuning=tuning)
     work = replace(work, descriptions=dict(names.descriptions) if names is not None else {})
+    if data.label_rows and (named := label_rows(work, data)) is not None:
+        train, validation = extend(train, validation, named)
+        work = replace(work, train=train, validation=validation)
+        notes.append(f"few rows a label: {len(named):,} training rows more, what their labels are called or mean")
     _warn_of_language(work, notes)
     notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
     notes = brief(notes, [part.table for part in (whole, *given.values(), unlabelled) if part])

@@ -48,6 +48,8 @@ class DataSection(DataSettings):
     """A file of more training rows, with the columns of the training data or those the task needs. The split stays."""
     unlabelled: str | None = None
     """A file of rows without a label: the best rung labels them, and rungs learn again from those it is sure of."""
+    label_rows: bool = True
+    """Whether what a label is called, or described as, is a training row of it too, where each has up to sixteen."""
     check: bool = True
     """Whether the quick checks of `deepen check` run first and stop at errors; off only for data that looks odd."""
 

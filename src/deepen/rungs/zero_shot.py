@@ -10,16 +10,14 @@ Shape legend: C labels, K templates, D hidden size, N rows.
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
 
-from deepen.core.errors import SettingError, nearest
+from deepen.core.errors import SettingError
 from deepen.core.seed import derive
 from deepen.models.heads import Inputs, Network
 from deepen.training.asking import (
@@ -35,6 +33,7 @@ from deepen.training.asking import (
 )
 from deepen.training.cache import frozen_pass, passing_features
 from deepen.training.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, predictor_of, question_of
+from deepen.training.described import described, told_of, usual_words
 from deepen.training.predictor import EncoderPredictor
 from deepen.training.task import Predictor, Task
 from deepen.training.work import Climbed, Work
@@ -57,10 +56,10 @@ class RungSettings(ClozeSettings):
     `descriptions` nor `templates` is set."""
     descriptions: dict[str, tuple[str, ...]] | None = None
     """Label to one or more sentences that say what it is; None, and labels left out, take the description in the file
-    after --labels, those of usual labels in rungs/zero_shot.yaml, or their names."""
+    after --labels, those of usual labels in training/described.yaml, or their names."""
     templates: tuple[str, ...] | None = None
     """Sentences with {} for the description, over which a label's vectors are averaged; None takes those of the texts'
-    language in rungs/zero_shot.yaml."""
+    language in training/described.yaml."""
     prompt: str | None = None
     """For a decoder: the question, with {text}, and {labels} or {descriptions} if it is to name or explain them; None
     takes that of the texts' language in training/prompts.yaml. A label is called the first of its
@@ -113,14 +112,10 @@ def _by_cloze(work: Work, settings: RungSettings) -> Climbed:
 
 
 def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
-    defaults = _defaults(work)
-    templates = settings.templates or tuple(defaults["templates"])
+    templates = settings.templates or tuple(usual_words(work.language)["templates"])
     for template in templates:
         check_places(template, ("{}",), "rungs.zero_shot.templates")
-    told = [
-        some or tuple(defaults["descriptions"].get(name.lower(), (name.replace("_", " "),)))
-        for name, some in zip(work.labels, _descriptions(work, settings), strict=True)
-    ]
+    told = described(work, settings.descriptions)
     bare = [some[0] for some in told if not any(map(str.isalpha, some[0]))]
     if bare:
         work.say(f"  zero_shot: the label '{bare[0]}' says nothing to compare with; name labels with --labels FILE")
@@ -144,20 +139,10 @@ def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
     return Climbed(predictor=predictor, validation=said, num_trained_parameters=predictor.num_parameters)
 
 
-def _descriptions(work: Work, settings: RungSettings) -> list[tuple[str, ...]]:
-    """What is said of each label; those of which nothing is said have none."""
-    found: dict[str, tuple[str, ...]] = {n: (told,) for n, told in work.descriptions.items() if n in work.labels}
-    found |= settings.descriptions or {}
-    for name in found:
-        if name not in work.labels:
-            raise SettingError(f"rungs.zero_shot.descriptions: '{name}' is no label; {nearest(name, work.labels)}")
-    return [found.get(name, ()) for name in work.labels]
-
-
 def _by_likelihood(work: Work, settings: RungSettings) -> Climbed:
     """A decoder, asked once about each row."""
     words = label_words(work, settings.words, "rungs.zero_shot.words")
-    known, told = templates(work, words), ["; ".join(some) for some in _descriptions(work, settings)]
+    known, told = templates(work, words), ["; ".join(some) for some in told_of(work, settings.descriptions)]
     question = question_about(settings.prompt or known["zero_shot"], words, told, known["description"])
     check_places(question, ("{text}",), "rungs.zero_shot.prompt")
     chat = chat_prompt(work.model, question) if settings.chat else None
@@ -178,12 +163,6 @@ def _vector(network: Network, work: Work, texts: list[str]) -> np.ndarray:
         features_KD = network.features(Inputs(torch.from_numpy(found.lengths_B), ids_T=ids_T))
         mean_D = nn.functional.normalize(features_KD, dim=1).mean(0)
         return np.asarray(nn.functional.normalize(mean_D, dim=0).numpy())
-
-
-def _defaults(work: Work) -> dict[str, Any]:
-    """The templates and the descriptions of usual labels in the texts' language."""
-    known = yaml.safe_load(resources.files("deepen.rungs").joinpath("zero_shot.yaml").read_text("utf-8"))
-    return dict(known[work.language])
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:

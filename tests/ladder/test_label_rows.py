@@ -1,0 +1,77 @@
+"""What labels are called as training rows, where each label has few."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.worlds import WORLDS
+
+from deepen.ladder.prepare import Prepared, Sources, prepare
+from deepen.ladder.recipe import make_recipe
+
+
+def prepared(
+    rows: list[dict[str, Any]], model: Path, folder: Path, *, task: str = "classification", **data: Any
+) -> Prepared:
+    values = {"task": task, "data": {"near": {"threshold": 1}} | data, "model": {"name": str(model)}}
+    return prepare(make_recipe(values), Sources(rows), folder, say=lambda line: None)
+
+
+def rows_of(*labels: str, each: int = 12) -> list[dict[str, Any]]:
+    return [{"text": f"row {at} of {label}", "label": label} for label in labels for at in range(each)]
+
+
+def added(found: Prepared) -> list[tuple[str, str]]:
+    """Texts and labels of the training rows that are not rows of the file."""
+    texts, targets = (list(found.work.train.values(name)) for name in ("text", "target"))
+    return [(text, label) for text, label in zip(texts, targets, strict=True) if not text.startswith("row ")]
+
+
+def test_names_and_descriptions_are_training_rows(tiny_model: Path, tmp_path: Path) -> None:
+    """The package's for usual labels, the names of others, and the user's before both."""
+    rows = rows_of("Sports", "card_lost", "travel")
+    (tmp_path / "labels.tsv").write_text(
+        "Sports\tSports\ncard_lost\tcard_lost\ntravel\ttravel\tgetting there by train\n"
+    )
+    found = prepared(rows, tiny_model, tmp_path, labels=str(tmp_path / "labels.tsv"))
+    assert added(found) == [
+        ("sports, games, teams and players", "Sports"),
+        ("card lost", "card_lost"),
+        ("getting there by train", "travel"),
+    ]
+    assert all(text.startswith("row ") for text in found.work.validation.values("text"))
+    assert any("3 training rows more" in note for note in found.notes)
+    ids = [*found.work.train.values("id"), *found.work.validation.values("id")]
+    assert len(set(ids)) == len(ids) == len(rows) + 3
+
+
+def test_the_split_is_what_it_is_without(tiny_model: Path, tmp_path: Path) -> None:
+    """And the data's mark is another, so a run without does not go on as one with."""
+    rows = rows_of("fine", "poor")
+    one, other = (prepared(rows, tiny_model, tmp_path, label_rows=on) for on in (True, False))
+    assert list(one.work.validation.values("id")) == list(other.work.validation.values("id"))
+    assert not added(other)
+    assert list(one.work.train.values("id"))[: len(other.work.train)] == list(other.work.train.values("id"))
+    assert one.mark != other.mark
+
+
+@pytest.mark.parametrize(
+    ("rows", "more"),
+    [
+        (rows_of("0", "1"), {}),
+        (rows_of("LABEL_0", "LABEL_1"), {}),
+        (rows_of("A", "fine"), {}),
+        (rows_of("fine", "poor", each=40), {}),
+        (rows_of("fine", "poor"), {"hide": ["fine"]}),
+        (WORLDS["multilabel"](40), {"task": "multilabel"}),
+        (WORLDS["matching"](40), {"task": "matching"}),
+    ],
+    ids=["codes", "codes with a word", "a letter", "many rows", "hidden words", "several labels", "pairs"],
+)
+def test_where_there_are_none(
+    rows: list[dict[str, Any]], more: dict[str, Any], tiny_model: Path, tmp_path: Path
+) -> None:
+    found = prepared(rows, tiny_model, tmp_path, **more)
+    assert not any("training rows more" in note for note in found.notes)
