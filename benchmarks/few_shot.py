@@ -276,7 +276,7 @@ def main() -> None:
         self_training("sst2", 50, 5000, draw, options)
     for key in ("above_without", "lexical_above_without"):
         over_draws("self-training-sst2", key, 5)
-    for name, size, draws in (("banking77", 10, 3), ("banking77", 5, 5), ("sst2", 8, 10)):
+    for name, size, draws in (("banking77", 5, 5), ("sst2", 8, 5)):
         for draw in range(draws):
             label_rows(name, size, draw, options)
         over_draws(f"label-rows-{name}-{size}", "above_without", draws)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.worlds import WORLDS
 
+import deepen
 from deepen.ladder.prepare import Prepared, Sources, prepare
 from deepen.ladder.recipe import make_recipe
+from deepen.ladder.reopen import recipe_of, reopened
 
 
 def prepared(
@@ -19,7 +22,29 @@ def prepared(
     return prepare(make_recipe(values), Sources(rows), folder, say=lambda line: None)
 
 
-def rows_of(*labels: str, each: int = 12) -> list[dict[str, Any]]:
+def test_rungs_that_learn_nothing_get_none(tiny_model: Path, tmp_path: Path) -> None:
+    values = {"data": {"near": {"threshold": 1}}, "model": {"name": str(tiny_model)}}
+    for rungs, num in (("zero_shot", 0), ("zero_shot,frozen", 2)):
+        recipe = make_recipe(values | {"ladder": {"rungs": rungs.split(",")}})
+        assert len(added(prepare(recipe, Sources(rows_of("fine", "poor")), tmp_path, say=lambda line: None))) == num
+
+
+def test_an_older_run_can_be_read_again(tiny_model: Path, tmp_path: Path) -> None:
+    """Its recipe does not have the setting, and it had no such rows."""
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows_of("fine", "poor")), encoding="utf-8")
+    for on in (True, False):
+        settings = ["data.near.threshold=1", f"data.label_rows={str(on).lower()}"]
+        run = deepen.train(
+            source, out=tmp_path / f"run-{on}", rungs="lexical", model=str(tiny_model), settings=settings
+        )
+        recipe = run.folder / "recipe.yaml"
+        recipe.write_text("".join(x for x in recipe.read_text().splitlines(True) if "label_rows" not in x))
+        found, why = reopened(run, recipe_of(run))
+        assert (found is None) == on, why
+
+
+def rows_of(*labels: str, each: int = 8) -> list[dict[str, Any]]:
     return [{"text": f"row {at} of {label}", "label": label} for label in labels for at in range(each)]
 
 
@@ -63,7 +88,7 @@ def test_the_split_is_what_it_is_without(tiny_model: Path, tmp_path: Path) -> No
         (rows_of("0", "1"), {}),
         (rows_of("LABEL_0", "LABEL_1"), {}),
         (rows_of("A", "fine"), {}),
-        (rows_of("fine", "poor", each=40), {}),
+        (rows_of("fine", "poor", each=9), {}),
         (rows_of("fine", "poor"), {"hide": ["fine"]}),
         (WORLDS["multilabel"](40), {"task": "multilabel"}),
         (WORLDS["matching"](40), {"task": "matching"}),

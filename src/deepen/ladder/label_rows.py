@@ -14,7 +14,7 @@ from deepen.data.table import Table
 from deepen.training.described import described
 from deepen.training.work import Work
 
-_MOST_ROWS = 16  # a label; with more, another says next to nothing
+_MOST_ROWS = 8  # a label, those that are held out among them; at ten it gained nothing
 _NO_LETTERS = re.compile(r"[\W\d_]+")
 
 
@@ -31,7 +31,8 @@ def label_rows(work: Work, data: DataSettings) -> Table | None:
     """
     targets = work.train_targets
     one_each = work.task.name == "classification" and not (targets.are_scores or targets.are_many)
-    few = len(work.train) <= _MOST_ROWS * len(work.labels)
+    held = len(work.validation) if work.validation.table is work.train.table else 0
+    few = len(work.train) + held <= _MOST_ROWS * len(work.labels)
     if not one_each or not few or work.model.decodes or data.hide:
         return None
     said = described(work)

@@ -162,7 +162,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
     work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say, tuning=tuning)
     work = replace(work, descriptions=dict(names.descriptions) if names is not None else {})
-    if data.label_rows and (named := label_rows(work, data)) is not None:
+    if data.label_rows and _learns(recipe) and (named := label_rows(work, data)) is not None:
         train, validation = extend(train, validation, named)
         work = replace(work, train=train, validation=validation)
         notes.append(f"few rows a label: {len(named):,} training rows more, what their labels are called or mean")
@@ -177,14 +177,20 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     return Prepared(work, test, columns, tuple(notes), names, mark, unlabelled)
 
 
+def _learns(recipe: Recipe) -> bool:
+    """Whether a rung that may be climbed learns from rows."""
+    return any(shelf()[name].PUPIL for name in recipe.ladder.rungs or shelf())
+
+
 def _unlabelled(
     recipe: Recipe, task: Task, columns: Columns, labelled: list[Part], labels: tuple[str, ...], notes: list[str]
 ) -> Part | None:
     if recipe.data.unlabelled is None:
         return None
-    rungs = recipe.ladder.rungs or tuple(shelf())
-    if not any(shelf()[name].PUPIL for name in rungs):
-        raise SettingError(f"--unlabelled: {', '.join(rungs)} can't learn from rows; name another rung, as frozen")
+    if not _learns(recipe):
+        raise SettingError(
+            f"--unlabelled: {', '.join(recipe.ladder.rungs or ())} can't learn from rows; name another rung, as frozen"
+        )
     check_task(task, labelled[0], task.targets(labelled[0], labels))
     part, told = read_unlabelled(recipe.data.unlabelled, task, recipe.data, columns, labelled)
     notes += told

@@ -49,7 +49,7 @@ class DataSection(DataSettings):
     unlabelled: str | None = None
     """A file of rows without a label: the best rung labels them, and rungs learn again from those it is sure of."""
     label_rows: bool = True
-    """Whether what a label is called, or described as, is a training row of it too, where each has up to sixteen."""
+    """Whether what a label is called, or described as, is a training row of it too, where each has up to eight."""
     check: bool = True
     """Whether the quick checks of `deepen check` run first and stop at errors; off only for data that looks odd."""
 

@@ -24,7 +24,7 @@ def recipe_of(run: Run) -> Recipe:
     """
     path = run.folder / "recipe.yaml"
     values = read_recipe(path)
-    values["data"] = dict(values.get("data") or {}) | {"check": False}
+    values["data"] = {"label_rows": False} | dict(values.get("data") or {}) | {"check": False}  # older runs had none
     return make_recipe(values, where=str(path))
 
 
