@@ -98,7 +98,7 @@ def test_label_names_that_do_not_fit(write: Write) -> None:
         ("b.json", "[1, "),
         ("n.json", '{"a": [1]}'),
         ("m.tsv", "1\ta\nb\n"),
-        ("d.tsv", "1\ta\t\n"),
+        ("d.tsv", "1\t\twhat it is\n"),
     ],
 )
 def test_bad_label_files(write: Write, file: str, text: str) -> None:
@@ -134,5 +134,8 @@ def test_names_in_a_csv_file(write: Write, text: str) -> None:
 
 def test_other_csv_files_of_names(write: Write) -> None:
     assert read_label_names(write("names.csv", 'negative\n"good, or fine"\n')).names == ("negative", "good, or fine")
+    some = read_label_names(write("some.csv", "code,name,description\n0,negative,disliked it\n1,positive,\n"))
+    assert (some.names, some.descriptions) == ((), (("negative", "disliked it"),))
+    assert some.mapping == (("0", "negative"), ("1", "positive"))
     with pytest.raises(DataError, match=r"bad\.csv line 2: write a code, a name"):
         read_label_names(write("bad.csv", "0,negative\n1\n"))

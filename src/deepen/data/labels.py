@@ -148,10 +148,10 @@ def _from_table(text: str, name: str) -> LabelNames:
 
 def _from_pairs(rows: list[tuple[int, list[str]]], name: str) -> LabelNames:
     for number, cells in rows:
-        if len(cells) not in (2, 3) or not all(cell.strip() for cell in cells):
+        if len(cells) not in (2, 3) or not all(cell.strip() for cell in cells[:2]):
             raise DataError(f"{name} line {number}: write a code, a name and, if you like, a description")
     stripped = [[cell.strip() for cell in cells] for _, cells in rows]
-    told = tuple((cells[1], cells[2]) for cells in stripped if len(cells) == 3)
+    told = tuple((cells[1], cells[2]) for cells in stripped if cells[2:] and cells[2])
     return _checked(LabelNames(name, mapping=tuple((cells[0], cells[1]) for cells in stripped), descriptions=told))
 
 
