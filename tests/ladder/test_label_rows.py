@@ -22,28 +22,6 @@ def prepared(
     return prepare(make_recipe(values), Sources(rows), folder, say=lambda line: None)
 
 
-def test_rungs_that_learn_nothing_get_none(tiny_model: Path, tmp_path: Path) -> None:
-    values = {"data": {"near": {"threshold": 1}}, "model": {"name": str(tiny_model)}}
-    for rungs, num in (("zero_shot", 0), ("zero_shot,frozen", 2)):
-        recipe = make_recipe(values | {"ladder": {"rungs": rungs.split(",")}})
-        assert len(added(prepare(recipe, Sources(rows_of("fine", "poor")), tmp_path, say=lambda line: None))) == num
-
-
-def test_an_older_run_can_be_read_again(tiny_model: Path, tmp_path: Path) -> None:
-    """Its recipe does not have the setting, and it had no such rows."""
-    source = tmp_path / "rows.jsonl"
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows_of("fine", "poor")), encoding="utf-8")
-    for on in (True, False):
-        settings = ["data.near.threshold=1", f"data.label_rows={str(on).lower()}"]
-        run = deepen.train(
-            source, out=tmp_path / f"run-{on}", rungs="lexical", model=str(tiny_model), settings=settings
-        )
-        recipe = run.folder / "recipe.yaml"
-        recipe.write_text("".join(x for x in recipe.read_text().splitlines(True) if "label_rows" not in x))
-        found, why = reopened(run, recipe_of(run))
-        assert (found is None) == on, why
-
-
 def rows_of(*labels: str, each: int = 8) -> list[dict[str, Any]]:
     return [{"text": f"row {at} of {label}", "label": label} for label in labels for at in range(each)]
 
@@ -100,3 +78,30 @@ def test_where_there_are_none(
 ) -> None:
     found = prepared(rows, tiny_model, tmp_path, **more)
     assert not any("training rows more" in note for note in found.notes)
+
+
+def test_rungs_that_learn_nothing_get_none(tiny_model: Path, tmp_path: Path) -> None:
+    values = {"data": {"near": {"threshold": 1}}, "model": {"name": str(tiny_model)}}
+    for rungs, num in (("zero_shot", 0), ("zero_shot,frozen", 2)):
+        recipe = make_recipe(values | {"ladder": {"rungs": rungs.split(",")}})
+        assert len(added(prepare(recipe, Sources(rows_of("fine", "poor")), tmp_path, say=lambda line: None))) == num
+
+
+def test_an_older_run_can_be_read_again(tiny_model: Path, tmp_path: Path) -> None:
+    """Its recipe does not have the setting, and it had no such rows."""
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows_of("fine", "poor")), encoding="utf-8")
+    for on in (True, False):
+        settings = ["data.near.threshold=1", f"data.label_rows={str(on).lower()}"]
+        run = deepen.train(
+            source, out=tmp_path / f"run-{on}", rungs="lexical", model=str(tiny_model), settings=settings
+        )
+        recipe = run.folder / "recipe.yaml"
+        recipe.write_text("".join(x for x in recipe.read_text().splitlines(True) if "label_rows" not in x))
+        found, why = reopened(run, recipe_of(run))
+        assert (found is None) == on, why
+
+
+def test_a_decoder_gets_none(tiny_decoder: Path, tmp_path: Path) -> None:
+    """It is shown training rows as examples, and a name is none."""
+    assert not added(prepared(rows_of("fine", "poor"), tiny_decoder, tmp_path))
