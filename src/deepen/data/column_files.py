@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from deepen.core.errors import DataError
 from deepen.data.sniff import TextFile, lines
-from deepen.data.sources import Fault, Row, Source, clip
+from deepen.data.sources import Fault, Form, Row, Source, clip
 from deepen.data.tags import OUTSIDE, is_tag
 
 _JUDGED_LINES = 20_000
@@ -123,7 +123,8 @@ def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Sou
         raise DataError(f"{file.name} is empty: no line holds a token with its tag")
     told = f"{file.name}: {'tab' if form.tab else 'space'}-separated columns, a token and its tag a line"
     told += ", a position digit is taken off every token" if form.digits else ""
-    return Source(file.name, tuple(names), form.width, rows, read, notes=(told,))
+    written = Form("columns", form.width, form.header, "\t" if form.tab else " ")
+    return Source(file.name, tuple(names), form.width, rows, read, notes=(told,), form=written)
 
 
 def _blocks(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, list[list[str]] | Fault]]:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from deepen.core.errors import DataError
 from deepen.data.sniff import open_bytes, reading
-from deepen.data.sources import Row, Source, clip, listed
+from deepen.data.sources import Form, Row, Source, clip, listed
 
 _BATCH_ROWS = 4096
 _SAMPLE_ROWS = 5000
@@ -104,7 +104,8 @@ def from_batches(name: str, schema: pa.Schema, batches: Batches, *, note: str) -
             break
     if not sample:
         raise DataError(f"{name} is empty: it has the columns {listed(names)} and no rows")
-    return Source(name, names, len(names), sample, read, notes=(note,), classes=_class_names(schema))
+    form = Form("columnar", len(names))
+    return Source(name, names, len(names), sample, read, notes=(note,), classes=_class_names(schema), form=form)
 
 
 def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:

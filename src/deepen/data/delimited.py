@@ -16,7 +16,7 @@ from deepen.core.errors import DataError
 from deepen.data.columns import KNOWN_NAMES, plain_name
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import TextFile, lines
-from deepen.data.sources import Fault, Row, Source, listed
+from deepen.data.sources import Fault, Form, Row, Source, listed
 
 _CANDIDATES = ("\t", ",", ";", "|")
 _WORDS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space"}
@@ -260,7 +260,8 @@ def open_delimited(
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
         return _read(file, dialect, width, header, wanted, settings.max_cell_chars)
 
-    return Source(file.name, names, width, body, read, notes=(told,))
+    form = Form("table", width, header, dialect.delimiter, dialect.quoting)
+    return Source(file.name, names, width, body, read, notes=(told,), form=form)
 
 
 def _read(

@@ -10,7 +10,7 @@ from typing import Literal
 
 from deepen.core.errors import DataError
 from deepen.data.sniff import lines, not_there, reading, text_file
-from deepen.data.sources import Row, Source, printable
+from deepen.data.sources import Form, Row, Source, printable
 
 _SAMPLE_ROWS = 5000
 _NOT_DATA = re.compile(
@@ -203,4 +203,4 @@ def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
             break
     if not sample:
         raise DataError(f"{name} is empty: no file in it holds a text")
-    return Source(name, ("label", "text"), 2, sample, read, notes=layout.notes)
+    return Source(name, ("label", "text"), 2, sample, read, notes=layout.notes, form=Form("folder", 2))

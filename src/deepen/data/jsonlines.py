@@ -12,7 +12,7 @@ from typing import Any, Literal
 from deepen.core.errors import DataError
 from deepen.data.answers import squad_rows
 from deepen.data.sniff import TextFile, lines, open_bytes, reading
-from deepen.data.sources import Fault, Row, Source, clip
+from deepen.data.sources import Fault, Form, Row, Source, clip
 
 JsonForm = Literal["lines", "list", "object"]
 _SAMPLE_ROWS = 5000
@@ -89,7 +89,8 @@ def open_json(file: TextFile, form: JsonForm) -> Source:
 
     told = "JSON Lines" if form == "lines" else "a JSON list"
     sample = [[value.get(name) for name in names] for value in first]
-    return Source(file.name, names, len(names), sample, read, notes=(f"{file.name}: {told}",))
+    written = Form("json", len(names))
+    return Source(file.name, names, len(names), sample, read, notes=(f"{file.name}: {told}",), form=written)
 
 
 def _line_objects(file: TextFile) -> Iterator[tuple[int, Any]]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from deepen.core.errors import DataError
 from deepen.data.sniff import TextFile, lines
-from deepen.data.sources import Fault, Row, Source, clip
+from deepen.data.sources import Fault, Form, Row, Source, clip
 
 LineForm = Literal["fasttext", "fine", "label", "text"]
 _FASTTEXT = "__label__"
@@ -73,7 +73,9 @@ def open_lines(file: TextFile, sample: Sequence[str], form: LineForm) -> Source:
     cut = [cells for _, cells in _cut(iter(sample[:_SAMPLE_ROWS]), form) if not isinstance(cells, Fault)]
     if not cut:
         raise DataError(f"{file.name} is empty: no line holds a text")
-    return Source(file.name, names if form != "text" else None, len(names), cut, read, notes=(f"{file.name}: {told}",))
+    written = Form("lines", len(names), header=False, line_form=form)
+    names_or_none = names if form != "text" else None
+    return Source(file.name, names_or_none, len(names), cut, read, notes=(f"{file.name}: {told}",), form=written)
 
 
 def _cut(text_lines: Iterator[str], form: LineForm) -> Iterator[tuple[int, Sequence[str] | Fault]]:

@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 3
+_VERSION = 4
 _CHANGES = {
     "unicode": "Unicode forms",
     "html_entities": "HTML entities",
@@ -116,6 +116,7 @@ def load_table(
         return found
     table_source = opened()
     chosen = choose_columns(table_source, needs, columns, need_target=need_target)
+    chosen = replace(chosen, form=table_source.form)
     chosen, plan = _plan(table_source, needs, settings, chosen, need_target, label_names)
     _write(table_source, plan, settings, chosen, kept)
     found = _read_kept(kept, name)
@@ -187,7 +188,7 @@ def _plan(
         first = columns.first_code
         if first is None:
             first = label_names.first_code(_different(source, target[0]))
-        columns = Columns(columns.inputs, columns.target, columns.reasons, first)
+        columns = replace(columns, first_code=first)
         resolved, said = label_names.resolve(first), label_names.source
         rename = lambda value: look_up(resolved, value)  # noqa: E731
     elif target is not None and source.names is not None and source.names[target[0]] in source.classes:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from deepen.core.errors import DataError
 from deepen.data.sniff import TextFile, lines
-from deepen.data.sources import Fault, Row, Source, clip
+from deepen.data.sources import Fault, Form, Row, Source, clip
 
 _SENTENCE = re.compile(r'^\d+\s+"?(.*?)"?\s*$')
 _SAMPLE_ROWS = 2000
@@ -59,7 +59,8 @@ def open_marked(file: TextFile, sample: Sequence[str]) -> Source:
     rows = [cells for _, cells in _blocks(sample) if not isinstance(cells, Fault)][:_SAMPLE_ROWS]
     if not rows:
         raise DataError(f"{file.name}: no marked sentence with its relation can be read")
-    return Source(file.name, NAMES, 2, rows, read, (f"{file.name}: blocks of a marked sentence and its relation",))
+    told = f"{file.name}: blocks of a marked sentence and its relation"
+    return Source(file.name, NAMES, 2, rows, read, (told,), form=Form("marked", 2))
 
 
 def _blocks(source: Iterable[str]) -> Iterator[tuple[int, list[str] | Fault]]:

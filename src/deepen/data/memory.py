@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from deepen.core.errors import DataError
-from deepen.data.sources import Fault, Row, Source, listed
+from deepen.data.sources import Fault, Form, Row, Source, listed
 
 _SAMPLE_ROWS = 5000
 
@@ -44,7 +44,7 @@ def open_frame(frame: Any) -> Source:
             yield "DataFrame", number, cells
 
     sample = [list(row) for row in frame.head(_SAMPLE_ROWS).itertuples(index=False, name=None)]
-    return Source("DataFrame", names, len(names), sample, read)
+    return Source("DataFrame", names, len(names), sample, read, form=Form("memory", len(names)))
 
 
 def open_list(rows: Sequence[Any]) -> Source:
@@ -77,7 +77,8 @@ def open_list(rows: Sequence[Any]) -> Source:
             else:
                 yield "list", number, Fault(f"a {type(row).__name__} where a mapping is needed")
 
-    return Source("list", names, len(names), [[row.get(key) for key in keys.values()] for row in first], read)
+    sample = [[row.get(key) for key in keys.values()] for row in first]
+    return Source("list", names, len(names), sample, read, form=Form("memory", len(names)))
 
 
 def content_key(source: Source) -> str:

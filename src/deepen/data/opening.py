@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from deepen.core.errors import DataError
@@ -84,15 +85,7 @@ def open_layout(layout: Layout, name: str, settings: DataSettings, expected: fro
         only = layout.files[0]
         called = name if layout.kind == "file" else inside(name, only)
         source = open_file(only, called, settings, expected)
-        return Source(
-            called,
-            source.names,
-            source.width,
-            source.sample,
-            source.read,
-            (*layout.notes, *source.notes),
-            source.classes,
-        )
+        return replace(source, name=called, notes=(*layout.notes, *source.notes))
     sources = [open_file(file, inside(name, file), settings, expected) for file in layout.files]
     return _joined(sources, layout, name)
 
@@ -115,7 +108,7 @@ def _joined(sources: list[Source], layout: Layout, name: str) -> Source:
                 yield from source.read(tuple(source.names.index(first.names[i]) for i in wanted))
 
     notes = (*layout.notes, f"{name}: {len(sources)} files are read as one table", *first.notes)
-    return Source(name, first.names, first.width, first.sample, read, notes, first.classes)
+    return replace(first, name=name, read=read, notes=notes)
 
 
 def open_file(path: Path, name: str, settings: DataSettings, expected: frozenset[str]) -> Source:

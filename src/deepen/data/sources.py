@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -40,12 +40,28 @@ Row = tuple[str, int, Sequence[Any] | Fault]
 
 
 @dataclass(frozen=True)
+class Form:
+    """How the rows of a source are written, so that another file can be read like it and not by a new guess.
+
+    `table` is text with cells, and has a delimiter, quoting, and perhaps a header; `lines` has one row a line, and
+    `line_form` says what a line holds: `text`, `label`, `fine` or `fasttext`.
+    """
+
+    kind: Literal["table", "lines", "columns", "json", "columnar", "marked", "folder", "memory"]
+    width: int = 1
+    header: bool | None = None
+    delimiter: str | None = None
+    quoting: bool | None = None
+    line_form: str | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """A table that can be streamed, whatever it is stored in.
 
     `names` is None if nothing names the columns; `sample` holds whole rows from the start; `read` streams the cells of
     the wanted columns, in the order wanted; `classes` gives the names of integer codes for the columns whose file has
-    them.
+    them; `form` says how the rows are written.
     """
 
     name: str
@@ -55,6 +71,7 @@ class Source:
     read: Callable[[tuple[int, ...]], Iterator[Row]]
     notes: tuple[str, ...] = ()
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    form: Form | None = None
 
     def __post_init__(self) -> None:
         """Half characters in the names, as JSON may have them, can't be written down."""
