@@ -14,6 +14,7 @@ from deepen.ladder.decide import (
     fits,
     gain_over,
     reason_to_choose,
+    reason_to_go_on,
     reason_to_rest,
     reason_to_stop,
 )
@@ -117,3 +118,8 @@ def test_the_climb_goes_on_while_a_rung_is_worth_its_price() -> None:
     assert reason_to_stop(Interval(-0.02, -0.03, -0.01), over="frozen", worth=0.5, next_rung="full").startswith(
         "gained -2.0 points over frozen"
     )
+
+
+def test_why_a_small_gain_does_not_end_the_climb() -> None:
+    said = reason_to_go_on(Interval(-0.001, -0.01, 0.02), over="frozen", next_rung="full", reads="both texts together")
+    assert said == "gained -0.1 points over frozen, but that says nothing of full, which reads both texts together"

@@ -52,6 +52,7 @@ def test_it_has_the_shape_of_a_rung(rung: str) -> None:
     assert isinstance(module.STARTS, bool)
     assert isinstance(module.PUPIL, bool)
     assert isinstance(module.FEW, bool)
+    assert isinstance(module.DEEP, bool)
     assert issubclass(module.RungSettings, Settings)
     module.RungSettings()
     arguments = {

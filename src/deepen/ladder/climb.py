@@ -28,6 +28,7 @@ from deepen.ladder.decide import (
     fits,
     gain_over,
     reason_to_choose,
+    reason_to_go_on,
     reason_to_rest,
     reason_to_stop,
 )
@@ -180,7 +181,14 @@ def _reason_to_stop(state: Climbing, climbed: Climbed, encoders: list[Standing],
     below = best_of(encoders)
     seed = derive(state.recipe.seed, "gain")
     gain = gain_over(state.standings[-1], below, state.work.task.value_of, seed=seed).interval
-    return reason_to_stop(gain, over=below.name, worth=state.recipe.ladder.worth, next_rung=next_rung)
+    found = reason_to_stop(gain, over=below.name, worth=state.recipe.ladder.worth, next_rung=next_rung)
+    form = state.work.task.deep
+    if not found or next_rung is None or form is None or shelf()[next_rung].DEEP == module.DEEP:
+        return found
+    row = state.ladder["rungs"][-1]
+    why = reason_to_go_on(gain, over=below.name, next_rung=next_rung, reads=form.called)
+    row["reason"] = f"{row['reason']}; {why}" if row["reason"] else why
+    return ""
 
 
 def _fail(state: Climbing, name: str, error: Exception, forecast: float | None, seconds: float) -> None:

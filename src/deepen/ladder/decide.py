@@ -147,6 +147,22 @@ def reason_to_stop(gain: Interval, *, over: str, worth: float, next_rung: str | 
     return f"gained {points:+.1f} points over {over}, less than the {worth:g} that make {next_rung} worth its price"
 
 
+def reason_to_go_on(gain: Interval, *, over: str, next_rung: str, reads: str) -> str:
+    """Why the climb goes on although a trained rung gained little: the next one reads rows in another form.
+
+    Args:
+        gain: The rung's gain over the best encoder below it.
+        over: That rung's name.
+        next_rung: The rung that comes next.
+        reads: What that reads, in words.
+
+    Returns:
+        A sentence.
+    """
+    points = 100 * gain.value
+    return f"gained {points:+.1f} points over {over}, but that says nothing of {next_rung}, which reads {reads}"
+
+
 def reason_to_rest(fitted: float | None, *, rung: str, enough: float, next_rung: str | None) -> str:
     """Why the climb ends at a solved head, or nothing if it goes on: its training rows have no more to teach.
 

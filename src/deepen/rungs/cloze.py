@@ -25,6 +25,7 @@ ALWAYS = False
 STARTS = False  # it reads rows in a form of its own
 PUPIL = True
 FEW = True
+DEEP = False
 _ROWS_A_LABEL = 30
 
 

@@ -37,6 +37,7 @@ ALWAYS = False
 STARTS = False  # all its layers are others, and the rungs above build on the cache of the untouched ones
 PUPIL = True
 FEW = True
+DEEP = False
 _ROWS_A_LABEL = 30
 _START_SECONDS = 2.0
 

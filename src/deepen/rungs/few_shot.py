@@ -39,6 +39,7 @@ ALWAYS = False
 STARTS = False
 PUPIL = False
 FEW = False
+DEEP = False
 _START_SECONDS = 5.0
 _PROMPT_TOKENS = 8  # around each text
 

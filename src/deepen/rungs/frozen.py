@@ -27,6 +27,7 @@ ALWAYS = True
 STARTS = True
 PUPIL = True
 FEW = False
+DEEP = False
 # With fewer training units than this for each number of a feature, a head may know them by heart.
 _UNITS_A_FEATURE = 10
 _FITTED_ROWS = 5000

@@ -13,6 +13,7 @@ ALWAYS = True
 STARTS = True
 PUPIL = True
 FEW = False
+DEEP = False
 
 RungSettings = LexicalSettings
 

@@ -13,6 +13,7 @@ ALWAYS = True
 STARTS = True
 PUPIL = False
 FEW = False
+DEEP = False
 
 
 class RungSettings(Settings):

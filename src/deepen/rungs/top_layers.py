@@ -19,6 +19,7 @@ ALWAYS = False
 STARTS = True
 PUPIL = True
 FEW = False
+DEEP = False
 
 
 class RungSettings(TrainedSettings):

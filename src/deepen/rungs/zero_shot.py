@@ -43,6 +43,7 @@ ALWAYS = True
 STARTS = True
 PUPIL = False
 FEW = False
+DEEP = False
 _SAMPLE = 1000
 
 

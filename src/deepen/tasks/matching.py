@@ -109,7 +109,7 @@ def configured(settings: TaskSettings) -> Task:
         baseline=labelling.BASELINE,
         lexical=Shallow(_fit_surface, lambda folder: load_pairs(folder, _pairs)),
         settings=settings,
-        deep=Form(_together, "mean") if settings.together else None,
+        deep=Form(_together, "mean", called="both texts together") if settings.together else None,
     )
     return by_target(task, settings.target)
 

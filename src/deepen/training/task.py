@@ -53,12 +53,14 @@ class Shallow:
 class Form:
     """A way for rows to go into an encoder: `encoder` as in `Task`, and how hidden states become features.
 
-    `about` is what it was made of, where that is not the task alone: it is saved with the model.
+    `about` is what it was made of, where that is not the task alone: it is saved with the model. `called` is how a
+    message says what a rung reads in it.
     """
 
     encoder: Callable[[Any, int], Encode]
     pooling: Pooling
     about: Mapping[str, Any] = field(default_factory=dict)
+    called: str = "rows in another form"
 
 
 class Documents(NamedTuple):
@@ -148,7 +150,7 @@ class Task:
         lexical: The rung `lexical`.
         explain: How its answers are taken apart; None where `deepen predict --explain` does not know how.
         settings: What was chosen about it, if anything can be; its file then has `TaskSettings` and `configured`.
-        deep: A dearer form of the rows for the rung `full`, which then starts from the pretrained encoder.
+        deep: A dearer form of the rows for rungs that are `DEEP`, which then start from the pretrained encoder.
         shift: Calibrated outputs and targets of held-out rows to what is added to later logits, where a decision is one
             against a threshold and not against another logit.
         adapted: The task for a label table, where that decides what is to be learned: a label, or a score.
