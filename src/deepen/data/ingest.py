@@ -18,9 +18,11 @@ from deepen.data.many import ManyPlan, read_many
 from deepen.data.normalise import normalise
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Fault, Source, as_text, clip
+from deepen.data.table import LEFT_OUT
 from deepen.data.tagged import TaggedPlan, TaggedTally, fields, tagged_taker
 from deepen.data.words import hide_words, words_of
 
+ROWS, LEFT = "rows.arrow", "left-out.arrow"
 _BATCH_ROWS = 16_384
 # One batch must stay far below the 2 GB that an Arrow string array can hold.
 _BATCH_CHARS = 64 << 20
@@ -61,14 +63,50 @@ class Tally:
     tagged: TaggedTally = field(default_factory=TaggedTally)
 
 
-def write_rows(source: Source, plan: Plan, settings: DataSettings, path: Path, advance: Advance) -> Tally:
-    """Reads every row of a source and writes the good ones to an Arrow file.
+class _Batches:
+    """An Arrow file that is written row by row, without holding more than a batch in memory."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.rows = 0
+        self._path, self._schema = path, schema
+        self._columns: list[list[Any]] = [[] for _ in schema]
+        self._chars = 0
+
+    def __enter__(self) -> _Batches:
+        self._out = pa.OSFile(str(self._path), "wb")
+        self._writer = pa.ipc.new_file(self._out, self._schema)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        with self._out, self._writer:
+            if raised[0] is None:
+                self._write()
+
+    def add(self, row: Sequence[Any], chars: int) -> int:
+        """Adds a row; returns how many rows went to the disk with it."""
+        for column, value in zip(self._columns, row, strict=True):
+            column.append(value)
+        self.rows += 1
+        self._chars += chars
+        full = len(self._columns[0]) >= _BATCH_ROWS or self._chars >= _BATCH_CHARS
+        return self._write() if full else 0
+
+    def _write(self) -> int:
+        written = len(self._columns[0])
+        if written:
+            self._writer.write_batch(pa.record_batch(self._columns, schema=self._schema))
+        self._columns, self._chars = [[] for _ in self._schema], 0
+        return written
+
+
+def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path, advance: Advance) -> Tally:
+    """Reads every row of a source and writes the good ones to an Arrow file, and to another which were left out.
 
     Args:
         source: Where the rows come from.
         plan: Which cells make up what.
         settings: How to clean, and what to do with bad rows.
-        path: The Arrow file to write.
+        folder: Where the Arrow files `ROWS` and `LEFT` are written.
         advance: Called with the number of rows done.
 
     Returns:
@@ -90,28 +128,17 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, path: Path, a
         take = tagged_taker(plan.tagged, settings, tally.changed, tally.tagged)
     else:
         take = _taker(plan, settings, tally.changed)
-    columns: list[list[Any]] = [[] for _ in schema]
-    size = 0
-    with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, schema) as writer:
+    with _Batches(folder / ROWS, schema) as good, _Batches(folder / LEFT, LEFT_OUT) as left:
         for file, line, cells in source.read(plan.wanted):
             taken = cells if isinstance(cells, Fault) else take(cells)
             if isinstance(taken, Fault):
                 _fault(taken, file, line, settings, tally)
+                left.add((file, line, taken.message, good.rows), len(taken.message))
                 continue
             values, chars = taken
-            columns[0].append(ids.of(values))
-            columns[1].append(line)
-            for column, value in zip(columns[2:], values, strict=True):
-                column.append(value)
-            size += chars
-            if len(columns[1]) >= _BATCH_ROWS or size >= _BATCH_CHARS:
-                writer.write_batch(pa.record_batch(columns, schema=schema))
-                tally.rows += len(columns[1])
-                advance(len(columns[1]))
-                columns, size = [[] for _ in schema], 0
-        if columns[1]:
-            writer.write_batch(pa.record_batch(columns, schema=schema))
-            tally.rows += len(columns[1])
+            if written := good.add((ids.of(values), line, *values), chars):
+                advance(written)
+    tally.rows = good.rows
     tally.repeated, tally.digest = ids.repeated, ids.digest()
     if not tally.rows:
         why = f"; {tally.dropped:,} were dropped, the first: {tally.first_dropped}" if tally.dropped else ""

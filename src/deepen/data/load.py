@@ -26,7 +26,7 @@ from deepen.data.columns import (
     expected_names,
 )
 from deepen.data.hub import looks_like_hub_name, open_hub
-from deepen.data.ingest import Plan, Tally, write_rows
+from deepen.data.ingest import LEFT, ROWS, Plan, Tally, write_rows
 from deepen.data.labels import LabelNames, look_up
 from deepen.data.many import ManyPlan
 from deepen.data.memory import content_key, is_frame, open_frame, open_list
@@ -239,13 +239,14 @@ def _write(source: Source, plan: Plan, settings: DataSettings, columns: Columns,
         with replacing(kept) as beside:
             beside.mkdir()
             with progress(f"reading {source.name}") as advance:
-                tally = write_rows(source, plan, settings, beside / "rows.arrow", advance)
+                tally = write_rows(source, plan, settings, beside, advance)
             about = {
                 "rows": tally.rows,
-                "bytes": (beside / "rows.arrow").stat().st_size,
+                "bytes": {name: (beside / name).stat().st_size for name in (ROWS, LEFT)},
                 "inputs": [name for name, _, _ in plan.inputs],
                 "fingerprint": fingerprint(tally.digest, [name for name, _, _ in plan.inputs], plan.target is not None),
                 "notes": [*source.notes, *tagged_notes(source.name, tally.tagged), *_notes(source.name, tally)],
+                "warnings": list(source.warnings),
                 "changed": tally.changed,
                 "faults": tally.faults,
                 "columns": columns_to_json(columns),
@@ -277,12 +278,11 @@ def _notes(name: str, tally: Tally) -> list[str]:
 
 def _read_kept(kept: Path, name: str) -> tuple[Table, Columns] | None:
     """The table in the cache; None if there is none or it is damaged, and then it is made again."""
-    rows = kept / "rows.arrow"
     try:
         about = json.loads((kept / "about.json").read_text(encoding="utf-8"))
-        if rows.stat().st_size != about["bytes"]:
+        if any((kept / name).stat().st_size != about["bytes"][name] for name in (ROWS, LEFT)):
             return None
-        arrow = pa.ipc.open_file(pa.memory_map(str(rows))).read_all()
+        arrow, left = (pa.ipc.open_file(pa.memory_map(str(kept / name))).read_all() for name in (ROWS, LEFT))
         arrow.validate()
         inputs = tuple(about["inputs"])
         if arrow.num_rows != about["rows"] or not {"id", "line", *inputs} <= set(arrow.column_names):
@@ -290,6 +290,7 @@ def _read_kept(kept: Path, name: str) -> tuple[Table, Columns] | None:
         columns = columns_from_json(about["columns"])
         notes, changed = tuple(about["notes"]), dict(about["changed"])
         faults = {code: tuple(first) for code, first in about["faults"].items()}
-        return Table(name, arrow, inputs, about["fingerprint"], notes, changed, faults), columns
+        more = {"warnings": tuple(about["warnings"]), "left": left}
+        return Table(name, arrow, inputs, about["fingerprint"], notes, changed, faults, **more), columns
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
         return None

@@ -108,7 +108,8 @@ def _joined(sources: list[Source], layout: Layout, name: str) -> Source:
                 yield from source.read(tuple(source.names.index(first.names[i]) for i in wanted))
 
     notes = (*layout.notes, f"{name}: {len(sources)} files are read as one table", *first.notes)
-    return replace(first, name=name, read=read, notes=notes)
+    warnings = tuple(warning for source in sources for warning in source.warnings)
+    return replace(first, name=name, read=read, notes=notes, warnings=warnings)
 
 
 def open_file(path: Path, name: str, settings: DataSettings, expected: frozenset[str]) -> Source:

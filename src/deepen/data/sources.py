@@ -61,7 +61,8 @@ class Source:
 
     `names` is None if nothing names the columns; `sample` holds whole rows from the start; `read` streams the cells of
     the wanted columns, in the order wanted; `classes` gives the names of integer codes for the columns whose file has
-    them; `form` says how the rows are written.
+    them; `form` says how the rows are written. `notes` say what was decided harmlessly, `warnings` what probably makes
+    the result wrong.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Source:
     notes: tuple[str, ...] = ()
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     form: Form | None = None
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Half characters in the names, as JSON may have them, can't be written down."""

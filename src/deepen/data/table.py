@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,17 @@ import pyarrow as pa
 from deepen.core.types import Example
 
 _BATCH_ROWS = 4096
+LEFT_OUT = pa.schema([("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("before", pa.int64())])
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row that is not in its table: where it stands, why, and how many rows of the table come before it."""
+
+    file: str
+    line: int
+    reason: str
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -25,9 +37,10 @@ class Table:
 
     `arrow` has the columns `id` (hash of the content), `line` (where the row starts in its file, from 1), one column
     for each named input, and `target` if the source has one. `fingerprint` is equal for equal rows under equal
-    settings, so it keys what is computed from them. `notes` are sentences for the user; `changed`
-    counts what normalisation did. `faults` are the rows left out, by kind: how many, and file, line and message of the
-    first. What is computed from a table that is not `kept`, since it is made for a moment, is not cached on disk.
+    settings, so it keys what is computed from them. `notes` are sentences for the user, `warnings` those about what
+    probably makes the result wrong; `changed` counts what normalisation did. `faults` are the rows left out, by kind:
+    how many, and file, line and message of the first; `left_out` has every one of them, from `left`. What is computed
+    from a table that is not `kept`, since it is made for a moment, is not cached on disk.
     """
 
     name: str
@@ -38,6 +51,13 @@ class Table:
     changed: dict[str, int] = field(default_factory=dict)
     faults: dict[str, tuple[int, str, int, str]] = field(default_factory=dict)
     kept: bool = True
+    warnings: tuple[str, ...] = ()
+    left: pa.Table = field(default_factory=LEFT_OUT.empty_table)
+
+    @cached_property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Every row that was left out, in the order of the source."""
+        return tuple(LeftOut(**row) for row in self.left.to_pylist())
 
     def __len__(self) -> int:
         """The number of rows, N."""

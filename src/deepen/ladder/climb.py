@@ -107,6 +107,7 @@ def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
         | {
             "name": "/".join(Path(work.train.table.name).parts[-2:]),
             "notes": list(prepared.notes),
+            "warnings": list(prepared.warnings),
             "columns": prepared.columns.reasons,
         },
         "complete": False,

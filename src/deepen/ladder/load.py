@@ -180,6 +180,8 @@ class Model:
             label_names=self.label_names,
         )
         part = table.all_rows()
+        for warning in table.warnings:
+            self.say(f"  warning: {warning}")
         if table.faults:
             self.say(f"{table.name}: {sum(count for count, *_ in table.faults.values()):,} bad rows are left out")
         if need_target:

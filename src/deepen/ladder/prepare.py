@@ -19,12 +19,13 @@ from deepen.data.columns import Columns
 from deepen.data.labels import LabelNames, read_label_names
 from deepen.data.load import load_table, look
 from deepen.data.split import hold_out
-from deepen.data.table import Part, Table, brief
+from deepen.data.table import Part
 from deepen.ladder.amend import amend
 from deepen.ladder.examine import check_first
 from deepen.ladder.extend import extend, read_added
 from deepen.ladder.label_rows import label_rows
 from deepen.ladder.recipe import DataSection, Recipe, shelf, tasks, tunings
+from deepen.ladder.told import Told
 from deepen.ladder.unlabelled import check_task, read_unlabelled
 from deepen.models.load import load_pretrained
 from deepen.models.offline import DEFAULT_MODEL
@@ -45,7 +46,8 @@ class Sources:
 class Prepared:
     """The work, the test rows, and what there is to say about how they came about.
 
-    `amended` marks what lists of ids changed.
+    `warnings` are about what probably makes the result wrong, `notes` about what was decided harmlessly. `amended`
+    marks what lists of ids changed.
     """
 
     work: Work
@@ -55,6 +57,7 @@ class Prepared:
     label_names: LabelNames | None = None
     amended: str = ""
     unlabelled: Part | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def mark(self) -> str:
@@ -133,48 +136,46 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     say(f"{table.name}: {len(table):,} rows, {task.name}" + (f": {why}" if why else ""))
     for need in task.needs:
         say(f"  {need.name}: {columns.reasons.get(need.name, '')}")
-    notes = list(table.notes)
-    whole = table.all_rows()
+    told = Told()
+    whole = told.of(table).all_rows()
     labels = task.labels(whole, data.max_labels)
     task = task.for_labels(labels)
     held_source = sources.validation if sources.validation is not None else data.validation
-    held = _other(held_source, task, data, columns, names, notes).all_rows() if held_source is not None else None
+    held = _other(held_source, task, data, columns, names, told) if held_source is not None else None
     test_source = sources.test if sources.test is not None else data.test
-    test = _other(test_source, task, data, columns, names, notes).all_rows() if test_source is not None else None
+    test = _other(test_source, task, data, columns, names, told) if test_source is not None else None
     given = {name: part for name, part in (("validation", held), ("test", test)) if part is not None}
     for part in given.values():
         task.check(part, labels)
     scores = task.targets(whole.take(np.zeros(1, np.int64)), labels).are_scores
     splits = Splits({"train": whole, **given}, near=data.near, max_labels=data.max_labels, scores=scores)
     if data.check:
-        check_first(splits, notes)
+        check_first(splits, told.notes)
     train, validation = (whole, held) if held is not None else _held_out(task, splits, labels, data, recipe.seed)
     amended = amend(train, validation, labels, drop=data.drop, fix=data.fix)
     train, validation, mark = amended.train, amended.validation, amended.mark
-    notes += amended.notes
+    told.notes += amended.notes
     if data.add is not None:
-        added = read_added(data.add, task.needs, data, columns, names)
+        added = told.of(read_added(data.add, task.needs, data, columns, names))
         task.check(added.all_rows(), labels)
         train, validation = extend(train, validation, added)
         mark = fingerprint(mark, added.fingerprint)
-        notes += [*added.notes, f"{added.name}: {len(added):,} rows added to the training rows"]
-    unlabelled = _unlabelled(recipe, task, columns, [part for part in (train, validation, test) if part], labels, notes)
+        told.notes.append(f"{added.name}: {len(added):,} rows added to the training rows")
+    unlabelled = _unlabelled(recipe, task, columns, [part for part in (train, validation, test) if part], labels, told)
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
     work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say, tuning=tuning)
     work = replace(work, descriptions=dict(names.descriptions) if names is not None else {})
     if data.label_rows and _learns(recipe) and (named := label_rows(work, data)) is not None:
         train, validation = extend(train, validation, named)
         work = replace(work, train=train, validation=validation)
-        notes.append(f"few rows a label: {len(named):,} training rows more, what their labels are called or mean")
-    _warn_of_language(work, notes)
-    notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
-    notes = brief(notes, [part.table for part in (whole, *given.values(), unlabelled) if part])
-    for note in notes:
-        say(f"  note: {note}")
+        told.notes.append(f"few rows a label: {len(named):,} training rows more, what their labels are called or mean")
+    _warn_of_language(work, told.notes)
+    told.notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
+    told.aloud(say)
     say(f"  train {len(train):,}, validation {len(validation):,}" + (f", test {len(test):,}" if test else ""))
     if unlabelled:
         say(f"  unlabelled {len(unlabelled):,}")
-    return Prepared(work, test, columns, tuple(notes), names, mark, unlabelled)
+    return Prepared(work, test, columns, tuple(told.notes), names, mark, unlabelled, tuple(told.warnings))
 
 
 def _learns(recipe: Recipe) -> bool:
@@ -183,7 +184,7 @@ def _learns(recipe: Recipe) -> bool:
 
 
 def _unlabelled(
-    recipe: Recipe, task: Task, columns: Columns, labelled: list[Part], labels: tuple[str, ...], notes: list[str]
+    recipe: Recipe, task: Task, columns: Columns, labelled: list[Part], labels: tuple[str, ...], told: Told
 ) -> Part | None:
     if recipe.data.unlabelled is None:
         return None
@@ -192,17 +193,15 @@ def _unlabelled(
             f"--unlabelled: {', '.join(recipe.ladder.rungs or ())} can't learn from rows; name another rung, as frozen"
         )
     check_task(task, labelled[0], task.targets(labelled[0], labels))
-    part, told = read_unlabelled(recipe.data.unlabelled, task, recipe.data, columns, labelled)
-    notes += told
+    part, notes = read_unlabelled(recipe.data.unlabelled, task, recipe.data, columns, labelled)
+    told.of(part.table)
+    told.notes += notes
     return part
 
 
-def _other(
-    source: Any, task: Task, data: DataSection, columns: Columns, names: LabelNames | None, notes: list[str]
-) -> Table:
+def _other(source: Any, task: Task, data: DataSection, columns: Columns, names: LabelNames | None, told: Told) -> Part:
     table, _ = load_table(source, task.needs, data, columns=columns, label_names=names)
-    notes += table.notes
-    return table
+    return told.of(table).all_rows()
 
 
 def _held_out(task: Task, splits: Splits, labels: tuple[str, ...], data: DataSection, seed: int) -> tuple[Part, Part]:

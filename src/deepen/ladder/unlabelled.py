@@ -59,7 +59,7 @@ def read_unlabelled(
         labelled: The training rows first, then those that decide and those that are scored.
 
     Returns:
-        The rows, and notes about them.
+        The rows, and notes about those that were left out.
 
     Raises:
         DataError: If they can't be read, or none is left.
@@ -76,7 +76,7 @@ def read_unlabelled(
     near_N, same_N = groups.near_N[ends[-1] :], groups.same_N[ends[-1] :]
     leaks_N = (near_N >= 0) & np.isin(near_N, groups.near_N[ends[0] : ends[-1]])
     known_N = (same_N >= 0) & np.isin(same_N, groups.same_N[: ends[0]]) & ~leaks_N
-    notes = list(table.notes)
+    notes = []
     if leaks := int(leaks_N.sum()):
         said = f"{verb(leaks, 'say')} nearly the same as one that decides or is scored"
         notes.append(f"{table.name}: {rows(leaks)} left out, which {said}")
