@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,26 +62,39 @@ class Tally:
     repeated: int = 0
     digest: str = ""
     tagged: TaggedTally = field(default_factory=TaggedTally)
+    held: dict[str, pa.Table] = field(default_factory=dict)
 
 
 class _Batches:
-    """An Arrow file that is written row by row, without holding more than a batch in memory."""
+    """An Arrow file that is written row by row, without holding more than a batch in memory.
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    Without a path nothing is written, and `table` has the rows.
+    """
+
+    def __init__(self, path: Path | None, schema: pa.Schema) -> None:
         self.rows = 0
         self._path, self._schema = path, schema
         self._columns: list[list[Any]] = [[] for _ in schema]
         self._chars = 0
+        self._held: list[pa.RecordBatch] = []
 
     def __enter__(self) -> _Batches:
-        self._out = pa.OSFile(str(self._path), "wb")
-        self._writer = pa.ipc.new_file(self._out, self._schema)
+        self._open = ExitStack()
+        self._put = self._held.append
+        if self._path is not None:
+            out = self._open.enter_context(pa.OSFile(str(self._path), "wb"))
+            self._put = self._open.enter_context(pa.ipc.new_file(out, self._schema)).write_batch
         return self
 
     def __exit__(self, *raised: object) -> None:
-        with self._out, self._writer:
+        with self._open:
             if raised[0] is None:
                 self._write()
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows that were not written."""
+        return pa.Table.from_batches(self._held, self._schema)
 
     def add(self, row: Sequence[Any], chars: int) -> int:
         """Adds a row; returns how many rows went to the disk with it."""
@@ -94,19 +108,19 @@ class _Batches:
     def _write(self) -> int:
         written = len(self._columns[0])
         if written:
-            self._writer.write_batch(pa.record_batch(self._columns, schema=self._schema))
+            self._put(pa.record_batch(self._columns, schema=self._schema))
         self._columns, self._chars = [[] for _ in self._schema], 0
         return written
 
 
-def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path, advance: Advance) -> Tally:
+def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path | None, advance: Advance) -> Tally:
     """Reads every row of a source and writes the good ones to an Arrow file, and to another which were left out.
 
     Args:
         source: Where the rows come from.
         plan: Which cells make up what.
         settings: How to clean, and what to do with bad rows.
-        folder: Where the Arrow files `ROWS` and `LEFT` are written.
+        folder: Where the Arrow files `ROWS` and `LEFT` are written; None holds both tables in memory, by these names.
         advance: Called with the number of rows done.
 
     Returns:
@@ -128,7 +142,8 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path,
         take = tagged_taker(plan.tagged, settings, tally.changed, tally.tagged)
     else:
         take = _taker(plan, settings, tally.changed)
-    with _Batches(folder / ROWS, schema) as good, _Batches(folder / LEFT, LEFT_OUT) as left:
+    paths = [folder and folder / name for name in (ROWS, LEFT)]
+    with _Batches(paths[0], schema) as good, _Batches(paths[1], LEFT_OUT) as left:
         for file, line, cells in source.read(plan.wanted):
             taken = cells if isinstance(cells, Fault) else take(cells)
             if isinstance(taken, Fault):
@@ -139,6 +154,7 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path,
             if written := good.add((ids.of(values), line, *values), chars):
                 advance(written)
     tally.rows = good.rows
+    tally.held = {} if folder else {ROWS: good.table, LEFT: left.table}
     tally.repeated, tally.digest = ids.repeated, ids.digest()
     if not tally.rows:
         why = f"; {tally.dropped:,} were dropped, the first: {tally.first_dropped}" if tally.dropped else ""

@@ -49,6 +49,7 @@ __all__ = [
 
 # Raised when a change of the readers would give other rows for the same file.
 _VERSION = 4
+_SHORT_ROWS = 2048
 _CHANGES = {
     "unicode": "Unicode forms",
     "html_entities": "HTML entities",
@@ -68,6 +69,7 @@ def load_table(
     columns: Columns | Mapping[str, str] | None = None,
     need_target: bool = True,
     label_names: LabelNames | None = None,
+    keep: bool = True,
 ) -> tuple[Table, Columns]:
     """Reads rows from a file, a folder, a hub name, a DataFrame or a list, whatever form they have.
 
@@ -82,6 +84,7 @@ def load_table(
             them.
         need_target: Whether rows without a target are an error; False to predict.
         label_names: Names for the codes in the target.
+        keep: Whether the cache keeps the table; False leaves a short one that came from memory there.
 
     Returns:
         The table, and the columns with the reasons why; hand them on when reading validation and test data.
@@ -96,13 +99,40 @@ def load_table(
         >>> len(table), found.target
         (2, ('label',))
     """
-    asked = columns_to_json(columns) if isinstance(columns, Columns) else dict(columns) if columns is not None else None
     expected = expected_names(columns, needs)
     opened, name, key_of_content = _open(source, settings, expected)
-    key = fingerprint(
+    kept = None
+    if keep or not _is_short(source):
+        kept = cache_dir() / "tables" / _key(name, key_of_content(), needs, settings, columns, need_target, label_names)
+        found = _read_kept(kept, name)
+        if found is not None:
+            return found
+    table_source = opened()
+    chosen = choose_columns(table_source, needs, columns, need_target=need_target)
+    chosen = replace(chosen, form=table_source.form)
+    chosen, plan = _plan(table_source, needs, settings, chosen, need_target, label_names)
+    if kept is None:
+        return _hold(table_source, plan, settings, chosen)
+    _write(table_source, plan, settings, chosen, kept)
+    found = _read_kept(kept, name)
+    if found is None:
+        raise SettingError(f"{kept} was written and can't be read back; is the cache on a broken disk?")
+    return found
+
+
+def _is_short(source: Any) -> bool:
+    """Whether a source lies in memory, and is so short that a file of it would cost more than reading it anew."""
+    return (is_frame(source) or isinstance(source, list | tuple)) and len(source) <= _SHORT_ROWS
+
+
+def _key(name: str, content: str, *given: Any) -> str:
+    """The key of a table in the cache: all that decides what is read."""
+    needs, settings, columns, need_target, label_names = given
+    asked = columns_to_json(columns) if isinstance(columns, Columns) else dict(columns) if columns is not None else None
+    return fingerprint(
         _VERSION,
         name,
-        key_of_content(),
+        content,
         # a recipe's section adds fields of its own, which don't change what is read
         settings.model_dump(include=set(DataSettings.model_fields) - {"max_labels"}),
         asked,
@@ -110,19 +140,6 @@ def load_table(
         need_target,
         [label_names.source, label_names.names, label_names.mapping] if label_names is not None else None,
     )
-    kept = cache_dir() / "tables" / key
-    found = _read_kept(kept, name)
-    if found is not None:
-        return found
-    table_source = opened()
-    chosen = choose_columns(table_source, needs, columns, need_target=need_target)
-    chosen = replace(chosen, form=table_source.form)
-    chosen, plan = _plan(table_source, needs, settings, chosen, need_target, label_names)
-    _write(table_source, plan, settings, chosen, kept)
-    found = _read_kept(kept, name)
-    if found is None:
-        raise SettingError(f"{kept} was written and can't be read back; is the cache on a broken disk?")
-    return found
 
 
 def look(source: Any, settings: DataSettings) -> Source:
@@ -238,27 +255,43 @@ def _write(source: Source, plan: Plan, settings: DataSettings, columns: Columns,
     try:
         with replacing(kept) as beside:
             beside.mkdir()
-            with progress(f"reading {source.name}") as advance:
-                tally = write_rows(source, plan, settings, beside, advance)
-            about = {
-                "rows": tally.rows,
-                "bytes": {name: (beside / name).stat().st_size for name in (ROWS, LEFT)},
-                "inputs": [name for name, _, _ in plan.inputs],
-                "fingerprint": fingerprint(tally.digest, [name for name, _, _ in plan.inputs], plan.target is not None),
-                "notes": [*source.notes, *tagged_notes(source.name, tally.tagged), *_notes(source.name, tally)],
-                "warnings": list(source.warnings),
-                "changed": tally.changed,
-                "faults": tally.faults,
-                "columns": columns_to_json(columns),
-            }
+            about = _read_rows(source, plan, settings, columns, beside)[0]
+            about["bytes"] = {name: (beside / name).stat().st_size for name in (ROWS, LEFT)}
             (beside / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
     except OSError as error:
         raise explain(error, kept) from error
-    except pa.ArrowException as error:
-        raise DataError(f"{source.name} can't be kept as a table: {error}") from None
     except SettingError:
         if _read_kept(kept, source.name) is None:  # else another process was faster, with the same rows
             raise
+
+
+def _hold(source: Source, plan: Plan, settings: DataSettings, columns: Columns) -> tuple[Table, Columns]:
+    """The table without a file of it: what `_write` and `_read_kept` come to, but that nothing is kept."""
+    about, held = _read_rows(source, plan, settings, columns, None)
+    table, found = _table(source.name, about, held[ROWS], held[LEFT])
+    return replace(table, kept=False), found
+
+
+def _read_rows(
+    source: Source, plan: Plan, settings: DataSettings, columns: Columns, folder: Path | None
+) -> tuple[dict[str, Any], dict[str, pa.Table]]:
+    """Reads all rows, into a folder or into memory; what there is to know of them, and those in memory."""
+    try:
+        with progress(f"reading {source.name}") as advance:
+            tally = write_rows(source, plan, settings, folder, advance)
+    except pa.ArrowException as error:
+        raise DataError(f"{source.name} can't be kept as a table: {error}") from None
+    about = {
+        "rows": tally.rows,
+        "inputs": [name for name, _, _ in plan.inputs],
+        "fingerprint": fingerprint(tally.digest, [name for name, _, _ in plan.inputs], plan.target is not None),
+        "notes": [*source.notes, *tagged_notes(source.name, tally.tagged), *_notes(source.name, tally)],
+        "warnings": list(source.warnings),
+        "changed": tally.changed,
+        "faults": tally.faults,
+        "columns": columns_to_json(columns),
+    }
+    return about, tally.held
 
 
 def _notes(name: str, tally: Tally) -> list[str]:
@@ -284,13 +317,16 @@ def _read_kept(kept: Path, name: str) -> tuple[Table, Columns] | None:
             return None
         arrow, left = (pa.ipc.open_file(pa.memory_map(str(kept / name))).read_all() for name in (ROWS, LEFT))
         arrow.validate()
-        inputs = tuple(about["inputs"])
-        if arrow.num_rows != about["rows"] or not {"id", "line", *inputs} <= set(arrow.column_names):
+        if arrow.num_rows != about["rows"] or not {"id", "line", *about["inputs"]} <= set(arrow.column_names):
             return None
-        columns = columns_from_json(about["columns"])
-        notes, changed = tuple(about["notes"]), dict(about["changed"])
-        faults = {code: tuple(first) for code, first in about["faults"].items()}
-        more = {"warnings": tuple(about["warnings"]), "left": left}
-        return Table(name, arrow, inputs, about["fingerprint"], notes, changed, faults, **more), columns
+        return _table(name, about, arrow, left)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
         return None
+
+
+def _table(name: str, about: Mapping[str, Any], arrow: pa.Table, left: pa.Table) -> tuple[Table, Columns]:
+    columns = columns_from_json(about["columns"])
+    notes, changed = tuple(about["notes"]), dict(about["changed"])
+    faults = {code: tuple(first) for code, first in about["faults"].items()}
+    more = {"warnings": tuple(about["warnings"]), "left": left}
+    return Table(name, arrow, tuple(about["inputs"]), about["fingerprint"], notes, changed, faults, **more), columns

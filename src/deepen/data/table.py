@@ -40,7 +40,7 @@ class Table:
     settings, so it keys what is computed from them. `notes` are sentences for the user, `warnings` those about what
     probably makes the result wrong; `changed` counts what normalisation did. `faults` are the rows left out, by kind:
     how many, and file, line and message of the first; `left_out` has every one of them, from `left`. What is computed
-    from a table that is not `kept`, since it is made for a moment, is not cached on disk.
+    from a table that is not `kept`, since it is made for a moment, is not cached on disk but in `made`.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Table:
     kept: bool = True
     warnings: tuple[str, ...] = ()
     left: pa.Table = field(default_factory=LEFT_OUT.empty_table)
+    made: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property
     def left_out(self) -> tuple[LeftOut, ...]:

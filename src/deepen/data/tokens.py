@@ -6,8 +6,8 @@ Shape legend: N rows, T tokens of all rows, M units of all rows, B rows of a pie
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from deepen.core.types import Sequences
 from deepen.data.table import Table
 
 _PIECE_ROWS = 2048
+_FLATS = ("ids", "segments", "units")
 Encode = Callable[[dict[str, list[Any]]], Sequences]
 
 
@@ -58,16 +59,20 @@ def tokenise(table: Table, encode: Encode, *, key: tuple[Any, ...]) -> TokenTabl
         key: What the result depends on besides the rows: the tokenizer's fingerprint, the longest sequence, the form.
 
     Returns:
-        The tokens, memory-mapped.
+        The tokens, memory-mapped; of a table that is not kept, in memory.
 
     Raises:
         DataError: If a row has no token at all.
     """
     mark = fingerprint("tokens", 1, table.fingerprint, key)
     if not table.kept:
-        with tempfile.TemporaryDirectory() as beside:
-            _write(table, encode, Path(beside))
-            return _read(Path(beside), mark, mapped=False)
+        if mark not in table.made:
+            flats: dict[str, list[np.ndarray]] = {name: [] for name in _FLATS}
+            arrays = _run(table, encode, lambda name, flat: flats[name].append(flat))
+            whole = {name: np.concatenate(parts) if parts else None for name, parts in flats.items()}
+            table.made[mark] = _tokens(mark, whole, arrays)
+        found: TokenTable = table.made[mark]
+        return found
     folder = cache_dir() / "tokens" / mark
     if not (folder / "done.json").is_file():
         with replacing(folder) as beside:
@@ -76,78 +81,80 @@ def tokenise(table: Table, encode: Encode, *, key: tuple[Any, ...]) -> TokenTabl
     return _read(folder, mark)
 
 
-def _write(table: Table, encode: Encode, folder: Path) -> None:
+def _run(table: Table, encode: Encode, put: Callable[[str, np.ndarray], object]) -> dict[str, np.ndarray]:
+    """Tokenises a table piece by piece: what is long is put away by name, the rest comes back in one array each."""
     counts: dict[str, list[np.ndarray]] = {"lengths": [], "truncated": [], "unit_counts": [], "sequences": []}
     sequences: list[np.ndarray] = []
-    files = {name: (folder / f"{name}.bin").open("wb") for name in ("ids", "segments", "units")}
-    used = dict.fromkeys(files, False)
-    try:
-        with progress(f"tokenising {table.name}", len(table)) as advance:
-            for batch in table.arrow.select(list(table.inputs)).to_batches(max_chunksize=_PIECE_ROWS):
-                piece = encode(batch.to_pydict())
-                flats = {"ids": piece.ids_T, "segments": piece.segments_T, "units": piece.units_M}
-                for name, flat in flats.items():
-                    if flat is not None:
-                        files[name].write(np.ascontiguousarray(flat, dtype=np.int32).tobytes())
-                        used[name] = True
-                each = piece.sequence_counts_B
-                each = np.ones(len(piece.lengths_B), np.int64) if each is None else each
-                sequences.append(piece.lengths_B)
-                counts["sequences"].append(each)
-                counts["lengths"].append(np.add.reduceat(piece.lengths_B, np.cumsum(each) - each))
-                counts["truncated"].append(piece.truncated_B)
-                if piece.unit_counts_B is not None:
-                    counts["unit_counts"].append(piece.unit_counts_B)
-                advance(len(batch))
-    finally:
-        for file in files.values():
-            file.close()
-    for name, was_used in used.items():
-        if not was_used:
-            (folder / f"{name}.bin").unlink()
+    with progress(f"tokenising {table.name}", len(table)) as advance:
+        for batch in table.arrow.select(list(table.inputs)).to_batches(max_chunksize=_PIECE_ROWS):
+            piece = encode(batch.to_pydict())
+            for name, flat in zip(_FLATS, (piece.ids_T, piece.segments_T, piece.units_M), strict=True):
+                if flat is not None:
+                    put(name, np.ascontiguousarray(flat, dtype=np.int32))
+            each = piece.sequence_counts_B
+            each = np.ones(len(piece.lengths_B), np.int64) if each is None else each
+            sequences.append(piece.lengths_B)
+            counts["sequences"].append(each)
+            counts["lengths"].append(np.add.reduceat(piece.lengths_B, np.cumsum(each) - each))
+            counts["truncated"].append(piece.truncated_B)
+            if piece.unit_counts_B is not None:
+                counts["unit_counts"].append(piece.unit_counts_B)
+            advance(len(batch))
     lengths = np.concatenate(counts["lengths"])
     if len(lengths) and lengths.min() < 1:
         raise DataError(f"{table.name} row {int(lengths.argmin()) + 1}: the tokenizer makes no token of it")
-    np.save(folder / "offsets.npy", _offsets(lengths))
-    np.save(folder / "truncated.npy", np.concatenate(counts["truncated"]))
+    arrays = {"offsets": _offsets(lengths), "truncated": np.concatenate(counts["truncated"])}
     if len(lengths) < sum(map(len, sequences)):
-        np.save(folder / "sequences.npy", np.concatenate(sequences))
-        np.save(folder / "sequence_offsets.npy", _offsets(np.concatenate(counts["sequences"])))
+        arrays["sequences"] = np.concatenate(sequences)
+        arrays["sequence_offsets"] = _offsets(np.concatenate(counts["sequences"]))
     if counts["unit_counts"]:
-        np.save(folder / "unit_offsets.npy", _offsets(np.concatenate(counts["unit_counts"])))
-    write_json(folder / "done.json", {"rows": len(lengths), "tokens": int(lengths.sum())})
+        arrays["unit_offsets"] = _offsets(np.concatenate(counts["unit_counts"]))
+    return arrays
+
+
+def _write(table: Table, encode: Encode, folder: Path) -> None:
+    with ExitStack() as stack:
+        files = {name: stack.enter_context((folder / f"{name}.bin").open("wb")) for name in _FLATS}
+        arrays = _run(table, encode, lambda name, flat: files[name].write(flat.tobytes()))
+        used = {name: file.tell() > 0 for name, file in files.items()}
+    for name in _FLATS[1:]:
+        if not used[name]:
+            (folder / f"{name}.bin").unlink()
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    offsets = arrays["offsets"]
+    write_json(folder / "done.json", {"rows": len(offsets) - 1, "tokens": int(offsets[-1])})
 
 
 def _offsets(counts_N: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts_N)]).astype(np.int64)
 
 
-def _read(folder: Path, mark: str, *, mapped: bool = True) -> TokenTable:
+def _read(folder: Path, mark: str) -> TokenTable:
     done = json.loads((folder / "done.json").read_text())
+    flats = {name: folder / f"{name}.bin" for name in _FLATS}
+    names = ("offsets", "truncated", "unit_offsets", "sequences", "sequence_offsets")
+    there = [name for name in names if name in names[:2] or (folder / f"{name}.npy").is_file()]
+    arrays = {name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in there}
+    mapped = {
+        name: np.memmap(path, dtype=np.int32, mode="r") if path.is_file() else None for name, path in flats.items()
+    }
+    found = _tokens(mark, mapped, arrays)
+    assert len(found.ids_T) == done["tokens"]  # noqa: S101 - done.json is written last
+    return found
 
-    def flat_array(name: str) -> np.ndarray | None:
-        path = folder / f"{name}.bin"
-        if not path.is_file():
-            return None
-        return np.memmap(path, dtype=np.int32, mode="r") if mapped else np.fromfile(path, dtype=np.int32)
 
-    def array(name: str) -> np.ndarray:
-        return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r" if mapped else None))
-
-    flat = {name: flat_array(name) for name in ("ids", "segments", "units")}
-    names = ("unit_offsets", "sequences", "sequence_offsets")
-    optional = {name: array(name) if (folder / f"{name}.npy").is_file() else None for name in names}
-    ids = flat["ids"]
-    assert ids is not None  # noqa: S101 - done.json is written last
-    assert len(ids) == done["tokens"]  # noqa: S101 - as above
+def _tokens(mark: str, flats: Mapping[str, np.ndarray | None], arrays: Mapping[str, np.ndarray]) -> TokenTable:
+    ids = flats["ids"]
+    assert ids is not None  # noqa: S101 - a table has a row, and each row a token
     return TokenTable(
         fingerprint=mark,
         ids_T=ids,
-        offsets_N1=array("offsets"),
-        truncated_N=array("truncated"),
-        segments_T=flat["segments"],
-        units_M=flat["units"],
-        unit_offsets_N1=optional["unit_offsets"],
-        sequences_S=optional["sequences"],
-        sequence_offsets_N1=optional["sequence_offsets"],
+        offsets_N1=arrays["offsets"],
+        truncated_N=arrays["truncated"],
+        segments_T=flats["segments"],
+        units_M=flats["units"],
+        unit_offsets_N1=arrays.get("unit_offsets"),
+        sequences_S=arrays.get("sequences"),
+        sequence_offsets_N1=arrays.get("sequence_offsets"),
     )

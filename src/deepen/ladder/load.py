@@ -178,6 +178,7 @@ class Model:
             columns=chosen,
             need_target=need_target,
             label_names=self.label_names,
+            keep=False,
         )
         part = table.all_rows()
         for warning in table.warnings:
