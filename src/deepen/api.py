@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from deepen.core.arguments import as_path, as_text, as_words
-from deepen.core.errors import DataError, DeepenError, SettingError
-from deepen.core.files import read_json, write_json, write_text
+from deepen.core.errors import DataError, DeepenError, Interrupted, SettingError
+from deepen.core.files import write_json
 from deepen.core.lock import holding
-from deepen.core.run import Run, check_place, new_run, open_run
+from deepen.core.run import Run, open_run
 from deepen.core.settings import override, parse, shown
 from deepen.core.types import Finding, to_json
 from deepen.data.columnar import is_dataset
@@ -27,11 +27,12 @@ from deepen.ladder.environment import write_environment
 from deepen.ladder.examine import examine
 from deepen.ladder.judge import Events
 from deepen.ladder.load import Model, load_model
+from deepen.ladder.place import check_place, inputs_of, new_run, warn
 from deepen.ladder.prepare import Sources, infer_task, load_task, prepare
 from deepen.ladder.recipe import Recipe, make_recipe, read_recipe, write_recipe
-from deepen.ladder.resume import check_resumed, read_kept
+from deepen.ladder.resume import check_resumed, check_rows, read_kept
 from deepen.ladder.triples import Triples, load_triples
-from deepen.report.card import card
+from deepen.report.leave import leave_card, leave_page
 from deepen.training.task import Task
 
 
@@ -112,6 +113,8 @@ def train(
         said = f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but a climb runs in one process"
         raise SettingError(f"{said} (docs/decisions/0004-processes.md)")
     folder = as_path("out", out) if out is not None else None
+    if resume and folder is not None:
+        check_place(folder, resume=resume, overwrite=overwrite)
     words = as_words("settings", settings)
     values = _start(recipe, folder if resume else None)
     sources, paths = _sources(data, validation, test)
@@ -121,8 +124,11 @@ def train(
     chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}
     where = f"recipe {recipe}" if isinstance(recipe, str | Path) else "settings"
     made = make_recipe(override(_over(values, chosen), words), where=where)
+    if folder is not None and not resume:
+        check_place(folder, resume=False, overwrite=overwrite, inputs=inputs_of(made, recipe))
     if sources.train is None and made.data.path is None:
-        raise SettingError("no data: name a file, a folder or a hub data set, or a recipe that does")
+        begun = f"{folder} holds no run that has begun, so there is no data" if resume else "no data"
+        raise SettingError(f"{begun}: name a file, a folder or a hub data set, or a recipe that does")
     if made.task is None:
         name, why = infer_task(made, sources)
         made = made.model_copy(update={"task": name})
@@ -149,7 +155,6 @@ def _climb(
     began: float,
 ) -> Run:
     say = listeners[0] or (lambda line: None)
-    check_place(folder, resume=resume, overwrite=overwrite)
     run = Run(folder)
     with holding(folder) as hold:
         if resume:
@@ -159,32 +164,21 @@ def _climb(
             say(f"{folder} is complete already")
         else:
             prepared = prepare(recipe, sources, folder, say=say)
+            if resume:
+                check_rows(run, prepared.mark)
             new_run(folder, resume=resume, overwrite=overwrite)
             hold()
+            write_environment(folder, prepared, recipe)  # first, since it tells whose folder it is
             write_recipe(folder / "recipe.yaml", recipe)
-            write_environment(folder, prepared, recipe)
-            events = Events(row=listeners[1] or (lambda row: None), published=_write_card)
-            climb(recipe, prepared, run, events, began=began)
+            events = Events(row=listeners[1] or (lambda row: None), published=leave_card)
+            try:
+                climb(recipe, prepared, run, events, began=began)
+            except KeyboardInterrupt:
+                raise Interrupted(folder) from None
         if not again or not (folder / "report.html").is_file():
-            _write_page(run, say)
+            leave_card(run)
+            leave_page(run, say)
     return run
-
-
-def _write_page(run: Run, say: Callable[[str], None]) -> None:
-    """The report of a finished run, which is not spoilt by a page that can't be had."""
-    from deepen.report.page import write_report
-
-    try:
-        write_report(run.folder)
-    except DeepenError as error:
-        say(f"  note: no report.html: {error}")
-
-
-def _write_card(run: Run, diagnosis: Mapping[str, Any] | None = None) -> None:
-    """The model card goes into the run's model folder only, so that rungs share their files by hard links."""
-    recipe = read_recipe(run.folder / "recipe.yaml")
-    environment = read_json(run.folder / "environment.json")
-    write_text(run.folder / "model" / "README.md", card(run.ladder, recipe, environment, diagnosis))
 
 
 def _sources(data: Any, validation: Any, test: Any) -> tuple[Sources, dict[str, str | None]]:
@@ -253,11 +247,12 @@ def load(
     return load_triples(str(folder), **given) or load_model(folder, **given)
 
 
-def report(run: str | Path | Run) -> Path:
+def report(run: str | Path | Run, *, say: Callable[[str], None] | None = None) -> Path:
     """Writes the run's report: one HTML page that needs no network.
 
     Args:
         run: A run or its folder.
+        say: Called with lines for the user.
 
     Returns:
         The page.
@@ -268,7 +263,9 @@ def report(run: str | Path | Run) -> Path:
     """
     from deepen.report.page import write_report
 
-    return write_report(run.folder if isinstance(run, Run) else open_run(as_path("run", run)).folder)
+    opened = run if isinstance(run, Run) else open_run(as_path("run", run))
+    warn(opened, say or (lambda line: None))
+    return write_report(opened.folder)
 
 
 def check(
@@ -365,10 +362,10 @@ def diagnose(
     record = {"where": case.where, "n": len(case.rows), "findings": [to_json(finding) for finding in findings]}
     write_json(folder / "diagnosis.json", record)
     try:
-        _write_card(Run(folder), read_json(folder / "diagnosis.json"))
+        leave_card(Run(folder))
     except DeepenError as error:  # nor is a diagnosis spoilt by it
         tell(f"  note: the model card is as it was: {error}")
-    _write_page(Run(folder), tell)
+    leave_page(Run(folder), tell)
     return findings
 
 

@@ -32,7 +32,8 @@ def test_ctrl_c(start: Start, two_class_csv: Path, tiny_model: Path, tmp_path: P
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 130, (out, err)
-    assert err == "interrupted; `--resume` goes on from here\n"
+    [line] = err.splitlines()
+    assert line == f"interrupted; `deepen train --out {tmp_path / 'run'} --resume` goes on from here"
 
 
 @pytest.mark.parametrize("words", [["models"], ["models", "--json"], ["schema"], ["--help"]], ids=" ".join)

@@ -216,7 +216,7 @@ def test_an_existing_run_is_refused_resumed_or_replaced(finished: Finished, deep
     Path("mine/thesis.txt").write_text("ten years of work")
     for word in ("--overwrite", "--resume"):
         line = deepen("train", finished.data, "--model", finished.model, "--out", "mine", word).failed("SettingError")
-        assert line == f"mine is not a run folder (it has no recipe.yaml), so {word} leaves it alone"
+        assert line == f"mine is not empty and not a run folder, so {word} leaves it alone: give another --out"
     assert os.listdir("mine") == ["thesis.txt"]
 
 

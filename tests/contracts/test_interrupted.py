@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ import yaml
 from tests.contracts.climbing import server, start
 from tests.contracts.conftest import QUICK, Deepen
 
+from deepen import api
 from deepen.core.lock import holding
+from deepen.rungs import frozen
 
 TIMES = {"seconds", "forecast_seconds", "peak_memory_bytes", "seconds_per_1000_predictions", "run", "before"}
 
@@ -194,3 +197,76 @@ def test_resume_where_nothing_is(deepen: Deepen, two_class_csv: Path, tiny_model
     Path("early/.recipe.yaml.somewhere-1.part").write_text("da")
     Path("early/.write").touch()
     assert deepen("train", *words, "early").json["chosen"] == "majority"
+
+
+def test_seconds_of_all_parts_add_up(
+    deepen: Deepen, two_class_csv: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["train", two_class_csv, "--model", tiny_model, "--rungs", "majority,frozen", "--out", "run"]
+    real = frozen.climb
+
+    def slow(*given: Any) -> Any:
+        time.sleep(0.4)
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        monkeypatch.setattr(frozen, "climb", slow)
+        stopped = deepen(*words, "--resume")
+        assert stopped.code == 130
+        assert stopped.err.splitlines()[-1] == "interrupted; `deepen train --out run --resume` goes on from here"
+    half = json.loads(Path("run/ladder.json").read_text())
+    assert half["seconds"] > 0.8
+    assert half["under_way_seconds"] > 0.8
+    card = Path("run/model/README.md")
+    assert "The run is not finished" in card.read_text(encoding="utf-8")
+    # a climb that is killed says nothing more: its last checkpoint tells how far it came
+    checkpoint = Path("run/rungs/frozen/checkpoint/state.json")
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_text("{}")
+    later = Path("run/ladder.json").stat().st_mtime + 100
+    os.utime(checkpoint, (later, later))
+    monkeypatch.setattr(frozen, "climb", real)
+    ladder = deepen(*words, "--resume", "--json").json
+    assert 100.8 < ladder["rungs"][1]["seconds"] < ladder["seconds"]
+    assert ladder["seconds"] > half["seconds"] + 100
+    assert "is not finished" not in card.read_text(encoding="utf-8")
+    assert not {"under_way", "under_way_seconds"} & json.loads(Path("run/ladder.json").read_text()).keys()
+
+
+def test_a_climb_that_is_stopped_before_it_began_offers_nothing(
+    deepen: Deepen, two_class_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*given: Any, **more: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "prepare", stopped)
+    answer = deepen("train", two_class_csv, "--out", "run")
+    assert (answer.code, answer.err.splitlines()[-1]) == (130, "interrupted")
+    assert not Path("run").exists()
+    line = deepen("train", "--out", "run", "--resume").failed("SettingError")
+    assert line.startswith("run holds no run that has begun, so there is no data: name a file")
+
+
+def test_a_run_that_is_not_finished_says_so(begun: list[object], deepen: Deepen, two_class_csv: Path) -> None:
+    again = "`deepen train --out run --resume` goes on"
+    calls = [
+        *(["predict", "run", "--text", "a film"], ["evaluate", "run", two_class_csv], ["report", "run"]),
+        *(
+            ["predict", "run/model", "--text", "a film"],
+            ["predict", "run", "--rung", "majority", "--text", "x", "--json"],
+        ),
+    ]
+    for words in calls:
+        answer = deepen(*words)
+        assert answer.code == 0, answer.err
+        [line] = [line for line in answer.err.splitlines() if "warning" in line]
+        assert line.startswith("  warning: run is not finished")
+        assert again in line
+    assert "is not finished" in deepen("diagnose", "run").failed("DataError")
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    assert "is not finished" in page
+    assert "deepen train --out run --resume" in page
+    assert deepen(*begun, "--resume").code == 0
+    for words in calls:
+        assert "warning" not in deepen(*words).err
+    assert "is not finished" not in Path("run/report.html").read_text(encoding="utf-8")

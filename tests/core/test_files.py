@@ -109,6 +109,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     dead, alive, elsewhere = f"{host}-{ended.pid}", f"{host}-{os.getpid()}", f"not-{host}-{ended.pid}"
     for name in (f".a.json.{dead}.part", f".b.{dead}.part", f".a.json.{alive}.part", f".a.json.{elsewhere}.part"):
         (tmp_path / name).touch()
+    (tmp_path / "a.json").touch()
     (tmp_path / f".a.json.{dead}.old").mkdir()
     (tmp_path / f".a.json.{dead}.old" / "x").touch()
     write_json(tmp_path / "a.json", {})
@@ -117,6 +118,17 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     assert set(os.listdir(tmp_path)) == left - {f".a.json.{alive}.part"}
     remove_leftovers(tmp_path)
     assert set(os.listdir(tmp_path)) == {f".a.json.{elsewhere}.part", "a.json"}
+
+
+def test_a_folder_that_was_taken_away_and_not_replaced_comes_back(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    old = tmp_path / f".model.{socket.gethostname()}-{ended.pid}.old"
+    old.mkdir()
+    (old / "x").touch()
+    remove_leftovers(tmp_path)
+    assert os.listdir(tmp_path) == ["model"]
+    assert os.listdir(tmp_path / "model") == ["x"]
 
 
 def test_reading(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from deepen.core.errors import SettingError
 from deepen.core.lock import holding
-from deepen.core.run import new_run
+from deepen.ladder.place import new_run
 
 HOLD = """
 import sys, time
@@ -55,8 +55,9 @@ def test_a_folder_is_locked_when_it_is_made(tmp_path: Path) -> None:
 
 def test_a_run_is_replaced_in_the_folder_that_is_locked(tmp_path: Path) -> None:
     (tmp_path / "rungs" / "full").mkdir(parents=True)
-    for name in ("recipe.yaml", "ladder.json", "rungs/full/x"):
+    for name in ("recipe.yaml", "rungs/full/training.jsonl"):
         (tmp_path / name).touch()
+    (tmp_path / "ladder.json").write_text('{"task": "classification", "rungs": []}')
     with holding(tmp_path):
         new_run(tmp_path, resume=False, overwrite=True)
         assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from deepen.cli import bench, check, diagnose, evaluate, models, predict, report, schema, streams, train
-from deepen.core.errors import DeepenError, SettingError, nearest, plain_words
+from deepen.core.errors import DeepenError, Interrupted, SettingError, nearest, plain_words
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # its home moved between the versions of typer
 _HELP = """Labelled text and a pretrained model in; a model to ship out, and a word on how deep it understands.
@@ -50,9 +51,9 @@ def main() -> None:
         sys.stdout.flush()  # what can't be written must be known before the exit code is
     except DeepenError as error:
         code = _failed(error)
-    except KeyboardInterrupt:
-        more = "; `--resume` goes on from here" if _verb(words) == train.NAME else ""
-        print(f"interrupted{more}", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        again = f"; `deepen train --out {shlex.quote(str(stop))} --resume` goes on from here"
+        print(f"interrupted{again if isinstance(stop, Interrupted) else ''}", file=sys.stderr)
         code = 130
     except BrokenPipeError:
         streams.silence(sys.stdout)

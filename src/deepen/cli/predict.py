@@ -49,14 +49,15 @@ def command(
     from deepen.core.errors import SettingError
     from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
+    from deepen.ladder.place import check_answers
     from deepen.ladder.together import compose, load_together
 
     if (data is None) == (not text):
         raise SettingError("give either a file of rows or --text, one of the two")
     if out is not None and out.suffix not in (".jsonl", ".csv"):
         raise SettingError(f"--out {out}: the name must end in .jsonl or .csv")
-    if out is not None and data is not None and out.exists() and Path(data).exists() and out.samefile(data):
-        raise SettingError(f"--out {out} is the file of the rows themselves: give the answers another name")
+    if out is not None:
+        check_answers(out, [run, *(adapter or [])], data)
     if explain and out is not None and out.suffix == ".csv":
         raise SettingError(f"--out {out}: a table has no room for explanations; write a .jsonl")
     if weights is not None and composed is None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from deepen.cli import show
+
 NAME = "report"
 HELP = """Write RUN/report.html: one page with pictures that needs no network.
 
@@ -18,4 +20,4 @@ def command(run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder
     """Writes the page."""
     from deepen.api import report
 
-    print(report(run))
+    print(report(run, say=show.lines_to(stderr=True)))

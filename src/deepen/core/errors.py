@@ -27,6 +27,10 @@ class ModelError(DeepenError):
     """A model can't be found, read or trusted."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """A climb was interrupted, and its folder, the argument, holds what it takes to go on."""
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """The end of an error message that names the right spelling, or lists what there is.
 

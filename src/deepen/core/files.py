@@ -55,7 +55,7 @@ def replacing(path: Path) -> Iterator[Path]:
                 old = path.with_name(f".{path.name}.{owner}.old")
                 path.rename(old)
                 beside.rename(path)
-                shutil.rmtree(old, ignore_errors=True)
+                _remove(old)
             else:
                 beside.replace(path)
         finally:
@@ -71,9 +71,14 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
     """
     pattern = name if name == "*" else glob.escape(name)
     for path in [*folder.glob(f".{pattern}.*.part"), *folder.glob(f".{pattern}.*.old")]:
-        host, _, pid = path.name.split(".")[-2].rpartition("-")
-        if host == socket.gethostname() and pid.isdecimal() and not _is_running(int(pid)):
-            _remove(path)
+        stem, _, end = path.name.rpartition(".")
+        host, _, pid = stem.rpartition("-")
+        place = host.removesuffix(f".{socket.gethostname()}")
+        if place != host and pid.isdecimal() and not _is_running(int(pid)):
+            if end == "old" and not os.path.lexists(path.with_name(place[1:])):
+                path.rename(path.with_name(place[1:]))  # it was killed between taking the old away and the new there
+            else:
+                _remove(path)
 
 
 def _is_running(pid: int) -> bool:

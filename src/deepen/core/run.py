@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from dataclasses import dataclass
@@ -12,8 +11,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from deepen.core.errors import DataError, SettingError
-from deepen.core.files import read_object, remove_leftovers, replacing, write_json, writing
+from deepen.core.files import read_object, replacing, write_json
 from deepen.core.settings import parse
+
+MODEL_NOTES = ("deepen.json", "README.md")
+"""What is in a model folder beside the files that deepen.json lists."""
 
 
 class _Score(BaseModel):
@@ -129,9 +131,44 @@ class Run:
         Raises:
             SettingError: If the disk is full.
         """
-        source = self.rung(name) / "model"
-        with replacing(self.folder / "model") as beside:
+        source, place = self.rung(name) / "model", self.folder / "model"
+        with replacing(place) as beside:
             shutil.copytree(source, beside, copy_function=_link)
+            keep_strangers(place, beside)
+
+
+def model_files(folder: Path) -> set[str]:
+    """The files that were saved with a model, as its folder says: what else is in it somebody else put there.
+
+    Args:
+        folder: A model folder.
+
+    Returns:
+        Names, with `/` between folder and file; empty if the folder does not tell.
+    """
+    path = folder / "deepen.json"
+    try:
+        files = read_object(path).get("files") if path.is_file() else None
+    except DataError:
+        return set()
+    return set(files) if isinstance(files, dict) else set()
+
+
+def keep_strangers(folder: Path, beside: Path) -> None:
+    """Carries what a person put into a model folder over to the one that takes its place.
+
+    Args:
+        folder: The model folder, which may be missing.
+        beside: The one to come, which is whole; what is in both under one name gets `.old` behind it.
+    """
+    ours = model_files(folder) | set(MODEL_NOTES)
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+        name = path.relative_to(folder)
+        if path.is_file() and name.as_posix() not in ours:
+            target = beside / name
+            target = target.with_name(f"{target.name}.old") if target.exists() else target
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(str(path), str(target))
 
 
 def _link(source: str, target: str) -> str:
@@ -159,70 +196,3 @@ def open_run(path: str | Path) -> Run:
         why = "it does not exist" if not folder.exists() else "it has no ladder.json"
         raise DataError(f"{path} is not a run folder: {why}; `deepen train` makes one")
     return Run(folder)
-
-
-def new_run(path: Path, *, resume: bool, overwrite: bool) -> Run:
-    """The folder of a run that is about to start or go on.
-
-    Args:
-        path: Where.
-        resume: Go on with what is there.
-        overwrite: Throw away the run that is there.
-
-    Returns:
-        The run; the folder exists and can be written to.
-
-    Raises:
-        SettingError: If there is a run already and neither was said, or what is there is not a run.
-    """
-    check_place(path, resume=resume, overwrite=overwrite)
-    with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-        if overwrite:
-            _empty(path)
-        for folder in (path, *path.glob("rungs/*")):
-            remove_leftovers(folder)
-        probe = path / ".write"
-        probe.touch()
-        probe.unlink()
-    return Run(path)
-
-
-def _empty(folder: Path) -> None:
-    """Removes what is in a run folder, not the folder, which is locked; last what tells that it is one."""
-    last = ("ladder.json", "recipe.yaml")
-    for item in sorted(folder.iterdir(), key=lambda item: last.index(item.name) if item.name in last else -1):
-        if item.is_dir() and not item.is_symlink():
-            shutil.rmtree(item)
-        else:
-            item.unlink()
-
-
-def check_place(path: Path, *, resume: bool, overwrite: bool) -> None:
-    """Whether a run may go there, told before anything is read or made.
-
-    Args:
-        path: Where.
-        resume: Go on with what is there.
-        overwrite: Throw away the run that is there.
-
-    Raises:
-        SettingError: If there is a run already and neither was said, what is there is not a run, or the place can't be
-            written to.
-    """
-    if resume and overwrite:
-        raise SettingError("--resume and --overwrite exclude each other")
-    with writing(path):
-        above = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-        if not above.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "")
-        if not os.access(above, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, "")
-        there = [item for item in path.iterdir() if not item.name.startswith(".")] if path.is_dir() else []
-    if not there:
-        return
-    if not resume and not overwrite:
-        raise SettingError(f"{path} exists already: pass --resume to go on with it or --overwrite to replace it")
-    if not (path / "recipe.yaml").is_file() and not (path / "ladder.json").is_file():
-        word = "--resume" if resume else "--overwrite"
-        raise SettingError(f"{path} is not a run folder (it has no recipe.yaml), so {word} leaves it alone")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deepen.core.errors import DataError
+from deepen.core.errors import DeepenError
 from deepen.core.files import write_jsonl
 from deepen.core.run import Run
 from deepen.core.seed import derive
@@ -33,9 +34,11 @@ from deepen.ladder.decide import (
     reason_to_stop,
 )
 from deepen.ladder.judge import OUTPUTS, Climbing, Events, chosen, judge, standing_of, start_of, write_model
+from deepen.ladder.place import remove_rung
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe, shelf, write_recipe
 from deepen.ladder.refit import refit
+from deepen.ladder.resume import check_rows
 from deepen.ladder.self_train import LABELS, adopt, self_train, taught_again
 from deepen.training.work import Climbed
 
@@ -57,6 +60,19 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
     adopt(state)
     _restore(state)
     spent = float(ladder["seconds"])
+    try:
+        _climb_all(state, spent)
+    except BaseException:
+        with suppress(DeepenError):  # what is on disk is whole; what is in memory may be half done
+            run.write_ladder(run.ladder | _time_spent(state, spent))
+        raise
+    ladder["complete"] = True  # last: what comes before it is not done again
+    run.write_ladder(ladder)
+
+
+def _climb_all(state: Climbing, spent: float) -> None:
+    """Every rung, what follows from them, and the scores of the test rows."""
+    recipe, work, ladder, run = state.recipe, state.work, state.ladder, state.run
     forced = recipe.ladder.rungs
     wanted = [name for name, module in shelf().items() if (name in forced if forced else module.suits(work))]
     for position, name in enumerate(wanted):
@@ -66,31 +82,46 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
             _skip(state, name, ladder["stop_reason"], None)
         else:
             _climb_one(state, name, wanted[position + 1 :], deliberate=bool(forced))
-        ladder["seconds"] = round(spent + time.monotonic() - began, 3)
+        ladder |= _time_spent(state, spent)
         run.write_ladder(ladder)
     self_train(state)
     _finish(state)
-    ladder["seconds"] = round(spent + time.monotonic() - began, 3)
+    ladder |= _time_spent(state, spent)
     run.write_ladder(ladder)
     write_recipe(run.folder / "recipe.yaml", _what_ran(recipe, ladder))
-    events.published(run)
-    ladder["complete"] = True  # last: what comes before it is not done again
-    run.write_ladder(ladder)
+    state.events.published(run)
+
+
+def _time_spent(state: Climbing, spent: float) -> dict[str, float]:
+    """The seconds of the climb with those before it was interrupted, and those of the rung that is under way."""
+    now, found = time.monotonic(), {}
+    if state.rung_began is not None:
+        found["under_way_seconds"] = round(now - state.rung_began, 3)
+    return found | {"seconds": round(spent + now - state.began, 3)}
+
+
+def _count_lost(run: Run, ladder: dict[str, Any]) -> None:
+    """Adds the time between the last word of a climb that was killed, which is its last checkpoint, and its ladder."""
+    last = [path.stat().st_mtime for path in run.folder.glob("rungs/*/checkpoint/state.json")]
+    lost = max([0.0, *last]) - (run.folder / "ladder.json").stat().st_mtime
+    if lost > 0:
+        ladder["seconds"] = round(ladder["seconds"] + lost, 3)
+        ladder["under_way_seconds"] = round(ladder.get("under_way_seconds", 0.0) + lost, 3)
 
 
 def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
     work = prepared.work
     parts = {"train": work.train, "validation": work.validation, "test": prepared.test}
     parts |= {"unlabelled": prepared.unlabelled} if prepared.unlabelled else {}
-    mark = prepared.mark
     if (run.folder / "ladder.json").is_file():
+        check_rows(run, prepared.mark)
         ladder = run.ladder
-        if ladder["mark"] != mark:
-            raise DataError(f"{run.folder}: the data is not what the run began with; use --overwrite to start anew")
+        _count_lost(run, ladder)
+        run.write_ladder(ladder)
         return ladder
     ladder = {
         "schema": 1,
-        "mark": mark,
+        "mark": prepared.mark,
         "run": str(run.folder),
         "task": work.task.name,
         "model": work.model.name,
@@ -144,7 +175,7 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
         work.say(f"  {name}: forecast {forecast:.0f} s")
         state.ladder["under_way"] = name
         state.run.write_ladder(state.ladder)
-    began = time.monotonic()
+    state.rung_began = time.monotonic() - state.ladder.pop("under_way_seconds", 0.0)
     encoders = [standing for standing in state.standings if standing.encoder]
     try:
         start = start_of(state, name)
@@ -157,13 +188,16 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
             raise  # there is no model to fall back on
         if not (deliberate or state.recipe.ladder.thorough or module.FEW):
             state.ladder["stop_reason"] = f"{name} failed"
-        _fail(state, name, error, forecast, time.monotonic() - began)
+        _fail(state, name, error, forecast, time.monotonic() - state.rung_began)
         return
     row = judge(state, name, climbed)
-    row |= {"seconds": round(time.monotonic() - began, 3), "forecast_seconds": forecast and round(forecast, 1)}
+    row |= {
+        "seconds": round(time.monotonic() - state.rung_began, 3),
+        "forecast_seconds": forecast and round(forecast, 1),
+    }
     row["peak_memory_bytes"] = record.peak_memory_bytes()
     state.ladder["rungs"].append(row)
-    state.ladder.pop("under_way", None)
+    _rest(state)
     if not (deliberate or state.recipe.ladder.thorough):
         state.ladder["stop_reason"] = _reason_to_stop(state, climbed, encoders, above[0] if above else None)
     state.run.write_ladder(state.ladder)  # the row and what follows from it at once, or a resumed climb goes on above
@@ -192,10 +226,17 @@ def _reason_to_stop(state: Climbing, climbed: Climbed, encoders: list[Standing],
     return ""
 
 
+def _rest(state: Climbing) -> None:
+    """Between two rungs: none is under way."""
+    state.rung_began = None
+    state.ladder.pop("under_way", None)
+    state.ladder.pop("under_way_seconds", None)
+
+
 def _fail(state: Climbing, name: str, error: Exception, forecast: float | None, seconds: float) -> None:
     """Notes that a rung could not be climbed, for want of memory for example; what was climbed below it stands."""
-    state.ladder.pop("under_way", None)
-    shutil.rmtree(state.run.rung(name), ignore_errors=True)
+    _rest(state)
+    remove_rung(state.run.rung(name))
     said = " ".join(str(error).split())[:200]
     _skip(state, name, f"{type(error).__name__}{': ' if said else ''}{said}", forecast, "failed", seconds)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deepen.core.files import open_to_others, replacing, write_jsonl
-from deepen.core.run import Run
+from deepen.core.run import Run, keep_strangers
 from deepen.core.seed import derive
 from deepen.core.types import Outputs, Score, to_json
 from deepen.evaluation.calibration import fit_temperature
@@ -38,7 +38,7 @@ class Events:
 
 @dataclass
 class Climbing:
-    """The state of a climb; `ladder` is what ladder.json says."""
+    """The state of a climb; `ladder` is what ladder.json says, `rung_began` when the rung under way was begun."""
 
     recipe: Recipe
     work: Work
@@ -48,6 +48,7 @@ class Climbing:
     ladder: dict[str, Any]
     standings: list[Standing]
     began: float
+    rung_began: float | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,7 @@ def write_model(state: Climbing, name: str, predictor: Predictor, folder: Path) 
         predictor.save(beside)
         write_about(beside, work=state.work, prepared=state.prepared, rung=name, data=data)
         open_to_others(beside)
+        keep_strangers(folder / "model", beside)
 
 
 def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, folder: Path) -> dict[str, Any]:

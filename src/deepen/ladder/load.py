@@ -12,7 +12,7 @@ import numpy as np
 
 from deepen.core.errors import DataError, ModelError, SettingError, nearest
 from deepen.core.files import fingerprint
-from deepen.core.run import open_run
+from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse, shown
 from deepen.core.types import Explanation, Outputs, Prediction, Score
@@ -23,6 +23,7 @@ from deepen.data.settings import DataSettings
 from deepen.data.table import Part
 from deepen.ladder.about import read_about
 from deepen.ladder.explain import Asked, ExplainSettings, explain
+from deepen.ladder.place import warn
 from deepen.ladder.prepare import load_task
 from deepen.ladder.recipe import asked_columns, shelf
 from deepen.ladder.record import tokens_read
@@ -243,6 +244,7 @@ def load_model(
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise ModelError(f"{folder}: the model can't be read: {error}") from None
     run = None if folder == Path(path) else Path(path)
+    warn(Run(run or folder.parent), say)
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}
     mark = fingerprint(about.rung, files)
     more = (run, mark, reading.explain)

@@ -8,7 +8,7 @@ from typing import Any
 
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import read_object
-from deepen.core.run import read_ladder
+from deepen.core.run import Run, read_ladder
 from deepen.core.settings import shown
 from deepen.ladder.environment import data_files
 from deepen.ladder.recipe import Recipe, make_recipe, read_recipe
@@ -78,6 +78,20 @@ def check_resumed(folder: Path, recipe: Recipe) -> None:
             )
     if complete:
         _check_data(folder, kept, recipe)
+
+
+def check_rows(run: Run, mark: str) -> None:
+    """Whether the rows are those that a run began with, told before anything in its folder is written.
+
+    Args:
+        run: The run to go on with, or a folder in which none has begun.
+        mark: A key of the rows that were read now.
+
+    Raises:
+        DataError: If they are others.
+    """
+    if (run.folder / "ladder.json").is_file() and run.ladder.get("mark") != mark:
+        raise DataError(f"{run.folder}: the data is not what the run began with; use --overwrite to start anew")
 
 
 def _may_change(key: str, begun: set[str | None], *, complete: bool) -> bool:

@@ -20,6 +20,7 @@ import torch
 
 from deepen.core.errors import DataError
 from deepen.core.files import replacing
+from deepen.core.run import keep_strangers
 from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.data.table import Part
@@ -120,6 +121,7 @@ def adopt(state: Climbing) -> None:
         if beside.is_dir() and row.get("self_trained", {}).get("kept"):
             for item in sorted(beside.iterdir()):
                 if (folder / item.name).is_dir():
+                    keep_strangers(folder / item.name, item)
                     shutil.rmtree(folder / item.name)
                 os.replace(item, folder / item.name)
         shutil.rmtree(beside, ignore_errors=True)

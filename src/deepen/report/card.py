@@ -50,6 +50,7 @@ def card(
     parts = [
         _front_matter(ladder),
         f"# {name}: {ladder.get('chosen')}",
+        _unfinished(ladder),
         _what(ladder),
         _use(ladder),
         _ladder_table(ladder),
@@ -62,6 +63,13 @@ def card(
         _fenced("## Made with", _environment(environment)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _unfinished(ladder: Mapping[str, Any]) -> str:
+    if ladder.get("complete", True):
+        return ""
+    again = f"deepen train --out {shlex.quote(_one_line(ladder.get('run') or 'RUN'))} --resume"
+    return f"**The run is not finished**: deeper rungs may be missing, and no test rows are scored. `{again}` goes on."
 
 
 def _front_matter(ladder: Mapping[str, Any]) -> str:

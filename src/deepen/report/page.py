@@ -102,6 +102,7 @@ def _context(ladder: Mapping[str, Any], environment: Mapping[str, Any], answers:
         "where": where,
         "best": words.main_score(ladder),
         "sentence": _sentence(ladder),
+        "unfinished": "" if ladder.get("complete", True) else _resume(ladder),
         "rungs": rungs,
         "rung_score": next((item["score"]["name"] for item in rungs if item.get("score")), ""),
         "picture": Markup(charts.score_picture(rungs, chosen=ladder.get("chosen"), before=ladder.get("before"))),
@@ -120,6 +121,10 @@ def _context(ladder: Mapping[str, Any], environment: Mapping[str, Any], answers:
         "environment": [(key, words.shorten(value, 300)) for key, value in _flat(environment)],
         "commands": _commands(ladder),
     }
+
+
+def _resume(ladder: Mapping[str, Any]) -> str:
+    return f"deepen train --out {shlex.quote(str(ladder.get('run') or 'RUN'))} --resume"
 
 
 def _sentence(ladder: Mapping[str, Any]) -> str:
