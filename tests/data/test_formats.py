@@ -84,8 +84,8 @@ def test_broken_json_list(write: Write) -> None:
         read(write("a.json", '[{"text": "a", "label": 1},\n{"text" "b"}]'))
     with pytest.raises(DataError, match=r"^b\.json line 1: a JSON int where an object is needed"):
         read(write("b.json", '[{"text": "a", "label": 1}, 5]'))
-    with pytest.raises(DataError, match="without a list of objects"):
-        read(write("c.json", json.dumps({"text": ["a", "b"], "label": [1, 2]}, indent=1)))
+    with pytest.raises(DataError, match="without a list of objects; its keys are a, b"):
+        read(write("c.json", json.dumps({"a": {"x": [1]}, "b": [1, 2]}, indent=1)))
 
 
 def test_parquet_and_arrow(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def _by_name(
 ) -> None:
     if source.names is None:
         return
-    plain = [plain_name(name) for name in source.names]
+    plain = [plain_name(name) for name in source.names[: source.own_width]]
     for need in needs:
         if need.name in chosen:
             continue
@@ -238,7 +238,7 @@ class _Look:
 def _looks(source: Source) -> list[_Look]:
     found = []
     rows = source.sample
-    for index in range(source.width):
+    for index in range(source.own_width):
         texts = [
             text for row in rows if index < len(row) and (text := as_text(row[index])) is not None and text.strip()
         ]
@@ -290,7 +290,7 @@ def _label_by_content(
     # a file sorted by label may show only one value in its first rows
     few = [look for look in free if look.distinct <= max(2, 0.5 * look.num)]
     few.sort(key=lambda look: (look.distinct < 2, look.distinct, look.chars))
-    if not few and source.width == 2 and len(free) == 1:
+    if not few and source.own_width == 2 and len(free) == 1:
         few = free
     if not few:
         return
@@ -305,7 +305,7 @@ def _label_by_content(
 
 def _missing(source: Source, need: Need, needed_names: Sequence[str]) -> str:
     hint = f"--columns {need.name}=NAME" if source.names is not None else f"--columns {need.name}=NUMBER"
-    if source.width == 1:
+    if source.own_width == 1:
         cause = "is there one text a line only, or another delimiter (--set data.delimiter=...)?"
         return f"{source.name} has a single column, but {' and '.join(needed_names)} are needed; {cause}"
     return f"{source.name}: no column looks like '{need.name}'; the columns are {source.listed()}: say which, {hint}"

@@ -237,9 +237,20 @@ def _empty(name: str, positions: Sequence[int], cells: Sequence[Any], plan: Plan
     others = [plan.called[at] for at in positions if plan.called[at] != f"'{name}'"]
     where = f" (column {' + '.join(others)})" if others else ""
     if any(isinstance(cell, Mapping) for cell in found):
-        return f"{name} is a mapping, not text{where}"
+        return f"{name} is a mapping, not text{where}{_within(found, positions, plan)}"
     missing = any(as_text(cell) is None for cell in found if not isinstance(cell, str | list | tuple | None))
     return f"{name} is {'missing (NaN)' if missing else 'empty'}{where}"
+
+
+def _within(found: Sequence[Any], positions: Sequence[int], plan: Plan) -> str:
+    """How to ask for a text inside a mapping."""
+    for cell, at in zip(found, positions, strict=True):
+        key = (
+            next((key for key, text in cell.items() if isinstance(text, str)), "") if isinstance(cell, Mapping) else ""
+        )
+        if isinstance(key, str) and key.isidentifier():
+            return f": what is inside has a name too, as {plan.called[at].strip(chr(39))}.{key}"
+    return ""
 
 
 def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings) -> str | Fault | None:

@@ -27,6 +27,7 @@ from deepen.data.columns import (
 )
 from deepen.data.hub import looks_like_hub_name, open_hub
 from deepen.data.ingest import LEFT, ROWS, Plan, Tally, write_rows
+from deepen.data.keys import with_paths
 from deepen.data.labels import LabelNames, look_up
 from deepen.data.many import ManyPlan
 from deepen.data.memory import content_key, is_frame, open_frame, open_list
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 4
+_VERSION = 6
 _SHORT_ROWS = 2048
 _CHANGES = {
     "unicode": "Unicode forms",
@@ -166,10 +167,10 @@ def _open(
     """A function that opens the source, its name, and one that makes a key for its content without parsing files."""
     if is_frame(source) or isinstance(source, list | tuple):
         table = open_frame(source) if is_frame(source) else open_list(source)
-        return (lambda: table), table.name, lambda: content_key(table)
+        return (lambda: with_paths(table, expected)), table.name, lambda: content_key(table)
     if is_dataset(source):
         table, key = from_dataset(source, "the data set")
-        return (lambda: table), table.name, lambda: key
+        return (lambda: with_paths(table, expected)), table.name, lambda: key
     if not isinstance(source, str | Path):
         raise DataError(
             f"can't read a {type(source).__name__}: give a path, a hub name, a DataFrame or a list of mappings"
@@ -182,9 +183,10 @@ def _open(
         there = path.exists()
     if not there and isinstance(source, str) and looks_like_hub_name(name):
         table, key = open_hub(name, not_there(path))
-        return (lambda: table), name, lambda: key
+        return (lambda: with_paths(table, expected)), name, lambda: key
     layout = find_files(path, name)
-    return (lambda: open_layout(layout, name, settings, expected)), name, lambda: files_key(layout, name)
+    opened = lambda: with_paths(open_layout(layout, name, settings, expected), expected)  # noqa: E731
+    return opened, name, lambda: files_key(layout, name)
 
 
 def _plan(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from deepen.core.errors import DataError
+from deepen.data.keys import keys_of
 from deepen.data.sources import Fault, Form, Row, Source, listed
 
 _SAMPLE_ROWS = 5000
@@ -64,7 +65,8 @@ def open_list(rows: Sequence[Any]) -> Source:
     if all(isinstance(row, str) for row in rows):
         rows = [{"text": row} for row in rows]
     first = [row for row in rows[:_SAMPLE_ROWS] if isinstance(row, Mapping)]
-    keys = {str(key): key for row in first for key in row}
+    found = keys_of(first)
+    keys = {str(key): key for key in found.names}
     names = tuple(keys)
     if not names:
         raise DataError(f"the list holds {type(rows[0]).__name__} where mappings (or texts) are needed")
@@ -77,8 +79,11 @@ def open_list(rows: Sequence[Any]) -> Source:
             else:
                 yield "list", number, Fault(f"a {type(row).__name__} where a mapping is needed")
 
-    sample = [[row.get(key) for key in keys.values()] for row in first]
-    return Source("list", names, len(names), sample, read, form=Form("memory", len(names)))
+    sample = (
+        found.sample if len(names) == len(found.names) else [[row.get(key) for key in keys.values()] for row in first]
+    )
+    notes = (f"list: {found.told}",) if found.told else ()
+    return Source("list", names, len(names), sample, read, notes=notes, form=Form("memory", len(names)))
 
 
 def content_key(source: Source) -> str:

@@ -134,7 +134,7 @@ def open_file(path: Path, name: str, settings: DataSettings, expected: frozenset
     if settings.delimiter is None:
         form = json_form(_head(path, name, settings.encoding), name)
         if form is not None:
-            return open_json(file, form)
+            return open_json(file, form, expected=expected)
     sample, _ = sample_lines(file)
     if not any(line.strip() for line in sample):
         raise DataError(f"{name} is empty: it holds only white space")

@@ -63,6 +63,7 @@ class Source:
     the wanted columns, in the order wanted; `classes` gives the names of integer codes for the columns whose file has
     them; `form` says how the rows are written. `notes` say what was decided harmlessly, `warnings` what probably makes
     the result wrong.
+    The last `num_paths` columns lie inside others (`tweet.text`) and are taken only if they are asked for.
     """
 
     name: str
@@ -74,6 +75,12 @@ class Source:
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     form: Form | None = None
     warnings: tuple[str, ...] = ()
+    num_paths: int = 0
+
+    @property
+    def own_width(self) -> int:
+        """The number of columns that may be taken unasked."""
+        return self.width - self.num_paths
 
     def __post_init__(self) -> None:
         """Half characters in the names, as JSON may have them, can't be written down."""
