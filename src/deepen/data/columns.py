@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deepen.core.errors import DataError, nearest
+from deepen.data.marks import mark_columns
 from deepen.data.needs import (
     KNOWN_NAMES,
     LABEL_NAMES,
@@ -238,7 +239,7 @@ class _Look:
 def _looks(source: Source) -> list[_Look]:
     found = []
     rows = source.sample
-    for index in range(source.own_width):
+    for index in sorted(set(range(source.own_width)) - mark_columns(source)):
         texts = [
             text for row in rows if index < len(row) and (text := as_text(row[index])) is not None and text.strip()
         ]

@@ -16,6 +16,7 @@ from deepen.core.errors import DataError
 from deepen.core.progress import Advance
 from deepen.data.answers import read_answers
 from deepen.data.many import ManyPlan, read_many
+from deepen.data.marks import SET_ASIDE
 from deepen.data.normalise import normalise
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Fault, Source, as_text, clip
@@ -57,6 +58,7 @@ class Tally:
     rows: int = 0
     changed: dict[str, int] = field(default_factory=dict)
     dropped: int = 0
+    aside: int = 0
     first_dropped: str = ""
     faults: dict[str, tuple[int, str, int, str]] = field(default_factory=dict)
     repeated: int = 0
@@ -158,11 +160,15 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path 
     tally.repeated, tally.digest = ids.repeated, ids.digest()
     if not tally.rows:
         why = f"; {tally.dropped:,} were dropped, the first: {tally.first_dropped}" if tally.dropped else ""
+        why += f"; {tally.aside:,} were rejected or ignored by a person" if tally.aside else ""
         raise DataError(f"{source.name} has no rows to read{why}")
     return tally
 
 
 def _fault(fault: Fault, file: str, line: int, settings: DataSettings, tally: Tally) -> None:
+    if fault.code == SET_ASIDE:
+        tally.aside += 1
+        return
     said = f"{file} line {line}: {fault.message}"
     if settings.bad_rows == "error":
         raise DataError(f"{said} (--set data.bad_rows=drop leaves such rows out)")

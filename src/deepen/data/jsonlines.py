@@ -85,7 +85,8 @@ def open_json(file: TextFile, form: JsonForm, *, expected: frozenset[str] = froz
             raise DataError(f"{file.name} is empty: it holds no JSON object with a key")
         return _source(file.name, rows, keys.names, keys.sample, notes)
     if any(isinstance(row, list) for row in sample):
-        return _lists(file.name, rows, [row for row in sample if isinstance(row, list)], names, notes)
+        cells = [row for row in sample if isinstance(row, list)]
+        return _lists(file.name, rows, cells, names, notes)
     if any(isinstance(row, str) for row in sample):
         alone = ((row,) for row in sample if isinstance(row, str))
         return _source(file.name, lambda: ((line, _text(row)) for line, row in rows()), ("text",), list(alone), notes)
@@ -114,8 +115,8 @@ def _source(
 def _lists(
     name: str, rows: Callable[[], Numbered], sample: list[list[Any]], names: list[str] | None, notes: list[str]
 ) -> Source:
-    """Rows that are lists of cells; nothing names the columns but what a form of pandas says beside them."""
-    width = Counter(map(len, sample)).most_common(1)[0][0] if names is None else len(names)
+    """Rows that are lists of cells; `names` are those of the last columns, the others are called by their number."""
+    width = Counter(map(len, sample)).most_common(1)[0][0]
     if not width:
         raise DataError(f"{name} is empty: its rows are lists without a cell")
 
@@ -128,7 +129,8 @@ def _lists(
             else:
                 yield name, line, [row[i] for i in wanted]
 
-    called = tuple(names) if names is not None and len(set(names)) == len(names) else None
+    called = (*map(str, range(width - len(names))), *names) if names and len(set(names)) == len(names) else None
+    called = called if called is not None and len(called) == width else None
     whole = [row for row in sample if len(row) == width]
     return Source(name, called, width, whole, read, notes=tuple(notes), form=Form("json", width))
 
@@ -150,7 +152,7 @@ def _layout(file: TextFile, form: JsonForm) -> tuple[Callable[[], Numbered], str
     if len(layout.keys) == 1:
         names = entries["columns"].names if "columns" in entries and layout.keys == ("data",) else None
         return lambda: ((line, value) for _, line, value in listed_rows(file, layout.keys)), told, names or None
-    return lambda: ((line, _marked(value, key)) for key, line, value in listed_rows(file, layout.keys)), told, None
+    return lambda: ((line, _marked(value, key)) for key, line, value in listed_rows(file, layout.keys)), told, ["split"]
 
 
 def _marked(row: Any, split: str) -> Any:

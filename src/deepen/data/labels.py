@@ -227,7 +227,9 @@ def check_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ..
     labels = label_table(train)
     if len(labels) < 2:
         only = f": every label is '{clip(labels[0])}'" if labels else ""
-        raise DataError(f"{name} has one class only{only}; a classifier needs two")
+        judged = any(left.reason.startswith("answer is ") for left in train.table.left_out)
+        more = "; --columns label=answer learns what was accepted and what rejected" if judged else ""
+        raise DataError(f"{name} has one class only{only}; a classifier needs two{more}")
     rows = len(train)
     many = len(labels) >= _MANY and rows < _ROWS_PER_LABEL * len(labels)
     free = rows >= _ROWS_PER_LABEL and len(labels) > rows / 2

@@ -30,6 +30,7 @@ from deepen.data.ingest import LEFT, ROWS, Plan, Tally, write_rows
 from deepen.data.keys import with_paths
 from deepen.data.labels import LabelNames, look_up
 from deepen.data.many import ManyPlan
+from deepen.data.marks import Rows, Split, count_splits, pick
 from deepen.data.memory import content_key, is_frame, open_frame, open_list
 from deepen.data.opening import files_key, find_files, open_layout
 from deepen.data.settings import DataSettings
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 6
+_VERSION = 7
 _SHORT_ROWS = 2048
 _CHANGES = {
     "unicode": "Unicode forms",
@@ -78,7 +79,8 @@ def load_table(
     is memory-mapped, so a table may be larger than memory and is read only once.
 
     Args:
-        source: A path (file or folder), a hub name, a `datasets.Dataset`, a DataFrame, a list of mappings or of texts.
+        source: A path (file or folder), a hub name, a `datasets.Dataset`, a DataFrame, a list of mappings or of texts;
+            `Rows` of one for those of a split.
         needs: The columns that the task needs; the one called `label` is the target.
         settings: How to read.
         columns: Which columns to take: as asked for (`parse_columns`), or as found on the training data; None finds
@@ -101,16 +103,20 @@ def load_table(
         (2, ('label',))
     """
     expected = expected_names(columns, needs)
+    source, split = (source.source, source.split) if isinstance(source, Rows) else (source, None)
     opened, name, key_of_content = _open(source, settings, expected)
     kept = None
     if keep or not _is_short(source):
-        kept = cache_dir() / "tables" / _key(name, key_of_content(), needs, settings, columns, need_target, label_names)
+        given = (needs, settings, columns, need_target, label_names, split)
+        kept = cache_dir() / "tables" / _key(name, key_of_content(), *given)
         found = _read_kept(kept, name)
         if found is not None:
             return found
     table_source = opened()
     chosen = choose_columns(table_source, needs, columns, need_target=need_target)
     chosen = replace(chosen, form=table_source.form)
+    if split is not None:
+        table_source = pick(table_source, split, _used(table_source, chosen))
     chosen, plan = _plan(table_source, needs, settings, chosen, need_target, label_names)
     if kept is None:
         return _hold(table_source, plan, settings, chosen)
@@ -121,6 +127,26 @@ def load_table(
     return found
 
 
+def _used(source: Source, columns: Columns) -> tuple[int, ...]:
+    parts = [*(part for parts in columns.inputs.values() for part in parts), *(columns.target or ())]
+    return column_indices(source, parts) or ()
+
+
+def marked_splits(source: Any, settings: DataSettings, columns: Columns) -> dict[Split, int]:
+    """How many rows a source marks for each split, in a column or by the lists of a JSON object.
+
+    Args:
+        source: What `load_table` takes.
+        settings: How to read.
+        columns: What was found on it.
+
+    Returns:
+        Split to rows; empty where nothing says.
+    """
+    found = _open(source, settings, expected_names(columns, ()))[0]()
+    return count_splits(found, _used(found, columns))
+
+
 def _is_short(source: Any) -> bool:
     """Whether a source lies in memory, and is so short that a file of it would cost more than reading it anew."""
     return (is_frame(source) or isinstance(source, list | tuple)) and len(source) <= _SHORT_ROWS
@@ -128,7 +154,7 @@ def _is_short(source: Any) -> bool:
 
 def _key(name: str, content: str, *given: Any) -> str:
     """The key of a table in the cache: all that decides what is read."""
-    needs, settings, columns, need_target, label_names = given
+    needs, settings, columns, need_target, label_names, split = given
     asked = columns_to_json(columns) if isinstance(columns, Columns) else dict(columns) if columns is not None else None
     return fingerprint(
         _VERSION,
@@ -140,6 +166,7 @@ def _key(name: str, content: str, *given: Any) -> str:
         [vars(need) for need in needs],
         need_target,
         [label_names.source, label_names.names, label_names.mapping] if label_names is not None else None,
+        split,
     )
 
 
@@ -301,6 +328,9 @@ def _notes(name: str, tally: Tally) -> list[str]:
     if tally.dropped:
         rows = "row was" if tally.dropped == 1 else "rows were"
         notes.append(f"{name}: {tally.dropped:,} bad {rows} left out, the first: {tally.first_dropped}")
+    if tally.aside:
+        rows = "row was" if tally.aside == 1 else "rows were"
+        notes.append(f"{name}: {tally.aside:,} {rows} rejected or ignored by the person who judged them, and left out")
     if tally.repeated:
         rows = "row is an exact copy" if tally.repeated == 1 else "rows are exact copies"
         notes.append(f"{name}: {tally.repeated:,} {rows} of an earlier one")

@@ -1,7 +1,138 @@
-"""Marks that a table carries on its rows: which split one is for, and whether a person accepted it."""
+"""Marks that a table carries on its rows: which split one is for, and whether a person accepted what is said of it.
 
-SPLIT_NAMES: dict[str, str] = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("dev", "devel", "valid", "validation", "val"), "validation"),
-    **dict.fromkeys(("test", "testing", "tst", "eval"), "test"),
+A column `split` with train and test, or the lists of a JSON object that are called so, and Prodigy's `answer`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from deepen.data.needs import plain_name
+from deepen.data.sources import Fault, Row, Source, as_text, clip
+
+Split = Literal["train", "validation", "test"]
+SPLIT_NAMES: dict[str, Split] = {
+    **dict.fromkeys(("train", "training", "trn", "训练", "训练集"), "train"),
+    **dict.fromkeys(("dev", "devel", "valid", "validation", "val", "验证", "验证集"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "eval", "测试", "测试集"), "test"),
 }
+_COLUMNS = frozenset(
+    ("split", "set", "subset", "fold", "partition", "data_split", "dataset_split", "split_name", "datasplit", "划分")
+)
+_ANSWERS = frozenset(("accept", "reject", "ignore"))
+_MOSTLY = 0.9
+SET_ASIDE = "set_aside"
+"""The kind of fault of a row that a person rejected: left out whatever is done with bad rows."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a source that are for one split, where it says which are: what `load_table` takes in its place."""
+
+    source: Any
+    split: Split
+
+
+def _values(source: Source, at: int) -> list[str]:
+    return [(as_text(row[at]) or "").strip() for row in source.sample if at < len(row)]
+
+
+def split_column(source: Source) -> int | None:
+    """The column that says which split a row is for, by its name and its values; None if there is none."""
+    for at, name in enumerate(source.names or ()):
+        if plain_name(name) in _COLUMNS:
+            values = _values(source, at)
+            known = sum(value.lower() in SPLIT_NAMES for value in values)
+            if known and known >= _MOSTLY * len(values):
+                return at
+    return None
+
+
+def answer_column(source: Source) -> int | None:
+    """The column that says whether a person accepted a row, as Prodigy writes it; None if there is none."""
+    names = [plain_name(name) for name in source.names or ()]
+    if "answer" not in names or not {"label", "spans", "accept"} & set(names):
+        return None
+    at = names.index("answer")
+    values = set(_values(source, at)) - {""}
+    return at if values and values <= _ANSWERS else None
+
+
+def mark_columns(source: Source) -> frozenset[int]:
+    """The columns that hold marks: neither a text nor a label unless they are asked for."""
+    return frozenset(at for at in (split_column(source), answer_column(source)) if at is not None)
+
+
+def count_splits(source: Source, used: Sequence[int] = ()) -> dict[Split, int]:
+    """How many rows a source marks for each split; costs one more pass over it where there are marks.
+
+    Args:
+        source: The table.
+        used: Columns that are a text or the label, and so no marks.
+
+    Returns:
+        Split to rows; empty where nothing says.
+    """
+    at = split_column(source)
+    if at is None or at in used:
+        return {}
+    counts: Counter[Split] = Counter()
+    for _, _, cells in source.read((at,)):
+        if not isinstance(cells, Fault) and (split := _split(cells[0])) is not None:
+            counts[split] += 1
+    return dict(counts)
+
+
+def _split(cell: Any) -> Split | None:
+    return SPLIT_NAMES.get((as_text(cell) or "").strip().lower())
+
+
+def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
+    """The rows of a source that are for one split and that a person accepted, where it says so.
+
+    Args:
+        source: The table.
+        split: What the rows are for.
+        used: Columns that are a text or the label, and so no marks.
+
+    Returns:
+        The table; what was decided is in its notes, what is odd in its warnings.
+    """
+    counts = count_splits(source, used)
+    at = split_column(source)
+    if at is not None and counts:
+        told = f"{source.name}: column {source.called(at)} marks the rows: "
+        told += ", ".join(f"{name} {counts[name]:,}" for name in ("train", "validation", "test") if name in counts)
+        if split in counts and len(counts) > 1:
+            source = _filtered(source, at, lambda cell: True if _split(cell) == split else None)
+            source = replace(source, notes=(*source.notes, f"{told}; those for {split} are read"))
+        elif split not in counts:
+            source = replace(source, warnings=(*source.warnings, f"{told}; none is for {split}, and all are read"))
+    at = answer_column(source)
+    if at is None or at in used:
+        return source
+    return _filtered(source, at, _accepted)
+
+
+def _accepted(cell: Any) -> bool | Fault:
+    answer = (as_text(cell) or "").strip()
+    said = f"answer is {clip(answer)}" if answer else "it has no answer"
+    return True if answer == "accept" else Fault(f"{said}: nobody accepted it", SET_ASIDE)
+
+
+def _filtered(source: Source, at: int, judge: Any) -> Source:
+    """The source without the rows whose mark is judged as None, and with a fault in place of those judged as one."""
+
+    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
+        for file, line, cells in source.read((*wanted, at)):
+            if isinstance(cells, Fault):
+                yield file, line, cells
+                continue
+            verdict = judge(cells[-1])
+            if verdict is not None:
+                yield file, line, verdict if isinstance(verdict, Fault) else cells[:-1]
+
+    return replace(source, read=read)

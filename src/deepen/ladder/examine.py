@@ -17,7 +17,8 @@ from deepen.data.check.problem import Problem, Splits, TokenLengths
 from deepen.data.check.reading import unreadable
 from deepen.data.columns import Columns
 from deepen.data.labels import LabelNames, read_label_names
-from deepen.data.load import load_table
+from deepen.data.load import load_table, marked_splits
+from deepen.data.marks import Rows, Split
 from deepen.data.near import row_texts
 from deepen.data.sources import printable
 from deepen.data.table import Part, Table
@@ -28,6 +29,7 @@ from deepen.training.task import Task
 
 _PIECE = 1024
 _SHOWN_WARNINGS = 8
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 def examine(
@@ -55,10 +57,14 @@ def examine(
     problems: list[Problem] = []
     parts: dict[str, Part] = {}
     columns: Columns | None = None
-    for name, source in given.items():
+    wanted = dict(given)
+    for name in _SPLITS:
+        if name not in wanted:
+            continue
+        source = wanted[name]
         say(f"reading {source if isinstance(source, str | Path) else name}")
         try:
-            table, found = _read(source, task, data, columns, names)
+            table, found = _read(Rows(source, name), task, data, columns, names)
         except DataError as error:
             if isinstance(source, str | Path) and not os.path.exists(os.path.expanduser(source)):
                 raise
@@ -69,6 +75,9 @@ def examine(
             continue
         columns = columns or found
         parts[name] = table.all_rows()
+        if name == "train":
+            marked = marked_splits(source, data, columns)
+            wanted = {split: source for split in marked if "train" in marked} | wanted
     if "train" in parts:
         tokens = _tokens(parts, recipe, model)
         say(f"checking {sum(map(len, parts.values())):,} rows")
@@ -84,7 +93,7 @@ def examine(
 
 
 def _read(
-    source: Any, task: Task, data: DataSection, columns: Columns | None, names: LabelNames | None
+    source: Rows, task: Task, data: DataSection, columns: Columns | None, names: LabelNames | None
 ) -> tuple[Table, Columns]:
     """The rows that can be read. Clean data is read once: training finds it in the cache."""
     asked = columns if columns is not None else data.columns

@@ -19,6 +19,7 @@ from deepen.core.types import Explanation, Outputs, Prediction, Score
 from deepen.data.columns import Columns, columns_from_json
 from deepen.data.labels import LabelNames
 from deepen.data.load import load_table
+from deepen.data.marks import Rows
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
 from deepen.ladder.about import read_about
@@ -173,7 +174,7 @@ class Model:
         """
         chosen: Any = asked_columns(columns) if columns is not None else self._columns_for(data)
         table, _ = load_table(
-            data,
+            Rows(data, "test") if need_target else data,
             self.task.needs,
             self.settings,
             columns=chosen,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from deepen.core.settings import Settings, parse
 from deepen.data.check.problem import Splits
 from deepen.data.columns import Columns
 from deepen.data.labels import LabelNames, read_label_names
-from deepen.data.load import load_table, look
+from deepen.data.load import load_table, look, marked_splits
+from deepen.data.marks import Rows, Split
 from deepen.data.split import hold_out
 from deepen.data.table import Part
 from deepen.ladder.amend import amend
@@ -132,7 +133,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         raise SettingError(f"model.pooling={recipe.model.pooling}: {name} reads each token's own vector; leave it out")
     names = read_label_names(Path(data.labels)) if data.labels else None
     model = load_pretrained(recipe.model.name)
-    table, columns = load_table(source, task.needs, data, columns=data.columns, label_names=names)
+    table, columns = load_table(Rows(source, "train"), task.needs, data, columns=data.columns, label_names=names)
     say(f"{table.name}: {len(table):,} rows, {task.name}" + (f": {why}" if why else ""))
     for need in task.needs:
         say(f"  {need.name}: {columns.reasons.get(need.name, '')}")
@@ -140,10 +141,9 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     whole = told.of(table).all_rows()
     labels = task.labels(whole, data.max_labels)
     task = task.for_labels(labels)
-    held_source = sources.validation if sources.validation is not None else data.validation
-    held = _other(held_source, task, data, columns, names, told) if held_source is not None else None
-    test_source = sources.test if sources.test is not None else data.test
-    test = _other(test_source, task, data, columns, names, told) if test_source is not None else None
+    others = _others(sources, data, source, marked_splits(source, data, columns))
+    held = _other(others[0], task, data, columns, names, told) if others[0] is not None else None
+    test = _other(others[1], task, data, columns, names, told) if others[1] is not None else None
     given = {name: part for name, part in (("validation", held), ("test", test)) if part is not None}
     for part in given.values():
         task.check(part, labels)
@@ -176,6 +176,23 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     if unlabelled:
         say(f"  unlabelled {len(unlabelled):,}")
     return Prepared(work, test, columns, tuple(told.notes), names, mark, unlabelled, tuple(told.warnings))
+
+
+def _others(
+    sources: Sources, data: DataSection, train: Any, marked: Mapping[Split, int]
+) -> tuple[Rows | None, Rows | None]:
+    """Where the validation and the test rows are: as named, else those that the training data itself marks so."""
+    found: list[Rows | None] = []
+    given: tuple[tuple[Split, Any, Any], ...] = (
+        ("validation", sources.validation, data.validation),
+        ("test", sources.test, data.test),
+    )
+    for split, rows, path in given:
+        source = rows if rows is not None else path
+        if source is None and "train" in marked and split in marked:
+            source = train
+        found.append(Rows(source, split) if source is not None else None)
+    return found[0], found[1]
 
 
 def _learns(recipe: Recipe) -> bool:
