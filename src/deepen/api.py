@@ -208,7 +208,7 @@ def _over(values: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any
 
 
 def _free_folder(recipe: Recipe) -> Path:
-    stem = Path(recipe.data.path).name.split(".")[0] if recipe.data.path else "data"
+    stem = Path(recipe.data.path).name.split(".")[0][:100] if recipe.data.path else "data"
     number = 1
     while (folder := Path("runs") / f"{stem}-{recipe.task}-{number}").exists():
         number += 1

@@ -17,10 +17,13 @@ Start = Callable[..., subprocess.Popen[str]]
 @pytest.fixture
 def start() -> Start:
     """`start("train", "x.csv", stdout=...)`: the command, started; `env` is laid over this process's."""
+    usual = "from deepen.cli.main import main; main()"
 
-    def begin(*words: object, env: dict[str, str] | None = None, **streams: Any) -> subprocess.Popen[str]:
+    def begin(
+        *words: object, env: dict[str, str] | None = None, code: str = usual, **streams: Any
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", "from deepen.cli.main import main; main()", *map(str, words)],
+            [sys.executable, "-c", code, *map(str, words)],
             stdin=subprocess.DEVNULL,
             text=True,
             env={**os.environ, **(env or {})},

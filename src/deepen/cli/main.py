@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-from pathlib import Path
+from contextlib import suppress
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
 
-from deepen.cli import bench, check, diagnose, evaluate, models, predict, report, schema, streams, train
-from deepen.core.errors import DeepenError, Interrupted, SettingError, nearest, plain_words
+from deepen.cli import bench, check, diagnose, evaluate, failing, models, predict, report, schema, show, streams, train
+from deepen.core.errors import SettingError, nearest, one_line, plain_words
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # its home moved between the versions of typer
 _HELP = """Labelled text and a pretrained model in; a model to ship out, and a word on how deep it understands.
@@ -46,45 +46,48 @@ def main() -> None:
     """Runs the command line: 0 done, 2 something to put right, 1 a bug, 130 interrupted."""
     streams.prepare()
     words = sys.argv[1:] or ["--help"]
-    try:
-        code = _run(words)
-        sys.stdout.flush()  # what can't be written must be known before the exit code is
-    except DeepenError as error:
-        code = _failed(error)
-    except KeyboardInterrupt as stop:
-        again = f"; `deepen train --out {shlex.quote(str(stop))} --resume` goes on from here"
-        print(f"interrupted{again if isinstance(stop, Interrupted) else ''}", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:
-        streams.silence(sys.stdout)
-        code = 0
-    except OSError as error:
-        code = _failed(_unwritten(error))
-        streams.silence(sys.stdout)
+    with streams.for_a_record(_as_json(words)):
+        code = _ended(words)
     sys.exit(code)
 
 
-def _failed(error: DeepenError) -> int:
-    print(f"{type(error).__name__}: {error}", file=sys.stderr)
-    return 2
+def _ended(words: list[str]) -> int:
+    """Runs a command to its end, and says how it failed: with --json by the one object that it would have printed."""
+    try:
+        code = _run(words)
+        streams.out().flush()  # what can't be written must be known before the exit code is
+        return code
+    except BrokenPipeError:
+        streams.silence(streams.out())
+        return 0
+    except BaseException as error:
+        ended = failing.ending(error, words)
+    with suppress(OSError, ValueError):
+        print(ended.line, end="\n" if ended.line else "", file=sys.stderr)
+    try:
+        if ended.code and streams.wants_record():
+            show.print_json(ended.record)
+        streams.out().flush()
+    except (OSError, ValueError):  # nobody reads it, or there is no room for it
+        streams.silence(streams.out())
+    return ended.code
 
 
-def _unwritten(error: OSError) -> SettingError:
-    """Files say by themselves that a disk is full; what else has no room is stdout."""
-    from deepen.core.files import FULL, explain
-
-    if error.errno not in FULL:
-        raise error
-    return explain(error, Path(error.filename or "stdout"))
+def _as_json(words: list[str]) -> bool:
+    """Whether stdout is for one object; help and version are for people."""
+    asked = words[: words.index("--")] if "--" in words else words
+    return "--json" in asked and not {"--help", "--version"} & set(asked)
 
 
 def _run(words: list[str]) -> int:
     """Calls the verb without typer's own handling of errors, which swallows Ctrl-C and closed pipes."""
     verb = _verb(words)
     if verb is not None and verb not in VERBS:
-        raise SettingError(f"unknown command '{verb}'; {nearest(verb, VERBS)}")
-    command = typer.main.get_command(app)
+        raise SettingError(f"unknown command '{one_line(verb, 60)}'; {nearest(verb, VERBS)}")
+    command: Any = typer.main.get_command(app)
     try:
+        if verb is not None:
+            _check_values(command.commands[verb], words)
         with command.make_context("deepen", words) as context:
             command.invoke(context)
     except typer.Exit as stop:
@@ -92,6 +95,17 @@ def _run(words: list[str]) -> int:
     except _UsageError as error:
         raise _usage(error) from None
     return 0
+
+
+def _check_values(command: Any, words: list[str]) -> None:
+    """An option without its value would take the next option for it: `--out --json` trains a run of that name."""
+    known = {name: option for option in command.params for name in option.opts if name.startswith("-")}
+    for word, following in pairwise(words):
+        if word == "--":
+            return
+        option = known.get(word)
+        if option is not None and not option.is_flag and following in known:
+            raise SettingError(f"deepen {command.name}: option '{word}' requires an argument, and {following} is none")
 
 
 def _verb(words: list[str]) -> str | None:
@@ -103,6 +117,7 @@ def _usage(error: Any) -> SettingError:
     where = error.ctx.command_path if error.ctx else "deepen"
     if hasattr(error, "possibilities"):  # there is no such option
         known = [name for option in error.ctx.command.params for name in option.opts if name.startswith("--")]
-        return SettingError(f"{where} has no option '{error.option_name}'; {nearest(error.option_name, known)}")
-    said = plain_words(" ".join(error.format_message().split())).rstrip(".")
+        named = one_line(error.option_name, 60)
+        return SettingError(f"{where} has no option '{named}'; {nearest(named, [*known, '--help'])}")
+    said = plain_words(one_line(error.format_message())).rstrip(".")
     return SettingError(f"{where}: {said[:1].lower()}{said[1:]}; {where} --help shows how")

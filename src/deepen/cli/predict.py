@@ -47,6 +47,7 @@ def command(
     """Answers."""
     from deepen.api import load
     from deepen.core.errors import SettingError
+    from deepen.core.places import path_of
     from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
     from deepen.ladder.place import check_answers
@@ -54,6 +55,7 @@ def command(
 
     if (data is None) == (not text):
         raise SettingError("give either a file of rows or --text, one of the two")
+    out = path_of(out, called="--out") if out is not None else None
     if out is not None and out.suffix not in (".jsonl", ".csv"):
         raise SettingError(f"--out {out}: the name must end in .jsonl or .csv")
     if out is not None:

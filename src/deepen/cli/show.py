@@ -34,7 +34,7 @@ def lines_to(*, stderr: bool) -> Callable[[str], None]:
 
 def print_json(record: Any, *, indent: int | None = None) -> None:
     """Exactly one JSON object on stdout."""
-    print(json.dumps(record, ensure_ascii=not streams.takes_any_letter(), indent=indent))
+    streams.print_record(json.dumps(record, ensure_ascii=not streams.takes_any_letter(), indent=indent))
 
 
 def console() -> Console:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import SettingError
+from deepen.core.places import path_of
 from deepen.core.settings import shown
 
 
@@ -19,14 +20,14 @@ def as_path(name: str, value: Any) -> Path:
         value: What was given.
 
     Returns:
-        The path.
+        The path, with `~` as the home folder.
 
     Raises:
-        SettingError: If it is neither.
+        SettingError: If it is neither, or the system can't look there.
     """
     if not isinstance(value, str | os.PathLike):
         raise SettingError(f"{name} is {shown(value)}: it must be a path")
-    return Path(value)
+    return path_of(value, called=name)
 
 
 def as_text(value: Any) -> Any:

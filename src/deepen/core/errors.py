@@ -12,7 +12,30 @@ from collections.abc import Iterable
 
 
 class DeepenError(Exception):
-    """Something the caller can put right: what was given, what was needed, the likely cause, the nearest right name."""
+    """Something the caller can put right: what was given, what was needed, the likely cause, the nearest right name.
+
+    `file`, `line` and `column` say where, if that is known; most messages name the place themselves, as in
+    `reviews.csv line 17: label is empty`, and then it is read from there.
+    """
+
+    def __init__(
+        self, message: str, *, file: str | None = None, line: int | None = None, column: int | None = None
+    ) -> None:
+        super().__init__(message)
+        named = _PLACE.match(message) if file is None or line is None else None
+        self.file = file if file is not None else named.group("file") if named else None
+        self.line = line if line is not None else _number(named and named.group("line"))
+        self.column = column if column is not None else _number(named and named.group("column"))
+
+
+_PLACE = re.compile(
+    r"(?:can't read |recipe )?(?P<file>[^:]{1,4000}?)(?: is not \w+)?[:,]? line (?P<line>\d[\d,]{0,15})"
+    r"(?:,? column (?P<column>\d{1,15}))?\b"
+)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text.replace(",", "")) if text else None
 
 
 class SettingError(DeepenError):
@@ -47,7 +70,39 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     """
     known = sorted(choices)
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else f"choose from: {', '.join(known)}"
+    if close:
+        return f"did you mean '{close[0]}'?"
+    more = f" and {len(known) - _MOST_CHOICES:,} more" if len(known) > _MOST_CHOICES else ""
+    return f"choose from: {', '.join(known[:_MOST_CHOICES])}{more}"
+
+
+_MOST_CHOICES = 60
+
+
+def one_line(text: str, most: int = 300) -> str:
+    r"""A text as one line that a terminal shows and does not obey: what other libraries say, names out of files.
+
+    Args:
+        text: Any text.
+        most: How many characters may be left of it.
+
+    Returns:
+        The text; control and direction characters are written as their numbers.
+
+    Example:
+        >>> print(one_line("a \n b\x1b[31m"))
+        a b\x1b[31m
+    """
+    flat = " ".join(text[: 4 * most].split())
+    shown = "".join(char if char.isprintable() or char in _JOINERS else _escaped(char) for char in flat)
+    return shown if len(shown) <= most and len(text) <= 4 * most else f"{shown[: most - 1]}…"
+
+
+_JOINERS = "\u200c\u200d"
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 # What the libraries that check values say, and the words for it.

@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import DataError, SettingError
+from deepen.core.foreign import cause
+from deepen.core.places import check_file
 
 _CHUNK_BYTES = 1 << 20
+_LARGEST_JSON = 1 << 30  # bytes of a file that is read whole
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CAUSES = {
     errno.ENOSPC: "the disk is full",
@@ -159,12 +162,11 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: If the file is missing or is not JSON.
     """
+    check_file(path, most_bytes=_LARGEST_JSON, kind=DataError)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not readable JSON: {error}") from None
+        raise DataError(f"{path} is not readable JSON: {cause(error)}", file=str(path)) from None
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -175,7 +177,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """
     value = read_json(path)
     if not isinstance(value, dict):
-        raise DataError(f"{path} is damaged: it holds no JSON object")
+        raise DataError(f"{path} is damaged: it holds no JSON object", file=str(path))
     return value
 
 
@@ -185,13 +187,14 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         DataError: If the file is missing or a line is not JSON.
     """
+    check_file(path, most_bytes=1 << 40, kind=DataError)
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 try:
                     value = json.loads(line)
-                except ValueError as error:
-                    raise DataError(f"{path} line {number}: not JSON: {error}") from None
+                except (ValueError, RecursionError) as error:
+                    raise DataError(f"{path} line {number}: not JSON: {cause(error)}") from None
                 if not isinstance(value, dict):
                     raise DataError(f"{path} line {number}: no JSON object")
                 yield value

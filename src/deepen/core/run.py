@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import read_object, replacing, write_json
+from deepen.core.places import path_of
 from deepen.core.settings import parse
 
 MODEL_NOTES = ("deepen.json", "README.md")
@@ -191,7 +192,7 @@ def open_run(path: str | Path) -> Run:
     Raises:
         DataError: If it is not a run folder.
     """
-    folder = Path(path)
+    folder = path_of(path, kind=DataError)
     if not (folder / "ladder.json").is_file():
         why = "it does not exist" if not folder.exists() else "it has no ladder.json"
         raise DataError(f"{path} is not a run folder: {why}; `deepen train` makes one")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from deepen.core.errors import SettingError, nearest, plain_words
+from deepen.core.errors import SettingError, nearest, one_line, plain_words
+from deepen.core.foreign import read_yaml
 
 
 class Settings(BaseModel):
@@ -48,7 +50,7 @@ def parse(kind: type[S], values: Mapping[str, Any], *, where: str = "recipe") ->
 
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
+    path = [one_line(str(part), 80) for part in first["loc"][:20]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         return f"unknown key '{key}'; {nearest(path[-1], _fields_at(kind, path[:-1]))}"
@@ -69,8 +71,39 @@ def shown(value: Any) -> str:
         >>> shown((1, None)), shown("a")
         ('[1, null]', "'a'")
     """
-    text = f"'{value}'" if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= 100 else f"{text[:99]}…"
+    few = _few(value, [_MOST_SHOWN])
+    text = f"'{few}'" if isinstance(few, str) else json.dumps(few, ensure_ascii=False, default=_other)
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
+
+
+_MOST_SHOWN = 100
+
+
+def _few(value: Any, left: list[int], depth: int = 6) -> Any:
+    """The start of a value: as much of it as is shown at most, however much there is."""
+    left[0] -= 1
+    if isinstance(value, str):
+        return one_line(value, _MOST_SHOWN + 1)
+    if isinstance(value, int) and value.bit_length() > 8 * _MOST_SHOWN:
+        return "a number of very many digits"
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    if depth == 0 or left[0] <= 0:
+        return "…"
+    if isinstance(value, Mapping):
+        some = islice(value.items(), max(0, left[0]))
+        return {one_line(str(key), _MOST_SHOWN): _few(item, left, depth - 1) for key, item in some if left[0] > 0}
+    return [_few(item, left, depth - 1) for item in islice(value, max(0, left[0])) if left[0] > 0]
+
+
+def _other(value: Any) -> str:
+    """What JSON has no form for."""
+    try:
+        return one_line(
+            reprlib.repr(value) if isinstance(value, bytes | set | frozenset) else repr(value), 2 * _MOST_SHOWN
+        )
+    except Exception:  # a stranger's class
+        return type(value).__name__
 
 
 def _fields_at(kind: type[BaseModel], path: list[str]) -> list[str]:
@@ -104,18 +137,17 @@ def override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
     for word in assignments:
         path, sep, text = word.partition("=")
         if not sep or not path:
-            raise SettingError(f"--set {word!r}: write it as dotted.key=value")
+            raise SettingError(f"--set {shown(word)}: write it as dotted.key=value")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
+            value = _number(read_yaml(text) if len(text) <= _LONGEST_VALUE else text)
+        except ValueError:  # no YAML, so it is meant as it stands
             value = text
-        value = _number(value)
         *parents, last = path.split(".")
         at: Any = out
         for parent in parents:
             inner = at.get(parent)
             if inner is not None and not isinstance(inner, Mapping):
-                raise SettingError(f"--set {word!r}: '{parent}' holds a value, not a section")
+                raise SettingError(f"--set {shown(word)}: '{one_line(parent, 60)}' holds a value, not a section")
             at[parent] = dict(inner or {})
             at = at[parent]
         at[last] = value
@@ -129,6 +161,7 @@ def _number(value: Any) -> Any:
     return value
 
 
+_LONGEST_VALUE = 100_000
 _UNITS = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -148,11 +181,11 @@ def parse_duration(text: str) -> float:
         >>> parse_duration("1.5h")
         5400.0
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(text))
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([a-zA-Z]{0,9})\s*", str(text)[:200])
     unit = (match.group(2) or "s").lower() if match else ""
     if not match or unit not in _UNITS:
-        raise SettingError(f"duration {text!r}: write a number and s, m or h, as in 90s, 5m or 1.5h")
+        raise SettingError(f"duration {shown(text)}: write a number and s, m or h, as in 90s, 5m or 1.5h")
     seconds = float(match.group(1)) * _UNITS[unit]
     if seconds <= 0:
-        raise SettingError(f"duration {text!r}: it must be above 0")
+        raise SettingError(f"duration {shown(text)}: it must be above 0")
     return seconds

@@ -111,7 +111,8 @@ def _index(source: Source, part: str | int) -> int | None:
         if len(same) == 1:
             return same[0]
     if isinstance(part, int) or part.isdecimal():
-        return int(part) if int(part) < source.width else None
+        number = int(part) if isinstance(part, int) or len(part) < 10 else source.width
+        return number if 0 <= number < source.width else None
     return None
 
 

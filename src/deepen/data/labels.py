@@ -17,14 +17,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 
 from deepen.core.errors import DataError, nearest
+from deepen.core.foreign import read_yaml
+from deepen.core.places import check_file, path_of
 from deepen.data.sniff import kind_of, lines, not_there, reading, text_file
 from deepen.data.sources import clip, printable
 from deepen.data.table import Part, Table
 
 _MANY = 200
+_LARGEST = 1 << 24  # bytes of a file of names
 _ROWS_PER_LABEL = 20
 _CODE = re.compile(r"[+-]?\d+(\.0+)?")
 _HEAD = re.compile(r"(code|id|index|label),(name|label)(,(description|meaning))?")
@@ -95,10 +97,11 @@ def read_label_names(path: Path | str) -> LabelNames:
         DataError: If the file can't be read, is empty, or gives a name or code twice.
     """
     name = printable(str(path))
-    path = Path(path)
+    path = path_of(path, kind=DataError)
     with reading(name):
         if not path.is_file():
             raise DataError(name + (" is a folder; labels are a file" if path.is_dir() else not_there(path)))
+    check_file(path, most_bytes=_LARGEST, kind=DataError)
     kind_of(path, name, "utf-8")
     text = "".join(lines(text_file(path, name, "utf-8")))
     structured = text.lstrip().startswith(("[", "{")) or path.suffix.lower() in (".yaml", ".yml", ".json")
@@ -114,8 +117,8 @@ def read_label_names(path: Path | str) -> LabelNames:
 
 def _parse(text: str, path: Path, name: str) -> Any:
     try:
-        return yaml.safe_load(text) if path.suffix.lower() in (".yaml", ".yml") else json.loads(text)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        return read_yaml(text) if path.suffix.lower() in (".yaml", ".yml") else json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise DataError(
             f"{name}: neither names one a line nor readable JSON or YAML: {clip(str(error), 120)}"
         ) from None

@@ -18,10 +18,13 @@ import pyarrow as pa
 
 from deepen.core.errors import DataError, nearest
 from deepen.core.files import fingerprint
+from deepen.core.foreign import cause
+from deepen.core.places import check_file, path_of
 from deepen.data.sources import clip
 from deepen.data.table import Part
 from deepen.data.tags import is_tag, to_iob2
 
+_LARGEST_LIST = 1 << 28  # bytes; a list of a million rows with their texts has fewer
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -86,6 +89,8 @@ def amend(
 def _listed(path: Path, column: str | None) -> Iterator[tuple[int, str, Any]]:
     """Line, id and cell of each row of a list; an id that is named twice must say the same twice."""
     seen: dict[str, Any] = {}
+    path = path_of(path, kind=DataError)
+    check_file(path, most_bytes=_LARGEST_LIST, kind=DataError)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -111,8 +116,8 @@ def _json_rows(path: Path, file: Any) -> Iterator[tuple[int, Mapping[str, Any]]]
         if text.strip():
             try:
                 row = json.loads(text)
-            except ValueError as error:
-                raise DataError(f"{path} line {line}: not JSON: {error}") from None
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{path} line {line}: not JSON: {cause(error)}") from None
             if not isinstance(row, dict):
                 raise DataError(f"{path} line {line}: no JSON object")
             yield line, row

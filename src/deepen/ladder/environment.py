@@ -9,7 +9,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from deepen.core.errors import DataError
 from deepen.core.files import sha256_file, write_json
+from deepen.core.places import path_of
 from deepen.data.opening import find_files
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe
@@ -82,11 +84,11 @@ def data_files(path: str | None) -> dict[str, str]:
     Returns:
         Nothing if there are no files there: rows from Python, a hub name.
     """
-    if path is None or not (place := Path(path).expanduser()).exists():
+    if path is None or not (found := path_of(path, kind=DataError)).exists():
         return {}
-    sums = [(file.relative_to(place).as_posix(), sha256_file(file)) for file in find_files(place, path).files]
+    sums = [(file.relative_to(found).as_posix(), sha256_file(file)) for file in find_files(found, path).files]
     if len(sums) <= _MOST_FILES:
-        return {place.name if name == "." else name: digest for name, digest in sums}
+        return {found.name if name == "." else name: digest for name, digest in sums}
     listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums))
     return {f"sha256sum of {len(sums)} files": hashlib.sha256(listing.encode(errors="surrogateescape")).hexdigest()}
 

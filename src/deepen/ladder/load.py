@@ -12,6 +12,7 @@ import numpy as np
 
 from deepen.core.errors import DataError, ModelError, SettingError, nearest
 from deepen.core.files import fingerprint
+from deepen.core.places import path_of
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse, shown
@@ -229,7 +230,8 @@ def load_model(
         ModelError: If the run has no such rung, or its files are damaged.
         SettingError: If a setting is wrong.
     """
-    folder = _model_folder(Path(path), rung)
+    path = path_of(path, kind=DataError)
+    folder = _model_folder(path, rung)
     about = read_about(folder)
     kept = {"data": about.data.model_dump(exclude_unset=True)}
     reading = parse(_Reading, override(kept, list(settings)), where="settings")
@@ -244,7 +246,7 @@ def load_model(
         predictor = module.load(folder, task, about.labels)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise ModelError(f"{folder}: the model can't be read: {error}") from None
-    run = None if folder == Path(path) else Path(path)
+    run = None if folder == path else path
     warn(Run(run or folder.parent), say)
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}
     mark = fingerprint(about.rung, files)

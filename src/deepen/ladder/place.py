@@ -314,7 +314,7 @@ def _learned_from(runs: Iterable[str]) -> Iterator[tuple[str, str]]:
     from deepen.ladder.reopen import recipe_of
 
     for name in (part for run in runs for part in (run, *run.split("+"))):
-        folder = Path(name)
+        folder = Path(name).expanduser()
         if _exists(folder / "recipe.yaml"):
             try:
                 yield from inputs_of(recipe_of(Run(folder))).items()

@@ -15,6 +15,8 @@ from pydantic import Field, create_model, field_validator
 
 from deepen.core.errors import SettingError, nearest
 from deepen.core.files import write_text
+from deepen.core.foreign import read_yaml
+from deepen.core.places import check_file, path_of
 from deepen.core.settings import Settings, parse, parse_duration
 from deepen.data.near import NearSettings
 from deepen.data.settings import DataSettings
@@ -267,6 +269,9 @@ def asked_columns(columns: Any) -> dict[str, str] | None:
     return parse(DataSection, {"columns": columns}, where="columns").columns
 
 
+_LONGEST_RECIPE = 200_000  # bytes; what Deepen writes itself has some 5,000
+
+
 def read_recipe(path: Path) -> dict[str, Any]:
     """Reads a recipe file without checking it, so that the command line can be laid over it.
 
@@ -279,12 +284,14 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises:
         SettingError: If it is missing or is not YAML with sections.
     """
+    path = path_of(path, called="recipe")
+    check_file(path, most_bytes=_LONGEST_RECIPE, called="recipe")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise SettingError(f"recipe {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingError(f"recipe {path} is not YAML: {' '.join(str(error).split())[:200]}") from None
+        raise SettingError(f"recipe {path}: {error.strerror}", file=str(path)) from None
+    except ValueError as error:
+        raise SettingError(f"recipe {path} is not YAML: {error}", file=str(path)) from None
     if not isinstance(values, dict):
         raise SettingError(f"recipe {path}: it must have sections such as data, model, ladder")
     return {str(key): value for key, value in values.items()}

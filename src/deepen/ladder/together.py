@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from deepen.core.errors import ModelError, SettingError
+from deepen.core.errors import DataError, ModelError, SettingError
 from deepen.core.files import fingerprint
+from deepen.core.places import path_of
 from deepen.core.run import Run
 from deepen.ladder.load import Model, load_model
 from deepen.models.adapters import Adapter, twin
@@ -119,7 +120,7 @@ def compose(
 
 
 def _folder(run: str | Path | Run) -> Path:
-    return run.folder if isinstance(run, Run) else Path(run)
+    return run.folder if isinstance(run, Run) else path_of(run, kind=DataError)
 
 
 def _adapter(model: Model) -> Adapter:

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deepen.core.errors import SettingError
+from deepen.core.errors import DataError, SettingError
+from deepen.core.places import path_of
 from deepen.core.types import Prediction, Score
 from deepen.data.columns import Need
 from deepen.data.load import load_table
@@ -123,7 +123,7 @@ def load_triples(
         SettingError: If the first is no tagger or the second no relation model.
     """
     first, plus, second = path.partition("+")
-    if not plus or Path(path).exists():
+    if not plus or path_of(path, kind=DataError).exists():
         return None
     models = [load_model(one.strip(), rung=rung, settings=settings, say=say) for one in (first, second)]
     for model, task in zip(models, ("tagging", "relation"), strict=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deepen.core.errors import ModelError, nearest
+from deepen.core.places import path_of
 from deepen.models.gguf import converted
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -69,7 +70,7 @@ def find(name: str) -> tuple[str, Path]:
     Raises:
         ModelError: If it is nowhere to be found, or the hub can't be reached.
     """
-    folder = Path(name).expanduser()
+    folder = path_of(name, called="model", kind=ModelError)
     if folder.is_dir():
         files = list(folder.glob("*.gguf"))
         if not (folder / "config.json").is_file() and len(files) == 1:

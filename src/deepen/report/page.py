@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl, read_object, write_text
+from deepen.core.places import path_of
 from deepen.core.run import read_ladder
 from deepen.evaluation.calibration import ReliabilityBin, confidence_bins
 from deepen.report import charts, words
@@ -66,6 +67,7 @@ def write_report(run: Path) -> Path:
         DataError: If the folder holds no run, or a record in it is not readable.
         SettingError: If matplotlib is not installed or the page can't be written.
     """
+    run = path_of(run, kind=DataError)
     if not (run / "ladder.json").is_file():
         raise DataError(f"{run} holds no ladder.json: it is not a run, or its training has not finished a rung yet")
     ladder = read_ladder(run / "ladder.json")

@@ -1,0 +1,99 @@
+"""Paths that a person names: `~` is the home folder, and what the system can't look at is said in one line."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from deepen.core.errors import DeepenError, SettingError, one_line
+
+_LONGEST = 3_000  # bytes of a path; systems stop at some 4,000, and the names of a run's files come behind it
+_SPECIAL = {
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
+
+
+def path_of(path: str | os.PathLike[str], *, called: str = "", kind: type[DeepenError] = SettingError) -> Path:
+    """A path as the system knows it, whether something is there or not.
+
+    Args:
+        path: As a person wrote it; `~` at its start is the home folder.
+        called: What to call it in an error, as in `recipe`; the path follows.
+        kind: The error to raise.
+
+    Returns:
+        The path.
+
+    Raises:
+        DeepenError: Of the kind, if the system can't look there: no name, one too long, no permission.
+    """
+    text = os.fspath(path)
+    name = " ".join(filter(None, (called, one_line(text, 100))))
+    if not text or "\0" in text:
+        raise kind(f"{called or 'a path'} is empty or holds a NUL byte: name a file or a folder")
+    try:
+        found = Path(os.path.expanduser(text))
+        if len(os.fsencode(found)) > _LONGEST:
+            raise kind(f"{name}: the name is too long for the system", file=one_line(text))
+        is_folder = stat.S_ISDIR(found.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    except (OSError, ValueError) as error:
+        raise kind(f"{name}: {_why(error)}", file=one_line(text)) from None
+    if is_folder and not os.access(found, os.X_OK):
+        raise kind(f"{name}: no permission to look into that folder", file=text)
+    return found
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, PermissionError):
+        return "no permission to look there"
+    return (error.strerror if isinstance(error, OSError) else None) or one_line(str(error))
+
+
+def what_is(path: Path) -> str:
+    """What stands at a path where a file is wanted.
+
+    Args:
+        path: A path of `path_of`.
+
+    Returns:
+        Nothing if it is a file, else the end of a sentence that starts with its name.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return "is a symbolic link that leads nowhere" if path.is_symlink() else "does not exist"
+    if stat.S_ISREG(mode):
+        return ""
+    if stat.S_ISDIR(mode):
+        return "is a folder, not a file"
+    special = next((name for test, name in _SPECIAL.items() if test(mode)), "no file")
+    return f"is {special}, not a file; write its content to a file first"
+
+
+def check_file(path: Path, *, most_bytes: int, called: str = "", kind: type[DeepenError] = SettingError) -> None:
+    """Whether a path is a file that may be read whole: one that ends, and is not larger than such a file can be.
+
+    Args:
+        path: A path of `path_of`.
+        most_bytes: The largest that is read.
+        called: What to call it in an error; the path follows.
+        kind: The error to raise.
+
+    Raises:
+        DeepenError: Of the kind, if it is not there, no file, or too large.
+    """
+    name = " ".join(filter(None, (called, one_line(str(path), 200))))
+    wrong = what_is(path)
+    if wrong:
+        raise kind(f"{name} {wrong}", file=str(path))
+    size = path.stat().st_size
+    if size > most_bytes:
+        raise kind(f"{name} has {size:,} bytes; more than {most_bytes:,} are not read", file=str(path))
+    if not os.access(path, os.R_OK):
+        raise kind(f"{name}: no permission to read it", file=str(path))
