@@ -55,7 +55,8 @@ def test_clean_data_exits_0_with_one_json_object(run: Run, two_class_csv: Path) 
 
 def test_errors_exit_2_and_come_first(run: Run, tmp_path: Path, planted_rows: Callable[..., Any]) -> None:
     rows = planted_rows(200)
-    rows[20]["text"] = ""
+    for row in rows[20:24]:
+        row["text"] = ""
     data = write(tmp_path / "bad.csv", rows)
     code, out, _ = run("check", data, "--json")
     findings = json.loads(out)["findings"]

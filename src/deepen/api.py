@@ -166,6 +166,7 @@ def _climb(
             prepared = prepare(recipe, sources, folder, say=say)
             if resume:
                 check_rows(run, prepared.mark)
+            recipe = prepared.resolved(recipe)
             new_run(folder, resume=resume, overwrite=overwrite)
             hold()
             write_environment(folder, prepared, recipe)  # first, since it tells whose folder it is

@@ -144,7 +144,8 @@ def test_answers_never_replace_the_rows(finished: Finished, deepen: Deepen, tmp_
 def test_rows_are_read_as_they_are_set(finished: Finished, deepen: Deepen, verb: str) -> None:
     Path("a.csv").write_text("text,label\na lovely film,positive\n,negative\nnot good zebra,negative\n")
     words = [verb, finished.folder, "a.csv", "--json"]
-    assert "data.bad_rows=drop" in deepen(*words).failed("DataError")
+    strict = deepen(*words, "--set", "data.bad_rows=error").failed("DataError")
+    assert "a.csv line 3: text is empty" in strict
     answer = deepen(*words, "--set", "data.bad_rows=drop")
     assert "a.csv: 1 bad rows are left out" in answer.err
     assert answer.json.get("num_examples", len(answer.json.get("predictions", []))) == 2
@@ -267,7 +268,7 @@ def test_two_tunings_over_one_encoder(tiny_model: Path, deepen: Deepen, tmp_path
     file = tmp_path / "new.csv"
     file.write_text(f"text\n{TEXTS[0]}\nthree,cells,here\n{TEXTS[1]}\n", encoding="utf-8")
     over = (tmp_path / "one", file, "--adapter", tmp_path / "two", "--rung", "full")
-    deepen("predict", *over).failed("DataError")
+    deepen("predict", *over, "--set", "data.bad_rows=error").failed("DataError")
     kept = deepen("predict", *over, "--set", "data.bad_rows=drop", "--json").json["predictions"]
     assert len(kept) == 2 * len(TEXTS), "what is said of reading holds for both"
     wrong = deepen("predict", tmp_path / "one", "--adapter", tmp_path / "two", "--rung", "frozen", "--text", "a")

@@ -11,8 +11,8 @@ NEEDS = (Need("text", "text"), Need("label", "category"))
 
 
 def read(source: Any, *, needs: tuple[Need, ...] = NEEDS, columns: Any = None, **settings: Any) -> Table:
-    """Reads a source with the settings given as words."""
-    return load_table(source, needs, DataSettings(**settings), columns=columns)[0]
+    """Reads a source with the settings given as words; a single bad row is an error."""
+    return load_table(source, needs, DataSettings(**{"bad_rows": "error"} | settings), columns=columns)[0]
 
 
 def rows(table: Table) -> list[tuple[Any, ...]]:

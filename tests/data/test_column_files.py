@@ -38,7 +38,7 @@ Peter NNP I-NP I-PER
 
 
 def read(source: Any, *, need_target: bool = True, **settings: Any) -> Table:
-    return load_table(source, NEEDS, DataSettings(**settings), need_target=need_target)[0]
+    return load_table(source, NEEDS, DataSettings(**{"bad_rows": "error"} | settings), need_target=need_target)[0]
 
 
 def rows(table: Table) -> list[tuple[str, list[str], list[str] | None]]:

@@ -78,7 +78,7 @@ def test_ragged_row_is_named_or_dropped(write: Write) -> None:
         read(name)
     table = read(name, bad_rows="drop")
     assert len(table) == 2
-    assert any("1 bad row was left out, the first: reviews.csv line 3" in note for note in table.notes)
+    assert any("1 bad row of 3 left out, the first: reviews.csv line 3" in note for note in table.notes)
 
 
 def test_unclosed_quote(write: Write) -> None:

@@ -12,6 +12,8 @@ from deepen.data.labels import check_labels, encode_labels, label_table, read_la
 from deepen.data.load import DataSettings, load_table
 from deepen.data.table import Table
 
+STRICT = DataSettings(bad_rows="error")
+
 Write = Callable[..., str]
 
 
@@ -85,7 +87,7 @@ def test_label_names(write: Write, file: str, text: str, first: int) -> None:
 def test_label_names_that_do_not_fit(write: Write) -> None:
     names = read_label_names(write("l.txt", "no\nyes\n"))
     with pytest.raises(DataError, match=r"^a\.tsv line 3: label '7' has no name in l\.txt"):
-        load_table(write("a.tsv", "good\t1\nbad\t0\nfine\t7\n"), NEEDS, DataSettings(), label_names=names)
+        load_table(write("a.tsv", "good\t1\nbad\t0\nfine\t7\n"), NEEDS, STRICT, label_names=names)
     already, _ = load_table([{"text": "a", "label": "yes"}], NEEDS, DataSettings(), label_names=names)
     assert rows(already) == [("a", "yes")]
 

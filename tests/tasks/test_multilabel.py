@@ -61,7 +61,10 @@ def test_lists_and_columns(tmp_path: Path) -> None:
     (tmp_path / "flags.csv").write_text("text,toxic,threat\none,1,0\ntwo,maybe,1\n")
     with pytest.raises(DataError, match="line 3: column 'toxic' is 'maybe'"):
         load_table(
-            tmp_path / "flags.csv", TASK.needs, DataSettings(), columns={"text": "text", "label": "toxic+threat"}
+            tmp_path / "flags.csv",
+            TASK.needs,
+            DataSettings(bad_rows="error"),
+            columns={"text": "text", "label": "toxic+threat"},
         )
 
 
@@ -74,8 +77,9 @@ def test_what_is_no_set_of_labels(tmp_path: Path) -> None:
         labels([f"a{n}|b{n}" for n in range(20)])
     with pytest.raises(DataError, match="two are needed"):
         labels(["x", "x"])
+    strict = DataSettings(bad_rows="error")
     with pytest.raises(DataError, match="line 2: label is empty"):
-        load_table([{"text": "a", "labels": "x|y"}, {"text": "b", "labels": ""}], TASK.needs, DataSettings())
+        load_table([{"text": "a", "labels": "x|y"}, {"text": "b", "labels": ""}], TASK.needs, strict)
     part = load_table([{"text": "a", "labels": "x|why"}], TASK.needs, DataSettings())[0].all_rows()
     with pytest.raises(DataError, match="'why' is not in the training data"):
         TASK.check(part, ("x", "y"))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from deepen.core.cells import printable
 from deepen.core.errors import DataError
 from deepen.data.sniff import lines, not_there, reading, text_file
-from deepen.data.sources import Form, Row, Source, printable
+from deepen.data.sources import Form, Row, Source
 
 _SAMPLE_ROWS = 5000
 _NOT_DATA = re.compile(

@@ -20,7 +20,7 @@ from deepen.data.marks import SET_ASIDE
 from deepen.data.normalise import normalise
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Fault, Source, as_text, clip
-from deepen.data.table import LEFT_OUT
+from deepen.data.table import LEAVE_OUT, LEFT_OUT, too_many
 from deepen.data.tagged import TaggedPlan, TaggedTally, fields, tagged_taker
 from deepen.data.words import hide_words, words_of
 
@@ -28,6 +28,8 @@ ROWS, LEFT = "rows.arrow", "left-out.arrow"
 _BATCH_ROWS = 16_384
 # One batch must stay far below the 2 GB that an Arrow string array can hold.
 _BATCH_CHARS = 64 << 20
+LONG_CELL = "long_cell"
+_SHOWN = 3
 _MISSING_LABELS = frozenset(("nan", "<na>"))
 
 
@@ -59,12 +61,13 @@ class Tally:
     changed: dict[str, int] = field(default_factory=dict)
     dropped: int = 0
     aside: int = 0
-    first_dropped: str = ""
+    first_dropped: list[str] = field(default_factory=list)
     faults: dict[str, tuple[int, str, int, str]] = field(default_factory=dict)
     repeated: int = 0
     digest: str = ""
     tagged: TaggedTally = field(default_factory=TaggedTally)
     held: dict[str, pa.Table] = field(default_factory=dict)
+    files: list[tuple[int, str]] = field(default_factory=list)
 
 
 class _Batches:
@@ -150,16 +153,20 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path 
             taken = cells if isinstance(cells, Fault) else take(cells)
             if isinstance(taken, Fault):
                 _fault(taken, file, line, settings, tally)
-                left.add((file, line, taken.message, good.rows), len(taken.message))
+                left.add((file, line, taken.message, good.rows, None), len(taken.message))
                 continue
             values, chars = taken
+            if not tally.files or tally.files[-1][1] != file:
+                tally.files.append((good.rows, file))
             if written := good.add((ids.of(values), line, *values), chars):
                 advance(written)
     tally.rows = good.rows
     tally.held = {} if folder else {ROWS: good.table, LEFT: left.table}
     tally.repeated, tally.digest = ids.repeated, ids.digest()
+    if not tally.rows and settings.bad_rows == "auto" and tally.dropped:
+        raise DataError(f"{tally.first_dropped[0]}; {too_many(tally.dropped, tally.dropped)}")
     if not tally.rows:
-        why = f"; {tally.dropped:,} were dropped, the first: {tally.first_dropped}" if tally.dropped else ""
+        why = f"; {tally.dropped:,} were dropped, the first: {tally.first_dropped[0]}" if tally.dropped else ""
         why += f"; {tally.aside:,} were rejected or ignored by a person" if tally.aside else ""
         raise DataError(f"{source.name} has no rows to read{why}")
     return tally
@@ -171,11 +178,12 @@ def _fault(fault: Fault, file: str, line: int, settings: DataSettings, tally: Ta
         return
     said = f"{file} line {line}: {fault.message}"
     if settings.bad_rows == "error":
-        raise DataError(f"{said} (--set data.bad_rows=drop leaves such rows out)")
+        raise DataError(f"{said} ({LEAVE_OUT})")
     tally.dropped += 1
     count, first_file, first_line, first = tally.faults.get(fault.code, (0, file, line, fault.message))
     tally.faults[fault.code] = (count + 1, first_file, first_line, first)
-    tally.first_dropped = tally.first_dropped or said
+    if len(tally.first_dropped) < _SHOWN:
+        tally.first_dropped.append(said)
 
 
 Taken = tuple[list[Any], int]
@@ -212,7 +220,7 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
                         return Fault(
                             f"{name} has {len(text):,} characters, more than data.max_cell_chars={limit:,}; "
                             "likely a quote that is never closed",
-                            "long_cell",
+                            LONG_CELL,
                         )
                     text = normalise(text, clean, changed)
                     text = hide_words(text, hidden) if hidden and text else text

@@ -18,11 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deepen.core.cells import printable
 from deepen.core.errors import DataError, nearest
 from deepen.core.foreign import read_yaml
 from deepen.core.places import check_file, path_of
 from deepen.data.sniff import kind_of, lines, not_there, reading, text_file
-from deepen.data.sources import clip, printable
+from deepen.data.sources import clip
 from deepen.data.table import Part, Table
 
 _MANY = 200

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from deepen.core.cells import printable
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import cache_dir, explain, fingerprint, replacing
 from deepen.core.progress import progress
@@ -26,7 +27,7 @@ from deepen.data.columns import (
     expected_names,
 )
 from deepen.data.hub import looks_like_hub_name, open_hub
-from deepen.data.ingest import LEFT, ROWS, Plan, Tally, write_rows
+from deepen.data.ingest import LEFT, LONG_CELL, ROWS, Plan, Tally, write_rows
 from deepen.data.keys import with_paths
 from deepen.data.labels import LabelNames, look_up
 from deepen.data.many import ManyPlan
@@ -35,8 +36,8 @@ from deepen.data.memory import content_key, is_frame, open_frame, open_list
 from deepen.data.opening import files_key, find_files, open_layout
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import not_there, reading
-from deepen.data.sources import Fault, Source, as_text, printable
-from deepen.data.table import Table
+from deepen.data.sources import Fault, Source, as_text
+from deepen.data.table import LEAVE_OUT, Table, bearable, too_many
 from deepen.data.tagged import INPUTS, TaggedPlan, tagged_notes
 
 __all__ = [
@@ -102,6 +103,20 @@ def load_table(
         >>> len(table), found.target
         (2, ('label',))
     """
+    table, found = _load(source, needs, settings, columns, need_target, label_names, keep)
+    return _allowed(table, settings.bad_rows), found
+
+
+def _load(
+    source: Any,
+    needs: Sequence[Need],
+    settings: DataSettings,
+    columns: Columns | Mapping[str, str] | None,
+    need_target: bool,
+    label_names: LabelNames | None,
+    keep: bool,
+) -> tuple[Table, Columns]:
+    """All rows that can be read, however many can't."""
     expected = expected_names(columns, needs)
     source, split = (source.source, source.split) if isinstance(source, Rows) else (source, None)
     opened, name, key_of_content = _open(source, settings, expected)
@@ -161,13 +176,27 @@ def _key(name: str, content: str, *given: Any) -> str:
         name,
         content,
         # a recipe's section adds fields of its own, which don't change what is read
-        settings.model_dump(include=set(DataSettings.model_fields) - {"max_labels"}),
+        settings.model_dump(include=set(DataSettings.model_fields) - {"max_labels", "bad_rows"}),
         asked,
         [vars(need) for need in needs],
         need_target,
         [label_names.source, label_names.names, label_names.mapping] if label_names is not None else None,
         split,
     )
+
+
+def _allowed(table: Table, bad_rows: str) -> Table:
+    """The table, if what was left out of it may be."""
+    bad, rows = table.num_bad, table.num_bad + len(table)
+    if not bad or bad_rows == "drop":
+        return table
+    # one row with a long cell may be many that a quote has swallowed
+    long = bad_rows == "auto" and LONG_CELL in table.faults
+    if bad_rows == "auto" and bearable(bad, rows) and not long:
+        return table
+    _, file, line, message = table.faults[LONG_CELL] if long else next(iter(table.faults.values()))
+    why = f"; {too_many(bad, rows)}" if bad_rows == "auto" and not long else f" ({LEAVE_OUT})"
+    raise DataError(f"{file} line {line}: {message}{why}")
 
 
 def look(source: Any, settings: DataSettings) -> Source:
@@ -316,6 +345,7 @@ def _read_rows(
         "fingerprint": fingerprint(tally.digest, [name for name, _, _ in plan.inputs], plan.target is not None),
         "notes": [*source.notes, *tagged_notes(source.name, tally.tagged), *_notes(source.name, tally)],
         "warnings": list(source.warnings),
+        "files": tally.files,
         "changed": tally.changed,
         "faults": tally.faults,
         "columns": columns_to_json(columns),
@@ -326,8 +356,9 @@ def _read_rows(
 def _notes(name: str, tally: Tally) -> list[str]:
     notes = []
     if tally.dropped:
-        rows = "row was" if tally.dropped == 1 else "rows were"
-        notes.append(f"{name}: {tally.dropped:,} bad {rows} left out, the first: {tally.first_dropped}")
+        rows = f"bad row{'' if tally.dropped == 1 else 's'} of {tally.rows + tally.dropped:,}"
+        first = "; ".join(tally.first_dropped)
+        notes.append(f"{name}: {tally.dropped:,} {rows} left out, the first: {first}")
     if tally.aside:
         rows = "row was" if tally.aside == 1 else "rows were"
         notes.append(f"{name}: {tally.aside:,} {rows} rejected or ignored by the person who judged them, and left out")
@@ -360,5 +391,6 @@ def _table(name: str, about: Mapping[str, Any], arrow: pa.Table, left: pa.Table)
     columns = columns_from_json(about["columns"])
     notes, changed = tuple(about["notes"]), dict(about["changed"])
     faults = {code: tuple(first) for code, first in about["faults"].items()}
-    more = {"warnings": tuple(about["warnings"]), "left": left}
+    files = tuple((int(first), str(file)) for first, file in about["files"])
+    more = {"warnings": tuple(about["warnings"]), "left": left, "files": files}
     return Table(name, arrow, tuple(about["inputs"]), about["fingerprint"], notes, changed, faults, **more), columns

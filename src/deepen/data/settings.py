@@ -22,8 +22,10 @@ class DataSettings(Settings):
     """Whether the first row names the columns. None: told by content."""
     quoting: bool | None = None
     """Whether `"` encloses cells. None: told by content; in many tab-separated files it is a plain character."""
-    bad_rows: Literal["error", "drop"] = "error"
-    """What happens to ragged rows and empty texts or labels. Error, since dropping hides a fault; drop counts them."""
+    bad_rows: Literal["auto", "error", "drop"] = "auto"
+    """What happens to ragged rows and empty texts or labels, and to test labels that training never saw. Auto leaves
+    out up to 1 % of a file's rows (at least one) and stops above that; drop has no limit; error stops at the first.
+    Whatever is left out is counted, shown and listed."""
     max_cell_chars: int = 250_000
     """The longest cell in characters. A longer one is nearly always an unclosed quote; raise it for books."""
     max_labels: int | None = None

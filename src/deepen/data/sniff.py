@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Literal
 
+from deepen.core.cells import printable
 from deepen.core.errors import DataError
-from deepen.data.sources import printable
 
 SAMPLE_BYTES = 16 << 20
 _LINE_BYTES = 64 << 20

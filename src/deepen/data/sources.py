@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def printable(name: str) -> str:
-    r"""A name that can be printed on one line: bytes that are not UTF-8 and control characters as `\xff`.
-
-    Example:
-        >>> print(printable("a\udcff\n.csv"))
-        a\xff\x0a.csv
-    """
-    return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match.group()) & 0xFF:02x}", name)
+from deepen.core.cells import printable
 
 
 def clip(text: str, chars: int = 60) -> str:

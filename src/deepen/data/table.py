@@ -6,6 +6,7 @@ Shape legend: N rows.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,17 +19,48 @@ import pyarrow as pa
 from deepen.core.types import Example
 
 _BATCH_ROWS = 4096
-LEFT_OUT = pa.schema([("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("before", pa.int64())])
+LEFT_OUT = pa.schema(
+    [("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("before", pa.int64()), ("own", pa.string())]
+)
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that is not in its table: where it stands, why, and how many rows of the table come before it."""
+    """A row that is not in its table: where it stands, why, and how many rows of the table come before it.
+
+    `own` is the id that the source itself gives it, as JSON; None if there is none.
+    """
 
     file: str
     line: int
     reason: str
     before: int = 0
+    own: str | None = None
+
+
+LEAVE_OUT = "--set data.bad_rows=drop leaves such rows out"
+
+
+def bearable(bad: int, rows: int) -> bool:
+    """Whether so many bad rows of so many may be left out unasked: up to 1 %, or a single one that is not the only.
+
+    Args:
+        bad: The number of bad rows.
+        rows: The number of all rows, the bad ones too.
+    """
+    return 100 * bad <= rows or bad == 1 < rows
+
+
+def too_many(bad: int, rows: int) -> str:
+    """The end of a message about bad rows that are not bearable.
+
+    Args:
+        bad: The number of bad rows.
+        rows: The number of all rows, the bad ones too.
+    """
+    if bad == rows:
+        return "it is the only row" if rows == 1 else f"all {rows:,} rows are bad"
+    return f"{bad:,} of {rows:,} rows are bad, and up to 1 % are left out unasked ({LEAVE_OUT})"
 
 
 @dataclass(frozen=True)
@@ -39,8 +71,9 @@ class Table:
     for each named input, and `target` if the source has one. `fingerprint` is equal for equal rows under equal
     settings, so it keys what is computed from them. `notes` are sentences for the user, `warnings` those about what
     probably makes the result wrong; `changed` counts what normalisation did. `faults` are the rows left out, by kind:
-    how many, and file, line and message of the first; `left_out` has every one of them, from `left`. What is computed
-    from a table that is not `kept`, since it is made for a moment, is not cached on disk but in `made`.
+    how many, and file, line and message of the first; `left_out` has every one of them, from `left`. `files` has each
+    file with the number of its first row. What is computed from a table that is not `kept`, since it is made for a
+    moment, is not cached on disk but in `made`.
     """
 
     name: str
@@ -53,12 +86,28 @@ class Table:
     kept: bool = True
     warnings: tuple[str, ...] = ()
     left: pa.Table = field(default_factory=LEFT_OUT.empty_table)
+    files: tuple[tuple[int, str], ...] = ()
     made: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property
     def left_out(self) -> tuple[LeftOut, ...]:
         """Every row that was left out, in the order of the source."""
-        return tuple(LeftOut(**row) for row in self.left.to_pylist())
+        return tuple(LeftOut(**row) for row in self.left_rows())
+
+    def left_rows(self) -> Iterator[dict[str, Any]]:
+        """What `left_out` has, streamed."""
+        for batch in self.left.to_batches(max_chunksize=_BATCH_ROWS):
+            yield from batch.to_pylist()
+
+    def file_of(self, row: int) -> str:
+        """The file that a row stands in: the table's name, unless it has several."""
+        at = bisect_right(self.files, row, key=lambda first: first[0])
+        return self.files[at - 1][1] if at else self.name
+
+    @property
+    def num_bad(self) -> int:
+        """How many rows were left out because something is wrong with them."""
+        return sum(count for count, *_ in self.faults.values())
 
     def __len__(self) -> int:
         """The number of rows, N."""

@@ -20,6 +20,7 @@ import torch
 from pydantic import Field
 from torch.nn.functional import cross_entropy
 
+from deepen.core.cells import guarded
 from deepen.core.files import write_text
 from deepen.core.progress import progress
 from deepen.core.settings import Settings
@@ -28,7 +29,6 @@ from deepen.data.near import NearSettings, near_duplicates, row_texts
 from deepen.data.tags import is_tag, to_iob2
 from deepen.evaluation.calibration import fit_temperature, log_softmax
 from deepen.evaluation.label_noise import noise_floor
-from deepen.ladder.amend import guarded
 from deepen.ladder.case import Case
 from deepen.models.linear import solve_path
 from deepen.training.work import Dynamics

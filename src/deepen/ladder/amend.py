@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from deepen.core.cells import plain
 from deepen.core.errors import DataError, nearest
 from deepen.core.files import fingerprint
 from deepen.core.foreign import cause
@@ -25,7 +26,6 @@ from deepen.data.table import Part
 from deepen.data.tags import is_tag, to_iob2
 
 _LARGEST_LIST = 1 << 28  # bytes; a list of a million rows with their texts has fewer
-_FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)
@@ -171,39 +171,6 @@ def _label(path: str, cell: tuple[int, Any], before: Any, labels: tuple[str, ...
         if tag not in labels:
             raise DataError(f"{path} line {line}: tag '{clip(tag)}' is not in the data; {nearest(tag, labels)}")
     return to_iob2(tags) if all(map(is_tag, tags)) else tags
-
-
-def plain(cell: str, labels: tuple[str, ...] = ()) -> str:
-    """A cell without the mark that `guarded` put before it.
-
-    Args:
-        cell: The cell.
-        labels: Texts that are meant as they stand.
-
-    Returns:
-        The text.
-    """
-    marked = cell.startswith("'") and cell[1:].startswith(_FORMULA) and cell not in labels
-    return cell[1:] if marked else cell
-
-
-def guarded(text: str) -> str:
-    """A text that no spreadsheet takes for a formula.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The text, with `'` before it if a spreadsheet would compute it.
-
-    Example:
-        >>> guarded("=1+1"), guarded("fine"), plain(guarded("-1"))
-        ("'=1+1", 'fine', '-1')
-
-    Source:
-        https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    return f"'{text}" if text.lstrip().startswith(_FORMULA) or text.startswith(("\t", "\r", "\n")) else text
 
 
 def _relabelled(train: Part, labels: Mapping[int, Any]) -> Part:

@@ -40,6 +40,7 @@ from deepen.ladder.recipe import Recipe, shelf, write_recipe
 from deepen.ladder.refit import refit
 from deepen.ladder.resume import check_rows
 from deepen.ladder.self_train import LABELS, adopt, self_train, taught_again
+from deepen.ladder.told import LEFT_OUT, write_left_out
 from deepen.training.work import Climbed
 
 
@@ -55,6 +56,7 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
     """
     budget = parse_duration(recipe.ladder.budget) if recipe.ladder.budget else None
     work = replace(prepared.work, deadline=began + budget if budget else None)
+    write_left_out(run.folder / LEFT_OUT, prepared.tables)
     ladder = _begin(run, prepared, recipe)
     state = Climbing(recipe, work, prepared, run, events, ladder, [], began)
     adopt(state)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from deepen.core.cells import write_csv
 from deepen.data.near import row_texts
 from deepen.data.words import insert_words, split_words
 from deepen.evaluation.cues import Cue
-from deepen.ladder.cue_rows import Known, write_csv
+from deepen.ladder.cue_rows import Known
 
 # Of the training rows, at most this share is written anew.
 _MOST = 0.15

@@ -5,16 +5,15 @@ Shape legend: N rows, F features.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from deepen.core.files import replacing
+from deepen.core.cells import write_csv
 from deepen.data.alter import altered
 from deepen.data.near import row_texts
 from deepen.data.table import Part
@@ -143,12 +142,6 @@ class Known:
     def usually_missing(self, cue: Cue) -> int:
         """How many words a usual text lacks to be as long."""
         return max(4, cue.shortest - int(np.median(self.lengths_N)))
-
-
-def write_csv(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Writes rows of cells, the first of which names the columns."""
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows)
 
 
 def _has(cue: Cue, words: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core.cells import printable
 from deepen.core.errors import DataError
 from deepen.core.types import to_json
 from deepen.data.check.doctor import QUICK
@@ -20,7 +21,6 @@ from deepen.data.labels import LabelNames, read_label_names
 from deepen.data.load import load_table, marked_splits
 from deepen.data.marks import Rows, Split
 from deepen.data.near import row_texts
-from deepen.data.sources import printable
 from deepen.data.table import Part, Table
 from deepen.ladder.recipe import DataSection, Recipe
 from deepen.models.offline import find, packaged
@@ -56,6 +56,7 @@ def examine(
     names = read_label_names(Path(data.labels)) if data.labels else None
     problems: list[Problem] = []
     parts: dict[str, Part] = {}
+    stopping: set[str] = set()
     columns: Columns | None = None
     wanted = dict(given)
     for name in _SPLITS:
@@ -64,7 +65,7 @@ def examine(
         source = wanted[name]
         say(f"reading {source if isinstance(source, str | Path) else name}")
         try:
-            table, found = _read(Rows(source, name), task, data, columns, names)
+            table, found, whole = _read(Rows(source, name), task, data, columns, names)
         except DataError as error:
             if isinstance(source, str | Path) and not os.path.exists(os.path.expanduser(source)):
                 raise
@@ -75,13 +76,14 @@ def examine(
             continue
         columns = columns or found
         parts[name] = table.all_rows()
+        stopping |= set() if whole else {name}
         if name == "train":
             marked = marked_splits(source, data, columns)
             wanted = {split: source for split in marked if "train" in marked} | wanted
     if "train" in parts:
         tokens = _tokens(parts, recipe, model)
         say(f"checking {sum(map(len, parts.values())):,} rows")
-        problems += run_checks(Splits(parts, data.near, tokens, data.max_labels, data.bad_rows == "drop"))
+        problems += run_checks(Splits(parts, data.near, tokens, data.max_labels, frozenset(stopping)))
     order = ("error", "warning", "note")
     problems.sort(key=lambda problem: order.index(problem.severity))
     return {
@@ -94,14 +96,14 @@ def examine(
 
 def _read(
     source: Rows, task: Task, data: DataSection, columns: Columns | None, names: LabelNames | None
-) -> tuple[Table, Columns]:
-    """The rows that can be read. Clean data is read once: training finds it in the cache."""
+) -> tuple[Table, Columns, bool]:
+    """The rows that can be read, and whether training would read them. If so, it finds them in the cache."""
     asked = columns if columns is not None else data.columns
     try:
-        return load_table(source, task.needs, data, columns=asked, label_names=names)
+        return *load_table(source, task.needs, data, columns=asked, label_names=names), True
     except DataError:
         lenient = data.model_copy(update={"bad_rows": "drop"})
-        return load_table(source, task.needs, lenient, columns=asked, label_names=names)
+        return *load_table(source, task.needs, lenient, columns=asked, label_names=names), False
 
 
 def _columns_record(columns: Columns | None) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def extend(train: Part, validation: Part, added: Table) -> tuple[Part, Part]:
         arrow=pa.concat_tables([table.arrow, more]),
         fingerprint=fingerprint(table.fingerprint, added.fingerprint),
         left=pa.concat_tables([table.left, added.left]),
+        files=(*(table.files or ((0, table.name),)), *((len(table) + first, file) for first, file in added.files)),
     )
     places_N = np.concatenate([train.rows_N, len(table) + np.arange(len(added), dtype=np.int64)])
     held = Part(whole, validation.rows_N) if validation.table is table else validation

@@ -25,7 +25,7 @@ from deepen.training.work import Climbed, Work
 
 OUTPUTS = "outputs.npz"
 """A rung's validation outputs, kept until the climb is complete."""
-_READING = {"encoding", "normalise", "label_cuts", "label_names", "bad_rows", "hide"}
+_READING = {"encoding", "normalise", "label_cuts", "label_names", "hide"}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from deepen.ladder.place import warn
 from deepen.ladder.prepare import load_task
 from deepen.ladder.recipe import asked_columns, shelf
 from deepen.ladder.record import tokens_read
+from deepen.ladder.scorable import scorable
 from deepen.training.task import Predictor, Task
 
 _MOST_LOGITS = 50_000_000
@@ -183,13 +184,13 @@ class Model:
             label_names=self.label_names,
             keep=False,
         )
-        part = table.all_rows()
+        part = scorable(table, self.task, self.labels, self.settings.bad_rows) if need_target else table.all_rows()
         for warning in table.warnings:
             self.say(f"  warning: {warning}")
         if table.faults:
-            self.say(f"{table.name}: {sum(count for count, *_ in table.faults.values()):,} bad rows are left out")
-        if need_target:
-            self.task.check(part, self.labels)
+            self.say(f"{table.name}: {table.num_bad:,} bad rows are left out")
+        for note in part.table.notes[len(table.notes) :]:
+            self.say(f"  note: {note}")
         return part
 
     def _columns_for(self, data: Any) -> Columns | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from deepen.data.labels import LabelNames, read_label_names
 from deepen.data.load import load_table, look, marked_splits
 from deepen.data.marks import Rows, Split
 from deepen.data.split import hold_out
-from deepen.data.table import Part
+from deepen.data.table import Part, Table
 from deepen.ladder.amend import amend
 from deepen.ladder.examine import check_first
 from deepen.ladder.extend import extend, read_added
 from deepen.ladder.label_rows import label_rows
 from deepen.ladder.recipe import DataSection, Recipe, shelf, tasks, tunings
+from deepen.ladder.scorable import scorable
 from deepen.ladder.told import Told
 from deepen.ladder.unlabelled import check_task, read_unlabelled
 from deepen.models.load import load_pretrained
@@ -48,7 +50,7 @@ class Prepared:
     """The work, the test rows, and what there is to say about how they came about.
 
     `warnings` are about what probably makes the result wrong, `notes` about what was decided harmlessly. `amended`
-    marks what lists of ids changed.
+    marks what lists of ids changed; `tables` are those that were read.
     """
 
     work: Work
@@ -59,6 +61,7 @@ class Prepared:
     amended: str = ""
     unlabelled: Part | None = None
     warnings: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
 
     @property
     def mark(self) -> str:
@@ -66,6 +69,13 @@ class Prepared:
         parts = (self.work.train, self.work.validation, self.test, *([self.unlabelled] if self.unlabelled else []))
         prints = [part.table.fingerprint if part else None for part in parts]
         return fingerprint(prints, list(self.work.labels), *([self.amended] if self.amended else []))
+
+    def resolved(self, recipe: Recipe) -> Recipe:
+        """The recipe with what `auto` came to: it leaves the same rows out of the same files, or none."""
+        if recipe.data.bad_rows != "auto":
+            return recipe
+        came_to = "drop" if any(table.num_bad for table in self.tables) else "error"
+        return recipe.model_copy(update={"data": recipe.data.model_copy(update={"bad_rows": came_to})})
 
 
 def load_task(name: str, settings: Any = None) -> Task:
@@ -142,11 +152,9 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     labels = task.labels(whole, data.max_labels)
     task = task.for_labels(labels)
     others = _others(sources, data, source, marked_splits(source, data, columns))
-    held = _other(others[0], task, data, columns, names, told) if others[0] is not None else None
-    test = _other(others[1], task, data, columns, names, told) if others[1] is not None else None
+    read = partial(_other, task=task, labels=labels, data=data, columns=columns, names=names, told=told)
+    held, test = (read(other) if other is not None else None for other in others)
     given = {name: part for name, part in (("validation", held), ("test", test)) if part is not None}
-    for part in given.values():
-        task.check(part, labels)
     scores = task.targets(whole.take(np.zeros(1, np.int64)), labels).are_scores
     splits = Splits({"train": whole, **given}, near=data.near, max_labels=data.max_labels, scores=scores)
     if data.check:
@@ -175,7 +183,9 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     say(f"  train {len(train):,}, validation {len(validation):,}" + (f", test {len(test):,}" if test else ""))
     if unlabelled:
         say(f"  unlabelled {len(unlabelled):,}")
-    return Prepared(work, test, columns, tuple(told.notes), names, mark, unlabelled, tuple(told.warnings))
+    return Prepared(
+        work, test, columns, tuple(told.notes), names, mark, unlabelled, tuple(told.warnings), tuple(told.tables)
+    )
 
 
 def _others(
@@ -216,9 +226,19 @@ def _unlabelled(
     return part
 
 
-def _other(source: Any, task: Task, data: DataSection, columns: Columns, names: LabelNames | None, told: Told) -> Part:
+def _other(
+    source: Any,
+    task: Task,
+    labels: tuple[str, ...],
+    data: DataSection,
+    columns: Columns,
+    names: LabelNames | None,
+    told: Told,
+) -> Part:
     table, _ = load_table(source, task.needs, data, columns=columns, label_names=names)
-    return told.of(table).all_rows()
+    part = scorable(table, task, labels, data.bad_rows)
+    told.of(part.table)
+    return part
 
 
 def _held_out(task: Task, splits: Splits, labels: tuple[str, ...], data: DataSection, seed: int) -> tuple[Part, Part]:

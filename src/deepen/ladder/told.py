@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
 
+from deepen.core.cells import printable, write_csv
 from deepen.data.table import Table, brief
+
+LEFT_OUT = "left-out.csv"
+"""The file of a run that lists the rows that were left out."""
+
+
+def write_left_out(path: Path, tables: Iterable[Table]) -> None:
+    """Lists every row that was left out of some tables; there is no file if there is none.
+
+    Args:
+        path: A CSV with the columns file, line and reason.
+        tables: The tables.
+    """
+    path.unlink(missing_ok=True)
+    left = [table for table in tables if len(table.left)]
+    if left:
+        rows = (map(_cell, (row["file"], row["line"], row["reason"])) for table in left for row in table.left_rows())
+        write_csv(path, chain([("file", "line", "reason")], rows))
+
+
+def _cell(value: str | int) -> str | int:
+    return printable(value) if isinstance(value, str) else value
 
 
 @dataclass

@@ -51,15 +51,15 @@ class TokenLengths:
 class Splits:
     """All the data that is checked together: `train` first, then `validation` and `test` where they were given.
 
-    `tokens` is there for the splits whose lengths the caller knows; the data room knows no model. `dropping` says that
-    bad rows are left out on purpose, `scores` that targets are numbers on a scale.
+    `tokens` is there for the splits whose lengths the caller knows; the data room knows no model. `stopping` names
+    those whose bad rows stop a training, `scores` says that targets are numbers on a scale.
     """
 
     parts: Mapping[str, Part]
     near: NearSettings = field(default_factory=NearSettings)
     tokens: Mapping[str, TokenLengths] = field(default_factory=dict)
     max_labels: int | None = None
-    dropping: bool = False
+    stopping: frozenset[str] = frozenset()
     scores: bool = False
 
     @property

@@ -33,7 +33,7 @@ _CODES = (
 
 
 def find(splits: Splits) -> list[Problem]:
-    """Rows that were left out because they can't be used (errors, since training stops at the first), and the notes.
+    """Rows that were left out because they can't be used (errors where training stops at them), and the notes.
 
     Args:
         splits: The data, read with `bad_rows=drop`.
@@ -49,7 +49,7 @@ def find(splits: Splits) -> list[Problem]:
                 if count > 1
                 else f"a bad row of {name}: {message}"
             )
-            severity: Severity = "warning" if splits.dropping else "error"
+            severity: Severity = "error" if name in splits.stopping else "warning"
             found.append(Problem(severity, code, file, line, count, said, _REMEDIES.get(code, _REMEDIES["bad_row"])))
         notes = [note for note in part.table.notes if not any(words in note for words in _SAID_BY_OTHERS)]
         if notes:
