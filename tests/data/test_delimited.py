@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.data.reading import read, rows
 
 from deepen.core.errors import DataError
-from deepen.data.delimited import split_rows
+from deepen.data.quoting import split_rows
 
 Write = Callable[..., str]
 BODY = [('good, "very" good', "pos"), ("bad\nreally", "neg"), ("so-so", "neg"), ("fine", "pos"), ("ok then", "pos")]
@@ -118,7 +118,7 @@ def test_what_csv_wrote_is_read_back(table: list[list[str]], delimiter: str, quo
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, quoting=quoting, lineterminator=end).writerows(table)
     lines = io.StringIO(out.getvalue(), newline="\n")
-    assert [row for _, row in split_rows(iter(lines), delimiter, True, 10_000)] == table
+    assert [row for _, row, _ in split_rows(iter(lines), delimiter, True, 10_000)] == table
 
 
 @settings(max_examples=60, deadline=None)

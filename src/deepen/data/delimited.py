@@ -6,116 +6,54 @@ a quote was opened that nothing closes.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from deepen.core.errors import DataError
-from deepen.data.columns import KNOWN_NAMES, plain_name
+from deepen.data.headers import are_classes, judge_header, names_columns
+from deepen.data.quoting import quote_evidence, rows_taken_in, split_rows
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import TextFile, lines
 from deepen.data.sources import Fault, Form, Row, Source, listed
 
+# what no file holds: a row is one cell
+NO_DELIMITER = "\0"
 _CANDIDATES = ("\t", ",", ";", "|")
-_WORDS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space"}
+_WORDS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space", NO_DELIMITER: "line"}
 _JUDGED_ROWS = 2000
 _SAMPLE_ROWS = 20_000
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?")
-# the first line of some files that were written for Excel; it names the delimiter and is no row
-_EXCEL_HINT = re.compile(r"sep=.")
-_HEADER_CELL = re.compile(r"#?\w[\w .\-/#()]{0,40}")
+_MOST_COLUMNS = 100_000
+_CLASS_CHARS = 80
+Classes = Mapping[int, frozenset[str]]
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the rows of a file are written. `consistent` is the share of the judged rows that have `width` cells."""
+    r"""How the rows of a file are written.
+
+    `consistent` is the share of the judged rows that have `width` cells; `escaped` says that `\"` is a quote within a
+    cell; `declared` that a person said whether there is quoting.
+    """
 
     delimiter: str
     quoting: bool
     width: int
     consistent: float
+    escaped: bool = False
+    declared: bool = False
 
     def described(self) -> str:
         """The dialect in words."""
         word = _WORDS.get(self.delimiter, repr(self.delimiter))
-        return f"{word}-separated, {'quoted cells' if self.quoting else 'no quoting'}"
+        quotes = "quoted cells, a backslash before quotes inside" if self.escaped else "quoted cells"
+        return f"{word}-separated, {quotes if self.quoting else 'no quoting'}"
 
-
-def split_rows(
-    text_lines: Iterator[str], delimiter: str, quoting: bool, max_cell_chars: int
-) -> Iterator[tuple[int, list[str]]]:
-    """Cuts lines into rows of cells.
-
-    Args:
-        text_lines: Lines with their line ends.
-        delimiter: What separates cells.
-        quoting: Whether `"` encloses cells; two of them inside stand for one.
-        max_cell_chars: A quoted cell that grows beyond this many characters has lost its closing quote.
-
-    Yields:
-        The line a row starts on, from 1, and its cells; lines without any cell are left out.
-
-    Raises:
-        DataError: If a quote is never closed; the message lacks the file's name.
-    """
-    number = 0
-    for line in text_lines:
-        number += 1
-        row = line.rstrip("\r\n")
-        if not row or (number == 1 and _EXCEL_HINT.fullmatch(row)):
-            continue
-        if not quoting or '"' not in row:
-            yield number, row.split(delimiter)
-            continue
-        cells, used = _split_quoted(line, text_lines, delimiter, max_cell_chars, number)
-        yield number, cells
-        number += used
-
-
-def _split_quoted(
-    line: str, text_lines: Iterator[str], delimiter: str, max_cell_chars: int, number: int
-) -> tuple[list[str], int]:
-    """The cells of the row that starts with this line, and how many further lines it took."""
-    cells: list[str] = []
-    used = 0
-    at = 0
-    while True:
-        pieces: list[str] = []
-        if line.startswith('"', at):
-            start, size = at + 1, 0
-            while True:
-                end = line.find('"', start)
-                if end < 0:
-                    pieces.append(line[start:])
-                    size += len(line) - start
-                    following = next(text_lines, None) if size <= max_cell_chars else None
-                    if following is None:
-                        raise DataError(_unclosed(number, size, max_cell_chars))
-                    line, start, used = following, 0, used + 1
-                elif line.startswith('"', end + 1):
-                    pieces.append(line[start : end + 1])
-                    size += end + 1 - start
-                    start = end + 2
-                else:
-                    pieces.append(line[start:end])
-                    at = end + 1
-                    break
-        end = line.find(delimiter, at)
-        if end < 0:
-            pieces.append(line[at:].rstrip("\r\n"))
-            cells.append("".join(pieces))
-            return cells, used
-        pieces.append(line[at:end])
-        cells.append("".join(pieces))
-        at = end + len(delimiter)
-
-
-def _unclosed(number: int, size: int, limit: int) -> str:
-    if size > limit:
-        return f"line {number}: a cell is longer than {limit:,} characters; likely a quote that is never closed"
-    return f"line {number}: the quote opened here is never closed; if quotes are plain text: --set data.quoting=false"
+    def rows(self, text_lines: Iterator[str], max_cell_chars: int) -> Iterator[tuple[int, list[str], Sequence[str]]]:
+        """The rows of lines, as `split_rows` gives them."""
+        return split_rows(text_lines, self.delimiter, self.quoting, max_cell_chars, escaped=self.escaped)
 
 
 def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = "") -> Dialect | None:
@@ -131,8 +69,7 @@ def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = 
     """
     if settings.delimiter is not None:
         return _judge(sample, settings.delimiter, settings)
-    bare = name.lower().removesuffix(".gz")
-    tabular = bare.endswith((".csv", ".tsv", ".tab"))
+    tabular = is_tabular(name)
     best: Dialect | None = None
     for delimiter in _CANDIDATES:
         found = _judge(sample, delimiter, settings)
@@ -146,6 +83,26 @@ def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = 
     return best
 
 
+def ends_in_classes(sample: Sequence[str], dialect: Dialect) -> bool:
+    """Whether the last or the first cells of rows are those of a label: few short ones that recur.
+
+    Args:
+        sample: The first lines.
+        dialect: What splits them.
+
+    Returns:
+        The answer.
+    """
+    rows: list[list[str]] = []
+    with suppress(DataError):  # a quote that is never closed is told when the file is read
+        for _, cells, _ in islice(dialect.rows(iter(sample), 1 << 20), _JUDGED_ROWS):
+            rows += [cells] if len(cells) == dialect.width else []
+    if not rows:
+        return False
+    ends = [Counter(cells[at].strip() for cells in rows) for at in (-1, 0)]
+    return any(are_classes(counts, len(rows), share=0.2) and max(map(len, counts)) <= 40 for counts in ends)
+
+
 def _is_prose(sample: Sequence[str], dialect: Dialect) -> bool:
     """Sentences with one comma each look like a table; in prose a space follows the comma."""
     text = "".join(sample[:_JUDGED_ROWS])
@@ -153,70 +110,44 @@ def _is_prose(sample: Sequence[str], dialect: Dialect) -> bool:
 
 
 def _judge(sample: Sequence[str], delimiter: str, settings: DataSettings) -> Dialect:
+    text = "".join(sample)
+    good, bad = quote_evidence(text, delimiter)
+    escaped = False
+    if '\\"' in text and settings.quoting is not False:
+        better, worse = quote_evidence(text, delimiter, escaped=True)
+        escaped = better - worse > good - bad
+        good, bad = (better, worse) if escaped else (good, bad)
+
+    def judged(quoting: bool) -> Dialect:
+        made = Dialect(delimiter, quoting, 1, 0.0, escaped and quoting, settings.quoting is not None)
+        return _widths(sample, made, settings.max_cell_chars)
+
     if settings.quoting is not None:
-        return _widths(sample, delimiter, settings.quoting, settings.max_cell_chars)
-    good, bad = _quote_evidence("".join(sample), delimiter)
+        return judged(settings.quoting)
     if not good and not bad:
-        return _widths(sample, delimiter, delimiter != "\t", settings.max_cell_chars)
-    quoted = _widths(sample, delimiter, True, settings.max_cell_chars)
+        return judged(delimiter != "\t" and '"' not in text)
+    quoted = judged(True)
     if good > 9 * bad:
         return quoted
-    plain = _widths(sample, delimiter, False, settings.max_cell_chars)
+    plain = judged(False)
     if abs(plain.consistent - quoted.consistent) > 0.001 and min(plain.width, quoted.width) > 1:
         return max(plain, quoted, key=lambda dialect: dialect.consistent)
     return quoted if good >= bad else plain
 
 
-def _quote_evidence(text: str, delimiter: str) -> tuple[int, int]:
-    """How many cells are enclosed in quotes, and how many hold a quote that encloses nothing."""
-    if '"' not in text:
-        return 0, 0
-    sep = re.escape(delimiter)
-    first = re.escape(delimiter[0])
-    pattern = re.compile(rf'(?m)(?:^|{sep})(?:(?P<good>"(?:[^"]++|"")*+"(?={sep}|\r?$))|(?P<bad>"|[^{first}"\r\n]*+"))')
-    counts = Counter(match.lastgroup for match in pattern.finditer(text))
-    return counts["good"], counts["bad"]
-
-
-def _widths(sample: Sequence[str], delimiter: str, quoting: bool, max_cell_chars: int) -> Dialect:
+def _widths(sample: Sequence[str], dialect: Dialect, max_cell_chars: int) -> Dialect:
     widths: Counter[int] = Counter()
     broken = 0
     try:
-        for _, cells in islice(split_rows(iter(sample), delimiter, quoting, max_cell_chars), _JUDGED_ROWS):
+        for _, cells, _ in islice(dialect.rows(iter(sample), max_cell_chars), _JUDGED_ROWS):
             widths[len(cells)] += 1
     except DataError:
         broken = 1
     if not widths:
-        return Dialect(delimiter, quoting, 1, 0.0)
+        return dialect
     # the wider of two equally frequent widths: a row that lost a cell is likelier than one that won some
     width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-    return Dialect(delimiter, quoting, width, count / (sum(widths.values()) + broken))
-
-
-def has_header(rows: Sequence[Sequence[str]], expected: frozenset[str]) -> bool:
-    """Whether the first row names the columns.
-
-    Args:
-        rows: The first rows.
-        expected: Names that another file of the same data has, or that were asked for.
-
-    Returns:
-        True if it holds expected or usual names that do not recur below, or differs from what is below as names do.
-    """
-    first, body = [cell.strip() for cell in rows[0]], rows[1:]
-    plain = [plain_name(cell) for cell in first]
-    if expected & {*first, *plain}:
-        return True
-    if len(set(plain)) < len(plain) or any(_NUMBER.fullmatch(cell) for cell in first):
-        return False
-    if not all(_HEADER_CELL.fullmatch(cell) or not cell for cell in first) or not any(first):
-        return False
-    below = [{row[i].strip() for row in body if i < len(row)} for i in range(len(first))]
-    if any(name in KNOWN_NAMES and cell not in seen for name, cell, seen in zip(plain, first, below, strict=True)):
-        return True
-    if len(body) < 2 or any(len(cell.split()) > 3 for cell in first):
-        return False
-    return any(seen and all(_NUMBER.fullmatch(cell) for cell in seen if cell) and any(seen) for seen in below)
+    return replace(dialect, width=width, consistent=count / (sum(widths.values()) + broken))
 
 
 def open_delimited(
@@ -237,42 +168,95 @@ def open_delimited(
     Raises:
         DataError: If there is a header and nothing else, or a quote is never closed.
     """
-    rows: list[list[str]] = []
+    if dialect.width > _MOST_COLUMNS:
+        raise DataError(
+            f"{file.name} has {dialect.width:,} columns, more than {_MOST_COLUMNS:,}: is it a table of texts?"
+        )
+    found: list[tuple[int, list[str], Sequence[str]]] = []
     try:
-        for _, cells in split_rows(iter(sample), dialect.delimiter, dialect.quoting, settings.max_cell_chars):
-            rows.append(cells)
-            if len(rows) >= _SAMPLE_ROWS:
-                break
+        for row in islice(dialect.rows(iter(sample), settings.max_cell_chars), _SAMPLE_ROWS):
+            found.append(row)
     except DataError as error:
-        if len(rows) < 2:
+        if len(found) < 2:
             raise DataError(f"{file.name} {error}") from None
-    rows = [cells for cells in rows if any(cells)]
+    rows = [cells for _, cells, _ in found if any(cells)]
     if not rows:
         raise DataError(f"{file.name} is empty: no row has any cell")
-    header = settings.header if settings.header is not None else has_header(rows, expected)
+    if len(rows) > 1:
+        rows[0] = _fitted(rows[0], dialect.width)
+    judged = judge_header(rows, expected, tabular=is_tabular(file.name))
+    header = judged.header if settings.header is None else settings.header
     names = _unique_names(rows[0]) if header else None
     if header and len(rows) == 1:
         raise DataError(f"{file.name} line 1: a header ({listed(rows[0])}) and no rows")
     width = len(rows[0]) if header else dialect.width
-    body = [cells for cells in rows[1 if header else 0 :] if len(cells) == width]
+    shape = _Shape(width, found[0][1] if header else None, _classes(rows[1:], width))
+    body = [
+        cells
+        for _, cells, used in found[1 if header else 0 :]
+        if len(cells) == width and not shape.takes_in(used, dialect)
+    ]
     told = f"{file.name}: {dialect.described()}, {'first row is the header' if header else 'no header'}"
+    warnings = [judged.doubt] if judged.doubt and settings.header is None else []
+    named = None if header else next(((at, cells) for at, cells, _ in found[1:] if names_columns(cells)), None)
+    if named is not None:
+        warnings.append(
+            f"line {named[0]} ({listed(named[1])}) names columns: files with and without a header were joined?"
+        )
 
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        return _read(file, dialect, width, header, wanted, settings.max_cell_chars)
+        return _read(file, dialect, shape, wanted, settings.max_cell_chars)
 
-    form = Form("table", width, header, dialect.delimiter, dialect.quoting)
-    return Source(file.name, names, width, body, read, notes=(told,), form=form)
+    form = Form("table", width, header, dialect.delimiter, dialect.quoting, escaped=dialect.escaped)
+    warned = tuple(f"{file.name}: {warning}" for warning in warnings)
+    return Source(file.name, names, width, body, read, notes=(told,), form=form, warnings=warned)
+
+
+def is_tabular(name: str) -> bool:
+    """Whether a file is called as tables are."""
+    return name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".tab"))
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a row of a file has to look like: its width, the header if there is one, the values of its classes."""
+
+    width: int
+    header: list[str] | None
+    classes: Classes
+
+    def takes_in(self, used: Sequence[str], dialect: Dialect) -> bool:
+        """Whether a row of several lines is rather that many rows; not where a person said that quotes enclose."""
+        if not used or dialect.declared:
+            return False
+        return rows_taken_in(used, dialect.delimiter, self.width, self.classes) > 0
+
+
+def _fitted(first: list[str], width: int) -> list[str]:
+    """A header that lacks the name of the row numbers, as R writes it, or ends in separators that no row has."""
+    if width > 2 and len(first) == width - 1:
+        return ["", *first]
+    return first[:width] if width > 1 and not any(first[width:]) else first
+
+
+def _classes(body: Sequence[Sequence[str]], width: int) -> Classes:
+    """The values of the columns that have few."""
+    found = {}
+    for at in range(width):
+        counts = Counter(row[at].strip() for row in body if len(row) == width)
+        if are_classes(counts, counts.total(), share=0.2):
+            found[at] = frozenset(counts)
+    return found
 
 
 def _read(
-    file: TextFile, dialect: Dialect, width: int, header: bool, wanted: tuple[int, ...], max_cell_chars: int
+    file: TextFile, dialect: Dialect, shape: _Shape, wanted: tuple[int, ...], max_cell_chars: int
 ) -> Iterator[Row]:
-    name = file.name
-    skip = header
-    rows = split_rows(lines(file), dialect.delimiter, dialect.quoting, max_cell_chars)
+    name, width, skip = file.name, shape.width, shape.header is not None
+    rows = dialect.rows(lines(file), max_cell_chars)
     while True:
         try:
-            number, cells = next(rows)
+            number, cells, used = next(rows)
         except StopIteration:
             return
         except DataError as error:
@@ -280,10 +264,23 @@ def _read(
             raise DataError(said if said.startswith(name) else f"{name} {said}") from None
         if skip:
             skip = False
+        elif used and shape.takes_in(used, dialect):
+            yield name, number, Fault(_taken_in(len(used)), "rows_in_a_quote")
+            for line in range(number + 1, number + len(used)):
+                yield name, line, Fault(f"inside the quote that is opened in line {number}", "rows_in_a_quote")
+        elif cells == shape.header:
+            yield name, number, Fault("the header stands here again, as where two files were joined", "header_again")
         elif len(cells) == width:
             yield name, number, [cells[i] for i in wanted]
         elif any(cells):
             yield name, number, Fault(_ragged(len(cells), width, dialect), "ragged_row")
+
+
+def _taken_in(num: int) -> str:
+    return (
+        f"a quote opened here takes in {num} lines that look like rows: close it, or --set data.quoting=false "
+        "takes quotes for plain text, true takes the lines for one cell"
+    )
 
 
 def _ragged(found: int, width: int, dialect: Dialect) -> str:

@@ -10,11 +10,12 @@ from deepen.core.errors import DataError
 from deepen.core.files import fingerprint, sha256_file
 from deepen.data.column_files import column_form, open_columns
 from deepen.data.columnar import open_columnar, saved_dataset_files
-from deepen.data.columns import KNOWN_NAMES
-from deepen.data.delimited import guess_dialect, open_delimited
+from deepen.data.columns import KNOWN_NAMES, plain_name
+from deepen.data.delimited import NO_DELIMITER, ends_in_classes, guess_dialect, is_tabular, open_delimited
 from deepen.data.folders import Layout, folder_layout, inside, open_labelled_files
+from deepen.data.headers import judge_header
 from deepen.data.jsonlines import json_form, open_json
-from deepen.data.labelled import line_form, open_lines
+from deepen.data.labelled import line_form, open_lines, refuse_numbers
 from deepen.data.marked import is_marked, open_marked
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import SAMPLE_BYTES, kind_of, not_there, open_bytes, reading, sample_lines, text_file
@@ -146,13 +147,14 @@ def open_file(path: Path, name: str, settings: DataSettings, expected: frozenset
     dialect = guess_dialect(sample, settings, name=name)
     if settings.delimiter is not None:
         _check_declared(name, sample, settings)
-    elif dialect is None or (dialect.delimiter != "\t" and not _is_tabular(name)):
+    elif dialect is None or (dialect.delimiter != "\t" and not is_tabular(name)):
+        refuse_numbers(sample, name)
         lines_hold = line_form(sample)
-        if lines_hold != "text":
+        if lines_hold != "text" and not (dialect is not None and ends_in_classes(sample, dialect)):
             return open_lines(file, sample, lines_hold)
     if dialect is None:
-        if settings.header or (settings.header is None and _starts_with_name(sample, expected)):
-            dialect = guess_dialect(sample, settings.model_copy(update={"delimiter": ","}), name=name)
+        if settings.header or (settings.header is None and _starts_with_name(sample, expected, name)):
+            dialect = guess_dialect(sample, settings.model_copy(update={"delimiter": NO_DELIMITER}), name=name)
         if dialect is None:
             return open_lines(file, sample, "text")
     return open_delimited(file, sample, dialect, settings, expected=expected)
@@ -170,13 +172,11 @@ def _head(path: Path, name: str, encoding: str) -> str:
     return raw.decode(encoding, errors="replace").removeprefix("\ufeff")
 
 
-def _is_tabular(name: str) -> bool:
-    return name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".tab"))
-
-
-def _starts_with_name(sample: list[str], expected: frozenset[str]) -> bool:
+def _starts_with_name(sample: list[str], expected: frozenset[str], name: str) -> bool:
     """A single column can have a header too: `text`, and a text on each line."""
-    return sample[0].strip().strip('"').lower() in expected | KNOWN_NAMES and len(sample) > 1
+    rows = [[line.strip().strip('"')] for line in sample if line.strip()]
+    header = judge_header(rows, expected, tabular=is_tabular(name)).header
+    return header and (is_tabular(name) or plain_name(rows[0][0]) in expected | KNOWN_NAMES)
 
 
 def _check_declared(name: str, sample: list[str], settings: DataSettings) -> None:

@@ -32,8 +32,9 @@ Row = tuple[str, int, Sequence[Any] | Fault]
 class Form:
     """How the rows of a source are written, so that another file can be read like it and not by a new guess.
 
-    `table` is text with cells, and has a delimiter, quoting, and perhaps a header; `lines` has one row a line, and
-    `line_form` says what a line holds: `text`, `label`, `fine` or `fasttext`.
+    `table` is text with cells, and has a delimiter, quoting (`escaped`: with a backslash before quotes inside), and
+    perhaps a header; `lines` has one row a line, and `line_form` says what a line holds: `text`, `label`, `fine`,
+    `fasttext` or `fasttext_many`.
     """
 
     kind: Literal["table", "lines", "columns", "json", "columnar", "marked", "folder", "memory"]
@@ -42,6 +43,7 @@ class Form:
     delimiter: str | None = None
     quoting: bool | None = None
     line_form: str | None = None
+    escaped: bool = False
 
 
 @dataclass(frozen=True)

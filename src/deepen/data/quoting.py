@@ -1,0 +1,168 @@
+"""Rows of cells out of lines: quotes that enclose cells, how they are written inside, and one that takes in rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
+
+from deepen.core.errors import DataError
+
+# the first line of some files that were written for Excel; it names the delimiter and is no row
+_EXCEL_HINT = re.compile(r"sep=.")
+_ESCAPED = re.compile(r'\\(["\\])')
+_SPACED = (",", ";")
+_ROWS_TAKEN_IN = 2
+
+
+def split_rows(
+    text_lines: Iterator[str], delimiter: str, quoting: bool, max_cell_chars: int, *, escaped: bool = False
+) -> Iterator[tuple[int, list[str], Sequence[str]]]:
+    r"""Cuts lines into rows of cells.
+
+    Args:
+        text_lines: Lines with their line ends.
+        delimiter: What separates cells.
+        quoting: Whether `"` encloses cells; two of them inside stand for one.
+        max_cell_chars: A quoted cell that grows beyond this many characters has lost its closing quote.
+        escaped: Whether `\"` stands for a quote inside too.
+
+    Yields:
+        The line a row starts on, from 1, its cells, and its lines if it has several; lines without any cell are left
+        out.
+
+    Raises:
+        DataError: If a quote is never closed; the message lacks the file's name.
+    """
+    number = 0
+    for line in text_lines:
+        number += 1
+        row = line.rstrip("\r\n")
+        if not row or (number == 1 and _EXCEL_HINT.fullmatch(row)):
+            continue
+        if not quoting or '"' not in row:
+            yield number, row.split(delimiter), ()
+            continue
+        used = [line]
+        cells = _split_quoted(used, text_lines, delimiter, max_cell_chars, number, escaped=escaped)
+        yield number, cells, used if len(used) > 1 else ()
+        number += len(used) - 1
+
+
+def _split_quoted(
+    used: list[str], text_lines: Iterator[str], delimiter: str, max_cell_chars: int, number: int, *, escaped: bool
+) -> list[str]:
+    """The cells of the row that starts with the one line in `used`; the further lines that it takes are added there."""
+    cells: list[str] = []
+    line, at = used[0], 0
+    while True:
+        pieces: list[str] = []
+        if line.startswith('"', at):
+            start, size = at + 1, 0
+            while True:
+                end = _quote_at(line, start, escaped=escaped)
+                if end < 0:
+                    pieces.append(line[start:])
+                    size += len(line) - start
+                    following = next(text_lines, None) if size <= max_cell_chars else None
+                    if following is None:
+                        raise DataError(_unclosed(number, size, max_cell_chars))
+                    line, start = following, 0
+                    used.append(line)
+                elif line.startswith('"', end + 1):
+                    pieces.append(line[start : end + 1])
+                    size += end + 1 - start
+                    start = end + 2
+                else:
+                    pieces.append(line[start:end])
+                    at = end + 1
+                    break
+        enclosed = "".join(pieces)
+        enclosed = _ESCAPED.sub(r"\1", enclosed) if escaped else enclosed
+        end = line.find(delimiter, at)
+        if end < 0:
+            cells.append(enclosed + line[at:].rstrip("\r\n"))
+            return cells
+        cells.append(enclosed + line[at:end])
+        at = end + len(delimiter)
+
+
+def _quote_at(line: str, start: int, *, escaped: bool) -> int:
+    """Where the next quote stands that no backslash goes before; -1 if there is none."""
+    end = line.find('"', start)
+    while escaped and end > start:
+        before = line[start:end]
+        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+            break
+        end = line.find('"', end + 1)
+    return end
+
+
+def _unclosed(number: int, size: int, limit: int) -> str:
+    if size > limit:
+        return f"line {number}: a cell is longer than {limit:,} characters; likely a quote that is never closed"
+    return f"line {number}: the quote opened here is never closed; if quotes are plain text: --set data.quoting=false"
+
+
+def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple[int, int]:
+    r"""How quotes stand in a text.
+
+    Args:
+        text: The first lines.
+        delimiter: What separates cells.
+        escaped: Whether `\"` stands for a quote inside a cell.
+
+    Returns:
+        How many cells are enclosed in quotes, without those that take in rows, and how many hold a quote that encloses
+        nothing.
+    """
+    if '"' not in text:
+        return 0, 0
+    sep, first = re.escape(delimiter), re.escape(delimiter[0])
+    inner = r'(?:[^"\\]++|\\.|"")*+' if escaped else r'(?:[^"]++|"")*+'
+    pattern = re.compile(
+        rf'(?ms)(?:^|{sep})(?:(?P<good>"{inner}"(?={sep}|\r?$))|(?P<bad>"|[^{first}"\r\n]*+"))',
+    )
+    good = bad = 0
+    for match in pattern.finditer(text):
+        if match.lastgroup == "bad":
+            bad += 1
+        elif "\n" not in match["good"] or not rows_taken_in(match["good"].split("\n"), delimiter):
+            good += 1
+    return good, bad
+
+
+def rows_taken_in(
+    used: Sequence[str], delimiter: str, width: int | None = None, classes: Mapping[int, Container[str]] | None = None
+) -> int:
+    """How many lines of a row look like rows themselves: a quote that was opened by chance took them in.
+
+    Args:
+        used: The lines of one row.
+        delimiter: What separates cells.
+        width: How many cells a row has; None takes that of the first line.
+        classes: The values of the columns that have few; with them two lines are enough to tell.
+
+    Returns:
+        The number of lines; 0 if they are a text of several lines.
+    """
+    filled = [line.rstrip("\r\n") for line in used if line.strip()]
+    if len(filled) < (2 if classes else 2 + _ROWS_TAKEN_IN):
+        return 0
+    cells = [_alone(line, delimiter) for line in filled]
+    width = width or len(cells[0])
+    rows = [row for row in cells if len(row) == width and all(row)]
+    if delimiter in _SPACED:  # a comma in a sentence has a space after it
+        rows = [row for row in rows if not any(cell.startswith(" ") for cell in row[1:])]
+    for at, known in (classes or {}).items():
+        rows = [row for row in rows if row[at].strip() in known]
+    return len(used) if width > 1 and len(rows) >= 0.9 * len(filled) else 0
+
+
+def _alone(line: str, delimiter: str) -> list[str]:
+    """The cells of a line as if it were a row by itself; a quote without its other end is left out."""
+    if line.count('"') % 2 == 0:
+        try:
+            return _split_quoted([line], iter(()), delimiter, len(line), 1, escaped=False)
+        except DataError:
+            pass
+    return line.replace('"', "").split(delimiter)
