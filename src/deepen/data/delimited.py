@@ -25,7 +25,7 @@ _CANDIDATES = ("\t", ",", ";", "|")
 _WORDS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space", NO_DELIMITER: "line"}
 _JUDGED_ROWS = 2000
 _SAMPLE_ROWS = 20_000
-_MOST_COLUMNS = 100_000
+_MOST_COLUMNS = 200_000
 _CLASS_CHARS = 80
 Classes = Mapping[int, frozenset[str]]
 
@@ -76,7 +76,7 @@ def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = 
         needed = 0.5 if tabular else 0.9 if delimiter == "\t" else 0.98
         if found.width < 2 or found.consistent < needed:
             continue
-        if not tabular and delimiter == "," and _is_prose(sample, found):
+        if _is_prose(sample, found, tabular=tabular):
             continue
         if best is None or found.consistent > best.consistent + (0.02 if not tabular else 0.0):
             best = found
@@ -103,10 +103,16 @@ def ends_in_classes(sample: Sequence[str], dialect: Dialect) -> bool:
     return any(are_classes(counts, len(rows), share=0.2) and max(map(len, counts)) <= 40 for counts in ends)
 
 
-def _is_prose(sample: Sequence[str], dialect: Dialect) -> bool:
-    """Sentences with one comma each look like a table; in prose a space follows the comma."""
+def _is_prose(sample: Sequence[str], dialect: Dialect, *, tabular: bool) -> bool:
+    """Sentences with one comma each look like a table; in prose a space follows the comma, and no cell recurs.
+
+    A file that is called a table is one, but where its first line is a name and no other line is a single cell.
+    """
+    if dialect.delimiter not in (",", ";") or (tabular and dialect.delimiter in sample[0]):
+        return False
     text = "".join(sample[:_JUDGED_ROWS])
-    return not dialect.quoting and text.count(", ") > 0.5 * text.count(",")
+    spaced = text.count(f"{dialect.delimiter} ") > 0.5 * text.count(dialect.delimiter)
+    return spaced and '"' not in text and not ends_in_classes(sample, dialect)
 
 
 def _judge(sample: Sequence[str], delimiter: str, settings: DataSettings) -> Dialect:
@@ -174,8 +180,7 @@ def open_delimited(
         )
     found: list[tuple[int, list[str], Sequence[str]]] = []
     try:
-        for row in islice(dialect.rows(iter(sample), settings.max_cell_chars), _SAMPLE_ROWS):
-            found.append(row)
+        found.extend(islice(dialect.rows(iter(sample), settings.max_cell_chars), _SAMPLE_ROWS))
     except DataError as error:
         if len(found) < 2:
             raise DataError(f"{file.name} {error}") from None

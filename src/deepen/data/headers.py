@@ -43,12 +43,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Sign:
-    """What one column says: how rarely a row would look so by chance, and what speaks against a name."""
+    """What one column says: how rarely a row would look so by chance, what speaks against a name, if it is a usual one.
+
+    A usual name made with another word, as `comment_text`, counts for more than 1: no row has such a cell.
+    """
 
     kind: str
     weight: float = 0.0
     against: float = 0.0
-    known: bool = False
+    known: float = 0.0
 
 
 def judge_header(rows: Sequence[Sequence[str]], expected: frozenset[str], *, tabular: bool) -> Verdict:
@@ -73,12 +76,13 @@ def judge_header(rows: Sequence[Sequence[str]], expected: frozenset[str], *, tab
         return Verdict(counts and tabular)
     if any(NUMBER.fullmatch(cell) for cell in filled):
         return Verdict(False)
-    signs = [_sign(cell, [row[at].strip() for row in body if at < len(row)], expected) for at, cell in enumerate(first)]
+    usual = expected | KNOWN_NAMES | _MORE_NAMES
+    signs = [_sign(cell, [row[at].strip() for row in body if at < len(row)], usual) for at, cell in enumerate(first)]
     weight = _weigh(signs, len(filled))
     if len({plain_name(cell) for cell in filled}) < len(filled):
         weight -= 1.5
     header = weight >= (_NEEDED_IN_TABLE if tabular else _NEEDED)
-    named = sum(sign.known for sign in signs)
+    named = any(sign.known for sign in signs)
     shown = ", ".join(clip(cell, 30) for cell in filled[:6])
     if header and weight < _SURE and not named:
         return Verdict(True, f"the first row ({shown}) is taken for a header; if it is a row: --set data.header=false")
@@ -98,16 +102,17 @@ def _weigh(signs: Sequence[_Sign], named: int) -> float:
         found = [sign.weight for sign in signs if sign.kind in kinds]
         if found:
             weight += max(0.0, min(_CAP, max(found)) - log10(len(found)))
-    known = sum(sign.known for sign in signs)
-    return weight + (1.5 + min(1.5, known - 1) + (3.0 if known == named > 1 else 0.0) if known else 0.0)
+    known = [sign.known for sign in signs if sign.known]
+    return weight + min(3.0, 1.5 * sum(known)) + (3.0 if len(known) == named > 1 else 0.0)
 
 
-def _sign(cell: str, below: Sequence[str], expected: frozenset[str]) -> _Sign:
+def _sign(cell: str, below: Sequence[str], usual: frozenset[str]) -> _Sign:
     """What one cell says beside those below it."""
     values = [value for value in below if value]
     counts = Counter(values)
-    plain = plain_name(cell)
-    known = bool({plain, cell} & (expected | KNOWN_NAMES | _MORE_NAMES)) and cell not in counts
+    known = 0.0 if cell in counts else _known(cell, counts, usual)
+    if are_classes(counts, len(values)) and cell in counts:
+        return _Sign("class", against=2.5)
     if not cell or cell.lower() in _MISSING:
         return _Sign("none", against=1.0 if cell and values else 0.0)
     against = 1.5 if _SENTENCE_END.search(cell) or len(cell) > _LONGEST_NAME or len(cell.split()) > _MOST_WORDS else 0.0
@@ -116,14 +121,21 @@ def _sign(cell: str, below: Sequence[str], expected: frozenset[str]) -> _Sign:
     if all(NUMBER.fullmatch(value) for value in values):
         return _Sign("number", max(2.0, log10(len(values) + 1)) if len(values) > 1 else 0.5, against, known)
     if are_classes(counts, len(values)):
-        if cell in counts:
-            return _Sign("class", against=2.5)
         once = sum(count == 1 for count in counts.values())
         weight = 0.0 if _alike(cell, counts) else log10((len(values) + 1) / (once + 1))
         return _Sign("class", weight, against, known)
     if cell in counts and not known:
         return _Sign("text", against=0.5)
     return _Sign("text", _shorter(cell, values), against, known)
+
+
+def _known(cell: str, counts: Counter[str], usual: frozenset[str]) -> float:
+    """Whether a cell is a usual name, or made with one where the values below are not made so."""
+    plain = plain_name(cell)
+    if {plain, cell} & usual:
+        return 1.0
+    made = "_" in cell and " " not in cell and bool(set(plain.split("_")) & usual)
+    return 1.6 if made and 2 * sum("_" in value for value in counts) < len(counts) else 0.0
 
 
 def are_classes(counts: Counter[str], num: int, share: float = 0.5) -> bool:
