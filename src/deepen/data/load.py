@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 7
+_VERSION = 8
 _SHORT_ROWS = 2048
 _CHANGES = {
     "unicode": "Unicode forms",
