@@ -95,7 +95,7 @@ def test_a_header_without_a_name_for_row_numbers_and_pandas_numbers(write: Write
 
 
 def test_what_is_in_doubt_is_said_with_a_remedy_that_works(write: Write) -> None:
-    body = "".join(f"{text.split()[0]} lamp {at},{['a b', 'c d'][at % 2]}\n" for at, text in enumerate(texts(12)))
+    body = "".join(f"{text.split()[0]} lamp {at},{['a b', 'c d'][at % 2]}\n" for at, text in enumerate(texts(6)))
     name = write("doubt.csv", "remark,kind\n" + body)
     source = opened(name)
     said = "true" if source.names is None else "false"

@@ -30,7 +30,7 @@ _LONGEST_NAME = 60
 _MOST_WORDS = 9
 _CAP = 2.5
 _NEEDED, _NEEDED_IN_TABLE = 2.0, 1.2
-_SURE, _DOUBTFUL = 2.5, 0.7
+_SURE, _DOUBTFUL = 2.0, 0.7
 
 
 @dataclass(frozen=True)
