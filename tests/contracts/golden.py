@@ -31,7 +31,7 @@ CLASSIFICATION_SCORES = {
 RUN_FILES = {"recipe.yaml", "environment.json", "ladder.json", "metrics.jsonl", "rungs", "model", "report.html"}
 RUNG_FILES = {"model", "predictions-validation.jsonl"}
 ENCODER_FILES = {
-    *("config.json", "model.safetensors", "modules.json", "sentence_bert_config.json", "deepen.json"),
+    *("config.json", "labels.json", "model.safetensors", "modules.json", "sentence_bert_config.json", "deepen.json"),
     *("config_sentence_transformers.json", "1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors"),
     *("tokenizer.json", "tokenizer_config.json", "vocab.txt"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from deepen.core.errors import ModelError
 from deepen.models.heads import Inputs, Network, width_of
 from deepen.models.load import load_encoder
+from deepen.models.plain import FAMILIES, opens_with
 from deepen.models.save import load_network, save_network
 from deepen.models.tokenizer import load_tokenizer
 
@@ -51,8 +53,11 @@ def test_other_tools_give_the_logits(any_network: Path, pooling: str, bent: bool
     np.testing.assert_allclose(found, right, atol=1e-5)
 
     config = json.loads((out / "config.json").read_text())
-    assert list(config["id2label"].values()) == list(LABELS)
-    if pooling == "cls" and config["model_type"] in WITH_CLASSIFIER:
+    assert json.loads((out / "labels.json").read_text()) == list(LABELS)
+    assert ("id2label" in config) == (pooling == "cls" and config["model_type"] in WITH_CLASSIFIER)
+    if "id2label" in config:
+        assert opens_with(out) == "AutoModelForSequenceClassification"
+        assert list(config["id2label"].values()) == list(LABELS)
         classifier, report = AutoModelForSequenceClassification.from_pretrained(out, output_loading_info=True)
         assert not report["missing_keys"]
         texts = AutoTokenizer.from_pretrained(out)(
@@ -88,12 +93,35 @@ def test_what_is_written(tiny_model: Path, tmp_path: Path) -> None:
     save_network(network_of(tiny_model, "mean"), tmp_path, tokenizer_folder=tiny_model, labels=LABELS, max_tokens=20)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {
-        *("config.json", "model.safetensors", "modules.json", "sentence_bert_config.json"),
+        *("config.json", "labels.json", "model.safetensors", "modules.json", "sentence_bert_config.json"),
         *("config_sentence_transformers.json", "1_Pooling/config.json", "2_Dense/config.json"),
         *("2_Dense/model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
     }
     for path in tmp_path.rglob("*.json"):
         assert str(tiny_model) not in path.read_text(), f"{path.name} names a folder of this machine"
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pair", "spans", "units"])
+@pytest.mark.parametrize("head", ["SequenceClassification", "TokenClassification"])
+def test_a_head_that_a_pretrained_model_had_leaves_no_names(
+    any_network: Path, pooling: Any, head: str, tmp_path: Path
+) -> None:
+    """A folder of a finished classifier is named as the model: its head is not ours, and so aren't its labels."""
+    before = tmp_path / "before"
+    shutil.copytree(any_network, before)
+    config = json.loads((before / "config.json").read_text())
+    name = FAMILIES[config["model_type"]][0]
+    config |= {"architectures": [f"{name}For{head}"], "id2label": {"0": "toxic", "1": "fine"}}
+    config |= {"label2id": {"toxic": 0, "fine": 1}, "problem_type": "multi_label_classification"}
+    (before / "config.json").write_text(json.dumps(config))
+    network = network_of(before, pooling)
+    out = tmp_path / "out"
+    save_network(network, out, tokenizer_folder=before, labels=LABELS, max_tokens=20)
+    text = (out / "config.json").read_text()
+    assert "toxic" not in text
+    assert "multi_label" not in text
+    assert load_network(out).pooling == pooling
+    assert (opens_with(out) is not None) == ("so-so" in text)
 
 
 def test_weights_that_were_not_there_are_not_made_up(tiny_model: Path, tmp_path: Path) -> None:

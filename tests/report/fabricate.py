@@ -48,6 +48,7 @@ def make_run(folder: Path, *, labels=tuple(LABELS), n=600, test=True, seed=0) ->
         row = {"rung": rung, "status": "done", "reason": "", "score": score, "gain": gain, "seconds": seconds}
         row |= {"forecast_seconds": None, "num_trained_parameters": parameters, "peak_memory_bytes": 10**9}
         row |= {"seconds_per_1000_predictions": seconds / 40, "temperature": 1.31, "validation": scores["validation"]}
+        row |= {"read_by_others": True, "opens_with": "AutoModelForSequenceClassification"}
         rows.append(row | ({"test": scores["test"]} if test else {}))
         test_scores = scores["test"] if test else []
     rows.append(skipped())

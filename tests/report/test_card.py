@@ -25,6 +25,10 @@ def test_front_matter(run):
     assert front["base_model"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert front["pipeline_tag"] == "text-classification"
     assert front["tags"] == ["deepen", "full", "text-classification"]
+    ladder = ladder_of(run)
+    for row in ladder["rungs"]:
+        row["opens_with"] = None
+    assert "pipeline_tag" not in front_of(card(ladder, RECIPE, ENVIRONMENT)), "no pipeline reads it"
     assert "license" not in front
     assert "language" not in front
     result = front["model-index"][0]["results"][0]

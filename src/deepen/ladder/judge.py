@@ -19,6 +19,7 @@ from deepen.ladder.about import write_about
 from deepen.ladder.decide import Standing, best_of, chosen_of, gain_over
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe, shelf
+from deepen.models.plain import opens_with
 from deepen.models.save import can_start, has_network, read_by_others
 from deepen.training.task import Predictor
 from deepen.training.work import Climbed, Work
@@ -217,5 +218,6 @@ def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, fo
         "temperature": round(found.temperature, 4),
         "validation": [to_json(score) for score in found.scores],
         "read_by_others": read_by_others(folder / "model"),
+        "opens_with": opens_with(folder / "model"),
         "won": climbed.won,
     }

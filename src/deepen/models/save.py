@@ -19,8 +19,9 @@ from deepen.models.adapters import Adapter, plain_state
 from deepen.models.heads import Network, Pooling, width_of
 from deepen.models.load import load_encoder
 from deepen.models.masked import ClozeNetwork, Transform
+from deepen.models.plain import FAMILIES, Problem, save_encoder, tagging_head
 from deepen.models.prompts import PACKED, from_peft, to_peft
-from deepen.models.split import ARCHITECTURES, DECODERS, Encoder
+from deepen.models.split import ARCHITECTURES, Encoder
 
 FORM = "form.json"
 """Of what the form of the rows was made, where a network reads them in a form of its own."""
@@ -29,28 +30,23 @@ _TOKENIZER_FILES = (
     *("vocab.json", "sentencepiece.bpe.model", "spiece.model", "added_tokens.json"),
     "chat_template.jinja",
 )
-_FAMILIES = {
-    "bert": ("Bert", "bert"),
-    "electra": ("Electra", "electra"),
-    "roberta": ("Roberta", "roberta"),
-    "xlm-roberta": ("XLMRoberta", "roberta"),
-    "camembert": ("Camembert", "roberta"),
-    "distilbert": ("DistilBert", "distilbert"),
-    "llama": ("Llama", "model"),
-    "mistral": ("Mistral", "model"),
-}
 _POOLED: dict[Pooling, str] = {
     "mean": "pooling_mode_mean_tokens",
     "cls": "pooling_mode_cls_token",
     "last": "pooling_mode_lasttoken",
 }
 """What sentence-transformers calls those of a row."""
-# tanh(x * 2^-12) * 2^12 equals x to about 1e-7 for |x| < 2, so BERT's pooler can be made to pass its input through.
-_PASS_THROUGH = 2.0**-12
 
 
 def save_network(
-    network: Network, folder: Path, *, tokenizer_folder: Path, labels: Sequence[str], max_tokens: int
+    network: Network,
+    folder: Path,
+    *,
+    tokenizer_folder: Path,
+    labels: Sequence[str],
+    max_tokens: int,
+    whole: bool = True,
+    problem: Problem | None = None,
 ) -> None:
     """Writes an encoder and its head so that `SentenceTransformer(folder).encode(text)` gives the logits.
 
@@ -63,9 +59,11 @@ def save_network(
         tokenizer_folder: Where the tokenizer's files are copied from.
         labels: Label names in the order of the logits.
         max_tokens: Where texts are cut.
+        whole: Whether the weights are all there is; if not, something is kept beside them that only Deepen puts on.
+        problem: What the logits are for, in the words of transformers; None for one label of several.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_encoder(network, folder, labels)
+    save_encoder(network, folder, labels, whole=whole, problem=problem)
     _save_around(network, folder, tokenizer_folder, max_tokens)
 
 
@@ -109,7 +107,7 @@ def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_
         state = {f"{start}{name}": tensor.contiguous() for name, tensor in adapter.tensors.items()}
     if network.pooling == "units":
         kind = network.encoder.config.model_type
-        family, head = _FAMILIES[kind][1], _tagging_head(kind)
+        family, head = FAMILIES[kind][1], tagging_head(kind)
         state = {key.replace("base_model.model.", f"base_model.model.{family}."): x for key, x in state.items()}
         state |= {f"{start}{head}.{key}": value.detach() for key, value in network.head.state_dict().items()}
         config |= {"modules_to_save": [head], "task_type": "TOKEN_CLS"}
@@ -149,7 +147,7 @@ def load_adapter(folder: Path) -> Adapter | None:
         if PACKED in state:
             config = read_json(path.with_name("adapter_config.json"))
             return Adapter(tensors=from_peft(state, config, ARCHITECTURES[kind].layers), **about)
-        start, family = "base_model.model.", _FAMILIES[kind][1]
+        start, family = "base_model.model.", FAMILIES[kind][1]
         tensors = {key.removeprefix(start).removeprefix(f"{family}."): value for key, value in state.items()}
         return Adapter(tensors=tensors, **about)
     except Exception as error:
@@ -206,59 +204,6 @@ def _save_head(network: Network, folder: Path) -> None:
         save_file(state, folder / path / "model.safetensors")
 
 
-def save_encoder(network: Network, folder: Path, labels: Sequence[str]) -> None:
-    """Writes config.json (with the label names) and the encoder's weights.
-
-    Args:
-        network: The network.
-        folder: Where to.
-        labels: Label names in the order of the logits.
-    """
-    config: dict[str, Any] = network.encoder.config.to_dict()
-    config.pop("_name_or_path", None)  # a folder of this machine
-    if network.pooling != "ranked":  # its outputs are documents, which another table brings with it
-        config["id2label"] = {str(i): label for i, label in enumerate(labels)}
-        config["label2id"] = {label: i for i, label in enumerate(labels)}
-    state = plain_state(network.encoder.network)
-    kind = config["model_type"]
-    if network.pooling == "cls" and kind in ("bert", "roberta", "xlm-roberta", "camembert"):
-        state, config["architectures"] = _for_classification(network, state, kind)
-    elif network.pooling == "units":
-        state, config["architectures"] = _for_tagging(network, state, kind)
-    write_json(folder / "config.json", config)
-    save_file(
-        {key: value.detach().contiguous() for key, value in state.items()},
-        folder / "model.safetensors",
-        {"format": "pt"},
-    )
-
-
-def _for_classification(network: Network, state: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
-    """The same weights under the names of a ...ForSequenceClassification.
-
-    Its pooler is the hidden layer of the head, or is made to pass its input on.
-    """
-    head, hidden, width = network.head, network.hidden, network.head.in_features
-    prefix = "bert" if kind == "bert" else "roberta"
-    state = {key: value for key, value in state.items() if not key.startswith("pooler.")}
-    state = {f"{prefix}.{key}": value for key, value in state.items()}
-    pooler, out = ("bert.pooler.dense", "classifier") if kind == "bert" else ("classifier.dense", "classifier.out_proj")
-    state[f"{pooler}.weight"] = torch.eye(width) * _PASS_THROUGH if hidden is None else hidden.weight
-    state[f"{pooler}.bias"] = torch.zeros(width) if hidden is None else hidden.bias
-    state[f"{out}.weight"] = head.weight / (_PASS_THROUGH if hidden is None else 1)
-    state[f"{out}.bias"] = head.bias
-    return state, [f"{_FAMILIES[kind][0]}ForSequenceClassification"]
-
-
-def _for_tagging(network: Network, state: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
-    """The same weights under the names of a ...ForTokenClassification."""
-    name, prefix = _FAMILIES[kind]
-    state = {f"{prefix}.{key}": value for key, value in state.items() if not key.startswith("pooler.")}
-    head = _tagging_head(kind)
-    state |= {f"{head}.weight": network.head.weight, f"{head}.bias": network.head.bias}
-    return state, [f"{name}ForTokenClassification"]
-
-
 def save_decoder(decoder: Encoder, vectors_VD: torch.Tensor, folder: Path, *, tokenizer_folder: Path) -> None:
     """Writes a decoder with what scores its words, so that `AutoModelForCausalLM.from_pretrained(folder)` reads it.
 
@@ -271,7 +216,7 @@ def save_decoder(decoder: Encoder, vectors_VD: torch.Tensor, folder: Path, *, to
     folder.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = decoder.config.to_dict()
     config.pop("_name_or_path", None)  # a folder of this machine
-    name, prefix = _FAMILIES[config["model_type"]]
+    name, prefix = FAMILIES[config["model_type"]]
     config["architectures"] = [f"{name}ForCausalLM"]
     state = {f"{prefix}.{key}": value.contiguous() for key, value in plain_state(decoder.network).items()}
     if not decoder.config.tie_word_embeddings:
@@ -279,11 +224,6 @@ def save_decoder(decoder: Encoder, vectors_VD: torch.Tensor, folder: Path, *, to
     write_json(folder / "config.json", config)
     save_file(state, folder / "model.safetensors", {"format": "pt"})
     _copy_tokenizer(tokenizer_folder, folder)
-
-
-def _tagging_head(kind: str) -> str:
-    """What the head of a ...ForTokenClassification is called."""
-    return "score" if kind in DECODERS else "classifier"
 
 
 def has_network(folder: Path) -> bool:
@@ -325,7 +265,7 @@ def load_network(folder: Path) -> Network:
     """
     encoder = load_encoder(folder)
     if any(name.endswith("ForTokenClassification") for name in encoder.config.architectures or ()):
-        return Network(encoder, _classifier(folder, _tagging_head(encoder.config.model_type)), "units").eval()
+        return Network(encoder, _classifier(folder, tagging_head(encoder.config.model_type)), "units").eval()
     if (folder / "head" / "config.json").is_file():
         return _load_joint(encoder, folder / "head")
     try:

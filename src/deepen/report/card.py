@@ -20,6 +20,7 @@ _PIPELINES = {
     "classification": "text-classification",
     "tagging": "token-classification",
     "matching": "text-classification",
+    "multilabel": "text-classification",
     "translation": "translation",
     "summarisation": "summarization",
 }
@@ -73,7 +74,8 @@ def _unfinished(ladder: Mapping[str, Any]) -> str:
 
 
 def _front_matter(ladder: Mapping[str, Any]) -> str:
-    pipeline = _PIPELINES.get(str(ladder.get("task")))
+    kind = _PIPELINES.get(str(ladder.get("task")))
+    opens = _chosen_row(ladder).get("opens_with")
     encoder = _is_encoder(ladder)
     model = str(ladder.get("model") or "")
     front: dict[str, Any] = {}
@@ -82,19 +84,19 @@ def _front_matter(ladder: Mapping[str, Any]) -> str:
     # A local folder is not a name on a hub, and hubs refuse a card that says so.
     if encoder and re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", model):
         front["base_model"] = model
-    if pipeline:
-        front["pipeline_tag"] = pipeline
-    front["tags"] = ["deepen", str(ladder.get("chosen"))] + ([pipeline] if pipeline else [])
+    if kind and opens:  # hubs and `pipeline(...)` take it as a promise
+        front["pipeline_tag"] = kind
+    front["tags"] = ["deepen", str(ladder.get("chosen"))] + ([kind] if kind else [])
     where, scores = words.final_scores(ladder)
     metrics = [
         {"type": item["name"], "name": words.title(item["name"]), "value": round(float(item["value"]), 6)}
         for item in scores
         if item.get("label") is None
     ]
-    if metrics and pipeline:
+    if metrics and kind:
         name = str((ladder.get("data") or {}).get("name") or "unnamed data")
         dataset = {"name": name, "type": re.sub(r"[^\w.-]+", "-", name).strip("-") or "data", "split": where}
-        result = {"task": {"type": pipeline}, "dataset": dataset, "metrics": metrics}
+        result = {"task": {"type": kind}, "dataset": dataset, "metrics": metrics}
         front["model-index"] = [{"name": f"{name}: {ladder.get('chosen')}", "results": [result]}]
     return f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False).rstrip()}\n---"
 
@@ -149,14 +151,7 @@ def _use(ladder: Mapping[str, Any]) -> str:
             out.append(f"It reads a text as {_code(pattern)} and says which label's word fits the gap.")
         out.append("The folder holds JSON and safetensors only; only Deepen puts its parts together.")
     elif _is_encoder(ladder) and ladder.get("task") == "classification":
-        out.append(
-            "Without Deepen (`FOLDER` is this folder):\n\n```python\n"
-            "import json\n\nfrom sentence_transformers import SentenceTransformer\n\n"
-            'logits = SentenceTransformer("FOLDER").encode(["a text"])\n'
-            'id2label = json.load(open("FOLDER/config.json", encoding="utf-8"))["id2label"]\n'
-            "print([id2label[str(i)] for i in logits.argmax(axis=1)])\n```\n\n"
-            "Softmax of the logits gives the probabilities."
-        )
+        out.append(_text_code(ladder))
     elif _is_encoder(ladder) and ladder.get("task") == "tagging":
         out.append(
             "Without Deepen (`FOLDER` is this folder):\n\n```python\n"
@@ -172,6 +167,24 @@ def _use(ladder: Mapping[str, Any]) -> str:
         f'```python\nimport deepen\n\nprint(deepen.load({str(run)!r}).predict(["a text"]))\n```'
     )
     return "\n\n".join(out)
+
+
+def _text_code(ladder: Mapping[str, Any]) -> str:
+    """How sentence-transformers answers a text."""
+    start = "Without Deepen (`FOLDER` is this folder):\n\n```python\n"
+    load = "from sentence_transformers import SentenceTransformer\n\n"
+    if ladder.get("labels") == ["score"]:
+        return f'{start}{load}print(SentenceTransformer("FOLDER").encode(["a text"])[:, 0])\n```'
+    # Deepen 0.1.0 wrote no labels.json; deepen.json has them in every release.
+    names = '"FOLDER/labels.json"' if "opens_with" in _chosen_row(ladder) else '"FOLDER/deepen.json"'
+    inner = "" if "opens_with" in _chosen_row(ladder) else '["labels"]'
+    return (
+        f"{start}import json\n\n{load}"
+        'logits = SentenceTransformer("FOLDER").encode(["a text"])\n'
+        f'labels = json.load(open({names}, encoding="utf-8")){inner}\n'
+        "print([labels[i] for i in logits.argmax(axis=1)])\n```\n\n"
+        "Softmax of the logits gives the probabilities."
+    )
 
 
 def _shell(text: Any) -> str:

@@ -22,10 +22,12 @@ from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.models.adapters import Adapter, Attached
 from deepen.models.heads import Inputs, Network
+from deepen.models.plain import Problem
 from deepen.models.save import FORM, load_adapter, load_network, save_adapter, save_network
 from deepen.models.split import Encoder
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.training.cache import Frozen, batch_inputs, decision_offsets
+from deepen.training.scoring import LABELS as SCORES
 from deepen.training.task import Task
 from deepen.training.work import form_tokens
 
@@ -130,7 +132,10 @@ class EncoderPredictor:
     def save(self, folder: Path) -> None:
         """Writes the sentence-transformers layout; what a method learned also by itself, in `adapter/`."""
         given: dict[str, Any] = {"tokenizer_folder": self.tokenizer.folder, "max_tokens": self.max_tokens}
-        save_network(self.network, folder, labels=self.labels, **given)
+        problem: Problem | None = "multi_label_classification" if self.task.shift is not None else None
+        problem = "regression" if self.labels == SCORES else problem
+        whole = self.adapter is None or not self.adapter.kept
+        save_network(self.network, folder, labels=self.labels, whole=whole, problem=problem, **given)
         if self.task.deep is not None and self.task.deep.about:
             write_json(folder / FORM, dict(self.task.deep.about))
         if self.adapter is not None:
