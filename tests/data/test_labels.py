@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from tests.data.reading import NEEDS, read, rows
 
 from deepen.core.errors import DataError
 from deepen.data.labels import check_labels, encode_labels, label_table, read_label_names, target_counts
-from deepen.data.load import DataSettings, load_table
+from deepen.data.load import DataSettings, columns_from_json, columns_to_json, load_table
 from deepen.data.table import Table
 
 STRICT = DataSettings(bad_rows="error")
@@ -141,3 +144,48 @@ def test_other_csv_files_of_names(write: Write) -> None:
     assert some.mapping == (("0", "negative"), ("1", "positive"))
     with pytest.raises(DataError, match=r"bad\.csv line 2: write a code, a name"):
         read_label_names(write("bad.csv", "0,negative\n1\n"))
+
+
+def _targets(source: Any, **more: Any) -> list[str]:
+    return [row[1] for row in rows(read(source, **more))]
+
+
+def test_one_code_in_two_spellings() -> None:
+    """pandas writes 1.0 where a cell of the column was missing, JSON true and Python True."""
+    mixed = [{"text": f"t {at}", "label": label} for at, label in enumerate(["1.0", "0.0", "1", "0", "-1.0"])]
+    table, columns = load_table(mixed, NEEDS, DataSettings())
+    assert [row[1] for row in rows(table)] == ["1", "0", "1", "0", "-1"]
+    assert "are one label" in columns.reasons["label"]
+    assert _targets([{"text": "a", "label": label} for label in ("True", "true", "False")]) == ["true", "true", "false"]
+    assert _targets([{"text": "a", "label": label} for label in ("1.0", "0.0")]) == ["1.0", "0.0"]
+    assert _targets([{"text": "a", "label": label} for label in ("007", "1", "1.0")]) == ["007", "1", "1.0"]
+    assert _targets([{"text": "a", "label": label} for label in ("1.0", "1.5", "1")]) == ["1.0", "1.5", "1"]
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [(("1.0", "0.0"), ("1", "0")), (("1", "0"), ("1.0", "0.0")), (("True", "False"), ("true", "FALSE"))],
+)
+def test_another_file_is_spelled_as_the_training_rows(train: tuple[str, str], test: tuple[str, str]) -> None:
+    held, others = ([{"text": "a", "label": label} for label in labels] for labels in (train, test))
+    _, columns = load_table(held, NEEDS, DataSettings())
+    again = columns_from_json(json.loads(json.dumps(columns_to_json(columns))))
+    assert _targets(others, columns=again) == list(train)
+    part = load_table(others, NEEDS, DataSettings(), columns={"label": "label"})[0].all_rows()
+    assert encode_labels(part, train).tolist() == [0, 1]  # as a run that knows nothing of spellings does
+
+
+def test_lines_that_rename_need_not_name_every_label(tmp_path: Path) -> None:
+    held = [{"text": "a", "label": label} for label in ("Bad", "bad", "good")]
+    (tmp_path / "l.tsv").write_text("Bad\tbad\n", encoding="utf-8")
+    names = read_label_names(tmp_path / "l.tsv")
+    table, columns = load_table(held, NEEDS, DataSettings(), label_names=names)
+    assert [row[1] for row in rows(table)] == ["bad", "bad", "good"]
+    assert "other labels keep theirs" in columns.reasons["label"]
+    (tmp_path / "m.tsv").write_text("7\t3\n", encoding="utf-8")
+    numbers = [{"text": "a", "label": label} for label in ("7", "3", "2")]
+    table, _ = load_table(numbers, NEEDS, DataSettings(), label_names=read_label_names(tmp_path / "m.tsv"))
+    assert [row[1] for row in rows(table)] == ["3", "3", "2"]
+    (tmp_path / "n.tsv").write_text("7\tseven\n", encoding="utf-8")
+    with pytest.raises(DataError, match="label '3' has no name"):
+        load_table(numbers, NEEDS, DataSettings(bad_rows="error"), label_names=read_label_names(tmp_path / "n.tsv"))

@@ -18,7 +18,7 @@ from tests.worlds import WORLDS
 import deepen
 from deepen.core.errors import DataError
 from deepen.core.types import Outputs, Targets
-from deepen.data.load import load_table
+from deepen.data.load import load_table, look
 from deepen.data.settings import DataSettings
 from deepen.evaluation.multilabel import micro_f1, multilabel_scores, statistics, thresholds
 from deepen.ladder.prepare import load_task
@@ -78,11 +78,57 @@ def test_what_is_no_set_of_labels(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="two are needed"):
         labels(["x", "x"])
     strict = DataSettings(bad_rows="error")
-    with pytest.raises(DataError, match="line 2: label is empty"):
-        load_table([{"text": "a", "labels": "x|y"}, {"text": "b", "labels": ""}], TASK.needs, strict)
+    with pytest.raises(DataError, match=r"line 2: label is empty.*\[\] says none"):
+        load_table([{"text": "a", "labels": "x|y"}, {"text": "b", "labels": None}], TASK.needs, strict)
     part = load_table([{"text": "a", "labels": "x|why"}], TASK.needs, DataSettings())[0].all_rows()
     with pytest.raises(DataError, match="'why' is not in the training data"):
         TASK.check(part, ("x", "y"))
+
+
+def _read(rows: list[dict[str, Any]]) -> tuple[Any, Any]:
+    table, columns = load_table(rows, TASK.needs, DataSettings())
+    return [list(found) for found in table.all_rows().values("target")], columns
+
+
+@pytest.mark.parametrize("cell", [str, list, tuple, np.array, lambda bits: " ".join(map(str, bits)), json.dumps])
+def test_lists_of_zeros_and_ones_are_places(cell: Any) -> None:
+    hot = [[0, 0, 1, 0], [1, 0, 0, 1], [0, 0, 0, 0]]
+    found, columns = _read([{"text": "a", "labels": cell(bits)} for bits in hot])
+    assert found == [["2"], ["0", "3"], []]
+    assert "4 labels, called by their place" in columns.reasons["label"]
+    many = [{"text": "a", "labels": cell(bits)} for bits in [*[[0, 1, 0, 1]] * 5000, [0, 1]]]
+    with pytest.raises(DataError, match="where the other rows list 4 zeros and ones"):
+        load_table(many, TASK.needs, DataSettings(bad_rows="error"))
+
+
+def test_columns_of_zeros_and_ones_are_labels() -> None:
+    rows = [
+        {"id": at, "said": f"row {at}", "toxic": at % 2, "rude": at % 3 // 2, "mean": 1 - at % 2} for at in range(9)
+    ]
+    found, columns = _read(rows)
+    assert columns.target == ("toxic", "rude", "mean")
+    assert "0 or 1 for each label" in columns.reasons["label"]
+    assert found[:3] == [["mean"], ["toxic"], ["mean", "rude"]]
+    claim = TASK.recognise(look(rows, DataSettings()))
+    assert claim is not None
+    assert "toxic, rude, mean" in claim.reason
+    assert TASK.recognise(look([{**row, "label": "x"} for row in rows], DataSettings())) is None
+    with pytest.raises(DataError, match="holds only 0 and 1, which is one label or none"):
+        load_table(rows, TASK.needs, DataSettings(), columns={"label": "toxic"})
+
+
+def test_brackets_part_labels() -> None:
+    assert _read([{"text": "a", "labels": "<comedy><drama>"}, {"text": "b", "labels": "<drama>"}])[0] == [
+        ["comedy", "drama"],
+        ["drama"],
+    ]
+
+
+def test_an_empty_cell_is_no_label_and_said() -> None:
+    rows = [{"text": "a", "labels": "x|y"}, {"text": "b", "labels": ""}, {"text": "c", "labels": "x"}]
+    table, _ = load_table(rows, TASK.needs, DataSettings(bad_rows="error"))
+    assert [list(found) for found in table.all_rows().values("target")] == [["x", "y"], [], ["x"]]
+    assert any("1 empty label cells are read as rows that have no label" in note for note in table.notes)
 
 
 def test_losses_and_margins() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deepen.core.errors import DataError, nearest
+from deepen.data.flags import flag_columns
 from deepen.data.marks import mark_columns
 from deepen.data.needs import (
     KNOWN_NAMES,
@@ -81,6 +82,7 @@ def choose_columns(
         chosen[name] = _asked(source, name, value)
         reasons[name] = f"{name} is {_called(source, chosen[name])}, as asked for"
     _by_name(source, needs, chosen, reasons)
+    _flags(source, needs, chosen, reasons, columns or {})
     _by_content(source, needs, chosen, reasons, need_target=need_target)
     for need in needs:
         needed = not need.optional and (need.name != TARGET or need_target)
@@ -216,6 +218,23 @@ def _by_name(
             reasons[need.name] = f"{need.name} is {_called(source, found[:1])}, by its name" + _others(
                 source, need.name, found[1:]
             )
+
+
+def _flags(
+    source: Source,
+    needs: Sequence[Need],
+    chosen: dict[str, tuple[int, ...]],
+    reasons: dict[str, str],
+    asked: Mapping[str, str],
+) -> None:
+    """Several columns of 0 and 1 are the labels, where rows have several and no column holds lists of them."""
+    if TARGET in asked or not any(need.name == TARGET and need.kind == "labels" for need in needs):
+        return
+    taken = {i for name, indices in chosen.items() for i in indices if name != TARGET}
+    flags = tuple(at for at in flag_columns(source) if at not in taken)
+    if len(flags) > 1 and (TARGET not in chosen or set(chosen[TARGET]) <= set(flags)):
+        chosen[TARGET] = flags
+        reasons[TARGET] = f"{TARGET} is {_called(source, flags)}, by content: 0 or 1 for each label"
 
 
 def _others(source: Source, name: str, indices: Sequence[int]) -> str:

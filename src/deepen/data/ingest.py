@@ -237,7 +237,7 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
                 return found
             values.extend(found)
         elif plan.target is not None:
-            target = _target(cells, plan, settings) if plan.many is None else _targets(cells, plan, plan.many, settings)
+            target = _target(cells, plan, settings) if plan.many is None else _targets(cells, plan, settings, changed)
             if isinstance(target, Fault):
                 return target
             values.append(target)
@@ -292,12 +292,19 @@ def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings) -> str | F
     return text
 
 
-def _targets(cells: Sequence[Any], plan: Plan, many: ManyPlan, settings: DataSettings) -> list[str] | Fault | None:
-    """The labels of a row that may have several."""
+def _targets(
+    cells: Sequence[Any], plan: Plan, settings: DataSettings, changed: dict[str, int]
+) -> list[str] | Fault | None:
+    """The labels of a row that may have several; an empty cell of a table says that there are none."""
+    many = plan.many or ManyPlan((), None)
     places = plan.target or ()
     found = read_many([cells[at] for at in places], many)
     if found is None:
-        return Fault(_empty("label", places, cells, plan), "empty_label") if plan.need_target else None
+        if isinstance(cells[places[0]], str) and plan.need_target:
+            changed["no_label"] = changed.get("no_label", 0) + 1
+            return []
+        said = f"{_empty('label', places, cells, plan)}; [] says none"
+        return Fault(said, "empty_label") if plan.need_target else None
     if isinstance(found, Fault):
         return found if plan.need_target else None
     if any(len(label) > settings.max_cell_chars for label in found):

@@ -30,6 +30,7 @@ _MANY = 200
 _LARGEST = 1 << 24  # bytes of a file of names
 _ROWS_PER_LABEL = 20
 _CODE = re.compile(r"[+-]?\d+(\.0+)?")
+_WHOLE = re.compile(r"([+-]?)(0|[1-9]\d{0,14})(\.0+)?")
 _HEAD = re.compile(r"(code|id|index|label),(name|label)(,(description|meaning))?")
 
 
@@ -44,6 +45,17 @@ class LabelNames:
     names: tuple[str, ...] = ()
     mapping: tuple[tuple[str, str], ...] = ()
     descriptions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def keeps_others(self) -> bool:
+        """Whether a label without a line keeps its name: lines that give labels other names need not name them all.
+
+        Where codes get names, as `0` that of `negative`, each needs one.
+        """
+        codes = [code for code, _ in self.mapping if _CODE.fullmatch(code)]
+        return bool(self.mapping) and (
+            len(codes) < len(self.mapping) or any(_CODE.fullmatch(name) for _, name in self.mapping)
+        )
 
     def first_code(self, codes: Iterable[str]) -> int:
         """The code of the first name: 0, or 1 if the data holds no 0 but the number of names.
@@ -81,6 +93,25 @@ def look_up(resolved: Mapping[str, str], value: str) -> str | None:
 
 def _whole(code: str) -> str:
     return str(int(float(code))) if _CODE.fullmatch(code) and len(code) < 16 else code
+
+
+def plain_label(value: str) -> str | None:
+    """A label in its plainest form if it is a whole number or a truth value, which tools write in several ways.
+
+    Args:
+        value: The label.
+
+    Returns:
+        The form; None for other labels.
+
+    Example:
+        >>> plain_label("1.0"), plain_label("-1"), plain_label("True"), plain_label("1.5"), plain_label("007")
+        ('1', '-1', 'true', None, None)
+    """
+    whole = _WHOLE.fullmatch(value)
+    if whole is not None:
+        return ("-" if whole[1] == "-" and int(whole[2]) else "") + whole[2]
+    return value.lower() if value.lower() in ("true", "false") else None
 
 
 def read_label_names(path: Path | str) -> LabelNames:
@@ -268,6 +299,9 @@ def encode_labels(part: Part, labels: tuple[str, ...], name: str | None = None) 
         raise DataError(f"{name} has no label column")
     targets = _targets(part)
     found = pc.index_in(targets, value_set=pa.array(labels, pa.string()))
+    if found.null_count and any(map(plain_label, labels)):
+        targets = _as_spelled(targets, labels)
+        found = pc.index_in(targets, value_set=pa.array(labels, pa.string()))
     if found.null_count:
         place = int(np.flatnonzero(found.is_null().to_numpy())[0])
         value = targets[place].as_py()
@@ -278,6 +312,19 @@ def encode_labels(part: Part, labels: tuple[str, ...], name: str | None = None) 
             f"{name} line {line}: label '{clip(value)}' is not in the training data; {_nearest(value, labels)}"
         )
     return np.asarray(found.to_numpy(), dtype=np.int64)
+
+
+def _as_spelled(targets: pa.ChunkedArray, labels: tuple[str, ...]) -> pa.ChunkedArray:
+    """Whole numbers and truth values as the labels spell them: `1` where a label is `1.0`."""
+    spelled = {plain: label for label in labels if (plain := plain_label(label)) is not None}
+    values = [value for value in pc.unique(targets).to_pylist() if value is not None and value not in labels]
+    pairs = [(value, name) for value in values if (name := spelled.get(plain_label(value) or "")) is not None]
+    if not pairs:
+        return targets
+    place = pc.index_in(targets, value_set=pa.array([value for value, _ in pairs], pa.string()))
+    return pc.coalesce(
+        pa.array([name for _, name in pairs], pa.string()).take(place.combine_chunks()), targets.combine_chunks()
+    )
 
 
 def _nearest(value: str, labels: tuple[str, ...]) -> str:

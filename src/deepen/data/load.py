@@ -29,14 +29,15 @@ from deepen.data.columns import (
 from deepen.data.hub import looks_like_hub_name, open_hub
 from deepen.data.ingest import LEFT, LONG_CELL, ROWS, Plan, Tally, write_rows
 from deepen.data.keys import with_paths
-from deepen.data.labels import LabelNames, look_up
-from deepen.data.many import ManyPlan
+from deepen.data.labels import LabelNames
+from deepen.data.many import many_plan
 from deepen.data.marks import Rows, Split, count_splits, pick
 from deepen.data.memory import content_key, is_frame, open_frame, open_list
 from deepen.data.opening import files_key, find_files, open_layout
+from deepen.data.renaming import Renaming, renaming
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import not_there, reading
-from deepen.data.sources import Fault, Source, as_text
+from deepen.data.sources import Source
 from deepen.data.table import LEAVE_OUT, Table, bearable, too_many
 from deepen.data.tagged import INPUTS, TaggedPlan, tagged_notes
 
@@ -51,7 +52,7 @@ __all__ = [
 ]
 
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 8
+_VERSION = 9
 _SHORT_ROWS = 2048
 _CHANGES = {
     "unicode": "Unicode forms",
@@ -129,7 +130,8 @@ def _load(
             return found
     table_source = opened()
     chosen = choose_columns(table_source, needs, columns, need_target=need_target)
-    chosen = replace(chosen, form=table_source.form)
+    spelled = (columns.spelled or {}) if isinstance(columns, Columns) else None
+    chosen = replace(chosen, form=table_source.form, spelled=spelled)
     if split is not None:
         table_source = pick(table_source, split, _used(table_source, chosen))
     chosen, plan = _plan(table_source, needs, settings, chosen, need_target, label_names)
@@ -258,23 +260,18 @@ def _plan(
     target = column_indices(source, columns.target) if columns.target is not None else None
     wanted = tuple(sorted({i for group in (*groups.values(), target or ()) for i in group}))
     place = {index: at for at, index in enumerate(wanted)}
-    rename, said = None, ""
-    if target is not None and label_names is not None:
-        first = columns.first_code
-        if first is None:
-            first = label_names.first_code(_different(source, target[0]))
-        columns = replace(columns, first_code=first)
-        resolved, said = label_names.resolve(first), label_names.source
-        rename = lambda value: look_up(resolved, value)  # noqa: E731
-    elif target is not None and source.names is not None and source.names[target[0]] in source.classes:
-        classes = {str(i): label for i, label in enumerate(source.classes[source.names[target[0]]])}
-        rename, said = classes.get, "the names of the classes that the file carries"
+    named, many = Renaming(), None
+    if target is not None:
+        cut = bool(settings.label_cuts)
+        columns, named = renaming(source, target, needs, columns, label_names, cut)
+        if any(need.name == TARGET and need.kind == "labels" for need in needs):
+            many = many_plan(source, target, settings.label_separator, need=need_target)
+        told = named.told + (many.told if many is not None else "")
+        reasons = columns.reasons
+        columns = replace(columns, reasons={**reasons, TARGET: reasons.get(TARGET, "") + told} if told else reasons)
+    rename, said = named.rename, named.source
     inputs = tuple((name, tuple(place[i] for i in group), optional[name]) for name, group in groups.items())
     places = tuple(place[i] for i in target) if target is not None else None
-    many = None
-    if target is not None and any(need.name == TARGET and need.kind == "labels" for need in needs):
-        names = tuple(source.names[i] if source.names is not None else str(i) for i in target)
-        many = ManyPlan(names, settings.label_separator)
     answers = any(need.name == TARGET and need.kind == "answers" for need in needs)
     if answers and target is not None and len(target) > 1:
         raise DataError(f"{source.name}: the answers are one column, and {len(target)} are named")
@@ -296,17 +293,6 @@ def _plan(
             raise DataError(f"{source.name}: {name} is one column here, and {len(group)} are named")
     tagged = TaggedPlan(inputs[0][1][0], places[0] if places else None, need_target, rename, said)
     return columns, replace(plan, inputs=tuple((name, (), False) for name in INPUTS), tagged=tagged)
-
-
-def _different(source: Source, index: int) -> set[str]:
-    """The different values of a column; costs one more pass over the file."""
-    found: set[str] = set()
-    for _, _, cells in source.read((index,)):
-        held = [] if isinstance(cells, Fault) else cells[0] if isinstance(cells[0], list) else cells
-        for value in map(as_text, held):
-            if value is not None and len(found) < 100_000:
-                found.add(value.strip())
-    return found
 
 
 def _write(source: Source, plan: Plan, settings: DataSettings, columns: Columns, kept: Path) -> None:
@@ -365,8 +351,11 @@ def _notes(name: str, tally: Tally) -> list[str]:
     if tally.repeated:
         rows = "row is an exact copy" if tally.repeated == 1 else "rows are exact copies"
         notes.append(f"{name}: {tally.repeated:,} {rows} of an earlier one")
-    if tally.changed:
-        kinds = ", ".join(f"{_CHANGES[kind]} in {count:,}" for kind, count in sorted(tally.changed.items()))
+    if none := tally.changed.get("no_label"):
+        notes.append(f"{name}: {none:,} empty label cells are read as rows that have no label")
+    changed = {kind: count for kind, count in tally.changed.items() if kind in _CHANGES}
+    if changed:
+        kinds = ", ".join(f"{_CHANGES[kind]} in {count:,}" for kind, count in sorted(changed.items()))
         what = "tokens" if tally.tagged.survey.pairs else "texts"
         notes.append(f"{name}: normalisation changed {kinds} of the {what} in {tally.rows:,} rows")
     return notes

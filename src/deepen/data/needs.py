@@ -45,7 +45,7 @@ class Columns:
 
     Several are joined by a line end. `first_code` is the code of the first of the names that `--labels` gives (0 or 1),
     found on the training file; None without such names. `form` is how that file is written; None if it is not known, as
-    in runs of 0.1.0.
+    in runs of 0.1.0. `spelled` says how labels that are whole numbers or truth values are written there.
     """
 
     inputs: dict[str, tuple[str | int, ...]]
@@ -53,6 +53,7 @@ class Columns:
     reasons: dict[str, str]
     first_code: int | None = None
     form: Form | None = None
+    spelled: dict[str, str] | None = None
 
 
 def columns_to_json(columns: Columns) -> dict[str, Any]:
@@ -63,6 +64,7 @@ def columns_to_json(columns: Columns) -> dict[str, Any]:
         "reasons": dict(columns.reasons),
         "first_code": columns.first_code,
         "form": asdict(columns.form) if columns.form is not None else None,
+        "spelled": dict(columns.spelled) if columns.spelled is not None else None,
     }
 
 
@@ -76,6 +78,7 @@ def columns_from_json(value: Mapping[str, Any]) -> Columns:
         dict(value.get("reasons", {})),
         value.get("first_code"),
         Form(**{key: part for key, part in form.items() if key in known}) if form is not None else None,
+        dict(value["spelled"]) if value.get("spelled") is not None else None,
     )
 
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from deepen.core.types import Outputs, Score, Targets
 from deepen.data.columns import Need, plain_name
-from deepen.data.many import encode_many, many_labels
-from deepen.data.sources import Source
+from deepen.data.flags import flag_columns
+from deepen.data.many import encode_many, holds_several, many_labels
+from deepen.data.sources import Source, clip
 from deepen.data.table import Part
 from deepen.evaluation import multilabel
 from deepen.models.surface import Frequencies, fit_many, load_frequencies, load_lexical
@@ -31,13 +32,19 @@ _SURE = 2
 
 
 def _recognise(source: Source) -> Claim | None:
-    """A column that is called so holds lists, and some of them have several entries."""
+    """A column that is called so has several labels in some cells, or several columns of 0 and 1 stand for labels."""
     usual = {plain_name(name) for name in ("label", *NEEDS[1].names)}
-    for at, name in enumerate(source.names or ()):
-        cells = [row[at] for row in source.sample if at < len(row)]
-        several = sum(isinstance(cell, list) and len(cell) > 1 for cell in cells)
-        if plain_name(name) in usual and several >= _SURE and _has_text(source):
-            return Claim(0.3, f"column {name} holds lists of labels")
+    names = source.names or ()
+    for at, name in enumerate(names):
+        if plain_name(name) in usual and _has_text(source):
+            cells = [row[at] for row in source.sample if at < len(row)]
+            if sum(map(holds_several, cells)) >= _SURE:
+                return Claim(0.3, f"column {name} holds lists of labels")
+    flags = flag_columns(source)
+    others = {plain_name(name) for at, name in enumerate(names) if at not in flags}
+    if names and len(flags) > _SURE and not others & usual:
+        said = ", ".join(clip(names[at], 20) for at in flags[:6]) + (", ..." if len(flags) > 6 else "")
+        return Claim(0.3, f"columns {said} hold 0 or 1, a label each")
     return None
 
 
