@@ -12,7 +12,11 @@ RUNGS = ("majority", "lexical", "frozen", "top_layers", "full")
 """Those of a climb that names none, on rows that are not few."""
 TRAIN = {"run", "task", "model", "chosen", "cheapest_not_worse", "seconds", "rungs", "test"}
 EVALUATE = {"run", "rung", "data", "num_examples", "scores"}
-PREDICTION = {"id", "inputs", "target", "output", "probabilities", "rung", "num_tokens", "truncated", "seconds"}
+PREDICTION = {
+    *("id", "inputs", "target", "output", "probabilities", "rung", "num_tokens", "truncated", "seconds", "row"),
+}
+ROW = {"id", "file", "line"}
+GAP = {"row", "skipped"}
 PREDICTION_OPTIONAL = {"inputs", "target", "probabilities", "entities"}
 EXPLANATION = {"id", "rung", "sure", "answers", "notes"}
 EXPLAINED_ANSWER = {

@@ -29,7 +29,13 @@ def both(rows: Any, task: str, **settings: Any) -> tuple[Table, Table]:
     """A table held in memory and the same out of the cache."""
     found = []
     for keep in (False, True):
-        table, columns = load_table(rows, load_task(task).needs, DataSettings(**settings), need_target=False, keep=keep)
+        table, columns = load_table(
+            rows,
+            load_task(task).needs,
+            DataSettings(**settings),
+            need_target=False,
+            use="learn" if keep else "score",
+        )
         found.append((table, columns))
     (held, its_columns), (kept, others) = found
     assert its_columns == others
@@ -77,7 +83,7 @@ def test_what_is_wrong_is_said_alike(rows: list[Any]) -> None:
     said, needs, settings = [], load_task("classification").needs, DataSettings(bad_rows="error")
     for keep in (False, True):
         with pytest.raises(DataError) as error:
-            load_table(rows, needs, settings, need_target=False, keep=keep)
+            load_table(rows, needs, settings, need_target=False, use="learn" if keep else "score")
         said.append(str(error.value))
     assert said[0] == said[1]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from deepen.cli import explained, show
+from deepen.core.cells import printable
 
 NAME = "predict"
 HELP = """Answer rows of a file, or texts typed here.
@@ -46,7 +47,9 @@ def command(
 ) -> None:
     """Answers."""
     from deepen.api import load
-    from deepen.core.errors import SettingError
+    from deepen.cli.answers import write_answers
+    from deepen.core.errors import DataError, SettingError
+    from deepen.core.files import write_jsonl
     from deepen.core.places import path_of
     from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
@@ -76,13 +79,21 @@ def command(
     for name, model in zip(runs, models, strict=composed is None):
         some = [to_json(prediction) for prediction in model.predict(given, columns=asked)]
         if explain:
-            for row, explanation in zip(some, model.explain(given, columns=asked), strict=True):
+            answered = (row for row in some if "skipped" not in row)
+            for row, explanation in zip(answered, model.explain(given, columns=asked), strict=True):
                 row["explanation"] = to_json(explanation)
         rows += [{**row, "adapter": name} for row in some] if len(models) > 1 else some
     model = models[0]
+    if text and all("skipped" in row for row in rows):
+        raise DataError(f"--text: there is nothing to answer: {rows[0]['skipped']}")
     if out is not None:
-        _write(out, rows)
-        show.lines_to(stderr=as_json)(f"{len(rows):,} predictions in {out}")
+        if out.suffix == ".jsonl":
+            write_jsonl(out, rows)
+        else:
+            write_answers(out, rows, model.source(given, columns=asked), _as_text)
+        gaps = sum("skipped" in row for row in rows)
+        without = f", and {gaps:,} row{'' if gaps == 1 else 's'} without one" if gaps else ""
+        show.lines_to(stderr=as_json)(f"{len(rows) - gaps:,} predictions{without} in {out}")
     if as_json:
         show.print_json(
             {"run": run, "rung": model.rung, "predictions": rows if out is None else [], "out": out and str(out)}
@@ -108,6 +119,9 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 
 def _print_answer(row: dict[str, Any]) -> None:
+    if "skipped" in row:
+        print(f"(no answer)\tline {row['row']['line']}: {printable(row['skipped'])}")
+        return
     probabilities, answer = row.get("probabilities") or {}, row["output"]
     if row.get("entities") is not None and "+" not in row["rung"]:
         found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])
@@ -119,7 +133,7 @@ def _print_answer(row: dict[str, Any]) -> None:
     print(f"{_as_text(row) or '-'}{sure}\t{' '.join(said.split())}")
 
 
-def _as_text(row: dict[str, Any]) -> str:
+def _as_text(row: Mapping[str, Any]) -> str:
     """An answer for a line or a cell: a label, a score, tags, labels, or triples."""
     answer = row["output"]
     if not isinstance(answer, list):
@@ -127,21 +141,3 @@ def _as_text(row: dict[str, Any]) -> str:
     if "+" in row["rung"]:
         return "; ".join(" - ".join(triple) for triple in answer)
     return (" " if "entities" in row else "|").join(map(str, answer))
-
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    from deepen.core.files import replacing, write_jsonl
-
-    if path.suffix == ".jsonl":
-        write_jsonl(path, rows)
-        return
-    names = list(dict.fromkeys(name for row in rows for name in (row.get("inputs") or {})))
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", *names, "output", "probability"])
-        for row in rows:
-            probabilities = row.get("probabilities") or {}
-            answer = _as_text(row)
-            inputs = [row["inputs"].get(name, "") for name in names]
-            inputs = [" ".join(value) if isinstance(value, list) else value for value in inputs]
-            writer.writerow([row["id"], *inputs, answer, probabilities.get(answer, "")])

@@ -43,7 +43,11 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The only record of what a model said; evaluation, diagnosis, serving and monitoring read nothing else."""
+    """The only record of what a model said; evaluation, diagnosis, serving and monitoring read nothing else.
+
+    `row` says which row of the source it is about: the id that the source gives it, its file and its line. Where a row
+    can't be answered, `skipped` says why, and there is no output.
+    """
 
     id: str
     output: Any
@@ -55,6 +59,8 @@ class Prediction:
     num_tokens: int = 0
     truncated: bool = False
     seconds: float = 0.0
+    row: dict[str, Any] | None = None
+    skipped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ class LossSum:
     count: float
 
 
-_OPTIONAL = {"inputs", "target", "probabilities", "entities"}
+_OPTIONAL = {"inputs", "target", "probabilities", "entities", "row", "skipped"}
 
 
 def to_json(record: Any) -> dict[str, Any]:
@@ -181,6 +187,8 @@ def to_json(record: Any) -> dict[str, Any]:
     Returns:
         Field names to values that `json.dumps` takes.
     """
+    if isinstance(record, Prediction) and record.skipped is not None:
+        return {"row": record.row, "skipped": record.skipped}
     out: dict[str, Any] = {}
     for item in dataclasses.fields(record):
         value = getattr(record, item.name)

@@ -17,7 +17,7 @@ from deepen.data.headers import are_classes, judge_header, names_columns
 from deepen.data.quoting import quote_evidence, rows_taken_in, split_rows
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import TextFile, lines
-from deepen.data.sources import Fault, Form, Row, Source, listed
+from deepen.data.sources import BLANK, Fault, Form, Row, Source, listed
 
 # what no file holds: a row is one cell
 NO_DELIMITER = "\0"
@@ -278,7 +278,9 @@ def _read(
         elif len(cells) == width:
             yield name, number, [cells[i] for i in wanted]
         elif any(cells):
-            yield name, number, Fault(_ragged(len(cells), width, dialect), "ragged_row")
+            yield name, number, Fault(_ragged(len(cells), width, dialect), "ragged_row", tuple(cells))
+        else:
+            yield name, number, Fault("the row is blank", BLANK)
 
 
 def _taken_in(num: int) -> str:

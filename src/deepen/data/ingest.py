@@ -18,12 +18,14 @@ from deepen.data.answers import read_answers
 from deepen.data.many import ManyPlan, read_many
 from deepen.data.marks import SET_ASIDE
 from deepen.data.normalise import normalise
+from deepen.data.own import own_id
 from deepen.data.settings import DataSettings
-from deepen.data.sources import Fault, Source, as_text, clip
+from deepen.data.sources import BLANK, Fault, Source, as_text, clip
 from deepen.data.table import LEAVE_OUT, LEFT_OUT, too_many
 from deepen.data.tagged import TaggedPlan, TaggedTally, fields, tagged_taker
 from deepen.data.words import hide_words, words_of
 
+OWN = (("own", pa.string()),)
 ROWS, LEFT = "rows.arrow", "left-out.arrow"
 _BATCH_ROWS = 16_384
 # One batch must stay far below the 2 GB that an Arrow string array can hold.
@@ -38,7 +40,8 @@ class Plan:
     """What to take from each row: every input's name, its positions among the cells read, whether it may be empty.
 
     `called` says how the columns read are called in a message; `answers_in` is the input that holds the answers, where
-    the target is those.
+    the target is those. With `gaps`, rows that can't be read and blank lines keep their place, however many they are,
+    and `own` is where the file's own ids are.
     """
 
     wanted: tuple[int, ...]
@@ -51,6 +54,8 @@ class Plan:
     tagged: TaggedPlan | None = None
     many: ManyPlan | None = None
     answers_in: str | None = None
+    own: int | None = None
+    gaps: bool = False
 
 
 @dataclass
@@ -61,6 +66,7 @@ class Tally:
     changed: dict[str, int] = field(default_factory=dict)
     dropped: int = 0
     aside: int = 0
+    gaps: bool = False
     first_dropped: list[str] = field(default_factory=list)
     faults: dict[str, tuple[int, str, int, str]] = field(default_factory=dict)
     repeated: int = 0
@@ -134,14 +140,14 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path 
     Raises:
         DataError: For a bad row, unless they are dropped, and if no row is left.
     """
-    tally = Tally()
+    tally = Tally(gaps=plan.gaps)
     texts = [name for name, _, _ in plan.inputs] + (["target"] if plan.target is not None else [])
     kept = fields(plan.tagged) if plan.tagged is not None else [(name, pa.string()) for name in texts]
     if plan.target is not None and (plan.many is not None or plan.answers_in is not None):
         kept[-1] = ("target", pa.list_(pa.string()))
     if plan.target is not None and plan.answers_in is not None:
         kept.append(("starts", pa.list_(pa.int32())))
-    schema = pa.schema([("id", pa.string()), ("line", pa.int64()), *kept])
+    schema = pa.schema([("id", pa.string()), ("line", pa.int64()), *(OWN if plan.gaps else ()), *kept])
     ids = _Ids()
     if plan.tagged is not None:
         take = tagged_taker(plan.tagged, settings, tally.changed, tally.tagged)
@@ -151,18 +157,21 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path 
     with _Batches(paths[0], schema) as good, _Batches(paths[1], LEFT_OUT) as left:
         for file, line, cells in source.read(plan.wanted):
             taken = cells if isinstance(cells, Fault) else take(cells)
+            own = own_id(cells[plan.own]) if plan.own is not None and not isinstance(cells, Fault) else None
             if isinstance(taken, Fault):
-                _fault(taken, file, line, settings, tally)
-                left.add((file, line, taken.message, good.rows, None), len(taken.message))
+                if _fault(taken, file, line, settings, tally):
+                    left.add((file, line, taken.message, good.rows, own), len(taken.message))
                 continue
             values, chars = taken
             if not tally.files or tally.files[-1][1] != file:
                 tally.files.append((good.rows, file))
-            if written := good.add((ids.of(values), line, *values), chars):
+            if written := good.add((ids.of(values), line, *((own,) if plan.gaps else ()), *values), chars):
                 advance(written)
     tally.rows = good.rows
     tally.held = {} if folder else {ROWS: good.table, LEFT: left.table}
     tally.repeated, tally.digest = ids.repeated, ids.digest()
+    if plan.gaps and left.rows:
+        return tally
     if not tally.rows and settings.bad_rows == "auto" and tally.dropped:
         raise DataError(f"{tally.first_dropped[0]}; {too_many(tally.dropped, tally.dropped)}")
     if not tally.rows:
@@ -172,10 +181,13 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path 
     return tally
 
 
-def _fault(fault: Fault, file: str, line: int, settings: DataSettings, tally: Tally) -> None:
+def _fault(fault: Fault, file: str, line: int, settings: DataSettings, tally: Tally) -> bool:
+    """Counts a row that is left out; whether it is worth listing."""
+    if fault.code == BLANK:
+        return tally.gaps
     if fault.code == SET_ASIDE:
         tally.aside += 1
-        return
+        return True
     said = f"{file} line {line}: {fault.message}"
     if settings.bad_rows == "error":
         raise DataError(f"{said} ({LEAVE_OUT})")
@@ -184,6 +196,7 @@ def _fault(fault: Fault, file: str, line: int, settings: DataSettings, tally: Ta
     tally.faults[fault.code] = (count + 1, first_file, first_line, first)
     if len(tally.first_dropped) < _SHOWN:
         tally.first_dropped.append(said)
+    return True
 
 
 Taken = tuple[list[Any], int]

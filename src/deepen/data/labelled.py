@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from deepen.core.errors import DataError
 from deepen.data.sniff import TextFile, lines
-from deepen.data.sources import Fault, Form, Row, Source, clip
+from deepen.data.sources import BLANK, Fault, Form, Row, Source, clip
 
 LineForm = Literal["fasttext", "fasttext_many", "fine", "label", "text"]
 _FASTTEXT = "__label__"
@@ -154,6 +154,7 @@ def _doubts(cut: Sequence[Sequence[str]], name: str) -> tuple[str, ...]:
 def _cut(text_lines: Iterator[str], form: LineForm) -> Iterator[tuple[int, Sequence[Any] | Fault]]:
     for number, line in enumerate(text_lines, 1):
         if line.isspace():
+            yield number, Fault("the line is blank", BLANK)
             continue
         if form == "text":
             yield number, [line.rstrip("\r\n")]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import Any, Literal
 
 from deepen.core.cells import printable
 from deepen.core.errors import DataError, SettingError
-from deepen.core.files import cache_dir, explain, fingerprint, replacing
-from deepen.core.progress import progress
+from deepen.core.files import cache_dir, fingerprint
 from deepen.data.columnar import from_dataset, is_dataset
 from deepen.data.columns import (
     TARGET,
@@ -27,19 +24,21 @@ from deepen.data.columns import (
     expected_names,
 )
 from deepen.data.hub import looks_like_hub_name, open_hub
-from deepen.data.ingest import LEFT, LONG_CELL, ROWS, Plan, Tally, write_rows
+from deepen.data.ingest import LONG_CELL, Plan
+from deepen.data.kept import hold_table, read_kept, write_table
 from deepen.data.keys import with_paths
 from deepen.data.labels import LabelNames
 from deepen.data.many import many_plan
 from deepen.data.marks import Rows, Split, count_splits, pick
 from deepen.data.memory import content_key, is_frame, open_frame, open_list
-from deepen.data.opening import files_key, find_files, open_layout
+from deepen.data.opening import files_key, files_stamp, find_files, open_layout
+from deepen.data.own import own_column
 from deepen.data.renaming import Renaming, renaming
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import not_there, reading
 from deepen.data.sources import Source
 from deepen.data.table import LEAVE_OUT, Table, bearable, too_many
-from deepen.data.tagged import INPUTS, TaggedPlan, tagged_notes
+from deepen.data.tagged import INPUTS, TaggedPlan
 
 __all__ = [
     "Columns",
@@ -52,17 +51,19 @@ __all__ = [
 ]
 
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 9
+_VERSION = 10
 _SHORT_ROWS = 2048
-_CHANGES = {
-    "unicode": "Unicode forms",
-    "html_entities": "HTML entities",
-    "control_characters": "control characters",
-    "white_space": "white space",
-    "surrogates": "broken characters",
-    "empty_tokens": "empty tokens (kept as U+FFFD)",
-    "answer_places": "wrong places of answers (found by their text)",
-}
+_TRIES = 3
+Use = Literal["learn", "score", "answer"]
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A way to open a source, its name, and its mark: a key for its content, and what else tells that it changed."""
+
+    source: Callable[[], Source]
+    name: str
+    mark: Callable[[], tuple[str, Any]]
 
 
 def load_table(
@@ -73,7 +74,7 @@ def load_table(
     columns: Columns | Mapping[str, str] | None = None,
     need_target: bool = True,
     label_names: LabelNames | None = None,
-    keep: bool = True,
+    use: Use = "learn",
 ) -> tuple[Table, Columns]:
     """Reads rows from a file, a folder, a hub name, a DataFrame or a list, whatever form they have.
 
@@ -89,7 +90,9 @@ def load_table(
             them.
         need_target: Whether rows without a target are an error; False to predict.
         label_names: Names for the codes in the target.
-        keep: Whether the cache keeps the table; False leaves a short one that came from memory there.
+        use: What the rows are for. To `learn` from; to `score`, where a short table that came from memory is not kept;
+            to `answer`, where each row keeps its place too: one that can't be read is listed in `left` however many
+            there are, blank lines of a file of lines as well, and the ids that the source gives its rows are read.
 
     Returns:
         The table, and the columns with the reasons why; hand them on when reading validation and test data.
@@ -104,7 +107,7 @@ def load_table(
         >>> len(table), found.target
         (2, ('label',))
     """
-    table, found = _load(source, needs, settings, columns, need_target, label_names, keep)
+    table, found = _load(source, needs, settings, columns, (need_target, label_names, use))
     return _allowed(table, settings.bad_rows), found
 
 
@@ -113,35 +116,37 @@ def _load(
     needs: Sequence[Need],
     settings: DataSettings,
     columns: Columns | Mapping[str, str] | None,
-    need_target: bool,
-    label_names: LabelNames | None,
-    keep: bool,
+    how: tuple[bool, LabelNames | None, Use],
 ) -> tuple[Table, Columns]:
-    """All rows that can be read, however many can't."""
+    """All rows that can be read, however many can't. A file that changes while it is read is read again."""
     expected = expected_names(columns, needs)
     source, split = (source.source, source.split) if isinstance(source, Rows) else (source, None)
-    opened, name, key_of_content = _open(source, settings, expected)
-    kept = None
-    if keep or not _is_short(source):
-        given = (needs, settings, columns, need_target, label_names, split)
-        kept = cache_dir() / "tables" / _key(name, key_of_content(), *given)
-        found = _read_kept(kept, name)
+    opened = _open(source, settings, expected)
+
+    def start() -> tuple[Source, Plan, DataSettings, Columns]:
+        table_source = opened.source()
+        chosen = choose_columns(table_source, needs, columns, need_target=how[0])
+        spelled = (columns.spelled or {}) if isinstance(columns, Columns) else None
+        chosen = replace(chosen, form=table_source.form, spelled=spelled)
+        if split is not None:
+            table_source = pick(table_source, split, _used(table_source, chosen))
+        chosen, plan = _plan(table_source, needs, settings, chosen, how)
+        return table_source, plan, settings, chosen
+
+    if how[2] != "learn" and _is_short(source):
+        return hold_table(*start())
+    for _ in range(_TRIES):
+        mark = opened.mark()
+        kept = cache_dir() / "tables" / _key(opened.name, mark[0], needs, settings, columns, how, split)
+        found = read_kept(kept, opened.name)
         if found is not None:
             return found
-    table_source = opened()
-    chosen = choose_columns(table_source, needs, columns, need_target=need_target)
-    spelled = (columns.spelled or {}) if isinstance(columns, Columns) else None
-    chosen = replace(chosen, form=table_source.form, spelled=spelled)
-    if split is not None:
-        table_source = pick(table_source, split, _used(table_source, chosen))
-    chosen, plan = _plan(table_source, needs, settings, chosen, need_target, label_names)
-    if kept is None:
-        return _hold(table_source, plan, settings, chosen)
-    _write(table_source, plan, settings, chosen, kept)
-    found = _read_kept(kept, name)
-    if found is None:
-        raise SettingError(f"{kept} was written and can't be read back; is the cache on a broken disk?")
-    return found
+        if write_table(*start(), kept, lambda mark=mark: opened.mark() == mark):  # type: ignore[misc]
+            found = read_kept(kept, opened.name)
+            if found is None:
+                raise SettingError(f"{kept} was written and can't be read back; is the cache on a broken disk?")
+            return found
+    raise DataError(f"{opened.name} changes while it is read: wait until it is written, or read a copy of it")
 
 
 def _used(source: Source, columns: Columns) -> tuple[int, ...]:
@@ -160,7 +165,7 @@ def marked_splits(source: Any, settings: DataSettings, columns: Columns) -> dict
     Returns:
         Split to rows; empty where nothing says.
     """
-    found = _open(source, settings, expected_names(columns, ()))[0]()
+    found = _open(source, settings, expected_names(columns, ())).source()
     return count_splits(found, _used(found, columns))
 
 
@@ -171,7 +176,7 @@ def _is_short(source: Any) -> bool:
 
 def _key(name: str, content: str, *given: Any) -> str:
     """The key of a table in the cache: all that decides what is read."""
-    needs, settings, columns, need_target, label_names, split = given
+    needs, settings, columns, (need_target, label_names, use), split = given
     asked = columns_to_json(columns) if isinstance(columns, Columns) else dict(columns) if columns is not None else None
     return fingerprint(
         _VERSION,
@@ -184,6 +189,7 @@ def _key(name: str, content: str, *given: Any) -> str:
         need_target,
         [label_names.source, label_names.names, label_names.mapping] if label_names is not None else None,
         split,
+        use == "answer",
     )
 
 
@@ -201,6 +207,26 @@ def _allowed(table: Table, bad_rows: str) -> Table:
     raise DataError(f"{file} line {line}: {message}{why}")
 
 
+def open_source(
+    source: Any, needs: Sequence[Need], settings: DataSettings, columns: Columns | Mapping[str, str] | None
+) -> Source:
+    """Opens a source as `load_table` does, to have its rows as they are.
+
+    Args:
+        source: What `load_table` takes.
+        needs: The columns that the task needs.
+        settings: How to read.
+        columns: As for `load_table`.
+
+    Returns:
+        The source.
+
+    Raises:
+        DataError: If it can't be opened.
+    """
+    return _open(source, settings, expected_names(columns, needs)).source()
+
+
 def look(source: Any, settings: DataSettings) -> Source:
     """Opens a source to see what it holds: the names of its columns and its first rows.
 
@@ -214,21 +240,17 @@ def look(source: Any, settings: DataSettings) -> Source:
     Raises:
         DataError: If it can't be opened.
     """
-    opened, _, _ = _open(source, settings, frozenset())
-    found: Source = opened()
-    return found
+    return _open(source, settings, frozenset()).source()
 
 
-def _open(
-    source: Any, settings: DataSettings, expected: frozenset[str]
-) -> tuple[Callable[[], Source], str, Callable[[], str]]:
-    """A function that opens the source, its name, and one that makes a key for its content without parsing files."""
+def _open(source: Any, settings: DataSettings, expected: frozenset[str]) -> _Opened:
+    """How to open a source; no file is parsed."""
     if is_frame(source) or isinstance(source, list | tuple):
         table = open_frame(source) if is_frame(source) else open_list(source)
-        return (lambda: with_paths(table, expected)), table.name, lambda: content_key(table)
+        return _Opened(lambda: with_paths(table, expected), table.name, cache(lambda: (content_key(table), None)))
     if is_dataset(source):
         table, key = from_dataset(source, "the data set")
-        return (lambda: with_paths(table, expected)), table.name, lambda: key
+        return _Opened(lambda: with_paths(table, expected), table.name, lambda: (key, None))
     if not isinstance(source, str | Path):
         raise DataError(
             f"can't read a {type(source).__name__}: give a path, a hub name, a DataFrame or a list of mappings"
@@ -241,10 +263,10 @@ def _open(
         there = path.exists()
     if not there and isinstance(source, str) and looks_like_hub_name(name):
         table, key = open_hub(name, not_there(path))
-        return (lambda: with_paths(table, expected)), name, lambda: key
+        return _Opened(lambda: with_paths(table, expected), name, lambda: (key, None))
     layout = find_files(path, name)
     opened = lambda: with_paths(open_layout(layout, name, settings, expected), expected)  # noqa: E731
-    return opened, name, lambda: files_key(layout, name)
+    return _Opened(opened, name, lambda: (files_stamp(layout, name), files_key(layout, name))[::-1])
 
 
 def _plan(
@@ -252,13 +274,15 @@ def _plan(
     needs: Sequence[Need],
     settings: DataSettings,
     columns: Columns,
-    need_target: bool,
-    label_names: LabelNames | None,
+    how: tuple[bool, LabelNames | None, Use],
 ) -> tuple[Columns, Plan]:
+    need_target, label_names, use = how
     optional = {need.name: need.optional for need in needs}
     groups = {name: column_indices(source, parts) or () for name, parts in columns.inputs.items()}
     target = column_indices(source, columns.target) if columns.target is not None else None
-    wanted = tuple(sorted({i for group in (*groups.values(), target or ()) for i in group}))
+    used = {i for group in (*groups.values(), target or ()) for i in group}
+    own = own_column(source, used) if use == "answer" else None
+    wanted = tuple(sorted(used | ({own} if own is not None else set())))
     place = {index: at for at, index in enumerate(wanted)}
     named, many = Renaming(), None
     if target is not None:
@@ -285,6 +309,8 @@ def _plan(
         said,
         many=many,
         answers_in=needs[0].name if answers else None,
+        own=place[own] if own is not None else None,
+        gaps=use == "answer",
     )
     if not any(need.kind == "tokens" for need in needs):
         return columns, plan
@@ -293,93 +319,3 @@ def _plan(
             raise DataError(f"{source.name}: {name} is one column here, and {len(group)} are named")
     tagged = TaggedPlan(inputs[0][1][0], places[0] if places else None, need_target, rename, said)
     return columns, replace(plan, inputs=tuple((name, (), False) for name in INPUTS), tagged=tagged)
-
-
-def _write(source: Source, plan: Plan, settings: DataSettings, columns: Columns, kept: Path) -> None:
-    try:
-        with replacing(kept) as beside:
-            beside.mkdir()
-            about = _read_rows(source, plan, settings, columns, beside)[0]
-            about["bytes"] = {name: (beside / name).stat().st_size for name in (ROWS, LEFT)}
-            (beside / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
-    except OSError as error:
-        raise explain(error, kept) from error
-    except SettingError:
-        if _read_kept(kept, source.name) is None:  # else another process was faster, with the same rows
-            raise
-
-
-def _hold(source: Source, plan: Plan, settings: DataSettings, columns: Columns) -> tuple[Table, Columns]:
-    """The table without a file of it: what `_write` and `_read_kept` come to, but that nothing is kept."""
-    about, held = _read_rows(source, plan, settings, columns, None)
-    table, found = _table(source.name, about, held[ROWS], held[LEFT])
-    return replace(table, kept=False), found
-
-
-def _read_rows(
-    source: Source, plan: Plan, settings: DataSettings, columns: Columns, folder: Path | None
-) -> tuple[dict[str, Any], dict[str, pa.Table]]:
-    """Reads all rows, into a folder or into memory; what there is to know of them, and those in memory."""
-    try:
-        with progress(f"reading {source.name}") as advance:
-            tally = write_rows(source, plan, settings, folder, advance)
-    except pa.ArrowException as error:
-        raise DataError(f"{source.name} can't be kept as a table: {error}") from None
-    about = {
-        "rows": tally.rows,
-        "inputs": [name for name, _, _ in plan.inputs],
-        "fingerprint": fingerprint(tally.digest, [name for name, _, _ in plan.inputs], plan.target is not None),
-        "notes": [*source.notes, *tagged_notes(source.name, tally.tagged), *_notes(source.name, tally)],
-        "warnings": list(source.warnings),
-        "files": tally.files,
-        "changed": tally.changed,
-        "faults": tally.faults,
-        "columns": columns_to_json(columns),
-    }
-    return about, tally.held
-
-
-def _notes(name: str, tally: Tally) -> list[str]:
-    notes = []
-    if tally.dropped:
-        rows = f"bad row{'' if tally.dropped == 1 else 's'} of {tally.rows + tally.dropped:,}"
-        first = "; ".join(tally.first_dropped)
-        notes.append(f"{name}: {tally.dropped:,} {rows} left out, the first: {first}")
-    if tally.aside:
-        rows = "row was" if tally.aside == 1 else "rows were"
-        notes.append(f"{name}: {tally.aside:,} {rows} rejected or ignored by the person who judged them, and left out")
-    if tally.repeated:
-        rows = "row is an exact copy" if tally.repeated == 1 else "rows are exact copies"
-        notes.append(f"{name}: {tally.repeated:,} {rows} of an earlier one")
-    if none := tally.changed.get("no_label"):
-        notes.append(f"{name}: {none:,} empty label cells are read as rows that have no label")
-    changed = {kind: count for kind, count in tally.changed.items() if kind in _CHANGES}
-    if changed:
-        kinds = ", ".join(f"{_CHANGES[kind]} in {count:,}" for kind, count in sorted(changed.items()))
-        what = "tokens" if tally.tagged.survey.pairs else "texts"
-        notes.append(f"{name}: normalisation changed {kinds} of the {what} in {tally.rows:,} rows")
-    return notes
-
-
-def _read_kept(kept: Path, name: str) -> tuple[Table, Columns] | None:
-    """The table in the cache; None if there is none or it is damaged, and then it is made again."""
-    try:
-        about = json.loads((kept / "about.json").read_text(encoding="utf-8"))
-        if any((kept / name).stat().st_size != about["bytes"][name] for name in (ROWS, LEFT)):
-            return None
-        arrow, left = (pa.ipc.open_file(pa.memory_map(str(kept / name))).read_all() for name in (ROWS, LEFT))
-        arrow.validate()
-        if arrow.num_rows != about["rows"] or not {"id", "line", *about["inputs"]} <= set(arrow.column_names):
-            return None
-        return _table(name, about, arrow, left)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
-        return None
-
-
-def _table(name: str, about: Mapping[str, Any], arrow: pa.Table, left: pa.Table) -> tuple[Table, Columns]:
-    columns = columns_from_json(about["columns"])
-    notes, changed = tuple(about["notes"]), dict(about["changed"])
-    faults = {code: tuple(first) for code, first in about["faults"].items()}
-    files = tuple((int(first), str(file)) for first, file in about["files"])
-    more = {"warnings": tuple(about["warnings"]), "left": left, "files": files}
-    return Table(name, arrow, tuple(about["inputs"]), about["fingerprint"], notes, changed, faults, **more), columns

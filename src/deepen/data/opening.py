@@ -65,6 +65,24 @@ def files_key(layout: Layout, name: str) -> str:
     return fingerprint(layout.kind, layout.labels, [file.name for file in layout.files], sums)
 
 
+def files_stamp(layout: Layout, name: str) -> list[tuple[int, ...]]:
+    """What the system says of files that changes when they are written to or replaced, whatever is put into them.
+
+    Args:
+        layout: The files.
+        name: How the person called them.
+
+    Returns:
+        Node, size and times of each.
+
+    Raises:
+        DataError: If one is gone.
+    """
+    with reading(name):
+        found = [file.stat() for file in layout.files]
+    return [(one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]
+
+
 def open_layout(layout: Layout, name: str, settings: DataSettings, expected: frozenset[str]) -> Source:
     """The files of a layout as one source.
 

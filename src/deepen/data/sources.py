@@ -18,10 +18,18 @@ def clip(text: str, chars: int = 60) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one row, as the end of a sentence that starts with file and line; `code` is its kind."""
+    """What is wrong with one row, as the end of a sentence that starts with file and line.
+
+    `code` is its kind, `cells` what it holds all the same.
+    """
 
     message: str
     code: str = "bad_row"
+    cells: tuple[Any, ...] = ()
+
+
+BLANK = "blank_line"
+"""The kind of fault of a line that holds nothing: passed over, but for answers, which are laid beside lines."""
 
 
 Row = tuple[str, int, Sequence[Any] | Fault]

@@ -19,12 +19,14 @@ from deepen.core.settings import Settings, override, parse, shown
 from deepen.core.types import Explanation, Outputs, Prediction, Score
 from deepen.data.columns import Columns, columns_from_json
 from deepen.data.labels import LabelNames
-from deepen.data.load import load_table
+from deepen.data.load import Use, load_table, open_source
 from deepen.data.marks import Rows
 from deepen.data.settings import DataSettings
+from deepen.data.sources import Source
 from deepen.data.table import Part
 from deepen.ladder.about import read_about
 from deepen.ladder.explain import Asked, ExplainSettings, explain
+from deepen.ladder.gaps import in_place, told_gaps
 from deepen.ladder.place import warn
 from deepen.ladder.prepare import load_task
 from deepen.ladder.recipe import asked_columns, shelf
@@ -37,7 +39,10 @@ _MOST_LOGITS = 50_000_000
 
 @dataclass(frozen=True)
 class Model:
-    """A model of a run with what it needs to read new data. Make one with `deepen.load`."""
+    """A model of a run with what it needs to read new data. Make one with `deepen.load`.
+
+    `strict` says that a row which can't be answered is an error.
+    """
 
     folder: Path
     task: Task
@@ -51,6 +56,7 @@ class Model:
     run_folder: Path | None = None
     mark: str = ""
     explaining: ExplainSettings = field(default_factory=ExplainSettings)
+    strict: bool = False
 
     def predict(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Prediction]:
         """Answers rows.
@@ -60,16 +66,20 @@ class Model:
             columns: Which columns are the inputs, if they are not called as in the training data.
 
         Returns:
-            One prediction a row, in order.
+            One prediction a row, in order. A row that can't be answered (a blank text, a line with too many cells)
+            keeps its place: its `skipped` says why, and its `output` is None.
 
         Raises:
             DataError: If the data can't be read or lacks a column.
         """
-        part = self.read(data, columns=columns)
-        return [answer for piece in self._pieces(part) for answer in self._answers(piece)]
+        part = self.read(data, columns=columns, use="answer")
+        answers = (answer for piece in self._pieces(part) for answer in self._answers(piece))
+        return list(in_place(answers, part.table, self.rung, is_file=isinstance(data, str | Path)))
 
     def _pieces(self, part: Part) -> list[Part]:
         """Rows that are answered at once: all, but for queries ranked against very many documents of training."""
+        if not len(part):
+            return []
         if self.task.documents is None or self.task.documents(part, self.labels).rows_D is not None:
             return [part]
         num_rows = max(1, _MOST_LOGITS // max(1, len(self.labels)))
@@ -123,14 +133,15 @@ class Model:
             columns: Which columns are the inputs, if they are not called as in the training data.
 
         Returns:
-            One explanation a row, in order.
+            One explanation a row that `predict` answers, in order.
 
         Raises:
             DataError: If the data can't be read.
             ModelError: If another rung of the run is damaged.
             SettingError: If captum is not installed, or the task can't be explained.
         """
-        return explain(self.asked, self.read(data, columns=columns))
+        part = self.read(data, columns=columns, use="answer")
+        return explain(self.asked, part) if len(part) else []
 
     @property
     def asked(self) -> Asked:
@@ -160,13 +171,16 @@ class Model:
         outputs = self.predictor.predict(part)
         return outputs, (time.perf_counter() - began) / max(1, len(part))
 
-    def read(self, data: Any, *, columns: Mapping[str, str] | None = None, need_target: bool = False) -> Part:
+    def read(
+        self, data: Any, *, columns: Mapping[str, str] | None = None, need_target: bool = False, use: Use = "score"
+    ) -> Part:
         """Reads rows as this model wants them.
 
         Args:
             data: Rows in any form.
             columns: Which columns are what; None as in the training data.
             need_target: Whether every row must have a target.
+            use: What for, as in `load_table`.
 
         Returns:
             The rows.
@@ -175,23 +189,44 @@ class Model:
             DataError: If the data can't be read or lacks a column.
         """
         chosen: Any = asked_columns(columns) if columns is not None else self._columns_for(data)
+        settings = self.settings
+        if use == "answer":  # nothing is too bad to be said, unless it was asked to be an error
+            settings = settings.model_copy(update={"bad_rows": "error" if self.strict else "drop"})
         table, _ = load_table(
             Rows(data, "test") if need_target else data,
             self.task.needs,
-            self.settings,
+            settings,
             columns=chosen,
             need_target=need_target,
             label_names=self.label_names,
-            keep=False,
+            use=use,
         )
         part = scorable(table, self.task, self.labels, self.settings.bad_rows) if need_target else table.all_rows()
         for warning in table.warnings:
             self.say(f"  warning: {warning}")
-        if table.faults:
+        if use == "answer" and len(table.left):
+            self.say(told_gaps(table))
+        elif table.faults:
             self.say(f"{table.name}: {table.num_bad:,} bad rows are left out")
         for note in part.table.notes[len(table.notes) :]:
             self.say(f"  note: {note}")
         return part
+
+    def source(self, data: Any, *, columns: Mapping[str, str] | None = None) -> Source:
+        """Rows as they are, before anything is made of them: what `predict` answers, row by row.
+
+        Args:
+            data: Rows in any form that `predict` takes.
+            columns: As for `predict`.
+
+        Returns:
+            The source.
+
+        Raises:
+            DataError: If the data can't be opened.
+        """
+        chosen: Any = asked_columns(columns) if columns is not None else self._columns_for(data)
+        return open_source(data, self.task.needs, self.settings, chosen)
 
     def _columns_for(self, data: Any) -> Columns | None:
         """A list of plain texts has no columns to look up."""
@@ -251,7 +286,8 @@ def load_model(
     warn(Run(run or folder.parent), say)
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}
     mark = fingerprint(about.rung, files)
-    more = (run, mark, reading.explain)
+    strict = dict(override({}, list(settings)).get("data") or {}).get("bad_rows") == "error"
+    more = (run, mark, reading.explain, strict)
     return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, say, *more)
 
 

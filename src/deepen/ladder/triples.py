@@ -19,6 +19,7 @@ from deepen.core.types import Prediction, Score
 from deepen.data.columns import Need
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
+from deepen.data.sources import Source
 from deepen.evaluation.relations import is_null, relation_of, triple_scores
 from deepen.ladder.load import Model, load_model
 
@@ -49,7 +50,7 @@ class Triples:
             columns: Which columns are the inputs, if they are not called as in the tagger's training data.
 
         Returns:
-            One prediction a row: `output` is a list of (head, relation, tail), `entities` are the tagger's.
+            One prediction a row, or a gap: `output` is a list of (head, relation, tail), `entities` are the tagger's.
         """
         found = self.tagger.predict(data, columns=columns)
         marked, owners = [], []
@@ -67,8 +68,14 @@ class Triples:
         seconds = sum(answer.seconds for answer in said) / max(1, len(found))
         return [
             replace(one, output=these, rung=self.rung, target=None, seconds=one.seconds + seconds)
+            if one.skipped is None
+            else replace(one, rung=self.rung)
             for one, these in zip(found, triples, strict=True)
         ]
+
+    def source(self, data: Any, *, columns: Mapping[str, str] | None = None) -> Source:
+        """Rows as they are, as the tagger reads them."""
+        return self.tagger.source(data, columns=columns)
 
     @property
     def _directed(self) -> bool:
@@ -89,7 +96,7 @@ class Triples:
         """
         table, _ = load_table(data, _NEEDS, DataSettings(), columns=columns)
         part = table.all_rows()
-        said = [Counter(map(tuple, one.output)) for one in self.predict(list(part.values("text")))]
+        said = [Counter(map(tuple, one.output or ())) for one in self.predict(list(part.values("text")))]
         right = [Counter(tuple(triple.split("\n")) for triple in triples) for triples in part.values("target")]
         counts_N3 = np.array(
             [[(one & other).total(), one.total(), other.total()] for one, other in zip(said, right, strict=True)], float

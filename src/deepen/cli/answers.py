@@ -1,0 +1,98 @@
+"""Answers laid beside the rows that they are about, as a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from deepen.core.cells import lines_printable, write_csv
+from deepen.core.errors import DataError
+from deepen.data.sources import Fault, Source, as_text
+
+
+def write_answers(
+    path: Path, rows: Sequence[Mapping[str, Any]], source: Source, as_cell: Callable[[Mapping[str, Any]], str]
+) -> None:
+    """Writes a CSV: the columns, cells and rows of the source as they are, then `output` and `probability`.
+
+    A row without an answer has two empty cells there. Answers of several models follow one another, and a last column
+    says which. A cell that a spreadsheet would compute gets `'` before it (`guarded`); numbers do not.
+
+    Args:
+        path: The file.
+        rows: Predictions as records, in the order of the source, once for each model.
+        source: What was answered.
+        as_cell: A prediction to the text of its answer.
+
+    Raises:
+        DataError: If the source is not what was answered any more.
+        SettingError: If the file can't be written.
+    """
+    write_csv(path, _lines(rows, source, as_cell))
+
+
+def _lines(
+    rows: Sequence[Mapping[str, Any]], source: Source, as_cell: Callable[[Mapping[str, Any]], str]
+) -> Iterator[list[Any]]:
+    several = any("adapter" in row for row in rows)
+    numbered = ("text",) if source.width == 1 else tuple(map(str, range(source.width)))
+    names = source.names if source.names is not None else numbered
+    yield [*names, *_free(("output", "probability", *(("adapter",) if several else ())), names)]
+    at = 0
+    while at < len(rows):
+        first = at
+        for given, row in zip_longest(source.read(tuple(range(source.width))), _one_model(rows, at)):
+            if given is None or row is None or row["row"]["line"] != given[1]:
+                raise DataError(f"{source.name} has changed since its rows were answered")
+            yield [*_cells(given[2], source.width), *_answer(row, as_cell), *([row["adapter"]] if several else [])]
+            at += 1
+        if at == first:
+            raise DataError(f"{source.name} has changed since its rows were answered")
+
+
+def _one_model(rows: Sequence[Mapping[str, Any]], at: int) -> Iterator[Mapping[str, Any]]:
+    """The rows from here on that are of the same model."""
+    name = rows[at].get("adapter")
+    while at < len(rows) and rows[at].get("adapter") == name:
+        yield rows[at]
+        at += 1
+
+
+def _free(wanted: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Names of columns that there are not yet: `output`, else `output_2` and so on."""
+    found = []
+    for name in wanted:
+        free, number = name, 1
+        while free in taken:
+            number += 1
+            free = f"{name}_{number}"
+        found.append(free)
+    return found
+
+
+def _cells(given: Any, width: int) -> list[str]:
+    """The cells of a row; of one that can't be read what there is of them, all of it in as many."""
+    cells = list(map(_cell, given.cells if isinstance(given, Fault) else given))
+    if len(cells) > width:
+        cells = [*cells[: width - 1], ",".join(cells[width - 1 :])]
+    return cells + [""] * (width - len(cells))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return as_text(value) or ""
+
+
+def _answer(row: Mapping[str, Any], as_cell: Callable[[Mapping[str, Any]], str]) -> list[Any]:
+    if "skipped" in row:
+        return ["", ""]
+    said = as_cell(row)
+    return [lines_printable(said), (row.get("probabilities") or {}).get(said, "")]

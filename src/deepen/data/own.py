@@ -1,0 +1,41 @@
+"""The ids that a file itself gives its rows, so that answers can be joined to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from deepen.data.needs import plain_name
+from deepen.data.sources import Source, as_text
+
+_NAMES = ("id", "idx", "guid", "uid", "uuid", "index", "row_id", "example_id", "编号", "序号")
+
+
+def own_column(source: Source, used: Collection[int]) -> int | None:
+    """The column with the ids of a source.
+
+    It is called id, idx, guid, uid, uuid, index, row_id, example_id, 编号 or 序号, the first of these that there is;
+    else it is the only one whose name ends in _id.
+
+    Args:
+        source: The table.
+        used: Columns that are something else.
+
+    Returns:
+        Its number; None if there is none.
+    """
+    plain = [plain_name(name) for name in source.names or ()]
+    for name in _NAMES:
+        if name in plain and plain.index(name) not in used:
+            return plain.index(name)
+    ending = [at for at, name in enumerate(plain) if name.endswith("_id") and at not in used]
+    return ending[0] if len(ending) == 1 else None
+
+
+def own_id(cell: Any) -> str | None:
+    """The id in a cell, as JSON: a text stays a text (`"007"`) and a whole number a number; None if it is empty."""
+    if isinstance(cell, bool) or not hasattr(cell, "__index__"):
+        text = as_text(cell)
+        return None if text is None or not text.strip() else json.dumps(text, ensure_ascii=False)
+    return str(cell.__index__())
