@@ -266,7 +266,7 @@ def test_two_tunings_over_one_encoder(tiny_model: Path, deepen: Deepen, tmp_path
     assert said[2]["output"] == alone[0]["output"]
     assert said[2]["probabilities"] == pytest.approx(alone[0]["probabilities"], abs=1e-4)
     file = tmp_path / "new.csv"
-    file.write_text(f"text\n{TEXTS[0]}\nthree,cells,here\n{TEXTS[1]}\n", encoding="utf-8")
+    file.write_text(f'text\n{TEXTS[0]}\n""\n{TEXTS[1]}\n', encoding="utf-8")
     over = (tmp_path / "one", file, "--adapter", tmp_path / "two", "--rung", "full")
     deepen("predict", *over, "--set", "data.bad_rows=error").failed("DataError")
     kept = deepen("predict", *over, "--set", "data.bad_rows=drop", "--json").json["predictions"]

@@ -11,8 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from tests.contracts import golden
-from tests.contracts.climbing import Finished
-from tests.contracts.conftest import Deepen
+from tests.contracts.conftest import Deepen, Finished
 
 import deepen as front_door
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from deepen.core.errors import DataError
-from deepen.data.exports import export_of, is_pair
+from deepen.data.exports import Export, export_of, is_pair
 from deepen.data.json_layout import Numbered, layout_of, list_items, listed_rows, survey, values, whole_rows
 from deepen.data.json_stream import short
 from deepen.data.keys import keys_of
@@ -68,15 +68,15 @@ def open_json(file: TextFile, form: JsonForm, *, expected: frozenset[str] = froz
         DataError: If it is not JSON, or holds something other than rows.
     """
     numbered, told, names = _layout(file, form)
-    first = _first(numbered())
+    first = _first(file.name, numbered())
     tool = export_of(first)
 
     def rows() -> Numbered:
         if tool is None:
             return numbered()
-        return ((line, row) for line, value in numbered() for row in tool.rows(value))
+        return ((line, row) for line, value in numbered() for row in _rows_of(tool, value))
 
-    sample = first if tool is None else _first(rows())
+    sample = first if tool is None else _first(file.name, rows())
     notes = [f"{file.name}: {told}" + (f", as {tool.tool} writes it" if tool is not None else "")]
     if any(isinstance(row, dict) for row in sample):
         keys = keys_of([row for row in sample if isinstance(row, dict)], expected)
@@ -94,6 +94,10 @@ def open_json(file: TextFile, form: JsonForm, *, expected: frozenset[str] = froz
     raise DataError(f"{file.name} is empty: it holds no JSON object with a key, but {found}")
 
 
+def _rows_of(tool: Export, value: Any) -> Iterable[Any]:
+    return (value,) if isinstance(value, Fault) else tool.rows(value)
+
+
 def _text(row: Any) -> Any:
     return {"text": row} if isinstance(row, str) else row
 
@@ -107,7 +111,7 @@ def _source(
             if isinstance(row, dict):
                 yield name, line, [row.get(key) for key in some]
             else:
-                yield name, line, Fault(f"a JSON {type(row).__name__} where an object is needed")
+                yield name, line, _fault(row, "an object")
 
     return Source(name, keys, len(keys), sample, read, notes=tuple(notes), form=Form("json", len(keys)))
 
@@ -123,7 +127,7 @@ def _lists(
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
         for line, row in rows():
             if not isinstance(row, list):
-                yield name, line, Fault(f"a JSON {type(row).__name__} where a list of cells is needed")
+                yield name, line, _fault(row, "a list of cells")
             elif len(row) != width:
                 yield name, line, Fault(f"{len(row)} cells where the other rows have {width}", "ragged_row")
             else:
@@ -160,14 +164,25 @@ def _marked(row: Any, split: str) -> Any:
     return {**row, "split": split} if isinstance(row, dict) else [*row, split] if isinstance(row, list) else row
 
 
-def _first(numbered: Numbered) -> list[Any]:
+def _fault(row: Any, needed: str) -> Fault:
+    return row if isinstance(row, Fault) else Fault(f"a JSON {type(row).__name__} where {needed} is needed")
+
+
+def _first(name: str, numbered: Numbered) -> list[Any]:
+    """What the first rows hold; lines that are no JSON are faults of their own, unless there is nothing else."""
     found, chars = [], 0
-    for _, value in numbered:
+    broken = ""
+    for line, value in numbered:
+        if isinstance(value, Fault):
+            broken = broken or f"{name} line {line}: {value.message}"
+            continue
         found.append(value)
         cells = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
         chars += sum(len(cell) for cell in cells if isinstance(cell, str | list | dict))
         if len(found) >= _SAMPLE_ROWS or chars >= _SAMPLE_CHARS:
             break
+    if broken and not found:
+        raise DataError(broken)
     return found
 
 
@@ -179,7 +194,8 @@ def _line_values(file: TextFile) -> Numbered:
         try:
             value = loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{file.name} line {number}: not JSON: {short(error, line)}") from None
+            yield number, Fault(f"not JSON: {short(error, line)}")
+            continue
         if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
             yield from ((number, item) for item in value)
         else:

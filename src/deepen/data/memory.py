@@ -62,7 +62,7 @@ def open_list(rows: Sequence[Any]) -> Source:
     """
     if not rows:
         raise DataError("the list is empty")
-    if all(isinstance(row, str) for row in rows):
+    if any(isinstance(row, str) for row in rows) and all(row is None or isinstance(row, str) for row in rows):
         rows = [{"text": row} for row in rows]
     first = [row for row in rows[:_SAMPLE_ROWS] if isinstance(row, Mapping)]
     found = keys_of(first)

@@ -230,7 +230,7 @@ class Model:
 
     def _columns_for(self, data: Any) -> Columns | None:
         """A list of plain texts has no columns to look up."""
-        plain = isinstance(data, list | tuple) and all(isinstance(row, str) for row in data)
+        plain = isinstance(data, list | tuple) and all(row is None or isinstance(row, str) for row in data)
         return None if plain else self.columns
 
 
