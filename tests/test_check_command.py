@@ -108,7 +108,7 @@ def test_training_tells_leaks_and_keeps_near_duplicates_together(
     run = api.train(
         [*rows, *near], test=rows[:5], model=str(tiny_model), rungs=["majority"], out=tmp_path / "run", seed=1
     )
-    notes = " ".join(run.ladder["data"]["notes"])
+    notes = " ".join(run.ladder["data"]["warnings"])
     assert "5 rows of test (100.0%) are in train too" in notes
     held = [json.loads(line) for line in (tmp_path / "run/rungs/majority/predictions-validation.jsonl").open()]
     texts = {prediction["inputs"]["text"] for prediction in held}

@@ -337,3 +337,48 @@ def test_rows_are_compared_by_their_text_alone_where_words_are_tagged() -> None:
 def test_spans() -> None:
     tags = ["B-A", "I-A", "B-A", "O", "B-B"]
     assert list(spans(tags)) == [(0, 2, "A"), (2, 3, "A"), (4, 5, "B")]
+
+
+@pytest.mark.parametrize(
+    "labels", [("-1", "1"), ("+1", "-1"), ("a", "-a"), ("C", "C++"), ("C++", "C#"), ("A-", "A+"), ("1-2", "1 2")]
+)
+def test_labels_that_are_never_one(labels: tuple[str, str]) -> None:
+    assert "label_variants" not in problems([(f"text number {at}", labels[at % 2]) for at in range(40)])
+
+
+@pytest.mark.parametrize(
+    "labels", [("pos", "Pos"), ("so so", "so_so"), ("pos", "pos\u200b"), ("p\u00f3s", "po\u0301s")]
+)
+def test_labels_that_a_person_reads_as_one(labels: tuple[str, str]) -> None:
+    assert "label_variants" in problems([(f"text number {at}", labels[at % 2]) for at in range(40)])
+
+
+LABELS_OF_OTHER_KINDS: list[tuple[str, list[str], str]] = [
+    ("labels_are_scores", [f"{at / 7:.3f}" for at in range(60)], "--set tasks.classification.target=score"),
+    ("labels_are_scores", ["0.5", "1.5", "2", "3"] * 15, "--set data.label_cuts"),
+    ("labels_in_order", ["1", "2", "3", "4", "5"] * 12, "--set tasks.classification.target=score"),
+    ("labels_in_order", ["0.0", "1.0", "2.0"] * 20, "--set tasks.classification.target=score"),
+    ("labels_count", [str(at % 9 + 1) for at in range(63)], "--columns label=COLUMN"),
+    ("several_labels", ["a|b", "b|c", "a|c", "c", "b", "a|b|c", "a"] * 9, "--task multilabel"),
+    ("several_labels", ["<a><b>", "<b><c>", "<a><c>", "<c>", "<a><b><c>"] * 9, "--task multilabel"),
+    ("several_labels", ["['a', 'b']", "['b', 'c']", "['a', 'c']", "['a', 'b', 'c']"] * 9, "--task multilabel"),
+    ("header_as_label", [*["pos", "neg"] * 30, "label"], "delete the line"),
+]
+
+
+@pytest.mark.parametrize(("code", "labels", "remedy"), LABELS_OF_OTHER_KINDS)
+def test_labels_that_are_no_classes_are_a_warning(code: str, labels: list[str], remedy: str) -> None:
+    if code != "labels_count":
+        labels = random.Random(0).sample(labels, len(labels))
+    found = problems([(f"text number {at}", label) for at, label in enumerate(labels)])
+    assert found[code].severity == "warning"
+    assert remedy in found[code].remedy
+
+
+@pytest.mark.parametrize(
+    "labels", [["0", "1"], ["pos", "neg"], ["0", "10", "20"], ["a, b", "c"], ["3", "17", "21", "40"]]
+)
+def test_classes_are_classes(labels: list[str]) -> None:
+    chance = random.Random(0)
+    found = problems([(f"text number {at}", chance.choice(labels)) for at in range(60)])
+    assert not {code for code, _, _ in LABELS_OF_OTHER_KINDS} & found.keys()

@@ -29,6 +29,8 @@ from deepen.training.task import Task
 
 _PIECE = 1024
 _SHOWN_WARNINGS = 8
+# what decides what is learned; the remedies of the others are what `deepen check` is for
+_WITH_REMEDY = ("labels_are_scores", "labels_in_order", "labels_count", "several_labels", "header_as_label")
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
@@ -101,9 +103,12 @@ def _read(
     asked = columns if columns is not None else data.columns
     try:
         return *load_table(source, task.needs, data, columns=asked, label_names=names), True
-    except DataError:
+    except DataError as error:
         lenient = data.model_copy(update={"bad_rows": "drop"})
-        return *load_table(source, task.needs, lenient, columns=asked, label_names=names), False
+        try:
+            return *load_table(source, task.needs, lenient, columns=asked, label_names=names), False
+        except DataError:
+            raise error from None  # no row can be read, and the first says why
 
 
 def _columns_record(columns: Columns | None) -> dict[str, Any]:
@@ -145,12 +150,12 @@ def _pieces(part: Part) -> Iterator[list[str]]:
         yield texts
 
 
-def check_first(splits: Splits, notes: list[str]) -> None:
+def check_first(splits: Splits, said: list[str]) -> None:
     """The quick checks before a climb.
 
     Args:
         splits: The data.
-        notes: Gets the warnings, as sentences.
+        said: Gets the warnings, as sentences.
 
     Raises:
         DataError: For the first error that was found.
@@ -162,7 +167,10 @@ def check_first(splits: Splits, notes: list[str]) -> None:
             remedy = f"; {problem.remedy}" if problem.remedy else ""
             raise DataError(f"{where}: {problem.message}{remedy} (--set data.check=false trains on it all the same)")
     warnings = [problem for problem in problems if problem.severity == "warning"]
-    notes += [f"{problem.file}: {problem.message}" for problem in warnings[:_SHOWN_WARNINGS]]
+    said += [
+        f"{problem.file}: {problem.message}" + (f" ({problem.remedy})" if problem.code in _WITH_REMEDY else "")
+        for problem in warnings[:_SHOWN_WARNINGS]
+    ]
     if len(warnings) > _SHOWN_WARNINGS:
         more = len(warnings) - _SHOWN_WARNINGS
-        notes.append(f"{more} more warning{'' if more == 1 else 's'}: deepen check shows all")
+        said.append(f"{more} more warning{'' if more == 1 else 's'}: deepen check shows all")

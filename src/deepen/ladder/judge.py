@@ -26,6 +26,7 @@ from deepen.training.work import Climbed, Work
 
 OUTPUTS = "outputs.npz"
 """A rung's validation outputs, kept until the climb is complete."""
+_SHALLOW, _ENOUGH_ROWS = "lexical", 20
 _READING = {"encoding", "normalise", "label_cuts", "label_names", "hide"}
 
 
@@ -150,8 +151,16 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> dict[str, Any]:
         state.ladder["before"] = record.score_of(before, task.score_name)
     if chosen(state) == name:
         publish(state, name, found.temperature, found.shift_C)
+    if name == _SHALLOW and standing.score >= 1 and len(work.validation) >= _ENOUGH_ROWS:
+        warn(state, f"{name} is right in every validation row: does a text say its label, or is the data made up?")
     about = {"rung": name, "status": "stopped" if climbed.stopped else "done", "reason": climbed.reason}
     return about | row | {"gain": record.interval_record(gain), "ran": climbed.ran}
+
+
+def warn(state: Climbing, sentence: str) -> None:
+    """Says what makes a result doubtful, and keeps it with what was said of the data."""
+    state.work.say(f"  warning: {sentence}")
+    state.ladder["data"].setdefault("warnings", []).append(sentence)
 
 
 def publish(state: Climbing, name: str, temperature: float, shift_C: Any) -> None:

@@ -146,7 +146,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     table, columns = load_table(Rows(source, "train"), task.needs, data, columns=data.columns, label_names=names)
     say(f"{table.name}: {len(table):,} rows, {task.name}" + (f": {why}" if why else ""))
     for need in task.needs:
-        say(f"  {need.name}: {columns.reasons.get(need.name, '')}")
+        if need.name in columns.reasons:
+            say(f"  {need.name}: {columns.reasons[need.name]}")
     told = Told()
     whole = told.of(table).all_rows()
     labels = task.labels(whole, data.max_labels)
@@ -158,7 +159,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     scores = task.targets(whole.take(np.zeros(1, np.int64)), labels).are_scores
     splits = Splits({"train": whole, **given}, near=data.near, max_labels=data.max_labels, scores=scores)
     if data.check:
-        check_first(splits, told.notes)
+        check_first(splits, told.warnings)
     train, validation = (whole, held) if held is not None else _held_out(task, splits, labels, data, recipe.seed)
     amended = amend(train, validation, labels, drop=data.drop, fix=data.fix)
     train, validation, mark = amended.train, amended.validation, amended.mark
@@ -268,7 +269,16 @@ def _truncation(work: Work, part: Part) -> list[str]:
         return []
     name, num, limit = part.table.name, len(part.table), work.max_tokens
     share = f"{cut:,} of {num:,} texts ({100 * cut / num:.1f} %)"
-    return [f"{name}: {share} are longer than {limit} tokens and cut{_how(work.task)} (--set model.max_tokens=N)"]
+    return [f"{name}: {share} are longer than {limit} tokens and cut{_how(work.task)} ({_to_read_more(work)})"]
+
+
+def _to_read_more(work: Work) -> str:
+    most = replace(work, model_settings=work.model_settings.model_copy(update={"max_tokens": None})).max_tokens
+    if most > work.max_tokens:
+        return f"--set model.max_tokens={most} reads more"
+    if work.task.name == "classification":
+        return "--set tasks.classification.long=windows reads all of a text"
+    return "--model with one that reads more, or shorten the texts"
 
 
 def _warn_of_language(work: Work, notes: list[str]) -> None:

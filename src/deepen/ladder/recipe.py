@@ -177,6 +177,22 @@ def tunings() -> dict[str, ModuleType]:
     return {name: importlib.import_module(f"deepen.tuning.{name}") for name in names}
 
 
+# what others call a task: what it is called here
+_SCORES = (
+    "a score is learned by a task of texts or of pairs: --task classification --set tasks.classification.target=score, "
+    "or --task matching --set tasks.matching.target=score"
+)
+_CALLED = {
+    **dict.fromkeys(("regression", "text_regression", "sts", "similarity"), _SCORES),
+    **dict.fromkeys(("ner", "pos", "token_classification", "sequence_labeling"), "did you mean 'tagging'?"),
+    **dict.fromkeys(("nli", "pairs", "paraphrase", "sentence_pair"), "did you mean 'matching'?"),
+    **dict.fromkeys(("sentiment", "text_classification", "textcat", "intent"), "did you mean 'classification'?"),
+    **dict.fromkeys(("multi_label", "multilabel_classification"), "did you mean 'multilabel'?"),
+    **dict.fromkeys(("qa", "question_answering", "squad"), "did you mean 'span_qa'?"),
+    **dict.fromkeys(("retrieval", "search", "triplets"), "did you mean 'ranking'?"),
+}
+
+
 class _Recipe(Settings):
     """A climb, as a person writes it; `rungs` has the settings of each rung by name."""
 
@@ -205,7 +221,8 @@ class _Recipe(Settings):
     @classmethod
     def _known(cls, value: str | None) -> str | None:
         if value is not None and value not in tasks():
-            raise ValueError(f"unknown task '{value}'; {nearest(value, tasks())}")
+            said = _CALLED.get(value.lower().replace("-", "_"), nearest(value, tasks()))
+            raise ValueError(f"unknown task '{value}'; {said}")
         return value
 
     @field_validator("tuning")

@@ -295,7 +295,8 @@ def _data(ladder: Mapping[str, Any]) -> str:
         f"- {part}: {words.count(data[part])} examples" for part in ("train", "validation", "test") if data.get(part)
     ]
     columns = [f"- column {_code(key)}: {_one_line(why)}" for key, why in (data.get("columns") or {}).items()]
-    notes = [f"- {_one_line(note)}" for note in data.get("notes") or []]
+    notes = [f"- Warning: {_one_line(warning)}" for warning in data.get("warnings") or []]
+    notes += [f"- {_one_line(note)}" for note in data.get("notes") or []]
     return "## Data\n\n" + "\n".join(counts + columns + notes) if counts or columns or notes else ""
 
 

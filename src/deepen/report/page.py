@@ -40,7 +40,7 @@ _ROW: dict[str, Any] = dict.fromkeys(
     ]
 )
 _LADDER: dict[str, Any] = dict.fromkeys(("chosen", "cheapest_not_worse", "task", "model", "seconds", "reason"))
-_DATA: dict[str, Any] = dict.fromkeys(("train", "validation", "test", "columns", "notes"))
+_DATA: dict[str, Any] = dict.fromkeys(("train", "validation", "test", "columns", "notes", "warnings"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
 
 from deepen.core.errors import DataError
-from deepen.data.check.problem import Problem, Splits, place, rows, shown, targets
+from deepen.data.check.kinds import first_row, kinds
+from deepen.data.check.problem import Problem, Splits, rows, shown
 from deepen.data.check.texts import PLACEHOLDERS
 from deepen.data.labels import check_labels, label_table, target_counts
 from deepen.data.table import Part
@@ -16,8 +18,7 @@ _RARE = 5
 # what people call a class that means "none of these"
 _NONE = frozenset(("none", "na", "nil", "无", "空"))
 _IMBALANCE = 10
-_FLOAT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
-_WHOLE_FLOAT = re.compile(r"[+-]?\d+\.0+")
+_SEPARATORS = re.compile(r"(?<=[^\W_])[\s_\-]+(?=[^\W_])")
 
 
 def find(splits: Splits) -> list[Problem]:
@@ -29,13 +30,13 @@ def find(splits: Splits) -> list[Problem]:
     Returns:
         Errors `one_label`, `labels_not_classes`, `unknown_label`; warnings `labels_are_scores`, `labels_cast`,
         `rare_labels`, `imbalance`, `label_variants`, `label_missing`, `placeholder_label` (a class called `null` or
-        `N/A`; `NaN` is an error of the reader, and `none` is a usual name for a class).
+        `N/A`; `NaN` is an error of the reader, and `none` is a usual name for a class), and those of `kinds`.
     """
     if not splits.has_labels:
         return []
     train = splits.train
     counts = target_counts(train)
-    found = [*_not_classes(splits, counts), *_numbers(train, counts), *_placeholders(train, counts)]
+    found = [*_not_classes(splits, counts), *kinds(train, counts), *_placeholders(train, counts)]
     if len(counts) > 1 and not any(problem.code in ("labels_not_classes", "labels_are_scores") for problem in found):
         found += [*_rare(train, counts), *_imbalance(train, counts)]
     every = dict(counts)
@@ -49,35 +50,15 @@ def find(splits: Splits) -> list[Problem]:
     return [*found, *_variants(splits, every)]
 
 
-def _first(part: Part, label: str) -> int | None:
-    return next((place(part, at) for at, value in enumerate(targets(part)) if value == label), None)
-
-
 def _not_classes(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
     try:
         check_labels(splits.train, max_labels=splits.max_labels)
     except DataError as error:
         code = "one_label" if len(counts) < 2 else "labels_not_classes"
         remedy = "--columns label=COLUMN names another column, --set data.label_cuts=[0] cuts a score into classes"
+        if len(counts) < 2:
+            remedy = "--columns label=COLUMN names another column"
         return [Problem("error", code, splits.train.table.name, None, len(counts), str(error), remedy)]
-    return []
-
-
-def _numbers(train: Part, counts: Mapping[str, int]) -> list[Problem]:
-    whole = [label for label in counts if _WHOLE_FLOAT.fullmatch(label)]
-    broken = [label for label in counts if _FLOAT.fullmatch(label) and not _WHOLE_FLOAT.fullmatch(label)]
-    name = train.table.name
-    if len(broken) >= 2 and len(broken) + len(whole) >= 0.9 * len(counts):
-        middle = sorted(float(label) for label in broken)[len(broken) // 2]
-        message = f"the labels are numbers with decimals, as {shown(broken[0])}: a score, not a class"
-        remedy = f"--set data.label_cuts=[{middle:g}] cuts them into classes"
-        count = sum(counts[label] for label in broken)
-        return [Problem("warning", "labels_are_scores", name, _first(train, broken[0]), count, message, remedy)]
-    if whole:
-        message = f"whole labels are written as decimals, as {shown(whole[0])}: a table with gaps was saved as numbers"
-        remedy = "--labels FILE names them ('0.0' and '0' are the same code there)"
-        count = sum(counts[label] for label in whole)
-        return [Problem("warning", "labels_cast", name, _first(train, whole[0]), count, message, remedy)]
     return []
 
 
@@ -88,7 +69,7 @@ def _placeholders(train: Part, counts: Mapping[str, int]) -> list[Problem]:
     count, name = sum(counts[label] for label in odd), train.table.name
     message = f"{rows(count)} with the label {shown(odd[0])}, which mostly marks a missing value: is it a class?"
     remedy = "label or delete the rows; nothing to do if it is"
-    return [Problem("warning", "placeholder_label", name, _first(train, odd[0]), count, message, remedy)]
+    return [Problem("warning", "placeholder_label", name, first_row(train, odd[0]), count, message, remedy)]
 
 
 def _rare(train: Part, counts: Mapping[str, int]) -> list[Problem]:
@@ -100,7 +81,7 @@ def _rare(train: Part, counts: Mapping[str, int]) -> list[Problem]:
         "they will not be learned, and their scores mean nothing"
     )
     remedy = "collect rows for them, or join them to another label with --labels FILE (lines of label, tab, new name)"
-    return [Problem("warning", "rare_labels", train.table.name, _first(train, rare[0]), len(rare), message, remedy)]
+    return [Problem("warning", "rare_labels", train.table.name, first_row(train, rare[0]), len(rare), message, remedy)]
 
 
 def _imbalance(train: Part, counts: Mapping[str, int]) -> list[Problem]:
@@ -121,7 +102,7 @@ def _imbalance(train: Part, counts: Mapping[str, int]) -> list[Problem]:
 def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
     spelled: dict[str, list[str]] = defaultdict(list)
     for label in label_table(counts):
-        spelled[re.sub(r"[\s_\-]+", " ", label.casefold()).strip()].append(label)
+        spelled[_sounds(label)].append(label)
     found = []
     for labels in spelled.values():
         if len(labels) < 2:
@@ -130,7 +111,7 @@ def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
         odd = labels[1]
         part, line = splits.train, None
         for candidate in splits.parts.values():
-            line = _first(candidate, odd) if candidate.table.has_target else None
+            line = first_row(candidate, odd) if candidate.table.has_target else None
             if line is not None:
                 part = candidate
                 break
@@ -143,6 +124,16 @@ def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
     return found
 
 
+def _sounds(label: str) -> str:
+    """What labels share that a person would read as one: without case, marks between words and what can't be seen.
+
+    A sign before or after a word tells labels apart: -1 and 1, C and C++. So does what stands between numbers.
+    """
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", label) if unicodedata.category(letter) != "Cf")
+    plain = seen.casefold().strip()
+    return _SEPARATORS.sub(" ", plain) if any(map(str.isalpha, plain)) else plain
+
+
 def _unknown(name: str, part: Part, theirs: Mapping[str, int], ours: Mapping[str, int]) -> list[Problem]:
     unknown = [label for label in theirs if label not in ours]
     if not unknown:
@@ -150,7 +141,7 @@ def _unknown(name: str, part: Part, theirs: Mapping[str, int], ours: Mapping[str
     count = sum(theirs[label] for label in unknown)
     message = f"{rows(count)} of {name} with labels that the training rows don't have, as {shown(unknown[0])}"
     remedy = "mend the labels, or add training rows with them"
-    return [Problem("error", "unknown_label", part.table.name, _first(part, unknown[0]), count, message, remedy)]
+    return [Problem("error", "unknown_label", part.table.name, first_row(part, unknown[0]), count, message, remedy)]
 
 
 def _missing(name: str, part: Part, theirs: Mapping[str, int], ours: Mapping[str, int]) -> list[Problem]:

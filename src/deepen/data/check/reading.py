@@ -20,6 +20,7 @@ _REMEDIES = {
 _CODES = (
     ("not UTF-8", "not_utf8"),
     ("not utf-8", "not_utf8"),
+    ("the span ", "bad_row"),
     ("is empty", "empty_file"),
     ("has no rows", "empty_file"),
     (") and no rows", "empty_file"),
@@ -51,6 +52,9 @@ def find(splits: Splits) -> list[Problem]:
             )
             severity: Severity = "error" if name in splits.stopping else "warning"
             found.append(Problem(severity, code, file, line, count, said, _REMEDIES.get(code, _REMEDIES["bad_row"])))
+        for warning in part.table.warnings:
+            said = warning.removeprefix(f"{part.table.name}: ")
+            found.append(Problem("warning", "reading", part.table.name, None, len(part), said))
         notes = [note for note in part.table.notes if not any(words in note for words in _SAID_BY_OTHERS)]
         if notes:
             said = "; ".join(note.removeprefix(f"{part.table.name}: ") for note in notes)
@@ -66,11 +70,14 @@ def unreadable(error: DataError, file: str) -> Problem:
         file: The file that was being read.
 
     Returns:
-        `not_utf8`, `empty_file`, `columns_not_found`, `binary_file`, `unknown_scheme` or `unreadable`.
+        `not_utf8`, `empty_file` (or what is wrong with the line that is named), `columns_not_found`, `binary_file`,
+        `unknown_scheme` or `unreadable`.
     """
     message = str(error)
     code = next((code for text, code in _CODES if text in message), "unreadable")
     line = _LINE.search(message.removeprefix(file))
+    if line is not None and code == "empty_file" and " is empty" in message:  # a cell is empty, not the file
+        code = "empty_label" if "label is" in message else "empty_text"
     message = re.sub(rf"^{re.escape(file)}( line \d+)?: ", "", message)
     likely = re.search(r": (--set data\.encoding=\S+)$", message)
     remedy = ""
