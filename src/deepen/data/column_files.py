@@ -1,15 +1,18 @@
-"""Column files: one token a line with its tag last, a blank line between sentences. Told by content, not by name."""
+"""Column files: one token a line with its tag last or first, a blank line between sentences. Told by content, not by name."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deepen.core.errors import DataError
+from deepen.data.needs import plain_name
+from deepen.data.quoting import split_rows
 from deepen.data.sniff import TextFile, lines
 from deepen.data.sources import Fault, Form, Row, Source, clip
+from deepen.data.tag_forms import tag_form
 from deepen.data.tags import OUTSIDE, is_tag
 
 _JUDGED_LINES = 20_000
@@ -17,60 +20,113 @@ _SAMPLE_ROWS = 2000
 _GAPS = re.compile(r"[ \t]+")
 _DOCUMENT = "-DOCSTART-"
 _TAGGED_SHARE = 0.98
+_EVEN_SHARE = 0.9
+_CALLED = {"\t": "tab", " ": "space", ",": "comma"}
 
 
 @dataclass(frozen=True)
 class ColumnForm:
     """How the lines of a column file are written.
 
-    `tab` says what separates the cells, `token` which cell is the token, `digits` whether a position digit is appended
-    to every token (weibo), `header` whether the first line names the columns.
+    `gap` says what separates the cells, `token` and `tag` which cells those are, `digits` whether a position digit is
+    appended to every token (weibo), `header` whether the first line names the columns; `known` holds the tags seen.
     """
 
-    tab: bool
+    gap: str
     width: int
     token: int = 0
+    tag: int = -1
     digits: bool = False
     header: bool = False
+    known: frozenset[str] = frozenset()
 
     def cells(self, line: str) -> list[str]:
         """The cells of a line."""
         line = line.rstrip("\r\n")
-        return line.split("\t") if self.tab else _GAPS.split(line.strip(" \t"))
+        if self.gap == " ":
+            return _GAPS.split(line.strip(" \t"))
+        if self.gap == "," and '"' in line:
+            return next(split_rows(iter([line]), ",", line.count('"') % 2 == 0, len(line)))[1]
+        return line.split(self.gap)
 
 
-def column_form(sample: Sequence[str]) -> ColumnForm | None:
+def column_form(sample: Sequence[str], *, asked: bool = False) -> ColumnForm | None:
     """Whether lines are those of a column file.
 
     Args:
         sample: The first lines of a file.
+        asked: Whether a person said that words have tags.
 
     Returns:
-        How they are written; None unless nearly every line is a token without white space and ends in a tag, and
-        there is an entity or a blank line among them.
+        How they are written; None unless nearly every line is a token without white space and ends (or begins) with a
+        tag, and there is an entity or a blank line among them. Tags that have no B- or I- need blank lines between
+        sentences, or to be asked for.
     """
     filled = [line for line in sample[:_JUDGED_LINES] if line.strip()]
     body = [line for line in filled if not line.startswith((_DOCUMENT, "# "))]
     if not body:
         return None
-    tab = sum("\t" in line for line in body) > 0.5 * len(body)
-    bare = ColumnForm(tab, 0)
+    gap = "\t" if sum("\t" in line for line in body) > 0.5 * len(body) else " "
+    gap = "," if gap == " " and sum("," in line and " " not in line.strip() for line in body) > 0.9 * len(body) else gap
+    bare = ColumnForm(gap, 0)
     rows = [bare.cells(line) for line in body]
     width = Counter(map(len, rows)).most_common(1)[0][0]
-    header = len(rows) > 1 and len(rows[0]) == width and not is_tag(rows[0][-1].strip()) and rows[0][0].isidentifier()
-    rows = rows[1:] if header else rows
-    tags = Counter(cells[-1].strip() for cells in rows if len(cells) > 1)
-    tagged = sum(count for tag, count in tags.items() if is_tag(tag))
+    even = [cells for cells in rows if len(cells) == width]
+    if width < 2 or len(even) < _EVEN_SHARE * len(rows):
+        return None
     blank = len(filled) < len(sample[:_JUDGED_LINES])
-    if width < 2 or tagged < _TAGGED_SHARE * len(rows) or not (blank or len(tags) > 1):
+    for tag in (-1, 0):
+        found = _with_prefix(rows, bare, width, tag, blank=blank)
+        found = found or _without_prefix(sample, even, bare, tag, asked=asked)
+        if found is not None:
+            return found
+    return None
+
+
+def _with_prefix(
+    rows: Sequence[Sequence[str]], bare: ColumnForm, width: int, tag: int, *, blank: bool
+) -> ColumnForm | None:
+    """The form of lines whose tags are of a scheme, as B-PER and O."""
+    first = rows[0]
+    header = len(rows) > 1 and len(first) == width and not is_tag(first[tag].strip()) and first[0].isidentifier()
+    rows = rows[1:] if header else rows
+    tags = Counter(cells[tag].strip() for cells in rows if len(cells) > 1)
+    tagged = sum(count for name, count in tags.items() if is_tag(name))
+    if tagged < _TAGGED_SHARE * len(rows) or not (blank or len(tags) > 1) or (tag == 0 and set(tags) == {OUTSIDE}):
         return None
     if set(tags) == {OUTSIDE} and not blank:
         return None
-    if tab and sum(" " in cells[0].strip() for cells in rows) > 0.05 * len(rows):
+    token = 0 if tag == -1 else width - 1
+    if bare.gap == "\t" and sum(" " in cells[token].strip() for cells in rows if len(cells) > 1) > 0.05 * len(rows):
         return None  # sentences with a label that looks like a tag
-    token = 1 if width > 2 and _is_numbering(rows) else 0
+    token = 1 if tag == -1 and width > 2 and _is_numbering(rows) else token
     tokens = [cells[token] for cells in rows if len(cells) == width]
-    return ColumnForm(tab, width, token, _has_digits(tokens), header)
+    digits = tag == -1 and _has_digits(tokens)
+    return replace(bare, width=width, token=token, tag=tag, digits=digits, header=header, known=frozenset(tags))
+
+
+def _without_prefix(
+    sample: Sequence[str], rows: Sequence[Sequence[str]], bare: ColumnForm, tag: int, *, asked: bool
+) -> ColumnForm | None:
+    """The form of lines whose tags are told by what they do: few, without white space, in blocks of several lines."""
+    blocks = sum(
+        bool(line.strip()) and (at == 0 or not sample[at - 1].strip()) for at, line in enumerate(sample[:_JUDGED_LINES])
+    )
+    in_blocks = blocks > 1 and len(rows) >= 2 * blocks
+    if len(rows) < 4 or bare.gap == "," or (tag == 0 and not asked) or not (in_blocks or asked):
+        return None
+    token = 0 if tag == -1 else len(rows[0]) - 1
+    token = 1 if tag == -1 and len(rows[0]) > 2 and _is_numbering(rows) else token
+    header = plain_name(rows[0][token]) in ("token", "tokens", "word", "words", "form")
+    body = rows[1:] if header else rows
+    tokens = Counter(cells[token].strip() for cells in body)
+    tags = Counter(cells[tag].strip() for cells in body)
+    spaced = sum(count for cell, count in tokens.items() if not cell or re.search(r"\s", cell))
+    if spaced > 0.05 * len(body) or len(tags) >= len(tokens) or len(tags) < 2:
+        return None
+    if tag_form([list(tags.elements())]) in (None, "prefix"):
+        return None
+    return replace(bare, width=len(rows[0]), token=token, tag=tag, header=header, known=frozenset(tags))
 
 
 def _is_numbering(rows: Iterable[Sequence[str]]) -> bool:
@@ -107,7 +163,7 @@ def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Sou
         DataError: If there is no sentence in it.
     """
     names = [f"column {index}" for index in range(form.width)]
-    names[form.token], names[-1] = "tokens", "tags"
+    names[form.token], names[form.tag] = "tokens", "tags"
 
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
         for line, cells in _blocks(lines(file), form):
@@ -121,9 +177,9 @@ def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Sou
             break
     if not rows:
         raise DataError(f"{file.name} is empty: no line holds a token with its tag")
-    told = f"{file.name}: {'tab' if form.tab else 'space'}-separated columns, a token and its tag a line"
+    told = f"{file.name}: {_CALLED[form.gap]}-separated columns, a token and its tag a line"
     told += ", a position digit is taken off every token" if form.digits else ""
-    written = Form("columns", form.width, form.header, "\t" if form.tab else " ")
+    written = Form("columns", form.width, form.header, form.gap)
     return Source(file.name, tuple(names), form.width, rows, read, notes=(told,), form=written)
 
 
@@ -132,14 +188,16 @@ def _blocks(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, 
     rows: list[list[str]] = []
     first = 0
     fault: tuple[int, Fault] | None = None
+    head = ""
     for number, line in enumerate(text_lines, 1):
-        if line.isspace() or line.startswith(_DOCUMENT) or (number == 1 and form.header):
+        head = line if number == 1 and form.header else head
+        if line.isspace() or line.startswith(_DOCUMENT) or (head and line == head):
             if fault or rows:
                 yield fault or (first, _columns(rows))
             rows, fault = [], None
             continue
         cells = form.cells(line)
-        if line.startswith("#") and (len(cells) != form.width or not is_tag(cells[-1].strip())):
+        if line.startswith("#") and (len(cells) != form.width or cells[form.tag].strip() not in form.known):
             continue
         problem = _problem(cells, form)
         if problem:
@@ -149,7 +207,7 @@ def _blocks(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, 
             first = number
         if form.digits:
             cells[form.token] = _without_digit(cells[form.token])
-        cells[-1] = cells[-1].strip()
+        cells[form.tag] = cells[form.tag].strip()
         rows.append(cells)
     if fault or rows:
         yield fault or (first, _columns(rows))
@@ -165,8 +223,8 @@ def _without_digit(token: str) -> str:
 
 
 def _problem(cells: list[str], form: ColumnForm) -> str:
-    if len(cells) == form.width and cells[-1].strip():
+    if len(cells) == form.width and cells[form.tag].strip():
         return ""
-    if len(cells) < form.width or not cells[-1].strip():
+    if len(cells) < form.width or not cells[form.tag].strip():
         return f"'{clip(' '.join(cells), 40)}' has no tag: {len(cells)} of {form.width} columns"
     return f"{len(cells)} columns where the other lines have {form.width}"
