@@ -7,12 +7,11 @@ right by the answer's own text.
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
+from deepen.data.printed import parse_printed
 from deepen.data.sources import Fault, as_text, clip
 
 _TEXTS, _STARTS = ("text", "texts", "answer"), ("answer_start", "answer_starts", "start", "starts")
@@ -79,7 +78,7 @@ def _listed(cell: Any) -> list[tuple[str, int | None]] | Fault | None:
         text = cell.strip()
         if not text:
             return None
-        parsed = _parsed(text)
+        parsed = parse_printed(text)
         if parsed is None:
             return [(cell, None)]
         cell = parsed
@@ -95,20 +94,6 @@ def _listed(cell: Any) -> list[tuple[str, int | None]] | Fault | None:
         return out
     told = as_text(cell)
     return None if told is None else [(told, None)]
-
-
-def _parsed(text: str) -> Any:
-    """A list or a mapping that was written as text, as JSON or as Python prints it."""
-    if text[:1] + text[-1:] not in ("[]", "{}"):
-        return None
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            value = parse(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-        if isinstance(value, list | dict):
-            return value
-    return None
 
 
 def _paired(cell: Mapping[str, Any]) -> list[tuple[str, int | None]] | Fault:

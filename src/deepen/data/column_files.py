@@ -1,4 +1,4 @@
-"""Column files: one token a line with its tag last or first, a blank line between sentences. Told by content, not by name."""
+"""Column files: one token a line with its tag last or first, a blank line between sentences. Told by content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from deepen.core.errors import DataError
-from deepen.data.needs import plain_name
+from deepen.data.needs import WORD_NAMES, numbers_sentences, plain_name
 from deepen.data.quoting import split_rows
 from deepen.data.sniff import TextFile, lines
 from deepen.data.sources import Fault, Form, Row, Source, clip
@@ -21,6 +21,7 @@ _GAPS = re.compile(r"[ \t]+")
 _DOCUMENT = "-DOCSTART-"
 _TAGGED_SHARE = 0.98
 _EVEN_SHARE = 0.9
+_LONGEST_SENTENCE = 1000
 _CALLED = {"\t": "tab", " ": "space", ",": "comma"}
 
 
@@ -75,6 +76,9 @@ def column_form(sample: Sequence[str], *, asked: bool = False) -> ColumnForm | N
     if width < 2 or len(even) < _EVEN_SHARE * len(rows):
         return None
     blank = len(filled) < len(sample[:_JUDGED_LINES])
+    named = any(plain_name(cell) in WORD_NAMES for cell in rows[0]) and any(map(numbers_sentences, rows[0]))
+    if not blank and (gap == "," or named):
+        return None  # a table with a column for the sentence
     for tag in (-1, 0):
         found = _with_prefix(rows, bare, width, tag, blank=blank)
         found = found or _without_prefix(sample, even, bare, tag, asked=asked)
@@ -100,6 +104,7 @@ def _with_prefix(
     if bare.gap == "\t" and sum(" " in cells[token].strip() for cells in rows if len(cells) > 1) > 0.05 * len(rows):
         return None  # sentences with a label that looks like a tag
     token = 1 if tag == -1 and width > 2 and _is_numbering(rows) else token
+    token = next((at for at, cell in enumerate(first) if header and plain_name(cell) in WORD_NAMES), token)
     tokens = [cells[token] for cells in rows if len(cells) == width]
     digits = tag == -1 and _has_digits(tokens)
     return replace(bare, width=width, token=token, tag=tag, digits=digits, header=header, known=frozenset(tags))
@@ -117,7 +122,7 @@ def _without_prefix(
         return None
     token = 0 if tag == -1 else len(rows[0]) - 1
     token = 1 if tag == -1 and len(rows[0]) > 2 and _is_numbering(rows) else token
-    header = plain_name(rows[0][token]) in ("token", "tokens", "word", "words", "form")
+    header = plain_name(rows[0][token]) in WORD_NAMES
     body = rows[1:] if header else rows
     tokens = Counter(cells[token].strip() for cells in body)
     tags = Counter(cells[tag].strip() for cells in body)
@@ -177,6 +182,9 @@ def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Sou
             break
     if not rows:
         raise DataError(f"{file.name} is empty: no line holds a token with its tag")
+    if len(rows) == 1 and len(rows[0][0]) > _LONGEST_SENTENCE:
+        said = f"{file.name}: {len(rows[0][0]):,} lines of a token and its tag"
+        raise DataError(f"{said}, and no blank line says where a sentence ends: write one after each")
     told = f"{file.name}: {_CALLED[form.gap]}-separated columns, a token and its tag a line"
     told += ", a position digit is taken off every token" if form.digits else ""
     written = Form("columns", form.width, form.header, form.gap)
@@ -197,7 +205,7 @@ def _blocks(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, 
             rows, fault = [], None
             continue
         cells = form.cells(line)
-        if line.startswith("#") and (len(cells) != form.width or cells[form.tag].strip() not in form.known):
+        if line.startswith("#") and (len(cells) != form.width or not _is_known(cells[form.tag].strip(), form)):
             continue
         problem = _problem(cells, form)
         if problem:
@@ -211,6 +219,10 @@ def _blocks(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, 
         rows.append(cells)
     if fault or rows:
         yield fault or (first, _columns(rows))
+
+
+def _is_known(tag: str, form: ColumnForm) -> bool:
+    return tag in form.known or is_tag(tag)
 
 
 def _columns(rows: list[list[str]]) -> list[list[str]]:

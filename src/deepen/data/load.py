@@ -34,11 +34,12 @@ from deepen.data.memory import content_key, is_frame, open_frame, open_list
 from deepen.data.opening import files_key, files_stamp, find_files, open_layout
 from deepen.data.own import own_column
 from deepen.data.renaming import Renaming, renaming
+from deepen.data.sentences import as_sentences
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import not_there, reading
 from deepen.data.sources import Source
 from deepen.data.table import LEAVE_OUT, Table, bearable, too_many
-from deepen.data.tagged import INPUTS, TaggedPlan
+from deepen.data.tagged import INPUTS, TaggedPlan, written_as
 
 __all__ = [
     "Columns",
@@ -121,7 +122,8 @@ def _load(
     """All rows that can be read, however many can't. A file that changes while it is read is read again."""
     expected = expected_names(columns, needs)
     source, split = (source.source, source.split) if isinstance(source, Rows) else (source, None)
-    opened = _open(source, settings, expected)
+    tagged = any(need.kind == "tokens" for need in needs) and not isinstance(columns, Columns)
+    opened = _open(source, settings, expected, tagged=tagged)
 
     def start() -> tuple[Source, Plan, DataSettings, Columns]:
         table_source = opened.source()
@@ -243,14 +245,18 @@ def look(source: Any, settings: DataSettings) -> Source:
     return _open(source, settings, frozenset()).source()
 
 
-def _open(source: Any, settings: DataSettings, expected: frozenset[str]) -> _Opened:
-    """How to open a source; no file is parsed."""
+def _open(source: Any, settings: DataSettings, expected: frozenset[str], *, tagged: bool = False) -> _Opened:
+    """How to open a source; no file is parsed. `tagged` says that a person asked for words with tags."""
+
+    def whole(table: Source) -> Source:
+        return as_sentences(with_paths(table, expected))
+
     if is_frame(source) or isinstance(source, list | tuple):
         table = open_frame(source) if is_frame(source) else open_list(source)
-        return _Opened(lambda: with_paths(table, expected), table.name, cache(lambda: (content_key(table), None)))
+        return _Opened(lambda: whole(table), table.name, cache(lambda: (content_key(table), None)))
     if is_dataset(source):
         table, key = from_dataset(source, "the data set")
-        return _Opened(lambda: with_paths(table, expected), table.name, lambda: (key, None))
+        return _Opened(lambda: whole(table), table.name, lambda: (key, None))
     if not isinstance(source, str | Path):
         raise DataError(
             f"can't read a {type(source).__name__}: give a path, a hub name, a DataFrame or a list of mappings"
@@ -263,9 +269,9 @@ def _open(source: Any, settings: DataSettings, expected: frozenset[str]) -> _Ope
         there = path.exists()
     if not there and isinstance(source, str) and looks_like_hub_name(name):
         table, key = open_hub(name, not_there(path))
-        return _Opened(lambda: with_paths(table, expected), name, lambda: (key, None))
+        return _Opened(lambda: whole(table), name, lambda: (key, None))
     layout = find_files(path, name)
-    opened = lambda: with_paths(open_layout(layout, name, settings, expected), expected)  # noqa: E731
+    opened = lambda: whole(open_layout(layout, name, settings, expected, tagged=tagged))  # noqa: E731
     return _Opened(opened, name, lambda: (files_stamp(layout, name), files_key(layout, name))[::-1])
 
 
@@ -317,5 +323,6 @@ def _plan(
     for name, group in [*groups.items(), *([("label", target)] if target is not None else [])]:
         if len(group) > 1:
             raise DataError(f"{source.name}: {name} is one column here, and {len(group)} are named")
-    tagged = TaggedPlan(inputs[0][1][0], places[0] if places else None, need_target, rename, said)
+    form, language = written_as(source, groups[needs[0].name][0], target[0] if target else None, rename)
+    tagged = TaggedPlan(inputs[0][1][0], places[0] if places else None, need_target, rename, said, form, language)
     return columns, replace(plan, inputs=tuple((name, (), False) for name in INPUTS), tagged=tagged)

@@ -5,8 +5,6 @@ Shape legend: N rows, C labels.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import numpy as np
 from deepen.core.errors import DataError, nearest
 from deepen.data.flags import OFF, ON
 from deepen.data.labels import label_table
+from deepen.data.printed import parse_printed
 from deepen.data.sources import Fault, Source, as_text, clip
 from deepen.data.table import Part
 
@@ -170,17 +169,9 @@ def _flags(cells: Sequence[Any], names: Sequence[str]) -> list[str] | Fault:
 
 
 def _listed(text: str) -> list[Any] | None:
-    """A list that was written as text, as JSON or as Python prints it."""
-    if not (text.startswith("[") and text.endswith("]")):
-        return None
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            value = parse(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-        if isinstance(value, list):
-            return value
-    return None
+    """A list that was printed as text."""
+    value = parse_printed(text) if text.startswith("[") else None
+    return value if isinstance(value, list) else None
 
 
 def many_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ...]:

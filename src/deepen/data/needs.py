@@ -26,6 +26,8 @@ _OTHER_NAMES = "id idx index guid split lang language date url user quality scor
 _PAIR_NAMES = (
     "text_a text_b sentence1 sentence2 sentence_a sentence_b question1 question2 premise hypothesis string1 string2"
 ).split()
+WORD_NAMES = frozenset("word words token tokens form 词 字".split())
+_SENTENCE_NAME = re.compile(r"(sentence|sent|sid|utterance|seq)s?(_?(#|id|ids|idx|no|num|number|nr|index))?")
 KNOWN_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *_OTHER_NAMES, *_PAIR_NAMES))
 
 
@@ -112,6 +114,11 @@ def parse_columns(text: str) -> dict[str, str]:
 def plain_name(name: str) -> str:
     """A column name for comparing: lower case, `_` for spaces, hyphens and points."""
     return re.sub(r"[\s\-._]+", "_", name.strip().lower().lstrip("#")).strip("_")
+
+
+def numbers_sentences(name: str) -> bool:
+    """Whether a column is called as one that tells which sentence a word belongs to: `Sentence #`, `sent_id`."""
+    return _SENTENCE_NAME.fullmatch(plain_name(name)) is not None
 
 
 def expected_names(columns: Columns | Mapping[str, str] | None, needs: Sequence[Need]) -> frozenset[str]:

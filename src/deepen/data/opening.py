@@ -11,6 +11,7 @@ from deepen.core.files import fingerprint, sha256_file
 from deepen.data.column_files import column_form, open_columns
 from deepen.data.columnar import open_columnar, saved_dataset_files
 from deepen.data.columns import KNOWN_NAMES, plain_name
+from deepen.data.conllu import conllu_form, open_conllu
 from deepen.data.delimited import NO_DELIMITER, ends_in_classes, guess_dialect, is_tabular, open_delimited
 from deepen.data.folders import Layout, folder_layout, inside, open_labelled_files
 from deepen.data.headers import judge_header
@@ -83,7 +84,9 @@ def files_stamp(layout: Layout, name: str) -> list[tuple[int, ...]]:
     return [(one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]
 
 
-def open_layout(layout: Layout, name: str, settings: DataSettings, expected: frozenset[str]) -> Source:
+def open_layout(
+    layout: Layout, name: str, settings: DataSettings, expected: frozenset[str], *, tagged: bool = False
+) -> Source:
     """The files of a layout as one source.
 
     Args:
@@ -91,6 +94,7 @@ def open_layout(layout: Layout, name: str, settings: DataSettings, expected: fro
         name: How the person called them.
         settings: How to read them.
         expected: Column names that are known to matter.
+        tagged: Whether a person said that words have tags.
 
     Returns:
         The source.
@@ -103,9 +107,9 @@ def open_layout(layout: Layout, name: str, settings: DataSettings, expected: fro
     if len(layout.files) == 1:
         only = layout.files[0]
         called = name if layout.kind == "file" else inside(name, only)
-        source = open_file(only, called, settings, expected)
+        source = open_file(only, called, settings, expected, tagged=tagged)
         return replace(source, name=called, notes=(*layout.notes, *source.notes))
-    sources = [open_file(file, inside(name, file), settings, expected) for file in layout.files]
+    sources = [open_file(file, inside(name, file), settings, expected, tagged=tagged) for file in layout.files]
     return _joined(sources, layout, name)
 
 
@@ -131,7 +135,9 @@ def _joined(sources: list[Source], layout: Layout, name: str) -> Source:
     return replace(first, name=name, read=read, notes=notes, warnings=warnings)
 
 
-def open_file(path: Path, name: str, settings: DataSettings, expected: frozenset[str]) -> Source:
+def open_file(
+    path: Path, name: str, settings: DataSettings, expected: frozenset[str], *, tagged: bool = False
+) -> Source:
     """One file as a source, its format told by its content.
 
     Args:
@@ -139,6 +145,7 @@ def open_file(path: Path, name: str, settings: DataSettings, expected: frozenset
         name: How the person called it.
         settings: How to read it.
         expected: Column names that are known to matter.
+        tagged: Whether a person said that words have tags.
 
     Returns:
         The source.
@@ -159,10 +166,18 @@ def open_file(path: Path, name: str, settings: DataSettings, expected: frozenset
         raise DataError(f"{name} is empty: it holds only white space")
     if settings.delimiter is None and is_marked(sample):
         return open_marked(file, sample)
-    columns = column_form(sample) if settings.delimiter is None else None
-    if columns is not None:
-        return open_columns(file, sample, columns)
+    if settings.delimiter is None:
+        words = conllu_form(sample)
+        if words is not None:
+            return open_conllu(file, sample, words)
+        columns = column_form(sample)
+        if columns is not None:
+            return open_columns(file, sample, columns)
     dialect = guess_dialect(sample, settings, name=name)
+    if tagged and settings.delimiter is None and (dialect is None or dialect.delimiter == "\t"):
+        columns = column_form(sample, asked=True)
+        if columns is not None:
+            return open_columns(file, sample, columns)
     if settings.delimiter is not None:
         _check_declared(name, sample, settings)
     elif dialect is None or (dialect.delimiter != "\t" and not is_tabular(name)):

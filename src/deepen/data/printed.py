@@ -22,7 +22,7 @@ _CLOSING = {"[": "]", "(": ")", "{": "}"}
 _MOST_DEEP = 50
 
 
-class _NotAValue(Exception):
+class _NoValueError(Exception):
     """The text is no printed value."""
 
 
@@ -40,14 +40,14 @@ def parse_printed(text: str) -> Any:
         (['B-PER', 'O'], {'text': ['a b']})
     """
     text = text.strip()
-    if text[:1] not in ("[", "{", "(", "a", "n") or text[-1:] not in ("]", "}", ")"):
+    if not text.startswith(("[", "{", "array(", "np.array(")) or text[-1] not in "]})":
         return None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         try:
             value, end = _value(text, 0, 0)
-        except _NotAValue:
+        except _NoValueError:
             return None
         if text[end:].strip():
             return None
@@ -57,7 +57,7 @@ def parse_printed(text: str) -> Any:
 def _next(text: str, at: int) -> re.Match[str]:
     found = _TOKEN.match(text, at)
     if found is None:
-        raise _NotAValue
+        raise _NoValueError
     return found
 
 
@@ -65,7 +65,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
     found = _next(text, at)
     kind, said = found.lastgroup, found[found.lastgroup or 0]
     if depth > _MOST_DEEP:
-        raise _NotAValue
+        raise _NoValueError
     if kind == "text":
         return _unquoted(said), found.end()
     if kind == "number":
@@ -78,7 +78,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
         return _items(text, found.end(), _CLOSING[said], depth)
     if kind == "mark" and said == "{":
         return _mapping(text, found.end(), depth)
-    raise _NotAValue
+    raise _NoValueError
 
 
 def _number(said: str) -> int | float:
@@ -92,7 +92,7 @@ def _unquoted(said: str) -> str:
     try:
         value = ast.literal_eval(said.replace("\n", "\\n"))
     except (ValueError, SyntaxError):
-        raise _NotAValue from None
+        raise _NoValueError from None
     return value if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
@@ -122,7 +122,7 @@ def _mapping(text: str, at: int, depth: int) -> tuple[dict[Any, Any], int]:
         key, at = _value(text, at, depth + 1)
         colon = _next(text, at)
         if colon["mark"] != ":" or not isinstance(key, str | int | float):
-            raise _NotAValue
+            raise _NoValueError
         found[key], at = _value(text, colon.end(), depth + 1)
 
 

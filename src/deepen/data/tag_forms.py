@@ -28,15 +28,16 @@ _TOLD = {
 }
 
 
-def tag_form(rows: Iterable[Sequence[str]]) -> TagForm | None:
+def tag_form(rows: Iterable[Sequence[str]], *, sure: bool = False) -> TagForm | None:
     """How tags are written.
 
     Args:
         rows: The tags of some rows.
+        sure: Whether it is known that they are tags, so that they need not recur.
 
     Returns:
-        The form: `prefix` B-PER, `suffix` PER-B, `marks` B, `types` PER and O, `each` a tag for every word. None if they
-        differ too much to be tags.
+        The form: `prefix` B-PER, `suffix` PER-B, `marks` B, `types` PER and O, `each` a tag for every word; None if
+        they differ too much to be tags.
     """
     counts = Counter(tag for row in rows for tag in row)
     total = counts.total()
@@ -53,7 +54,8 @@ def tag_form(rows: Iterable[Sequence[str]]) -> TagForm | None:
     if set(counts) <= _MARKS | _OUTSIDES and counts.keys() & {"B", "I"}:
         return "marks"
     short = all(0 < len(tag) <= _MOST_CHARS and not re.search(r"\s", tag) for tag in counts)
-    if not short or len(counts) > min(_MOST_TYPES, max(3, 0.2 * total)) or all(tag.isdecimal() for tag in counts):
+    most = _MOST_TYPES if sure else min(_MOST_TYPES, max(3, 0.2 * total))
+    if not short or len(counts) > most or all(tag.isdecimal() for tag in counts):
         return None
     return "types" if counts.keys() & _OUTSIDES else "each"
 

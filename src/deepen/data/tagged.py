@@ -15,8 +15,10 @@ import pyarrow as pa
 
 from deepen.core.errors import SettingError
 from deepen.data.normalise import normalise
+from deepen.data.printed import parse_printed
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Fault, Source, as_text, clip
+from deepen.data.tag_forms import TagForm, language_prefix, tag_form, told_of, with_prefix
 from deepen.data.tags import Survey, cut_at_spans, holds_spans, is_tag, scheme_of, spans_of, to_iob2
 from deepen.data.words import join_words, split_words
 
@@ -26,25 +28,35 @@ TARGET_TYPE = pa.list_(pa.string())
 _REPLACEMENT = "\ufffd"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LOOKED_ROWS = 200
-_TAG_NAMES = frozenset(("ner_tags", "tags", "ner", "labels", "ner_labels", "bio_tags"))
+_FORM_ROWS = 2000
+_TAG_NAMES = frozenset(
+    "ner_tags tags ner labels label ner_labels bio_tags tag pos pos_tags upos xpos ner_tag chunk_tags".split()
+)
 Places = list[tuple[int, int]]
 Taken = tuple[list[Any], int]
 
 
 @dataclass(frozen=True)
 class TaggedPlan:
-    """Where the tokens and the tags stand among the cells of a row; `rename` gives tags that are codes their names."""
+    """Where the tokens and the tags stand among the cells of a row; `rename` gives tags that are codes their names.
+
+    `form` says how the tags are written, `language` what every token begins with.
+    """
 
     tokens: int
     tags: int | None
     need_target: bool
     rename: Callable[[str], str | None] | None = None
     rename_source: str = ""
+    form: TagForm = "prefix"
+    language: str = ""
 
 
 @dataclass
 class TaggedTally:
     """What was seen while tagged rows were read."""
+
+    told: list[str] = field(default_factory=list)
 
     survey: Survey = field(default_factory=Survey)
     cut_words: int = 0
@@ -69,19 +81,23 @@ def tagged_taker(
     Returns:
         From cells to the values of `fields` and their number of characters, or what is wrong with the row.
     """
-    limit = settings.max_cell_chars
+    limit, language = settings.max_cell_chars, plan.language
+    if language:
+        tally.told.append(f"'{language}' is taken off every token")
+    if told_of(plan.form):
+        tally.told.append(told_of(plan.form))
     if settings.hide:
         raise SettingError("data.hide takes words out of a text, and here every word has a tag: leave it out")
 
     def clean(token: str) -> str:
-        out = normalise(token, settings.normalise, changed)
+        out = normalise(token.removeprefix(language), settings.normalise, changed)
         if out and not out.isspace():
             return out
         changed["empty_tokens"] = changed.get("empty_tokens", 0) + 1
         return _REPLACEMENT
 
     def take(cells: Sequence[Any]) -> Taken | Fault:
-        cell, tags_cell = _plain(cells[plan.tokens]), _plain(cells[plan.tags]) if plan.tags is not None else None
+        cell, tags_cell = as_words(cells[plan.tokens]), as_list(cells[plan.tags]) if plan.tags is not None else None
         tags = tags_cell if plan.need_target else _usable(tags_cell)
         if isinstance(cell, list):
             tokens = [clean(as_text(token) or "") for token in cell]
@@ -106,11 +122,53 @@ def tagged_taker(
     return take
 
 
-def _plain(cell: Any) -> Any:
-    """Arrays, as pandas has them, and tuples as lists."""
-    if isinstance(cell, tuple) or (hasattr(cell, "tolist") and not isinstance(cell, str)):
+def as_list(cell: Any) -> Any:
+    """Arrays, as pandas has them, tuples, and lists that were printed into a cell, as lists; other cells as they are.
+
+    Args:
+        cell: A cell.
+
+    Returns:
+        A list, a mapping or the cell.
+    """
+    if isinstance(cell, str):
+        value = parse_printed(cell)
+        return cell if value is None else value
+    if isinstance(cell, tuple) or hasattr(cell, "tolist"):
         return list(cell) if isinstance(cell, tuple) else cell.tolist()
     return cell
+
+
+def as_words(cell: Any) -> Any:
+    """As `as_list`, where a text that merely looks like a list of something else than words stays one."""
+    value = as_list(cell)
+    words = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return cell if isinstance(cell, str) and not words else value
+
+
+def written_as(
+    source: Source, tokens: int, tags: int | None, rename: Callable[[str], str | None] | None
+) -> tuple[TagForm, str]:
+    """How the tags and the tokens of a table are written, by its first rows.
+
+    Args:
+        source: The table.
+        tokens: The column of the tokens.
+        tags: The column of the tags.
+        rename: Gives tags that are codes their names.
+
+    Returns:
+        The form of the tags; what every token begins with.
+    """
+    rows = source.sample[:_FORM_ROWS]
+    words = [cell for row in rows if isinstance(cell := as_words(row[tokens]), list)]
+    language = language_prefix([as_text(token) or "" for token in cell] for cell in words)
+    found = [as_list(row[tags]) for row in rows] if tags is not None else []
+    lists = [cell.split() if isinstance(cell, str) else cell for cell in found if not holds_spans(cell)]
+    texts = [[(as_text(tag) or "").strip() for tag in cell] for cell in lists if isinstance(cell, list)]
+    if rename is not None:
+        texts = [[rename(tag) or tag for tag in cell] for cell in texts]
+    return tag_form(([tag for tag in cell if tag] for cell in texts), sure=True) or "prefix", language
 
 
 def _usable(cell: Any) -> Any:
@@ -161,11 +219,12 @@ def _target(tags: Any, num_tokens: int, plan: TaggedPlan, tally: TaggedTally) ->
         name = plan.rename(raw) if plan.rename is not None else raw
         if name is None:
             return Fault(f"tag {place}, '{clip(raw, 40)}', has no name in {plan.rename_source}")
-        if not is_tag(name):
+        if not (is_tag(name) or (name and plan.form != "prefix")):
             hint = "; name the codes with --labels FILE" if name.isdecimal() else ""
             said = f"'{clip(name, 40)}', is of no known scheme (IOB1, IOB2, BIOES, BMES: O, B-PER, I-PER){hint}"
             return Fault(f"tag {place}, {said}" if name else f"tag {place} is missing")
         named.append(_SURROGATES.sub(_REPLACEMENT, name))
+    named = with_prefix(named, plan.form)
     tally.survey.see(named)
     return to_iob2(named)
 
@@ -180,7 +239,7 @@ def tagged_notes(name: str, tally: TaggedTally) -> list[str]:
     Returns:
         Sentences.
     """
-    notes = []
+    notes = [f"{name}: {told}" for told in tally.told]
     if tally.survey.pairs:
         scheme = scheme_of(tally.survey, name)
         notes.append(f"{name}: tags are {scheme.name}" + ("" if scheme.name == "IOB2" else ", kept as IOB2"))
@@ -203,7 +262,7 @@ def looks_tagged(source: Source) -> str:
         A sentence that says why; empty if it does not.
     """
     rows = source.sample[:_LOOKED_ROWS]
-    cells = [[_plain(row[at]) for row in rows if at < len(row) and row[at] is not None] for at in range(source.width)]
+    cells = [[as_list(row[at]) for row in rows if at < len(row) and row[at] is not None] for at in range(source.width)]
     lists = [at for at, column in enumerate(cells) if column and all(isinstance(cell, list) for cell in column)]
     texts = [at for at, column in enumerate(cells) if column and all(isinstance(cell, str) for cell in column)]
     words = [at for at in lists if all(isinstance(item, str) for cell in cells[at] for item in cell)]
@@ -221,11 +280,14 @@ def looks_tagged(source: Source) -> str:
 def _are_tags(source: Source, at: int, column: list[list[Any]]) -> bool:
     items = [item for cell in column for item in cell]
     if all(isinstance(item, str) for item in items):
-        return all(map(is_tag, items)) and bool(items)
+        if all(map(is_tag, items)) or source.names is None:
+            return bool(items) and all(map(is_tag, items))
+        return source.names[at].lower() in _TAG_NAMES and tag_form(column) not in (None, "prefix")
     if source.names is None or not all(isinstance(item, int) for item in items):
         return False
     classes = source.classes.get(source.names[at])
-    return all(map(is_tag, classes)) if classes else source.names[at].lower() in _TAG_NAMES
+    called = source.names[at].lower() in _TAG_NAMES
+    return called or all(map(is_tag, classes)) if classes else called
 
 
 def _fit(tokens: list[list[Any]], tags: list[list[Any]]) -> bool:

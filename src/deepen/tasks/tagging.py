@@ -56,7 +56,7 @@ NEEDS = (
         "tags",
         (
             *("ner_tags", "tags", "ner", "ner_labels", "bio_tags", "labels", "label", "entities", "spans"),
-            *("annotations", "tag", "标签", "标注", "实体"),
+            *("annotations", "tag", "pos_tags", "upos", "pos", "xpos", "标签", "标注", "实体"),
         ),
     ),
 )
