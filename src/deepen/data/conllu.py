@@ -48,7 +48,7 @@ def conllu_form(sample: Sequence[str]) -> ConlluForm | None:
     Returns:
         Its columns; None if nearly all lines are not words with an id and as many cells as there are columns.
     """
-    names = _COLUMNS
+    names: tuple[str, ...] = _COLUMNS
     if sample and sample[0].startswith(_PLUS):
         given = sample[0].removeprefix(_PLUS).split()
         names = tuple("tokens" if name == "FORM" else name.lower() for name in given)
