@@ -328,5 +328,9 @@ def _missing(source: Source, need: Need, needed_names: Sequence[str]) -> str:
     hint = f"--columns {need.name}=NAME" if source.names is not None else f"--columns {need.name}=NUMBER"
     if source.own_width == 1:
         cause = "is there one text a line only, or another delimiter (--set data.delimiter=...)?"
+        if source.form is not None and source.form.kind not in ("table", "lines"):
+            cause = f"give each row all of them, as {{{', '.join(f'{name!r}: ...' for name in needed_names)}}}"
+        elif re.search(r"\.ya?ml$", source.name.lower()):
+            cause = "YAML is not read as data: write the rows as CSV or JSON Lines"
         return f"{source.name} has a single column, but {' and '.join(needed_names)} are needed; {cause}"
     return f"{source.name}: no column looks like '{need.name}'; the columns are {source.listed()}: say which, {hint}"

@@ -22,7 +22,7 @@ _NOT_DATA = re.compile(
 _LISTS = re.compile(
     r"^(class(es)?|labels?|categor(y|ies)|dataset_infos?|state|schema)(_names?)?\.(txt|json)$", re.IGNORECASE
 )
-_TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow")
+_TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".xlsx")
 _TRAIN = frozenset(("train", "training", "trn"))
 _OTHER_SPLITS = frozenset(("dev", "devel", "valid", "validation", "val", "test", "testing", "tst", "eval", "trial"))
 

@@ -134,7 +134,8 @@ def read_label_names(path: Path | str) -> LabelNames:
         if not path.is_file():
             raise DataError(name + (" is a folder; labels are a file" if path.is_dir() else not_there(path)))
     check_file(path, most_bytes=_LARGEST, kind=DataError)
-    kind_of(path, name, "utf-8")
+    if kind_of(path, name, "utf-8") != "text":
+        raise DataError(f"{name} is not text: labels are lines, CSV, JSON or YAML")
     text = "".join(lines(text_file(path, name, "utf-8")))
     structured = text.lstrip().startswith(("[", "{")) or path.suffix.lower() in (".yaml", ".yml", ".json")
     if structured:

@@ -13,6 +13,7 @@ from deepen.data.columnar import open_columnar, saved_dataset_files
 from deepen.data.columns import KNOWN_NAMES, plain_name
 from deepen.data.conllu import conllu_form, open_conllu
 from deepen.data.delimited import NO_DELIMITER, ends_in_classes, guess_dialect, is_tabular, open_delimited
+from deepen.data.excel import open_excel
 from deepen.data.folders import Layout, folder_layout, inside, open_labelled_files
 from deepen.data.headers import judge_header
 from deepen.data.jsonlines import json_form, open_json
@@ -154,6 +155,8 @@ def open_file(
         DataError: If it is empty, binary, damaged or not of the declared form.
     """
     kind = kind_of(path, name, settings.encoding)
+    if kind == "excel":
+        return open_excel(path, name, settings, expected)
     if kind != "text":
         return open_columnar(path, name, kind)
     file = text_file(path, name, settings.encoding)

@@ -7,6 +7,7 @@ import errno
 import gzip
 import io
 import os
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,7 +121,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     return io.BufferedReader(gzip.GzipFile(path, "rb"), 1 << 20)
 
 
-def kind_of(path: Path, name: str, encoding: str) -> Literal["parquet", "arrow_file", "arrow_stream", "text"]:
+def kind_of(path: Path, name: str, encoding: str) -> Literal["parquet", "arrow_file", "arrow_stream", "excel", "text"]:
     """What a file is, by its first bytes.
 
     Args:
@@ -144,17 +145,33 @@ def kind_of(path: Path, name: str, encoding: str) -> Literal["parquet", "arrow_f
         return "arrow_file"
     if head.startswith(b"\xff\xff\xff\xff") and len(head) > 8 and head[8:12] != b"\xff\xff\xff\xff":
         return "arrow_stream"
+    if head.startswith(b"PK\x03\x04") and _is_workbook(path):
+        return "excel"
     _refuse_binary(head, name, encoding)
     return "text"
 
 
+def _is_workbook(path: Path) -> bool:
+    """Whether a zip archive is a workbook of Excel."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith("xl/") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+
+
 def _refuse_binary(head: bytes, name: str, encoding: str) -> None:
     if head.startswith(b"PK\x03\x04"):
-        inside = "an Excel workbook: save it as CSV" if b"xl/" in head else "a zip archive: unpack it first"
-        raise DataError(f"{name} is {inside}")
+        table = b"opendocument.spreadsheet" in head
+        raise DataError(
+            f"{name} is {'an OpenDocument table: save it as CSV' if table else 'a zip archive: unpack it first'}"
+        )
     for magic, what in _MAGIC:
         if head.startswith(magic):
             raise DataError(f"{name} is {what}")
+    if head[0] == 0x78 and (head[0] * 256 + head[1]) % 31 == 0 and b"\x00" in head:
+        said = "spaCy's DocBin, or another zlib archive: write its texts and labels as JSON Lines"
+        raise DataError(f"{name} is {said}")
     if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         raise DataError(f"{name} is a Python pickle, which is never opened: save it as CSV, JSON Lines or Parquet")
     if _is_wide(encoding):

@@ -45,7 +45,7 @@ class Form:
     `fasttext` or `fasttext_many`.
     """
 
-    kind: Literal["table", "lines", "columns", "json", "columnar", "marked", "folder", "memory"]
+    kind: Literal["table", "lines", "columns", "json", "columnar", "excel", "marked", "folder", "memory"]
     width: int = 1
     header: bool | None = None
     delimiter: str | None = None

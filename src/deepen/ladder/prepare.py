@@ -16,10 +16,11 @@ from deepen.core.files import fingerprint
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, parse
 from deepen.data.check.problem import Splits
-from deepen.data.columns import Columns
+from deepen.data.columns import Columns, plain_name
 from deepen.data.labels import LabelNames, read_label_names
 from deepen.data.load import load_table, look, marked_splits
 from deepen.data.marks import Rows, Split
+from deepen.data.sources import clip
 from deepen.data.split import hold_out
 from deepen.data.table import Part, Table
 from deepen.ladder.amend import amend
@@ -148,7 +149,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     for need in task.needs:
         if need.name in columns.reasons:
             say(f"  {need.name}: {columns.reasons[need.name]}")
-    told = Told()
+    told = Told(warnings=_unread(task, source, data, columns) if task.unread else [])
     whole = told.of(table).all_rows()
     labels = task.labels(whole, data.max_labels)
     task = task.for_labels(labels)
@@ -187,6 +188,15 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     return Prepared(
         work, test, columns, tuple(told.notes), names, mark, unlabelled, tuple(told.warnings), tuple(told.tables)
     )
+
+
+def _unread(task: Task, source: Any, data: DataSection, columns: Columns) -> list[str]:
+    """Columns that a person may think are learned from, and are not."""
+    found = look(source, data)
+    used = {part for parts in columns.inputs.values() for part in parts}
+    passed = [name for name in found.names or () if plain_name(name) in task.unread and name not in used]
+    said = "is not read: the answers of other rows are the wrong ones, and so is a row's answer with the label 0"
+    return [f"{found.name}: column '{clip(name)}' {said}" for name in passed]
 
 
 def _others(

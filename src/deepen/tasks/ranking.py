@@ -213,4 +213,5 @@ TASK = Task(
     lexical=_shallow(())[1],
     documents=_documents,
     adapted=_for,
+    unread=("negative", "negatives", "hard_negative", "negative_passages", "neg"),
 )

@@ -156,6 +156,7 @@ class Task:
         adapted: The task for a label table, where that decides what is to be learned: a label, or a score.
         documents: For a task that ranks: the documents of a part's table, or of the label table. An output of a unit
             is then how well a document fits, and a target the number of the right one.
+        unread: Names of columns that a person may think are read, and are not.
     """
 
     name: str
@@ -181,6 +182,7 @@ class Task:
     shift: Callable[[Outputs, Targets], np.ndarray] | None = None
     adapted: Callable[[tuple[str, ...]], Task] | None = None
     documents: Callable[[Part, tuple[str, ...]], Documents] | None = None
+    unread: tuple[str, ...] = ()
 
     def for_labels(self, labels: tuple[str, ...]) -> Task:
         """The task as these labels need it."""
