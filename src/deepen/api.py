@@ -32,6 +32,7 @@ from deepen.ladder.prepare import Sources, infer_task, load_task, prepare
 from deepen.ladder.recipe import Recipe, make_recipe, read_recipe, write_recipe
 from deepen.ladder.resume import check_resumed, check_rows, read_kept
 from deepen.ladder.triples import Triples, load_triples
+from deepen.models.device import on
 from deepen.report.leave import leave_card, leave_page
 from deepen.training.task import Task
 
@@ -61,6 +62,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     seed: int | None = None,
+    device: str | None = None,
     say: Callable[[str], None] | None = None,
     on_row: Callable[[dict[str, Any]], None] | None = None,
 ) -> Run:
@@ -90,6 +92,7 @@ def train(
         resume: Go on with the run that is in `out`.
         overwrite: Replace it.
         seed: The one number that all chance comes from.
+        device: Where networks run: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; None is `auto`, or what the recipe says.
         say: Called with lines for the user; None is silent.
         on_row: Called with each finished row of the ladder.
 
@@ -115,15 +118,14 @@ def train(
     folder = as_path("out", out) if out is not None else None
     if resume and folder is not None:
         check_place(folder, resume=resume, overwrite=overwrite)
-    words = as_words("settings", settings)
     values = _start(recipe, folder if resume else None)
     sources, paths = _sources(data, validation, test)
     lists = {"labels": labels, "drop": drop, "fix": fix, "add": add, "unlabelled": unlabelled}
-    chosen: dict[str, Any] = {"task": task, "tuning": tuning, "seed": seed, "model": {"name": as_text(model)}}
+    chosen = {"task": task, "tuning": tuning, "seed": seed, "device": device, "model": {"name": as_text(model)}}
     chosen["data"] = paths | {"columns": columns} | {name: as_text(path) for name, path in lists.items()}
     chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}
     where = f"recipe {recipe}" if isinstance(recipe, str | Path) else "settings"
-    made = make_recipe(override(_over(values, chosen), words), where=where)
+    made = make_recipe(override(_over(values, chosen), as_words("settings", settings)), where=where)
     if folder is not None and not resume:
         check_place(folder, resume=False, overwrite=overwrite, inputs=inputs_of(made, recipe))
     if sources.train is None and made.data.path is None:
@@ -133,7 +135,9 @@ def train(
         name, why = infer_task(made, sources)
         made = made.model_copy(update={"task": name})
         (say or (lambda line: None))(f"task: {name}, since {why}")
-    return _climb(made, sources, folder or _free_folder(made), resume, overwrite, (say, on_row), began)
+    with on(made.device, say) as there:
+        made = made.model_copy(update={"device": str(there)})
+        return _climb(made, sources, folder or _free_folder(made), resume, overwrite, (say, on_row), began)
 
 
 def _start(recipe: Any, resumed: Path | None) -> dict[str, Any]:
@@ -221,6 +225,7 @@ def load(
     *,
     rung: str | None = None,
     settings: Sequence[str] = (),
+    device: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Model | Triples:
     """The model of a run, ready to predict and evaluate.
@@ -229,6 +234,7 @@ def load(
         run: A run, its folder, or a model folder; `TAGGER+RELATION` for triples from raw text.
         rung: A rung of the run; None is the chosen one.
         settings: Words such as `data.bad_rows=drop`, laid over how the training data was read.
+        device: Where its network is put, wherever it was trained: `cpu`, `cuda`, `cuda:N` or `mps`; None is `auto`.
         say: Called with lines for the user; None is silent.
 
     Returns:
@@ -240,12 +246,10 @@ def load(
         SettingError: If an argument or a setting is wrong.
     """
     folder = run.folder if isinstance(run, Run) else as_path("run", run)
-    given: dict[str, Any] = {
-        "rung": rung,
-        "settings": as_words("settings", settings),
-        "say": say or (lambda line: None),
-    }
-    return load_triples(str(folder), **given) or load_model(folder, **given)
+    words, tell = as_words("settings", settings), say or (lambda line: None)
+    with on(device, say):
+        how: dict[str, Any] = {"rung": rung, "settings": words, "say": tell}
+        return load_triples(str(folder), **how) or load_model(folder, **how)
 
 
 def report(run: str | Path | Run, *, say: Callable[[str], None] | None = None) -> Path:
@@ -332,6 +336,7 @@ def diagnose(
     questions: Sequence[str] | str | None = None,
     columns: Mapping[str, str] | None = None,
     settings: Sequence[str] = (),
+    device: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Finding]:
     """Asks how a model gets its score: by shallow cues or by deep understanding.
@@ -342,6 +347,7 @@ def diagnose(
         questions: Names of questions; None asks all.
         columns: Which columns of `data` are what, if not as in training.
         settings: Words such as `surface_cues.max_cues=10`.
+        device: As in `load`.
         say: Called with lines for the user.
 
     Returns:
@@ -351,15 +357,15 @@ def diagnose(
         DataError: If there is no finished run, or the rows can't be read.
         SettingError: If an argument or a setting is wrong.
     """
-    from deepen.diagnosis import chosen_questions, settings_type
-    from deepen.diagnosis import diagnose as ask
+    from deepen import diagnosis
 
     tell = say or (lambda line: None)
-    names = chosen_questions(questions)
-    chosen = parse(settings_type(), override({}, as_words("settings", settings)), where="settings")
+    names = diagnosis.chosen_questions(questions)
+    chosen = parse(diagnosis.settings_type(), override({}, as_words("settings", settings)), where="settings")
     folder = run.folder if isinstance(run, Run) else as_path("run", run)
-    case = open_case(folder, data, columns=columns, max_rows=chosen.max_rows, say=tell)
-    findings = ask(case, names, chosen)
+    with on(device, say):
+        case = open_case(folder, data, columns=columns, max_rows=chosen.max_rows, say=tell)
+        findings = diagnosis.diagnose(case, names, chosen)
     record = {"where": case.where, "n": len(case.rows), "findings": [to_json(finding) for finding in findings]}
     write_json(folder / "diagnosis.json", record)
     try:

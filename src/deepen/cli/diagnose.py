@@ -30,6 +30,7 @@ def command(
     fail_on: Annotated[
         Literal["shallow", "unclear"] | None, typer.Option(help="Exit 2 if a question gets this verdict.")
     ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="As in depth.margin=0.01.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -44,6 +45,7 @@ def command(
         questions=questions,
         columns=parse_columns(columns) if columns is not None else None,
         settings=settings or [],
+        device=device,
         say=show.lines_to(stderr=True),
     )
     findings = [to_json(finding) for finding in found]

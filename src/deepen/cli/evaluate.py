@@ -22,6 +22,7 @@ def command(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled rows: a file, a folder or a hub data set.")],
     columns: Annotated[str | None, typer.Option(help="As in text=title,label=stars; else as in training.")] = None,
     rung: Annotated[str | None, typer.Option(help="A rung of the run; else the chosen one.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="As in data.bad_rows=drop.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -31,7 +32,7 @@ def command(
     from deepen.data.columns import parse_columns
 
     asked = parse_columns(columns) if columns is not None else None
-    model = load(run, rung=rung, settings=settings or [], say=show.lines_to(stderr=True))
+    model = load(run, rung=rung, settings=settings or [], device=device, say=show.lines_to(stderr=True))
     scores = [to_json(score) for score in model.evaluate(data, columns=asked)]
     num = next((score["n"] for score in scores if score["label"] is None), 0)
     if as_json:

@@ -33,6 +33,7 @@ def command(
     text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be repeated.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title; else as in training.")] = None,
     rung: Annotated[str | None, typer.Option(help="A rung of the run; else the chosen one.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="As in data.bad_rows=drop.")] = None,
     adapter: Annotated[
         list[str] | None, typer.Option("--adapter", help="Another run tuned from the same encoder, read once for both.")
@@ -69,7 +70,7 @@ def command(
         raise SettingError("--weights goes with --compose")
     asked = parse_columns(columns) if columns is not None else None
     given, say = list(text) if text else data, show.lines_to(stderr=True)
-    how: dict[str, Any] = {"rung": rung, "settings": settings or [], "say": say}
+    how: dict[str, Any] = {"rung": rung, "settings": settings or [], "device": device, "say": say}
     runs = [run, *(adapter or [])]
     if composed is not None:
         models: list[Any] = [compose(runs, by=composed, weights=_numbers(weights), **how)]

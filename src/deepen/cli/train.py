@@ -56,6 +56,7 @@ def command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
     seed: Annotated[int | None, typer.Option(help="The one number all chance comes from.")] = None,
+    device: Annotated[str | None, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:N or mps.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Climbs the ladder."""
@@ -89,6 +90,7 @@ def command(
         resume=resume,
         overwrite=overwrite,
         seed=seed,
+        device=device,
         say=say,
         on_row=lambda row: say(show.row_line(row)),
     )

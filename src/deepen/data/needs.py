@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal
 
 from deepen.core.errors import SettingError
@@ -111,6 +112,7 @@ def parse_columns(text: str) -> dict[str, str]:
     return found
 
 
+@lru_cache(4096)
 def plain_name(name: str) -> str:
     """A column name for comparing: lower case, `_` for spaces, hyphens and points."""
     return re.sub(r"[\s\-._]+", "_", name.strip().lower().lstrip("#")).strip("_")

@@ -15,6 +15,7 @@ from deepen.core.places import path_of
 from deepen.data.opening import find_files
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe
+from deepen.models.device import chosen_device, describe
 
 _PACKAGES = ("deepen", "torch", "transformers", "tokenizers", "accelerate", "scikit-learn", "numpy", "pyarrow")
 _MOST_FILES = 100
@@ -57,6 +58,7 @@ def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
                 "system": platform.platform(),
                 "processor": platform.processor() or platform.machine(),
                 "threads": torch.get_num_threads(),
+                "device": describe(chosen_device()),
                 "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             },
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from deepen.core.errors import DataError, ModelError, SettingError, nearest
 from deepen.core.files import fingerprint
@@ -32,6 +33,7 @@ from deepen.ladder.prepare import load_task
 from deepen.ladder.recipe import asked_columns, shelf
 from deepen.ladder.record import tokens_read
 from deepen.ladder.scorable import scorable
+from deepen.models.device import chosen_device, using
 from deepen.training.task import Predictor, Task
 
 _MOST_LOGITS = 50_000_000
@@ -57,6 +59,7 @@ class Model:
     mark: str = ""
     explaining: ExplainSettings = field(default_factory=ExplainSettings)
     strict: bool = False
+    device: torch.device = field(default_factory=chosen_device)
 
     def predict(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Prediction]:
         """Answers rows.
@@ -141,7 +144,8 @@ class Model:
             SettingError: If captum is not installed, or the task can't be explained.
         """
         part = self.read(data, columns=columns, use="answer")
-        return explain(self.asked, part) if len(part) else []
+        with using(self.device):
+            return explain(self.asked, part) if len(part) else []
 
     @property
     def asked(self) -> Asked:

@@ -214,6 +214,9 @@ class _Recipe(Settings):
     """The settings of each task that has any."""
     tunings: Any = None
     """The settings of each tuning."""
+    device: str = "auto"
+    """Where networks run: `cpu`, `cuda`, `cuda:N` or `mps`; `auto` is a CUDA card, else `mps`, else the CPU. A finished
+    run names the one that it took."""
     seed: int = Field(default=0, ge=0)
     """The one number that all chance comes from."""
 

@@ -100,7 +100,7 @@ def _may_change(key: str, begun: set[str | None], *, complete: bool) -> bool:
         return key == "ladder.budget" or not complete
     if section == "rungs":
         return rest.endswith(".max_steps") or rest.split(".")[0] not in begun
-    return key in _BY_CONTENT or (key == "data.labels" and not complete)
+    return key == "device" or key in _BY_CONTENT or (key == "data.labels" and not complete)
 
 
 def _told(ladder: Mapping[str, Any]) -> frozenset[str]:

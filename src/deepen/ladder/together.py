@@ -15,6 +15,7 @@ from deepen.core.run import Run
 from deepen.ladder.load import Model, load_model
 from deepen.models.adapters import Adapter, twin
 from deepen.models.compose import COMPOSITIONS, compose_heads, compose_weights
+from deepen.models.device import on
 from deepen.models.heads import Network
 from deepen.models.load import load_pretrained
 from deepen.models.split import Encoder
@@ -26,6 +27,7 @@ def load_together(
     *,
     rung: str | None = None,
     settings: Sequence[str] = (),
+    device: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Model]:
     """The models of runs whose tunings changed one pretrained encoder, which is in memory once.
@@ -34,6 +36,7 @@ def load_together(
         runs: Runs that were trained with a tuning other than `full`, or their folders.
         rung: A rung of all of them; None is the chosen one of each.
         settings: Words such as `data.bad_rows=drop`, laid over how the training data of each was read.
+        device: Where their networks are put: `cpu`, `cuda`, `cuda:N` or `mps`; None is `auto`.
         say: Called with lines for the user.
 
     Returns:
@@ -46,7 +49,13 @@ def load_together(
     Example:
         >>> mood, topic = deepen.load_together(["runs/mood", "runs/topic"])  # doctest: +SKIP
     """
-    models = [load_model(_folder(run), rung=rung, settings=settings, say=say) for run in runs]
+    with on(device, say):
+        models = [load_model(_folder(run), rung=rung, settings=settings, say=say) for run in runs]
+        return _over_one(models)
+
+
+def _over_one(models: list[Model]) -> list[Model]:
+    """Puts what each one's adapter holds on twins of one encoder."""
     bases: dict[str, Encoder] = {}
     for model in models:
         adapter, predictor = _adapter(model), model.predictor
@@ -69,6 +78,7 @@ def compose(
     density: float = 0.5,
     rung: str | None = None,
     settings: Sequence[str] = (),
+    device: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Model:
     """One model of several runs: what each tuning changed in the encoder is added up, and heads are averaged.
@@ -84,6 +94,7 @@ def compose(
         density: The share of each tensor's numbers that `ties` keeps.
         rung: A rung of all of them; None is the chosen one of each.
         settings: Words such as `data.bad_rows=drop`, laid over how the training data of each was read.
+        device: Where their networks are put: `cpu`, `cuda`, `cuda:N` or `mps`; None is `auto`.
         say: Called with lines for the user.
 
     Returns:
@@ -107,9 +118,10 @@ def compose(
         raise SettingError(f"weights {list(told)}: give one a run, none below 0, not all 0")
     if not 0 < density < 1:
         raise SettingError(f"density {density}: it must be above 0 and below 1")
-    models = [load_model(_folder(run), rung=rung, settings=settings, say=say) for run in runs]
+    with on(device, say):
+        models = [load_model(_folder(run), rung=rung, settings=settings, say=say) for run in runs]
+        base = load_pretrained(_adapter(models[0]).base).encoder().eval()
     predictors = [_same(model, models[0]) for model in models]
-    base = load_pretrained(_adapter(models[0]).base).encoder().eval()
     first = predictors[0]
     networks = [predictor.network for predictor in predictors]
     first.network.encoder = compose_weights(base, [each.encoder for each in networks], given, by, density)

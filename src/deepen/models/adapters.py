@@ -106,6 +106,10 @@ class Attached:
     kept: bool = False
     fold: Callable[[], None] = _nothing
 
+    def __post_init__(self) -> None:
+        """Takes what was put on to where the encoder is."""
+        self.encoder.to(self.encoder.device)
+
     def adapter(self, method: str, base: str, first_layer: int, settings: MethodSettings) -> Adapter:
         """A copy of what was learned, for the pretrained model of this name."""
         self.fold()

@@ -39,7 +39,7 @@ def compose_weights(base: Encoder, tuned: Sequence[Encoder], weights_R: np.ndarr
         for name, value in plain_state(base.network).items():
             changes_RX = torch.stack([state[name].to(value) - value for state in states if name in state])
             if len(changes_RX) == len(states) and value.is_floating_point() and changes_RX.any():
-                value.add_(_added(changes_RX, weights, by, density))
+                value.add_(_added(changes_RX, weights.to(value.device), by, density))
     return base
 
 

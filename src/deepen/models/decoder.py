@@ -118,6 +118,6 @@ def word_vectors(decoder: Encoder, folder: Path) -> Tensor:
     path = folder / "model.safetensors"
     try:
         with safe_open(path, "pt") as file:
-            return cast(Tensor, file.get_tensor("lm_head.weight").float())
+            return cast(Tensor, file.get_tensor("lm_head.weight").float().to(decoder.device))
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} has no head that scores words, so it can't be asked: {error}") from None

@@ -133,7 +133,10 @@ def _means(values_KD: Tensor, counts_R: Tensor) -> Tensor:
 
 
 class Network(nn.Module):
-    """An encoder and a head: Inputs to logits_MC. The head is linear, or `hidden`, tanh and `head`."""
+    """An encoder and a head: Inputs to logits_MC. The head is linear, or `hidden`, tanh and `head`.
+
+    It is where its encoder is, and so must be what it reads.
+    """
 
     def __init__(self, encoder: Encoder, head: nn.Linear, pooling: Pooling, hidden: nn.Linear | None = None) -> None:
         super().__init__()
@@ -141,6 +144,12 @@ class Network(nn.Module):
         self.head = head
         self.pooling = pooling
         self.hidden = hidden
+        self.to(encoder.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.head.weight.device
 
     def bend(self, inputs: Inputs) -> None:
         """Gives a linear head a hidden layer that passes its input on, nearly: where tanh is still straight.
@@ -150,7 +159,7 @@ class Network(nn.Module):
         """
         with torch.no_grad():
             scale = _STRAIGHT / float(self.eval().features(inputs).square().mean().sqrt().clamp(min=1e-6))
-            self.hidden = nn.Linear(self.width, self.width)
+            self.hidden = nn.Linear(self.width, self.width).to(self.device)
             self.hidden.weight.copy_(scale * torch.eye(self.width))
             self.hidden.bias.zero_()
             self.head.weight.div_(scale)

@@ -11,6 +11,7 @@ from typing import Any
 from deepen.core.errors import ModelError
 from deepen.core.files import sha256_file
 from deepen.models.decoder import Decoder
+from deepen.models.device import chosen_device
 from deepen.models.offline import find
 from deepen.models.split import ARCHITECTURES, DECODERS, Encoder
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
@@ -118,7 +119,7 @@ def load_encoder(folder: Path) -> Encoder:
         folder: A model folder with config.json and model.safetensors.
 
     Returns:
-        The encoder, in evaluation mode, float32.
+        The encoder, in evaluation mode, float32, on the device that was chosen.
 
     Raises:
         ModelError: If the weights are corrupt or not those of the architecture that config.json names.
@@ -146,4 +147,4 @@ def load_encoder(folder: Path) -> Encoder:
         raise ModelError(f"{folder}: the weights lack {len(missing)} tensors of the architecture, such as {missing[0]}")
     if any("pooler" in key for key in report["missing_keys"]):
         network.pooler = None  # else it would be made of random numbers, and saved with them
-    return (Decoder if network.config.model_type in DECODERS else Encoder)(network)
+    return (Decoder if network.config.model_type in DECODERS else Encoder)(network).to(chosen_device())

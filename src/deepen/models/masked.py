@@ -147,7 +147,7 @@ class ClozeNetwork(Network):
 
     def __init__(self, encoder: Encoder, head: nn.Linear, transform: Transform) -> None:
         super().__init__(encoder, head, "masks")
-        self.transform = transform
+        self.transform = transform.to(encoder.device)
 
     def features(self, inputs: Inputs) -> Tensor:
         """The transformed vectors at the masks of each row."""

@@ -124,7 +124,7 @@ def usual_words(encoder: Encoder, number: int) -> Tensor:
         raise SettingError(f"{number} learned vectors are too many for an encoder of {encoder.num_positions} positions")
     words = cast(nn.Embedding, encoder.network.get_submodule(encoder.names.words))
     low, high = (min(at, words.num_embeddings * part // 2) for at, part in zip(_USUAL, (1, 2), strict=True))
-    return torch.randint(low, high, (number,))
+    return torch.randint(low, high, (number,)).to(encoder.device)
 
 
 def states_of(encoder: Encoder, ids_P: Tensor, first_layer: int) -> list[Tensor]:
@@ -138,7 +138,7 @@ def states_of(encoder: Encoder, ids_P: Tensor, first_layer: int) -> list[Tensor]
     Returns:
         hidden_PD of each layer.
     """
-    where = layout(torch.tensor([len(ids_P)]))
+    where = layout(torch.tensor([len(ids_P)]).to(encoder.device))
     with torch.no_grad():
         states = [encoder.run(encoder.embed(ids_P, None, where), where, 0, first_layer)]
         for index in range(first_layer, encoder.num_layers - 1):

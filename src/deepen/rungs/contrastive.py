@@ -91,12 +91,11 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     encoder.dropout = settings.dropout
     plan = _plan(work, settings, network)
     groups = parameter_groups(network, {}, settings, network.head, work.tuning.rate(settings.learning_rate))
-    accelerator = Accelerator()
-    network.to(accelerator.device)
+    accelerator = Accelerator(device_placement=False)
     with progress(f"contrastive: {plan.num_steps} steps", plan.num_steps, unit="steps") as advance:
         hooks = (lambda now: advance(),)
         fit(network, groups, replace(plan, after_step=hooks, after_update=attached.after_update), settings, accelerator)
-    network.cpu().eval()
+    network.eval()
     learned = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
     adapter = attached.adapter(work.tuning.name, str(work.model.name), 0, work.tuning.settings)
     attached.merge()
@@ -137,7 +136,7 @@ def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
         return float(len(places))
 
     def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
-        device = next(network.parameters()).device
+        device = network.device
         inputs = batch_inputs(tokens, work.train.rows_N[places]).to(device)
         labels_B = torch.from_numpy(labels_N[places]).to(device)
         losses_B = contrast_losses(network.features(inputs), labels_B)

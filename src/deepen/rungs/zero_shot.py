@@ -161,9 +161,9 @@ def _vector(network: Network, work: Work, texts: list[str]) -> np.ndarray:
     found = work.model.tokenizer.encode(texts, max_tokens=work.max_tokens)
     ids_T = torch.from_numpy(found.ids_T.astype(np.int64))
     with torch.inference_mode():
-        features_KD = network.features(Inputs(torch.from_numpy(found.lengths_B), ids_T=ids_T))
+        features_KD = network.features(Inputs(torch.from_numpy(found.lengths_B), ids_T=ids_T).to(network.device))
         mean_D = nn.functional.normalize(features_KD, dim=1).mean(0)
-        return np.asarray(nn.functional.normalize(mean_D, dim=0).numpy())
+        return np.asarray(nn.functional.normalize(mean_D, dim=0).cpu().numpy())
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:

@@ -145,7 +145,7 @@ def integrated_gradients(
             n_steps=num_steps,
             internal_batch_size=max(1, _STEP_TOKENS // text.shape[1]),
         )
-        values_T = found[0].detach().sum(1).double().cpu().numpy()
+        values_T = found[0].detach().sum(1).cpu().double().numpy()
         error = float(values_T.sum()) - total
     values_W = np.bincount(owners_T[owners_T >= 0], values_T[owners_T >= 0], minlength=len(places))
     return Attribution("integrated_gradients", places, values_W, total, error)
@@ -161,7 +161,7 @@ def _captum() -> Any:
 
 def _window(predictor: EncoderPredictor, part: Part, unit: int) -> tuple[Inputs, int | None, slice]:
     """The one sequence of a row that a unit is read in, the unit's token in it, and where it stands in the row."""
-    inputs = batch_inputs(predictor.tokens(part.table), part.rows_N).to(predictor.network.head.weight.device)
+    inputs = batch_inputs(predictor.tokens(part.table), part.rows_N).to(predictor.network.device)
     assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
     if inputs.units_M is None:
         return inputs, None, slice(0, len(inputs.ids_T))

@@ -24,6 +24,7 @@ from deepen.core.progress import progress
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
+from deepen.models.device import chosen_device
 from deepen.models.heads import Inputs, Pooling, pool, width_of
 from deepen.models.split import Encoder, layout
 from deepen.training.work import Work
@@ -87,7 +88,8 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
     """
     tokens = work.tokens(table)
     dtype = _dtype(work, tokens)
-    mark = fingerprint("hidden", 2, tokens.fingerprint, work.model.fingerprint, work.pooling, cut, str(dtype))
+    card = [kind] if (kind := chosen_device().type) != "cpu" else []  # another kind rounds otherwise
+    mark = fingerprint("hidden", 2, tokens.fingerprint, work.model.fingerprint, work.pooling, cut, str(dtype), *card)
     folder = cache_dir() / "hidden" / mark
     num_units = int(decision_offsets(tokens, work.pooling)[-1])
     width = width_of(work.pooling, work.model.hidden_size)
@@ -122,13 +124,11 @@ def passing_features(work: Work, part: Part) -> np.ndarray:
     Returns:
         features_MF of the part's units, in its order.
     """
-    from accelerate import PartialState
-
     tokens = work.tokens(part.table)
     num_units = int(decision_offsets(tokens, work.pooling)[-1])
     features_MF = np.empty((num_units, width_of(work.pooling, work.model.hidden_size)), np.float32)
     made = Frozen(tokens, 0, features_MF, None, 0.0, True, work.pooling)
-    encoder = work.model.encoder().eval().to(PartialState().device)
+    encoder = work.model.encoder().eval()
     lengths = np.asarray(tokens.lengths_N[part.rows_N])
     with progress("reading altered rows", len(part)) as advance, torch.inference_mode():
         for chosen in sorted_batches(lengths, max_tokens=_BATCH_TOKENS):
@@ -176,9 +176,7 @@ def _state(folder: Path, forms: _Forms) -> dict[str, Any]:
 
 
 def _fill(work: Work, tokens: TokenTable, out: Frozen, folder: Path, state: dict[str, Any]) -> dict[str, Any]:
-    from accelerate import PartialState
-
-    encoder = work.model.encoder().eval().to(PartialState().device)
+    encoder = work.model.encoder().eval()
     batches = sorted_batches(np.asarray(tokens.lengths_N), max_tokens=_BATCH_TOKENS)
     first = int(state.get("batches", 0))
     seconds = float(state.get("seconds", 0.0))
@@ -207,7 +205,7 @@ def _flush(out: Frozen) -> None:
 
 
 def _one(encoder: Encoder, out: Frozen, rows: np.ndarray) -> None:
-    inputs = batch_inputs(out.tokens, rows, pooling=out.pooling).to(next(encoder.parameters()).device)
+    inputs = batch_inputs(out.tokens, rows, pooling=out.pooling).to(encoder.device)
     where = layout(inputs.lengths_B)
     assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
     hidden_TD = encoder.embed(inputs.ids_T, inputs.segments_T, where)

@@ -9,6 +9,7 @@ import torch
 
 from deepen.core.files import cache_dir, fingerprint, read_json, write_json
 from deepen.data.batches import sorted_batches
+from deepen.models.device import chosen_device, describe, wait_for
 from deepen.models.split import layout
 from deepen.training.cache import batch_inputs
 from deepen.training.settings import TrainedSettings
@@ -51,8 +52,9 @@ def seconds_per_token(work: Work) -> float:
     Returns:
         Seconds.
     """
-    tokens = work.tokens(work.train.table)
-    mark = fingerprint("speed", 2, work.model.fingerprint, torch.get_num_threads(), int(np.mean(tokens.lengths_N)) // 8)
+    tokens, device = work.tokens(work.train.table), chosen_device()
+    where_run = torch.get_num_threads() if device.type == "cpu" else describe(device)
+    mark = fingerprint("speed", 2, work.model.fingerprint, where_run, int(np.mean(tokens.lengths_N)) // 8)
     path = cache_dir() / "speed" / f"{mark}.json"
     known = read_json(path) if path.is_file() else {"seconds_per_token": float("inf"), "times": 0}
     if known["times"] >= _TIMES:
@@ -63,11 +65,13 @@ def seconds_per_token(work: Work) -> float:
     best = float(known["seconds_per_token"])
     with torch.inference_mode():
         for places in chosen:
-            inputs = batch_inputs(tokens, work.train.rows_N[places])
+            inputs = batch_inputs(tokens, work.train.rows_N[places]).to(device)
             where = layout(inputs.lengths_B)
             assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
+            wait_for(device)
             began = time.monotonic()
             encoder.run(encoder.embed(inputs.ids_T, inputs.segments_T, where), where, 0, encoder.num_layers)
+            wait_for(device)
             best = min(best, (time.monotonic() - began) / len(inputs.ids_T))
     write_json(path, {"seconds_per_token": best, "times": known["times"] + 1})
     return best

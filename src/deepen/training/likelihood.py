@@ -56,19 +56,19 @@ def log_likelihoods(
     tails = answers.tails
     owner_C = [next(k for k, tail in enumerate(tails) if tail[: len(a) - 1] == a[:-1]) for a in answers.tokens]
     lengths_S = np.array([len(prompt) + len(tail) for prompt in prompts for tail in tails])
-    scores_NC = np.zeros((len(prompts), len(answers.tokens)), np.float32)
+    scores_NC, device = np.zeros((len(prompts), len(answers.tokens)), np.float32), decoder.device
     with progress("asking", len(lengths_S)) as advance, torch.inference_mode():
         for chosen in sorted_batches(lengths_S, max_tokens=_BATCH_TOKENS):
             asked = [(prompts[at // len(tails)], tails[at % len(tails)]) for at in chosen]
             places = [np.arange(len(prompt) - 1, len(prompt) + len(tail)) for prompt, tail in asked]
-            ids_T = torch.from_numpy(np.concatenate([np.concatenate([p, np.array(t, np.int64)]) for p, t in asked]))
+            ids = np.concatenate([np.concatenate([p, np.array(t, np.int64)]) for p, t in asked])
+            ids_T = torch.from_numpy(ids).to(device)
             lengths = lengths_S[chosen]
             starts = np.cumsum(lengths) - lengths
-            where = layout(torch.from_numpy(lengths))
+            where = layout(torch.from_numpy(lengths).to(device))
             hidden_TD = decoder.run(decoder.embed(ids_T, None, where), where, 0, decoder.num_layers)
-            states_PD = hidden_TD[
-                torch.from_numpy(np.concatenate([s + p for s, p in zip(starts, places, strict=True)]))
-            ]
+            scored_P = np.concatenate([s + p for s, p in zip(starts, places, strict=True)])
+            states_PD = hidden_TD[torch.from_numpy(scored_P).to(device)]
             first = np.cumsum([len(p) for p in places]) - [len(p) for p in places]
             words = [
                 (int(at) // len(tails), c, first[i] + n, token)
@@ -78,7 +78,8 @@ def log_likelihoods(
                 for n, token in enumerate(answer)
             ]
             rows_Q, which_Q, places_Q, tokens_Q = (np.array(column) for column in zip(*words, strict=True))
-            found_Q = _word_scores(states_PD, vectors_VD, torch.from_numpy(places_Q), torch.from_numpy(tokens_Q))
+            asked_Q = (torch.from_numpy(column).to(device) for column in (places_Q, tokens_Q))
+            found_Q = _word_scores(states_PD, vectors_VD, *asked_Q)
             np.add.at(scores_NC, (rows_Q, which_Q), found_Q)
             advance(len(chosen))
     return scores_NC / np.array([len(answer) for answer in answers.tokens], np.float32)
@@ -88,4 +89,4 @@ def _word_scores(states_PD: Tensor, vectors_VD: Tensor, places_Q: Tensor, tokens
     """The log-probability of each word at its place."""
     total_P = torch.cat([(some @ vectors_VD.T).logsumexp(1) for some in states_PD.split(_SCORED_PLACES)])
     logits_Q = (states_PD[places_Q] * vectors_VD[tokens_Q]).sum(1)
-    return np.asarray((logits_Q - total_P[places_Q]).numpy())
+    return np.asarray((logits_Q - total_P[places_Q]).cpu().numpy())

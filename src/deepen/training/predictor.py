@@ -82,10 +82,10 @@ class EncoderPredictor:
     def _known_documents(self) -> np.ndarray:
         """The vectors of the label table, which are kept with the model."""
         if self.documents_DF is None:
-            encode, device = self.task.encoder(self.tokenizer, self.max_tokens), self.network.head.weight.device
+            encode, device = self.task.encoder(self.tokenizer, self.max_tokens), self.network.device
             order = np.argsort([len(text) for text in self.labels], kind="stable")
             made_DF = np.empty((len(order), self.network.width // 2), np.float32)
-            self.network.eval()
+            still(self.network)
             with progress("reading documents", len(order)) as advance, torch.inference_mode():
                 for some in np.array_split(order, -(-len(order) // _BATCH_DOCUMENTS)):
                     found = encode({self.task.inputs[0]: [self.labels[at] for at in some]})
@@ -108,14 +108,14 @@ class EncoderPredictor:
         return self._run(part, self.network.features, self.network.width, None).values_MC
 
     def _run(self, part: Part, what: Callable[[Inputs], Tensor], width: int, frozen: Frozen | None) -> Outputs:
-        self.network.eval()
+        still(self.network)
         tokens = frozen.tokens if frozen is not None else self.tokens(part.table)
         all_offsets = decision_offsets(tokens, self.network.pooling)
         counts = np.asarray(all_offsets[part.rows_N + 1]) - np.asarray(all_offsets[part.rows_N])
         offsets = np.concatenate([[0], np.cumsum(counts)])
         values = np.empty((int(offsets[-1]), width), np.float32)
         lengths = np.asarray(tokens.lengths_N[part.rows_N])
-        device = self.network.head.weight.device
+        device = self.network.device
         with progress("predicting", len(part)) as advance, torch.inference_mode():
             for chosen in sorted_batches(lengths, max_tokens=_BATCH_TOKENS):
                 inputs = batch_inputs(tokens, part.rows_N[chosen], frozen=frozen, pooling=self.network.pooling)
@@ -127,7 +127,8 @@ class EncoderPredictor:
         """Divides the head by `temperature`, and shifts its bias."""
         with torch.no_grad():
             self.network.head.weight.div_(temperature)
-            self.network.head.bias.div_(temperature).add_(torch.as_tensor(shift_C, dtype=torch.float32))
+            shift = torch.as_tensor(shift_C, dtype=torch.float32).to(self.network.device)
+            self.network.head.bias.div_(temperature).add_(shift)
 
     def save(self, folder: Path) -> None:
         """Writes the sentence-transformers layout; what a method learned also by itself, in `adapter/`."""
@@ -142,6 +143,12 @@ class EncoderPredictor:
             save_adapter(self.network, self.adapter, folder / "adapter", **given)
         if self.task.documents is not None:
             save_file({"vectors": self._known_documents()}, folder / _DOCUMENTS)
+
+
+def still(network: torch.nn.Module) -> None:
+    """Puts a network into evaluation mode if any part of it is not: to ask is cheaper than to set."""
+    if any(module.training for module in network.modules()):
+        network.eval()
 
 
 def rank(head: torch.nn.Linear, queries_NF: np.ndarray, documents_DF: np.ndarray) -> Outputs:

@@ -74,8 +74,7 @@ def climb_trained(
     scale.enter(network.head)
     feed = Feed(work, tokens, frozen, settings, scale, _easy(work, settings, below), network.pooling)
     _start_head(work, network, feed, settings.head_reach)
-    accelerator = Accelerator()
-    network.to(accelerator.device)
+    accelerator = Accelerator(device_placement=False)
     dynamics = Dynamics(*(np.full((feed.num_epochs, len(work.train)), np.nan, np.float32) for _ in range(2)))
     plan = _plan(work, feed, network, settings, dynamics, attached.penalty)
     best = _Best(work, lambda: predictor.predict(work.validation, held))
@@ -85,7 +84,7 @@ def climb_trained(
         hooks = (lambda now: advance(), _deadline(work))
         plan = replace(plan, after_step=hooks, after_update=attached.after_update)
         now = fit(network, _groups(work, network, settings), plan, settings, accelerator)
-    network.cpu().eval()
+    network.eval()
     scale.leave(network.head)
     predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     if work.tuning.name != "full":
@@ -162,7 +161,7 @@ def _groups(work: Work, network: Network, settings: TrainedSettings) -> list[dic
 
 def _start_head(work: Work, network: Network, feed: Feed, reach: float) -> None:
     """Gives the head its hidden layer and scales it down to `reach`, judged by the features of the first rows."""
-    few = feed.get(np.arange(min(_FIRST_ROWS, len(feed.lengths_N)))).inputs
+    few = feed.get(np.arange(min(_FIRST_ROWS, len(feed.lengths_N)))).inputs.to(network.device)
     if work.model_settings.head == "mlp" and network.hidden is None:
         network.bend(few)
     if reach <= 0:
@@ -209,7 +208,7 @@ def _plan(
 
     def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
         batch = feed.get(places)
-        device = network.head.weight.device
+        device = network.device
         labels_M = batch.labels_M.to(device)
         logits_MC = network(batch.inputs.to(device))
         losses_M = work.task.losses(logits_MC, labels_M)

@@ -32,7 +32,8 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         (https://arxiv.org/abs/2110.07602).
     """
     encoder.requires_grad_(False)
-    words_P, where = usual_words(encoder, settings.num_vectors), layout(torch.tensor([settings.num_vectors]))
+    words_P = usual_words(encoder, settings.num_vectors)
+    where = layout(torch.tensor([settings.num_vectors]).to(encoder.device))
     states = states_of(encoder, words_P, first_layer)
     for layer, hidden_PD in zip(encoder.layers[first_layer:], states, strict=True):
         with torch.no_grad():
