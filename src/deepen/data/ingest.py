@@ -15,9 +15,10 @@ import pyarrow as pa
 from deepen.core.errors import DataError
 from deepen.core.progress import Advance
 from deepen.data.answers import read_answers
+from deepen.data.labels import label_table
 from deepen.data.many import ManyPlan, read_many
 from deepen.data.marks import SET_ASIDE
-from deepen.data.normalise import normalise
+from deepen.data.normalise import normalise, normalise_label
 from deepen.data.own import own_id
 from deepen.data.settings import DataSettings
 from deepen.data.sources import BLANK, Fault, Source, as_text, clip
@@ -250,7 +251,11 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
                 return found
             values.extend(found)
         elif plan.target is not None:
-            target = _target(cells, plan, settings) if plan.many is None else _targets(cells, plan, settings, changed)
+            target = (
+                _target(cells, plan, settings, changed)
+                if plan.many is None
+                else _targets(cells, plan, settings, changed)
+            )
             if isinstance(target, Fault):
                 return target
             values.append(target)
@@ -280,21 +285,21 @@ def _within(found: Sequence[Any], positions: Sequence[int], plan: Plan) -> str:
     return ""
 
 
-def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings) -> str | Fault | None:
+def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings, changed: dict[str, int]) -> str | Fault | None:
     for at in plan.target or ():
         if isinstance(cells[at], list) and len(cells[at]) > 1:
             return Fault(f"label is a list of {len(cells[at])}; a row has one label here")
     parts = [as_text(cells[at]) for at in plan.target or ()]
-    text = "\n".join(part.strip() for part in parts if part and not part.isspace())
+    raw = "\n".join(part.strip() for part in parts if part and not part.isspace())
+    if len(raw) > settings.max_cell_chars:
+        return Fault(f"label has {len(raw):,} characters")
+    text = normalise_label(raw, settings.normalise, changed)
     if not text:
         empty = _empty("label", plan.target or (), cells, plan)
         return Fault(empty, "empty_label") if plan.need_target else None
     if text.lower() in _MISSING_LABELS:
         said = f"label is {text}, which marks a missing value"
         return Fault(said, "empty_label") if plan.need_target else None
-    if len(text) > settings.max_cell_chars:
-        return Fault(f"label has {len(text):,} characters")
-    text = text.encode("utf-8", "replace").decode() if not text.isascii() else text
     if plan.rename is not None:
         named = plan.rename(text)
         if named is None and plan.need_target:
@@ -322,7 +327,8 @@ def _targets(
         return found if plan.need_target else None
     if any(len(label) > settings.max_cell_chars for label in found):
         return Fault("a label is too long")
-    found = [label.encode("utf-8", "replace").decode() for label in found]
+    clean = [normalise_label(label, settings.normalise, changed) for label in found]
+    found = list(label_table(label for label in clean if label)) if clean != found else found
     if plan.rename is None:
         return found
     named = [plan.rename(label) for label in found]

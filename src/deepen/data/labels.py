@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from deepen.core.cells import printable
 from deepen.core.errors import DataError, nearest
 from deepen.core.foreign import read_yaml
 from deepen.core.places import check_file, path_of
+from deepen.data.normalise import NormaliseSettings, normalise_label
 from deepen.data.sniff import kind_of, lines, not_there, reading, text_file
 from deepen.data.sources import clip
 from deepen.data.table import Part, Table
@@ -196,6 +197,12 @@ def _from_list(names: list[str], name: str) -> LabelNames:
 
 
 def _checked(found: LabelNames) -> LabelNames:
+    found = replace(
+        found,
+        names=tuple(map(_even, found.names)),
+        mapping=tuple((_even(code), _even(name)) for code, name in found.mapping),
+        descriptions=tuple((_even(name), told) for name, told in found.descriptions),
+    )
     keys = list(found.names) or [code for code, _ in found.mapping]
     if not keys:
         raise DataError(f"{found.source} is empty: it names no label")
@@ -203,6 +210,11 @@ def _checked(found: LabelNames) -> LabelNames:
     if twice:
         raise DataError(f"{found.source} gives '{clip(sorted(twice)[0])}' twice")
     return found
+
+
+def _even(label: str) -> str:
+    """A label as those of the data are evened out."""
+    return normalise_label(label, NormaliseSettings(), {})
 
 
 def target_counts(part: Part) -> dict[str, int]:

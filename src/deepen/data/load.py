@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 13
+_VERSION = 14
 _SHORT_ROWS = 2048
 _TRIES = 3
 Use = Literal["learn", "score", "answer"]

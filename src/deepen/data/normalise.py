@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from functools import cache
 from typing import Literal
 
 from deepen.core.settings import Settings
@@ -13,6 +14,9 @@ from deepen.core.settings import Settings
 # The joiners U+200C and U+200D stay: Persian and emoji need them.
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# Marks of direction say nothing in a label, and can make it look like another.
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_LONG_RUN = 64
 # Only with the semicolon: `?a=1&copy=2` is an address, not a copyright sign.
 _ENTITY = re.compile(r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
 # A text that was escaped several times, in one go: `&amp;amp;lt;` is `&lt;`.
@@ -65,6 +69,29 @@ def normalise(text: str, settings: NormaliseSettings, counts: dict[str, int]) ->
     return after
 
 
+def normalise_label(text: str, settings: NormaliseSettings, counts: dict[str, int]) -> str:
+    """One label, evened out as a text is, so that labels that look alike are one; what turns letters round goes too.
+
+    Args:
+        text: The label, without white space at its ends.
+        settings: What to even out.
+        counts: Gets one more of `labels` if the label is another now.
+
+    Returns:
+        The label; case is kept.
+
+    Example:
+        >>> normalise_label("po\u200bs", NormaliseSettings(), {}), normalise_label("po\u0301s", NormaliseSettings(), {})
+        ('pos', 'pós')
+    """
+    found = normalise(text, settings, {})
+    if settings.control_characters and not found.isprintable():
+        found = normalise(_TURNING.sub("", found), settings, {})
+    if found != text:
+        counts["labels"] = counts.get("labels", 0) + 1
+    return found
+
+
 def _once(text: str, settings: NormaliseSettings, changed: set[str]) -> str:
     for kind, step in (
         ("surrogates", _surrogates),
@@ -93,11 +120,41 @@ def _entities(text: str) -> str:
 
 
 def _nfkc(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return text if text.isascii() else unicodedata.normalize("NFKC", _ordered(text, "NFKD"))
 
 
 def _nfc(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", _ordered(text, "NFD"))
+
+
+@cache
+def _marks(form: Literal["NFKD", "NFD"]) -> frozenset[str]:
+    """The characters that are marks on the letter before them, or fall apart into such."""
+    every = map(chr, range(0x300, 0x20000))
+    return frozenset(one for one in every if unicodedata.combining(unicodedata.normalize(form, one)[0]))
+
+
+def _ordered(text: str, form: Literal["NFKD", "NFD"]) -> str:
+    """The text with long runs of marks in canonical order, which changes nothing of what it is normalised to.
+
+    The library sorts a run by inserting, so 160,000 marks on one letter would take it most of a minute.
+    """
+    if len(text) < _LONG_RUN:
+        return text
+    marks = _marks(form)
+    pieces, done = [], 0
+    for at in range(0, len(text), _LONG_RUN):  # no run so long can lie between two of these
+        if at < done or text[at] not in marks:
+            continue
+        start, end = at, at + 1
+        while start > done and text[start - 1] in marks:
+            start -= 1
+        while end < len(text) and text[end] in marks:
+            end += 1
+        apart = "".join(unicodedata.normalize(form, mark) for mark in text[start:end])
+        pieces += [text[done:start], "".join(sorted(apart, key=unicodedata.combining))]
+        done = end
+    return "".join([*pieces, text[done:]]) if pieces else text
 
 
 _FORMS = {"NFKC": _nfkc, "NFC": _nfc, "none": None}

@@ -9,6 +9,7 @@ from typing import Any
 
 from deepen.data.labels import LabelNames, look_up, plain_label
 from deepen.data.needs import TARGET, Columns, Need
+from deepen.data.normalise import NormaliseSettings, normalise_label
 from deepen.data.sources import Fault, Source, as_text, clip
 
 _MOST = 1000
@@ -90,7 +91,10 @@ def renaming(
         )
         return replace(columns, first_code=first), found
     if source.names is not None and source.names[at] in source.classes:
-        classes = {str(i): label for i, label in enumerate(source.classes[source.names[at]])}
+        classes = {
+            str(i): normalise_label(label, NormaliseSettings(), {})
+            for i, label in enumerate(source.classes[source.names[at]])
+        }
         return columns, Renaming(classes.get, "the names of the classes that the file carries")
     if cut or not any(need.name == TARGET and need.kind == "category" for need in needs):
         return columns, Renaming()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
 from deepen.core.errors import SettingError
-from deepen.data.normalise import normalise
+from deepen.data.normalise import normalise, normalise_label
 from deepen.data.printed import parse_printed
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Fault, Source, as_text, clip
@@ -40,7 +40,7 @@ Taken = tuple[list[Any], int]
 class TaggedPlan:
     """Where the tokens and the tags stand among the cells of a row; `rename` gives tags that are codes their names.
 
-    `form` says how the tags are written, `language` what every token begins with.
+    `form` says how the tags are written, `language` what every token begins with; `clean` evens a tag out.
     """
 
     tokens: int
@@ -50,6 +50,7 @@ class TaggedPlan:
     rename_source: str = ""
     form: TagForm = "prefix"
     language: str = ""
+    clean: Callable[[str], str] = str
 
 
 @dataclass
@@ -86,6 +87,7 @@ def tagged_taker(
         tally.told.append(f"'{language}' is taken off every token")
     if told_of(plan.form):
         tally.told.append(told_of(plan.form))
+    plan = replace(plan, clean=lambda tag: normalise_label(tag, settings.normalise, changed))
     if settings.hide:
         raise SettingError("data.hide takes words out of a text, and here every word has a tag: leave it out")
 
@@ -194,7 +196,9 @@ def _from_text(
     if isinstance(spans, str):
         return Fault(spans)
     if plan.rename is not None:
-        spans = [(start, end, plan.rename(label) or label) for start, end, label in spans]
+        spans = [(start, end, plan.rename(plan.clean(label)) or label) for start, end, label in spans]
+    else:
+        spans = [(start, end, plan.clean(label) or label) for start, end, label in spans]
     cut = cut_at_spans(places, spans, text)
     if isinstance(cut, str):
         return Fault(cut)
@@ -215,7 +219,7 @@ def _target(tags: Any, num_tokens: int, plan: TaggedPlan, tally: TaggedTally) ->
         return Fault(f"{num_tokens} tokens and {len(tags)} tags")
     named = []
     for place, tag in enumerate(tags, 1):
-        raw = (as_text(tag) or "").strip()
+        raw = plan.clean((as_text(tag) or "").strip())
         name = plan.rename(raw) if plan.rename is not None else raw
         if name is None:
             return Fault(f"tag {place}, '{clip(raw, 40)}', has no name in {plan.rename_source}")

@@ -21,6 +21,7 @@ from deepen.core.errors import DataError, nearest
 from deepen.core.files import fingerprint
 from deepen.core.foreign import cause
 from deepen.core.places import check_file, path_of
+from deepen.data.normalise import NormaliseSettings, normalise_label
 from deepen.data.sources import clip
 from deepen.data.table import Part
 from deepen.data.tags import is_tag, to_iob2
@@ -161,6 +162,7 @@ def _label(path: str, cell: tuple[int, Any], before: Any, labels: tuple[str, ...
     line, value = cell
     if not isinstance(before, list):
         label = plain(str(value).strip(), labels)
+        label = label if label in labels else normalise_label(label, NormaliseSettings(), {})
         if label not in labels:
             raise DataError(f"{path} line {line}: label '{clip(label)}' is not in the data; {nearest(label, labels)}")
         return label

@@ -22,10 +22,11 @@ from deepen.data.columns import Columns, columns_from_json
 from deepen.data.labels import LabelNames
 from deepen.data.load import Use, load_table, open_source
 from deepen.data.marks import Rows
+from deepen.data.normalise import normalise_label
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Source
 from deepen.data.table import Part
-from deepen.ladder.about import read_about
+from deepen.ladder.about import About, read_about
 from deepen.ladder.explain import Asked, ExplainSettings, explain
 from deepen.ladder.gaps import in_place, told_gaps
 from deepen.ladder.place import warn
@@ -278,7 +279,7 @@ def load_model(
     try:
         task = load_task(about.task, about.task_settings).for_labels(about.labels)
         columns = columns_from_json(about.columns)
-        names = LabelNames(**_tuples(about.label_names)) if about.label_names else None
+        names = LabelNames(**_tuples(about.label_names)) if about.label_names else _uneven(about, task, reading.data)
         module = shelf()[about.rung]
     except (KeyError, TypeError, ImportError, ValueError, AttributeError, SettingError) as error:
         raise ModelError(f"{folder / 'deepen.json'} is damaged: {error}") from None
@@ -322,6 +323,14 @@ def _model_folder(path: Path, rung: Any) -> Path:
             return folder
     why = "there is no such folder" if not path.exists() else "it has no finished rung"
     raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
+
+
+def _uneven(about: About, task: Task, data: DataSettings) -> LabelNames | None:
+    """Names for labels that are evened out today and were not when the model was made: they keep theirs."""
+    even = {label: normalise_label(label, data.normalise, {}) for label in about.labels}
+    if task.documents is not None or all(label == name for label, name in even.items()):
+        return None
+    return LabelNames("the labels of the run", mapping=tuple((name, label) for label, name in even.items()))
 
 
 def _tuples(value: dict[str, Any]) -> dict[str, Any]:
