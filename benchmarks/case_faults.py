@@ -400,7 +400,7 @@ def _(t: Trial) -> Verdict:
     each = []
     for option in ("--drop", "--fix", "--labels", "--add", "--unlabelled", "--test"):
         for name in ("pipe", "/dev/zero"):
-            call = t.deepen("train", "train.csv", "--rungs", "majority", option, name, "--out", "r", limit=15)
+            call = t.deepen("train", "train.csv", "--rungs", "majority,lexical", option, name, "--out", "r", limit=15)
             each.append(judge(call, False, remedy="file|pipe|device|binary", quick=True))
     return worst(*each)
 
