@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deepen.core.errors import DataError
-from deepen.data.sniff import open_bytes, reading
+from deepen.data.sniff import lies_within, open_bytes, reading
 from deepen.data.sources import Form, Row, Source, clip, listed
 
 _BATCH_ROWS = 4096
@@ -151,11 +151,16 @@ def saved_dataset_files(folder: Path, name: str) -> tuple[list[Path], str | None
             raise DataError(f"{name} has the splits {listed(splits)}: name one, as in {name}/{(splits or ['test'])[0]}")
         if len(splits) > 1:
             note = f"{name}: the split 'train' is read; others are {listed([s for s in splits if s != chosen])}"
+        if not lies_within(folder / chosen, folder):
+            raise DataError(f"{name}: dataset_dict.json names a split outside the folder, {clip(chosen)}")
         folder = folder / chosen
     if not (folder / "state.json").is_file():
         return None
     entries = _list(_json(folder / "state.json", name).get("_data_files"), dict)
     files = [folder / str(entry.get("filename")) for entry in entries]
+    outside = [file for file in files if not lies_within(file, folder)]
+    if outside:
+        raise DataError(f"{name}: state.json names a file outside the folder, {clip(str(entries[0].get('filename')))}")
     missing = [file.name for file in files if not file.is_file()]
     if missing or not files:
         raise DataError(f"{name} is incomplete: {listed(missing) or 'state.json lists no data files'}")

@@ -1,16 +1,17 @@
-"""What a folder holds: data files, one file per label, one sub-folder per label."""
+"""What a folder holds: data files, one file per label, one sub-folder per label, texts with brat's annotations."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from deepen.core.cells import printable
 from deepen.core.errors import DataError
-from deepen.data.sniff import lines, not_there, reading, text_file
+from deepen.data.brat import brat_pairs
+from deepen.data.sniff import lies_within, lines, not_there, reading, text_file
 from deepen.data.sources import Form, Row, Source
 
 _SAMPLE_ROWS = 5000
@@ -29,12 +30,16 @@ _OTHER_SPLITS = frozenset(("dev", "devel", "valid", "validation", "val", "test",
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a folder that make up one table, and how. `labels` goes with `files` where names are labels."""
+    """The files of a folder that make up one table, and how. `labels` goes with `files` where names are labels.
 
-    kind: Literal["file", "tables", "file_per_label", "folder_per_label"]
+    With `brat`, each text is followed by its annotations.
+    """
+
+    kind: Literal["file", "tables", "file_per_label", "folder_per_label", "brat"]
     files: tuple[Path, ...]
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def inside(name: str, entry: Path) -> str:
@@ -58,13 +63,16 @@ def folder_layout(folder: Path, name: str) -> Layout:
         name: How the person called it.
 
     Returns:
-        The layout; of several splits the training files are taken and the others named in a note.
+        The layout; of several splits the training files are taken and the others named in a note. Links that lead out
+        of the folder are left alone, with a warning.
 
     Raises:
         DataError: If there is nothing to read, or several splits and none for training.
     """
     with reading(name):
-        entries = sorted(entry for entry in folder.iterdir() if not _NOT_DATA.match(entry.name))
+        every = sorted(folder.iterdir())
+        entries = [entry for entry in every if not _NOT_DATA.match(entry.name)]
+        entries, outside = _within(entries, folder)
         files = [entry for entry in entries if entry.is_file()]
         folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith("__")]
         # a link to a folder above would be followed for ever
@@ -72,16 +80,37 @@ def folder_layout(folder: Path, name: str) -> Layout:
     if len(files) > 1:
         files = [file for file in files if not _LISTS.match(file.name)] or files
     if files:
-        return _files_layout(files, name)
+        return _warned(_files_layout(files, name), name, outside)
     odd = [entry for entry in entries if not entry.is_dir()]
     if not folders and odd:
         raise DataError(inside(name, odd[0]) + not_there(odd[0]))
-    if not folders:
-        raise DataError(f"{name} is an empty folder (README, LICENSE and hidden files are not data)")
-    return _folders_layout(folders, name)
+    if folders:
+        return _warned(_folders_layout(folders, name), name, outside)
+    if outside:
+        raise DataError(f"{name} holds links out of it only ({_listed(outside)}): name the file that is meant")
+    passed = [entry.name for entry in every if entry.is_file() and not entry.name.startswith(".")]
+    held = f"; it holds {_listed(passed)}" if passed else ""
+    raise DataError(f"{name} is an empty folder (README, LICENSE, YAML, HTML and hidden files are not data){held}")
+
+
+def _within(entries: Sequence[Path], folder: Path) -> tuple[list[Path], list[str]]:
+    """The entries that lie in a folder, and the names of the links that lead out of it."""
+    kept = [entry for entry in entries if lies_within(entry, folder) or not entry.exists()]
+    return kept, [entry.name for entry in entries if entry not in kept]
+
+
+def _warned(layout: Layout, name: str, outside: Sequence[str]) -> Layout:
+    if not outside:
+        return layout
+    said = f"{name}: {_listed(outside)}: a link that leads out of the folder is not followed; name the file, or copy it"
+    return replace(layout, warnings=(said, *layout.warnings))
 
 
 def _files_layout(files: Sequence[Path], name: str) -> Layout:
+    if brat := brat_pairs(files):
+        lone = [file.name for file in files if file.suffix == ".ann" and file not in brat]
+        warned = (f"{name}: {_listed(lone)}: annotations without a text beside them",) if lone else ()
+        return Layout("brat", tuple(brat), warnings=warned)
     chosen, note = _training_only(files, name)
     notes = (note,) if note else ()
     if (
@@ -101,18 +130,21 @@ def _folders_layout(folders: Sequence[Path], name: str) -> Layout:
     notes = (note,) if note else ()
     if len(chosen) == 1:
         inner = folder_layout(chosen[0], inside(name, chosen[0]))
-        return Layout(inner.kind, inner.files, inner.labels, (*notes, *inner.notes))
+        return replace(inner, notes=(*notes, *inner.notes))
     files: list[Path] = []
     labels: list[str] = []
+    outside: list[str] = []
     for label_folder in chosen:
         with reading(inside(name, label_folder)):
             texts = sorted(file for file in label_folder.iterdir() if file.is_file() and not _NOT_DATA.match(file.name))
+            texts, out = _within(texts, label_folder)
+            outside += [f"{label_folder.name}/{found}" for found in out]
         files += texts
         labels += [printable(label_folder.name)] * len(texts)
     if not files:
         raise DataError(f"{name} is an empty folder: its sub-folders hold no files")
     told = f"{name}: one sub-folder per label, one text a file; labels are {_listed([f.name for f in chosen])}"
-    return Layout("folder_per_label", tuple(files), tuple(labels), (*notes, told))
+    return _warned(Layout("folder_per_label", tuple(files), tuple(labels), (*notes, told)), name, outside)
 
 
 def _training_only(entries: Sequence[Path], name: str) -> tuple[list[Path], str | None]:
@@ -204,4 +236,6 @@ def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
             break
     if not sample:
         raise DataError(f"{name} is empty: no file in it holds a text")
-    return Source(name, ("label", "text"), 2, sample, read, notes=layout.notes, form=Form("folder", 2))
+    return Source(
+        name, ("label", "text"), 2, sample, read, layout.notes, form=Form("folder", 2), warnings=layout.warnings
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from deepen.core.errors import DataError
 from deepen.core.files import fingerprint, sha256_file
+from deepen.data.brat import open_brat
 from deepen.data.column_files import column_form, open_columns
 from deepen.data.columnar import open_columnar, saved_dataset_files
 from deepen.data.columns import KNOWN_NAMES, plain_name
@@ -22,6 +24,8 @@ from deepen.data.marked import is_marked, open_marked
 from deepen.data.settings import DataSettings
 from deepen.data.sniff import SAMPLE_BYTES, kind_of, not_there, open_bytes, reading, sample_lines, text_file
 from deepen.data.sources import Row, Source
+
+_INTENT = re.compile(r"\s*- intent: *\S|## intent: *\S")
 
 
 def find_files(path: Path, name: str) -> Layout:
@@ -103,13 +107,17 @@ def open_layout(
     Raises:
         DataError: If a file is empty, binary or damaged, or the files have different columns.
     """
+    if layout.kind == "brat":
+        found = open_brat(layout.files, name, settings.encoding)
+        return replace(found, notes=(*layout.notes, *found.notes), warnings=(*layout.warnings, *found.warnings))
     if layout.kind not in ("file", "tables"):
         return open_labelled_files(layout, name, settings.encoding)
     if len(layout.files) == 1:
         only = layout.files[0]
         called = name if layout.kind == "file" else inside(name, only)
         source = open_file(only, called, settings, expected, tagged=tagged)
-        return replace(source, name=called, notes=(*layout.notes, *source.notes))
+        warnings = (*layout.warnings, *source.warnings)
+        return replace(source, name=called, notes=(*layout.notes, *source.notes), warnings=warnings)
     sources = [open_file(file, inside(name, file), settings, expected, tagged=tagged) for file in layout.files]
     return _joined(sources, layout, name)
 
@@ -132,7 +140,7 @@ def _joined(sources: list[Source], layout: Layout, name: str) -> Source:
                 yield from source.read(tuple(source.names.index(first.names[i]) for i in wanted))
 
     notes = (*layout.notes, f"{name}: {len(sources)} files are read as one table", *first.notes)
-    warnings = tuple(warning for source in sources for warning in source.warnings)
+    warnings = (*layout.warnings, *(warning for source in sources for warning in source.warnings))
     return replace(first, name=name, read=read, notes=notes, warnings=warnings)
 
 
@@ -167,6 +175,7 @@ def open_file(
     sample, _ = sample_lines(file)
     if not any(line.strip() for line in sample):
         raise DataError(f"{name} is empty: it holds only white space")
+    _refuse_rasa(sample, name)
     if settings.delimiter is None and is_marked(sample):
         return open_marked(file, sample)
     if settings.delimiter is None:
@@ -206,6 +215,19 @@ def _head(path: Path, name: str, encoding: str) -> str:
                 break
             raw += more
     return raw.decode(encoding, errors="replace").removeprefix("\ufeff")
+
+
+def _refuse_rasa(sample: list[str], name: str) -> None:
+    """Rasa's own files hold examples under intents, as YAML or, before, Markdown."""
+    found = next((at for at, line in enumerate(sample[:200], 1) if _INTENT.match(line)), None)
+    rasa = found is not None and any(
+        line.lstrip().startswith(("examples:", "- ")) for line in sample[found : found + 9]
+    )
+    if rasa:
+        raise DataError(
+            f"{name} line {found}: Rasa's YAML is not read: write its examples into a CSV file with the columns text "
+            "and intent, or as Rasa's JSON"
+        )
 
 
 def _starts_with_name(sample: list[str], expected: frozenset[str], name: str) -> bool:

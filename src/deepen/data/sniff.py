@@ -97,6 +97,23 @@ def not_there(path: Path) -> str:
     return " does not exist" + (f"; did you mean '{printable(best)}'?" if best else "")
 
 
+def lies_within(entry: Path, folder: Path) -> bool:
+    """Whether a file is in a folder when all links are followed, so that a folder from others can't name one of ours.
+
+    The cache of the hub links to a folder `blobs` beside its snapshots; those belong to it, as does a folder above.
+
+    Args:
+        entry: The file or folder.
+        folder: The folder.
+
+    Returns:
+        The answer.
+    """
+    root, target = folder.resolve(), entry.resolve()
+    blob = target.parent.name == "blobs" and root.is_relative_to(target.parent.parent)
+    return target.is_relative_to(root) or root.is_relative_to(target) or blob
+
+
 def _is_close(name: str, wanted: str) -> bool:
     """Whether a file may be meant by another name; under another ending the rest must be closer."""
     (stem, ending), (other, other_ending) = (os.path.splitext(text.lower()) for text in (name, wanted))
