@@ -89,7 +89,7 @@ def open_brat(files: Sequence[Path], name: str, encoding: str) -> Source:
     told = f"{name}: {len(files) // 2} texts with brat's annotations, a row for each line"
     if seen.others:
         told += "; relations, events and attributes are left aside"
-    warned = ()
+    warned: tuple[str, ...] = ()
     if seen.parts:
         said = f"{name}: entities in several parts are read from the first to the last character, as {seen.example}"
         warned = (said,)
