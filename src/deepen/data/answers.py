@@ -96,6 +96,12 @@ def _listed(cell: Any) -> list[tuple[str, int | None]] | Fault | None:
     return None if told is None else [(told, None)]
 
 
+def _is_place(start: Any) -> bool:
+    if isinstance(start, bool) or not isinstance(start, int | float):
+        return False
+    return abs(start) < 1 << 62 and isfinite(start)
+
+
 def _paired(cell: Mapping[str, Any]) -> list[tuple[str, int | None]] | Fault:
     texts = next((cell[name] for name in _TEXTS if name in cell), None)
     starts = next((cell[name] for name in _STARTS if name in cell), None)
@@ -108,10 +114,15 @@ def _paired(cell: Mapping[str, Any]) -> list[tuple[str, int | None]] | Fault:
         return Fault(f"{len(texts)} answers have {len(starts)} places")
     out: list[tuple[str, int | None]] = []
     for text, start in zip(texts, starts, strict=True):
-        if start is not None and (isinstance(start, bool) or not isinstance(start, int | float) or not isfinite(start)):
-            return Fault(f"an answer starts at '{clip(str(start))}', which is no number")
+        if start is not None and not _is_place(start):
+            return Fault(f"an answer starts at '{clip(as_text(start) or '')}', which is no number")
         out.append((as_text(text) or "", None if start is None else int(start)))
     return out
+
+
+def _listed_in(value: Any, key: str) -> list[Any]:
+    found = value.get(key) if isinstance(value, Mapping) else None
+    return found if isinstance(found, list) else []
 
 
 def squad_rows(article: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
@@ -124,10 +135,8 @@ def squad_rows(article: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
         Rows with id, title, context, question and answers.
     """
     rows = []
-    for paragraph in article.get("paragraphs") or ():
-        if not isinstance(paragraph, Mapping):
-            continue
-        for one in paragraph.get("qas") or ():
+    for paragraph in _listed_in(article, "paragraphs"):
+        for one in _listed_in(paragraph, "qas"):
             if isinstance(one, Mapping):
                 row = {"id": one.get("id"), "title": article.get("title"), "context": paragraph.get("context")}
                 answers = [] if one.get("is_impossible") else one.get("answers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -90,5 +91,9 @@ def content_key(source: Source) -> str:
     """A hash of everything in a table in memory, which has no file to hash."""
     digest = hashlib.sha256(json.dumps(source.names).encode())
     for _, _, cells in source.read(tuple(range(source.width))):
-        digest.update(repr(cells if isinstance(cells, Fault) else tuple(cells)).encode("utf-8", "surrogatepass"))
+        try:
+            held = repr(cells if isinstance(cells, Fault) else tuple(cells)).encode("utf-8", "surrogatepass")
+        except (ValueError, RecursionError):  # too long or too deep to be written: a table that is never found again
+            held = os.urandom(16)
+        digest.update(held)
     return digest.hexdigest()

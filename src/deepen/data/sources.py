@@ -123,9 +123,25 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
-        texts = [as_text(item) for item in value]
+        texts = [as_text(item) for item in _flat(value)]
         return "\n".join(text for text in texts if text is not None) if texts else None
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
-    text = str(value)
+    try:
+        text = str(value)
+    except (ValueError, RecursionError):  # Python writes no number of more than 4,300 digits
+        return None
     return None if text in _MISSING else text
+
+
+def _flat(items: Sequence[Any]) -> Iterator[Any]:
+    """What is in a list and in the lists inside it, however deep they are."""
+    waiting = [iter(items)]
+    while waiting:
+        for item in waiting[-1]:
+            if isinstance(item, list | tuple):
+                waiting.append(iter(item))
+                break
+            yield item
+        else:
+            waiting.pop()

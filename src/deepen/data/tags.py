@@ -36,7 +36,7 @@ class Survey:
 
     def see(self, tags: Sequence[str]) -> None:
         """Counts one row."""
-        self.pairs.update(zip(["", *tags[:-1]], tags, strict=True))
+        self.pairs.update(zip(["", *tags], tags, strict=False))
 
     @property
     def tags(self) -> set[str]:
