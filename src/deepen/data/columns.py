@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from deepen.core.errors import DataError, nearest
 from deepen.data.flags import flag_columns
+from deepen.data.known import seen_values
 from deepen.data.marks import mark_columns
 from deepen.data.needs import (
     KNOWN_NAMES,
     LABEL_NAMES,
     TARGET,
     TEXT_NAMES,
+    AskedColumns,
     Columns,
     Need,
     columns_from_json,
@@ -22,11 +24,13 @@ from deepen.data.needs import (
     parse_columns,
     plain_name,
 )
+from deepen.data.places import by_place, by_training_names, labels_at, named_index
 from deepen.data.sources import Source, as_text, clip
 
 __all__ = [
     "KNOWN_NAMES",
     "TARGET",
+    "AskedColumns",
     "Columns",
     "Need",
     "choose_columns",
@@ -45,7 +49,12 @@ _LABEL_CHARS = 80
 
 
 def choose_columns(
-    source: Source, needs: Sequence[Need], columns: Columns | Mapping[str, str] | None, *, need_target: bool
+    source: Source,
+    needs: Sequence[Need],
+    columns: Columns | Mapping[str, str] | None,
+    *,
+    need_target: bool,
+    like: Columns | None = None,
 ) -> Columns:
     """Finds the columns a task needs.
 
@@ -57,6 +66,7 @@ def choose_columns(
         needs: What the task needs; the one called `label` is the target.
         columns: What the person asked for, or the columns found on the training file, or None.
         need_target: False if the target may be missing, as when predicting.
+        like: The columns found on the training file, where others are asked for.
 
     Returns:
         The columns, with a sentence for each that says why.
@@ -64,15 +74,11 @@ def choose_columns(
     Raises:
         DataError: If a column that is needed can't be found; all columns are listed.
     """
-    first_code = None
-    if isinstance(columns, Columns):
-        applied = _apply(source, needs, columns, need_target=need_target)
-        if applied is not None:
-            return applied
-        first_code, columns = columns.first_code, None  # laid out differently, but its codes mean the same
+    like = columns if isinstance(columns, Columns) else like
+    asked = {} if columns is None or isinstance(columns, Columns) else columns
     chosen: dict[str, tuple[int, ...]] = {}
     reasons: dict[str, str] = {}
-    for name, value in (columns or {}).items():
+    for name, value in asked.items():
         if name not in {need.name for need in needs}:
             raise DataError(
                 f"--columns {name}={value}: the task has no '{name}'; {nearest(name, [n.name for n in needs])}"
@@ -81,8 +87,14 @@ def choose_columns(
             continue
         chosen[name] = _asked(source, name, value)
         reasons[name] = f"{name} is {_called(source, chosen[name])}, as asked for"
+    if like is not None:
+        _as_trained(source, needs, like, chosen, reasons)
     _by_name(source, needs, chosen, reasons)
-    _flags(source, needs, chosen, reasons, columns or {})
+    _flags(source, needs, chosen, reasons, asked)
+    if like is not None:
+        found = by_place(source, needs, like, chosen, need_target=need_target)
+        _in_place(source, like, found, chosen, reasons)
+        _by_values(source, needs, like, chosen, reasons, need_target=need_target)
     _by_content(source, needs, chosen, reasons, need_target=need_target)
     for need in needs:
         needed = not need.optional and (need.name != TARGET or need_target)
@@ -91,7 +103,7 @@ def choose_columns(
                 other.name for other in needs if not other.optional and (need_target or other.name != TARGET)
             ]
             raise DataError(_missing(source, need, needed_names))
-    return _named(source, needs, chosen, reasons, first_code)
+    return _named(source, needs, chosen, reasons, like.first_code if like is not None else None)
 
 
 def column_indices(source: Source, parts: Sequence[str | int]) -> tuple[int, ...] | None:
@@ -106,12 +118,8 @@ def column_indices(source: Source, parts: Sequence[str | int]) -> tuple[int, ...
 
 
 def _index(source: Source, part: str | int) -> int | None:
-    if isinstance(part, str) and source.names is not None:
-        if part in source.names:
-            return source.names.index(part)
-        same = [i for i, name in enumerate(source.names) if plain_name(name) == plain_name(part)]
-        if len(same) == 1:
-            return same[0]
+    if isinstance(part, str) and (found := named_index(source, part)) is not None:
+        return found
     if isinstance(part, int) or part.isdecimal():
         number = int(part) if isinstance(part, int) or len(part) < 10 else source.width
         return number if 0 <= number < source.width else None
@@ -140,28 +148,48 @@ def _asked(source: Source, name: str, value: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _apply(source: Source, needs: Sequence[Need], columns: Columns, *, need_target: bool) -> Columns | None:
-    """The columns of the training file, found again in another; None if that file is laid out differently."""
-    chosen: dict[str, tuple[int, ...]] = {}
-    for name, parts in columns.inputs.items():
-        if source.names is not None and not all(
-            isinstance(part, int) or _index(source, part) is not None for part in parts
-        ):
-            return None
-        found = column_indices(source, parts)
-        if found is None and source.width == 1 and sum(not need.optional for need in needs if need.name != TARGET) == 1:
-            found = (0,)
-        if found is None:
-            return None
+def _as_trained(
+    source: Source, needs: Sequence[Need], like: Columns, chosen: dict[str, tuple[int, ...]], reasons: dict[str, str]
+) -> None:
+    """The columns that are called as in the training data."""
+    for name, found in by_training_names(source, needs, like, chosen).items():
         chosen[name] = found
-    if columns.target is not None:
-        found = column_indices(source, columns.target)
-        if found is not None and found not in chosen.values():
-            chosen[TARGET] = found
-        elif need_target:
-            return None
-    reasons = {name: f"{name} is {_called(source, found)}, as in the training data" for name, found in chosen.items()}
-    return _named(source, needs, chosen, reasons, columns.first_code)
+        called = source.names is not None or like.form is None or like.form.header is False
+        why = "as in the training data" if called else "the only one"
+        reasons[name] = f"{name} is {_called(source, found)}, {why}"
+
+
+def _in_place(
+    source: Source,
+    like: Columns,
+    found: dict[str, tuple[int, ...]],
+    chosen: dict[str, tuple[int, ...]],
+    reasons: dict[str, str],
+) -> None:
+    for name, indices in found.items():
+        chosen[name] = indices
+        parts = like.target if name == TARGET else like.inputs[name]
+        same = source.names is None and parts == indices
+        why = "as in the training data" if same else "by its place, which is that in the training data"
+        reasons[name] = f"{name} is {_called(source, indices)}, {why}"
+
+
+def _by_values(
+    source: Source,
+    needs: Sequence[Need],
+    like: Columns,
+    chosen: dict[str, tuple[int, ...]],
+    reasons: dict[str, str],
+    *,
+    need_target: bool,
+) -> None:
+    """The label is the column that holds what training saw there."""
+    if TARGET in chosen or not (need_target or source.names is None) or not any(n.name == TARGET for n in needs):
+        return
+    at = labels_at(source, like)
+    if at is not None and (at,) not in chosen.values():
+        chosen[TARGET] = (at,)
+        reasons[TARGET] = f"{TARGET} is {_called(source, [at])}, by content: labels of the training data"
 
 
 def _named(
@@ -175,8 +203,13 @@ def _named(
         return tuple(source.names[i] if source.names is not None else i for i in indices)
 
     inputs = {need.name: parts(chosen[need.name]) for need in needs if need.name in chosen and need.name != TARGET}
-    target = parts(chosen[TARGET]) if TARGET in chosen else None
-    return Columns(inputs, target, reasons, first_code)
+    target = chosen.get(TARGET)
+    values: tuple[str, ...] = ()
+    if target and len(target) == 1 and any(n.name == TARGET and n.kind in ("category", "labels") for n in needs):
+        values = seen_values(row[target[0]] for row in source.sample if target[0] < len(row))
+    return Columns(
+        inputs, parts(target) if target is not None else None, reasons, first_code, source.form, None, values
+    )
 
 
 def _called(source: Source, indices: Sequence[int]) -> str:

@@ -27,6 +27,7 @@ _JUDGED_ROWS = 2000
 _SAMPLE_ROWS = 20_000
 _MOST_COLUMNS = 200_000
 _CLASS_CHARS = 80
+_NAMES_KEPT = 1000
 Classes = Mapping[int, frozenset[str]]
 
 
@@ -68,11 +69,11 @@ def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = 
         The dialect; None if no delimiter splits the lines consistently into two cells or more.
     """
     if settings.delimiter is not None:
-        return _judge(sample, settings.delimiter, settings)
+        return judge(sample, settings.delimiter, settings)
     tabular = is_tabular(name)
     best: Dialect | None = None
     for delimiter in _CANDIDATES:
-        found = _judge(sample, delimiter, settings)
+        found = judge(sample, delimiter, settings)
         needed = 0.5 if tabular else 0.9 if delimiter == "\t" else 0.98
         if found.width < 2 or found.consistent < needed:
             continue
@@ -115,7 +116,17 @@ def _is_prose(sample: Sequence[str], dialect: Dialect, *, tabular: bool) -> bool
     return spaced and '"' not in text and not ends_in_classes(sample, dialect)
 
 
-def _judge(sample: Sequence[str], delimiter: str, settings: DataSettings) -> Dialect:
+def judge(sample: Sequence[str], delimiter: str, settings: DataSettings) -> Dialect:
+    """How rows are written if this is what separates their cells.
+
+    Args:
+        sample: The first lines.
+        delimiter: What separates the cells.
+        settings: A declared quoting is taken as it is.
+
+    Returns:
+        The dialect, with the width that most rows have, and how many have it.
+    """
     text = "".join(sample)
     good, bad = quote_evidence(text, delimiter)
     escaped = False
@@ -212,7 +223,8 @@ def open_delimited(
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
         return _read(file, dialect, shape, wanted, settings.max_cell_chars)
 
-    form = Form("table", width, header, dialect.delimiter, dialect.quoting, escaped=dialect.escaped)
+    known = names if names is not None and width <= _NAMES_KEPT else None
+    form = Form("table", width, header, dialect.delimiter, dialect.quoting, escaped=dialect.escaped, names=known)
     warned = tuple(f"{file.name}: {warning}" for warning in warnings)
     return Source(file.name, names, width, body, read, notes=(told,), form=form, warnings=warned)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Literal
 
 from deepen.core.errors import DataError
@@ -41,7 +41,7 @@ def line_form(sample: Sequence[str]) -> LineForm:
     """
     rows = [line.split(None, 1) for line in sample if line.strip()]
     firsts = [row[0] for row in rows]
-    if rows and all(first.startswith(_FASTTEXT) for first in firsts):
+    if is_fasttext(sample):
         several = sum(len(row) > 1 and row[1].startswith(_FASTTEXT) for row in rows)
         return "fasttext_many" if several > max(1, 0.001 * len(rows)) else "fasttext"
     if len(rows) < 2 or any(len(row) < 2 for row in rows):
@@ -99,13 +99,20 @@ def refuse_numbers(sample: Sequence[str], name: str) -> None:
         raise DataError(f"{name} holds {form}, no text: give the texts that the numbers were made from")
 
 
-def open_lines(file: TextFile, sample: Sequence[str], form: LineForm) -> Source:
+def is_fasttext(sample: Sequence[str]) -> bool:
+    """Whether every line begins with a label that is marked as one."""
+    filled = [line for line in sample if line.strip()]
+    return bool(filled) and all(line.lstrip().startswith(_FASTTEXT) for line in filled)
+
+
+def open_lines(file: TextFile, sample: Sequence[str], form: LineForm, *, header: bool = False) -> Source:
     """A file of lines as a source, with the columns `label` and `text`, or `text` alone.
 
     Args:
         file: The file.
         sample: Its first lines.
         form: What `line_form` said of them.
+        header: Whether the first line names the column of texts.
 
     Returns:
         The source; `fine` has a third column `label_fine`, and `label` is the part before the colon.
@@ -122,18 +129,25 @@ def open_lines(file: TextFile, sample: Sequence[str], form: LineForm) -> Source:
         "text": (("text",), "one text a line"),
     }[form]
 
+    def rows(from_lines: Iterator[str]) -> Iterator[tuple[int, Sequence[str] | Fault]]:
+        return islice(_cut(from_lines, form), 1 if header else 0, None)
+
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        for line, cells in _cut(lines(file), form):
+        for line, cells in rows(lines(file)):
             yield file.name, line, cells if isinstance(cells, Fault) else [cells[i] for i in wanted]
 
-    cut = [cells for _, cells in _cut(iter(sample[:_SAMPLE_ROWS]), form) if not isinstance(cells, Fault)]
+    cut = [cells for _, cells in rows(iter(sample[:_SAMPLE_ROWS])) if not isinstance(cells, Fault)]
     if not cut:
         raise DataError(f"{file.name} is empty: no line holds a text")
-    written = Form("lines", len(names), header=False, line_form=form)
-    names_or_none = names if form != "text" else None
+    if header:
+        first = next(line for line in sample if line.strip()).strip()
+        names = (first.strip('"'),)
+        told += f"; the first, '{clip(first)}', is the header (--set data.header=false reads it as a text)"
+    named = names if form != "text" or header else None
+    written = Form("lines", len(names), header, line_form=form, names=named)
     warned = _doubts(cut, file.name) if form == "label" else ()
     notes = (f"{file.name}: {told}",)
-    return Source(file.name, names_or_none, len(names), cut, read, notes, form=written, warnings=warned)
+    return Source(file.name, named, len(names), cut, read, notes, form=written, warnings=warned)
 
 
 def _doubts(cut: Sequence[Sequence[str]], name: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from deepen.core.files import cache_dir, fingerprint
 from deepen.data.columnar import from_dataset, is_dataset
 from deepen.data.columns import (
     TARGET,
+    AskedColumns,
     Columns,
     Need,
     choose_columns,
@@ -33,6 +34,7 @@ from deepen.data.marks import Rows, Split, count_splits, pick
 from deepen.data.memory import content_key, is_frame, open_frame, open_list
 from deepen.data.opening import files_key, files_stamp, find_files, open_layout
 from deepen.data.own import own_column
+from deepen.data.prior import Prior
 from deepen.data.renaming import Renaming, renaming
 from deepen.data.sentences import as_sentences
 from deepen.data.settings import DataSettings
@@ -42,17 +44,20 @@ from deepen.data.table import LEAVE_OUT, Table, bearable, too_many
 from deepen.data.tagged import INPUTS, TaggedPlan, written_as
 
 __all__ = [
+    "AskedColumns",
     "Columns",
     "DataSettings",
     "Need",
+    "Prior",
     "columns_from_json",
     "columns_to_json",
     "load_table",
     "look",
 ]
 
+Given = Columns | AskedColumns | Mapping[str, str] | None
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 14
+_VERSION = 15
 _SHORT_ROWS = 2048
 _TRIES = 3
 Use = Literal["learn", "score", "answer"]
@@ -72,7 +77,7 @@ def load_table(
     needs: Sequence[Need],
     settings: DataSettings,
     *,
-    columns: Columns | Mapping[str, str] | None = None,
+    columns: Given = None,
     need_target: bool = True,
     label_names: LabelNames | None = None,
     use: Use = "learn",
@@ -116,20 +121,18 @@ def _load(
     source: Any,
     needs: Sequence[Need],
     settings: DataSettings,
-    columns: Columns | Mapping[str, str] | None,
+    columns: Given,
     how: tuple[bool, LabelNames | None, Use],
 ) -> tuple[Table, Columns]:
     """All rows that can be read, however many can't. A file that changes while it is read is read again."""
-    expected = expected_names(columns, needs)
+    columns, like, prior = _known(columns, needs, need_target=how[0])
     source, split = (source.source, source.split) if isinstance(source, Rows) else (source, None)
-    tagged = any(need.kind == "tokens" for need in needs) and not isinstance(columns, Columns)
-    opened = _open(source, settings, expected, tagged=tagged)
+    opened = _open(source, settings, prior)
 
     def start() -> tuple[Source, Plan, DataSettings, Columns]:
         table_source = opened.source()
-        chosen = choose_columns(table_source, needs, columns, need_target=how[0])
-        spelled = (columns.spelled or {}) if isinstance(columns, Columns) else None
-        chosen = replace(chosen, form=table_source.form, spelled=spelled)
+        chosen = choose_columns(table_source, needs, columns, need_target=how[0], like=like)
+        chosen = replace(chosen, spelled=(like.spelled or {}) if like is not None else None)
         if split is not None:
             table_source = pick(table_source, split, _used(table_source, chosen))
         chosen, plan = _plan(table_source, needs, settings, chosen, how)
@@ -139,7 +142,7 @@ def _load(
         return hold_table(*start())
     for _ in range(_TRIES):
         mark = opened.mark()
-        kept = cache_dir() / "tables" / _key(opened.name, mark[0], needs, settings, columns, how, split)
+        kept = cache_dir() / "tables" / _key(opened.name, mark[0], needs, settings, (columns, like), how, split)
         found = read_kept(kept, opened.name)
         if found is not None:
             return found
@@ -149,6 +152,15 @@ def _load(
                 raise SettingError(f"{kept} was written and can't be read back; is the cache on a broken disk?")
             return found
     raise DataError(f"{opened.name} changes while it is read: wait until it is written, or read a copy of it")
+
+
+def _known(
+    columns: Given, needs: Sequence[Need], *, need_target: bool
+) -> tuple[Columns | Mapping[str, str] | None, Columns | None, Prior]:
+    """What was asked for, the columns of the training data, and what both say of a file before it is opened."""
+    columns, like = (columns.columns, columns.like) if isinstance(columns, AskedColumns) else (columns, None)
+    given, like = (None, columns) if isinstance(columns, Columns) else (columns, like)
+    return columns, like, Prior(expected_names(columns, needs), like, tuple(needs), need_target, given)
 
 
 def _used(source: Source, columns: Columns) -> tuple[int, ...]:
@@ -167,7 +179,7 @@ def marked_splits(source: Any, settings: DataSettings, columns: Columns) -> dict
     Returns:
         Split to rows; empty where nothing says.
     """
-    found = _open(source, settings, expected_names(columns, ())).source()
+    found = _open(source, settings, Prior(expected_names(columns, ()))).source()
     return count_splits(found, _used(found, columns))
 
 
@@ -178,8 +190,8 @@ def _is_short(source: Any) -> bool:
 
 def _key(name: str, content: str, *given: Any) -> str:
     """The key of a table in the cache: all that decides what is read."""
-    needs, settings, columns, (need_target, label_names, use), split = given
-    asked = columns_to_json(columns) if isinstance(columns, Columns) else dict(columns) if columns is not None else None
+    needs, settings, wanted, (need_target, label_names, use), split = given
+    asked = [columns_to_json(some) if isinstance(some, Columns) else some and dict(some) for some in wanted]
     return fingerprint(
         _VERSION,
         name,
@@ -209,10 +221,8 @@ def _allowed(table: Table, bad_rows: str) -> Table:
     raise DataError(f"{file} line {line}: {message}{why}")
 
 
-def open_source(
-    source: Any, needs: Sequence[Need], settings: DataSettings, columns: Columns | Mapping[str, str] | None
-) -> Source:
-    """Opens a source as `load_table` does, to have its rows as they are.
+def open_source(source: Any, needs: Sequence[Need], settings: DataSettings, columns: Given) -> Source:
+    """Opens a source as `load_table` does where no target is needed, to have its rows as they are.
 
     Args:
         source: What `load_table` takes.
@@ -226,15 +236,16 @@ def open_source(
     Raises:
         DataError: If it can't be opened.
     """
-    return _open(source, settings, expected_names(columns, needs)).source()
+    return _open(source, settings, _known(columns, needs, need_target=False)[2]).source()
 
 
-def look(source: Any, settings: DataSettings) -> Source:
+def look(source: Any, settings: DataSettings, prior: Prior | None = None) -> Source:
     """Opens a source to see what it holds: the names of its columns and its first rows.
 
     Args:
         source: What `load_table` takes.
         settings: How to read.
+        prior: What is known of it.
 
     Returns:
         The source; nothing but its first rows has been read.
@@ -242,14 +253,14 @@ def look(source: Any, settings: DataSettings) -> Source:
     Raises:
         DataError: If it can't be opened.
     """
-    return _open(source, settings, frozenset()).source()
+    return _open(source, settings, prior or Prior()).source()
 
 
-def _open(source: Any, settings: DataSettings, expected: frozenset[str], *, tagged: bool = False) -> _Opened:
-    """How to open a source; no file is parsed. `tagged` says that a person asked for words with tags."""
+def _open(source: Any, settings: DataSettings, prior: Prior) -> _Opened:
+    """How to open a source; no file is parsed."""
 
     def whole(table: Source) -> Source:
-        return as_sentences(with_paths(table, expected))
+        return as_sentences(with_paths(table, prior.names))
 
     if is_frame(source) or isinstance(source, list | tuple):
         table = open_frame(source) if is_frame(source) else open_list(source)
@@ -271,7 +282,7 @@ def _open(source: Any, settings: DataSettings, expected: frozenset[str], *, tagg
         table, key = open_hub(name, not_there(path))
         return _Opened(lambda: whole(table), name, lambda: (key, None))
     layout = find_files(path, name)
-    opened = lambda: whole(open_layout(layout, name, settings, expected, tagged=tagged))  # noqa: E731
+    opened = lambda: whole(open_layout(layout, name, settings, prior))  # noqa: E731
     return _Opened(opened, name, lambda: (files_stamp(layout, name), files_key(layout, name))[::-1])
 
 

@@ -48,7 +48,8 @@ class Columns:
 
     Several are joined by a line end. `first_code` is the code of the first of the names that `--labels` gives (0 or 1),
     found on the training file; None without such names. `form` is how that file is written; None if it is not known, as
-    in runs of 0.1.0. `spelled` says how labels that are whole numbers or truth values are written there.
+    in runs of 0.1.0. `spelled` says how labels that are whole numbers or truth values are written there. `values` are
+    cells of its target, as they were written, if they recur: they tell a column of labels in another file.
     """
 
     inputs: dict[str, tuple[str | int, ...]]
@@ -57,6 +58,15 @@ class Columns:
     first_code: int | None = None
     form: Form | None = None
     spelled: dict[str, str] | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AskedColumns:
+    """Columns that a person names for a file, beside those of the training data, in whose form it is read."""
+
+    columns: Mapping[str, str]
+    like: Columns
 
 
 def columns_to_json(columns: Columns) -> dict[str, Any]:
@@ -68,21 +78,41 @@ def columns_to_json(columns: Columns) -> dict[str, Any]:
         "first_code": columns.first_code,
         "form": asdict(columns.form) if columns.form is not None else None,
         "spelled": dict(columns.spelled) if columns.spelled is not None else None,
+        "values": list(columns.values),
     }
 
 
 def columns_from_json(value: Mapping[str, Any]) -> Columns:
     """The way back from `columns_to_json`."""
     target, form = value.get("target"), value.get("form")
-    known = {field.name for field in fields(Form)}
     return Columns(
         {name: tuple(parts) for name, parts in value["inputs"].items()},
         tuple(target) if target is not None else None,
         dict(value.get("reasons", {})),
         value.get("first_code"),
-        Form(**{key: part for key, part in form.items() if key in known}) if form is not None else None,
+        _form(form) if form is not None else None,
         dict(value["spelled"]) if value.get("spelled") is not None else None,
+        _texts(value.get("values", ())),
     )
+
+
+def _form(value: Mapping[str, Any]) -> Form:
+    known = {field.name for field in fields(Form)}
+    kept = {key: part for key, part in value.items() if key in known}
+    kept["names"] = _texts(kept["names"]) if kept.get("names") is not None else None
+    form = Form(**kept)
+    delimiter, flags = form.delimiter, (form.header, form.quoting)
+    if delimiter is not None and (not isinstance(delimiter, str) or not delimiter or set(delimiter) & set('"\r\n')):
+        raise ValueError(f"the delimiter {delimiter!r} is none")
+    if type(form.width) is not int or not all(flag is None or isinstance(flag, bool) for flag in flags):
+        raise ValueError("the form of the training file is not what was saved")
+    return form
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError("a list of texts is not what was saved")
+    return tuple(value)
 
 
 def parse_columns(text: str) -> dict[str, str]:

@@ -21,8 +21,9 @@ from deepen.data.headers import judge_header
 from deepen.data.jsonlines import json_form, open_json
 from deepen.data.labelled import line_form, open_lines, refuse_numbers
 from deepen.data.marked import is_marked, open_marked
+from deepen.data.prior import Prior, open_like
 from deepen.data.settings import DataSettings
-from deepen.data.sniff import SAMPLE_BYTES, kind_of, not_there, open_bytes, reading, sample_lines, text_file
+from deepen.data.sniff import SAMPLE_BYTES, TextFile, kind_of, not_there, open_bytes, reading, sample_lines, text_file
 from deepen.data.sources import Row, Source
 
 _INTENT = re.compile(r"\s*- intent: *\S|## intent: *\S")
@@ -89,17 +90,14 @@ def files_stamp(layout: Layout, name: str) -> list[tuple[int, ...]]:
     return [(one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]
 
 
-def open_layout(
-    layout: Layout, name: str, settings: DataSettings, expected: frozenset[str], *, tagged: bool = False
-) -> Source:
+def open_layout(layout: Layout, name: str, settings: DataSettings, prior: Prior) -> Source:
     """The files of a layout as one source.
 
     Args:
         layout: The files and how they make up a table.
         name: How the person called them.
         settings: How to read them.
-        expected: Column names that are known to matter.
-        tagged: Whether a person said that words have tags.
+        prior: What is known of them before they are opened.
 
     Returns:
         The source.
@@ -115,10 +113,10 @@ def open_layout(
     if len(layout.files) == 1:
         only = layout.files[0]
         called = name if layout.kind == "file" else inside(name, only)
-        source = open_file(only, called, settings, expected, tagged=tagged)
+        source = open_file(only, called, settings, prior)
         warnings = (*layout.warnings, *source.warnings)
         return replace(source, name=called, notes=(*layout.notes, *source.notes), warnings=warnings)
-    sources = [open_file(file, inside(name, file), settings, expected, tagged=tagged) for file in layout.files]
+    sources = [open_file(file, inside(name, file), settings, prior) for file in layout.files]
     return _joined(sources, layout, name)
 
 
@@ -144,17 +142,14 @@ def _joined(sources: list[Source], layout: Layout, name: str) -> Source:
     return replace(first, name=name, read=read, notes=notes, warnings=warnings)
 
 
-def open_file(
-    path: Path, name: str, settings: DataSettings, expected: frozenset[str], *, tagged: bool = False
-) -> Source:
+def open_file(path: Path, name: str, settings: DataSettings, prior: Prior) -> Source:
     """One file as a source, its format told by its content.
 
     Args:
         path: The file.
         name: How the person called it.
         settings: How to read it.
-        expected: Column names that are known to matter.
-        tagged: Whether a person said that words have tags.
+        prior: What is known of it before it is opened.
 
     Returns:
         The source.
@@ -164,20 +159,26 @@ def open_file(
     """
     kind = kind_of(path, name, settings.encoding)
     if kind == "excel":
-        return open_excel(path, name, settings, expected)
+        return open_excel(path, name, settings, prior.names)
     if kind != "text":
         return open_columnar(path, name, kind)
     file = text_file(path, name, settings.encoding)
-    if settings.delimiter is None:
+    if settings.delimiter is None or prior.like is not None:
         form = json_form(_head(path, name, settings.encoding), name)
         if form is not None:
-            return open_json(file, form, expected=expected)
+            return open_json(file, form, expected=prior.names)
     sample, _ = sample_lines(file)
     if not any(line.strip() for line in sample):
         raise DataError(f"{name} is empty: it holds only white space")
     _refuse_rasa(sample, name)
     if settings.delimiter is None and is_marked(sample):
         return open_marked(file, sample)
+    return open_like(file, sample, settings, prior) or _open_text(file, sample, settings, prior)
+
+
+def _open_text(file: TextFile, sample: list[str], settings: DataSettings, prior: Prior) -> Source:
+    """A text file by what its content looks like."""
+    name = file.name
     if settings.delimiter is None:
         words = conllu_form(sample)
         if words is not None:
@@ -186,23 +187,23 @@ def open_file(
         if columns is not None:
             return open_columns(file, sample, columns)
     dialect = guess_dialect(sample, settings, name=name)
-    if tagged and settings.delimiter is None and (dialect is None or dialect.delimiter == "\t"):
+    if prior.tagged and settings.delimiter is None and (dialect is None or dialect.delimiter == "\t"):
         columns = column_form(sample, asked=True)
         if columns is not None:
             return open_columns(file, sample, columns)
     if settings.delimiter is not None:
         _check_declared(name, sample, settings)
-    elif dialect is None or (dialect.delimiter != "\t" and not is_tabular(name)):
+    elif prior.need_target and (dialect is None or (dialect.delimiter != "\t" and not is_tabular(name))):
         refuse_numbers(sample, name)
         lines_hold = line_form(sample)
         if lines_hold != "text" and not (dialect is not None and ends_in_classes(sample, dialect)):
             return open_lines(file, sample, lines_hold)
     if dialect is None:
-        if settings.header or (settings.header is None and _starts_with_name(sample, expected, name)):
+        if settings.header or (settings.header is None and _starts_with_name(sample, prior.names, name)):
             dialect = guess_dialect(sample, settings.model_copy(update={"delimiter": NO_DELIMITER}), name=name)
         if dialect is None:
             return open_lines(file, sample, "text")
-    return open_delimited(file, sample, dialect, settings, expected=expected)
+    return open_delimited(file, sample, dialect, settings, expected=prior.names)
 
 
 def _head(path: Path, name: str, encoding: str) -> str:

@@ -41,8 +41,8 @@ class Form:
     """How the rows of a source are written, so that another file can be read like it and not by a new guess.
 
     `table` is text with cells, and has a delimiter, quoting (`escaped`: with a backslash before quotes inside), and
-    perhaps a header; `lines` has one row a line, and `line_form` says what a line holds: `text`, `label`, `fine`,
-    `fasttext` or `fasttext_many`.
+    perhaps a header with `names`; `lines` has one row a line, and `line_form` says what a line holds: `text`, `label`,
+    `fine`, `fasttext` or `fasttext_many`.
     """
 
     kind: Literal["table", "lines", "columns", "json", "columnar", "excel", "marked", "folder", "memory"]
@@ -52,6 +52,7 @@ class Form:
     quoting: bool | None = None
     line_form: str | None = None
     escaped: bool = False
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from deepen.core.files import fingerprint
 from deepen.data.columns import TARGET, Columns, Need
 from deepen.data.labels import LabelNames
-from deepen.data.load import load_table, look
+from deepen.data.load import Prior, load_table, look
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part, Table
 
@@ -40,7 +40,7 @@ def read_added(
     Raises:
         DataError: If they can't be read.
     """
-    found = laid_out(columns, needs, look(source, data).names)
+    found = laid_out(columns, needs, look(source, data, Prior(like=columns, needs=needs)).names)
     given = names if isinstance(found, Columns) else None
     return load_table(source, needs, data, columns=found, label_names=given)[0]
 

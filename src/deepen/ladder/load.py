@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,14 @@ from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse, shown
 from deepen.core.types import Explanation, Outputs, Prediction, Score
-from deepen.data.columns import Columns, columns_from_json
+from deepen.data.columns import TARGET, Columns, columns_from_json
 from deepen.data.labels import LabelNames
-from deepen.data.load import Use, load_table, open_source
+from deepen.data.load import AskedColumns, Use, load_table, open_source
 from deepen.data.marks import Rows
 from deepen.data.normalise import normalise_label
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Source
-from deepen.data.table import Part
+from deepen.data.table import Part, Table
 from deepen.ladder.about import About, read_about
 from deepen.ladder.explain import Asked, ExplainSettings, explain
 from deepen.ladder.gaps import in_place, told_gaps
@@ -34,6 +34,7 @@ from deepen.ladder.prepare import load_task
 from deepen.ladder.recipe import asked_columns, shelf
 from deepen.ladder.record import tokens_read
 from deepen.ladder.scorable import scorable
+from deepen.ladder.told import Told
 from deepen.models.device import chosen_device, using
 from deepen.training.task import Predictor, Task
 
@@ -193,11 +194,11 @@ class Model:
         Raises:
             DataError: If the data can't be read or lacks a column.
         """
-        chosen: Any = asked_columns(columns) if columns is not None else self._columns_for(data)
+        chosen = self._columns_for(data, columns)
         settings = self.settings
         if use == "answer":  # nothing is too bad to be said, unless it was asked to be an error
             settings = settings.model_copy(update={"bad_rows": "error" if self.strict else "drop"})
-        table, _ = load_table(
+        table, found = load_table(
             Rows(data, "test") if need_target else data,
             self.task.needs,
             settings,
@@ -206,9 +207,9 @@ class Model:
             label_names=self.label_names,
             use=use,
         )
+        if not _is_plain(data):
+            self._tell(table, found)
         part = scorable(table, self.task, self.labels, self.settings.bad_rows) if need_target else table.all_rows()
-        for warning in table.warnings:
-            self.say(f"  warning: {warning}")
         if use == "answer" and len(table.left):
             self.say(told_gaps(table))
         elif table.faults:
@@ -230,13 +231,42 @@ class Model:
         Raises:
             DataError: If the data can't be opened.
         """
-        chosen: Any = asked_columns(columns) if columns is not None else self._columns_for(data)
-        return open_source(data, self.task.needs, self.settings, chosen)
+        return open_source(data, self.task.needs, self.settings, self._columns_for(data, columns))
 
-    def _columns_for(self, data: Any) -> Columns | None:
-        """A list of plain texts has no columns to look up."""
-        plain = isinstance(data, list | tuple) and all(row is None or isinstance(row, str) for row in data)
+    def _columns_for(self, data: Any, columns: Mapping[str, str] | None) -> Any:
+        """What was asked for beside what training found; a list of plain texts has no columns to look up."""
+        plain = _is_plain(data)
+        if plain:
+            self._refuse_alone()
+        asked = asked_columns(columns) if columns is not None else None
+        if asked:
+            return asked if plain else AskedColumns(asked, self.columns)
         return None if plain else self.columns
+
+    def _refuse_alone(self) -> None:
+        """A text by itself is no row where two are answered together."""
+        texts = [need.name for need in self.task.needs if need.name != TARGET and not need.optional]
+        if len(texts) > 1:
+            row = ", ".join(f'"{name}": "..."' for name in texts)
+            raise DataError(
+                f"{self.task.name} answers {' and '.join(texts)} together, and a text alone is half a row: "
+                f"write rows to a file, as in rows.jsonl: {{{row}}}"
+            )
+
+    def _tell(self, table: Table, columns: Columns) -> None:
+        """How a file was read: its columns, and what was guessed on the way, as training says it."""
+        told = Told()
+        told.of(table)
+        self.say(f"{table.name}: {len(table):,} rows")
+        for need in self.task.needs:
+            if need.name in columns.reasons:
+                self.say(f"  {need.name}: {columns.reasons[need.name]}")
+        told.aloud(self.say)
+
+
+def _is_plain(data: Any) -> bool:
+    """Whether rows are texts by themselves."""
+    return isinstance(data, list | tuple) and all(row is None or isinstance(row, str) for row in data)
 
 
 class _Reading(Settings):
@@ -274,11 +304,13 @@ def load_model(
     path = path_of(path, kind=DataError)
     folder = _model_folder(path, rung)
     about = read_about(folder)
-    kept = {"data": about.data.model_dump(exclude_unset=True)}
+    # how the training file was written is known of its form, and says nothing certain of another
+    known = {"delimiter", "header"} if about.columns.get("form") else set()
+    kept = {"data": about.data.model_dump(exclude_unset=True, exclude=known)}
     reading = parse(_Reading, override(kept, list(settings)), where="settings")
     try:
         task = load_task(about.task, about.task_settings).for_labels(about.labels)
-        columns = columns_from_json(about.columns)
+        columns = _with_labels(columns_from_json(about.columns), task, about.labels)
         names = LabelNames(**_tuples(about.label_names)) if about.label_names else _uneven(about, task, reading.data)
         module = shelf()[about.rung]
     except (KeyError, TypeError, ImportError, ValueError, AttributeError, SettingError) as error:
@@ -331,6 +363,14 @@ def _uneven(about: About, task: Task, data: DataSettings) -> LabelNames | None:
     if task.documents is not None or all(label == name for label, name in even.items()):
         return None
     return LabelNames("the labels of the run", mapping=tuple((name, label) for label, name in even.items()))
+
+
+def _with_labels(columns: Columns, task: Task, labels: tuple[str, ...]) -> Columns:
+    """Columns that know every label, for runs of 0.1.0, and for files that begin with rows of few labels."""
+    target = next((need for need in task.needs if need.name == TARGET), None)
+    if target is None or target.kind not in ("category", "labels") or len(labels) > 1000 or task.documents is not None:
+        return columns
+    return replace(columns, values=tuple(dict.fromkeys((*columns.values, *labels))))
 
 
 def _tuples(value: dict[str, Any]) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def load_triples(
         if model.task.name != task:
             said = f"{path}: a chain is a tagger and a relation model, but {model.folder} is for {model.task.name}"
             raise SettingError(said)
-    return Triples(*models)
+    # what the second reads was made here: there is nothing to say of it
+    return Triples(models[0], replace(models[1], say=lambda line: None))
 
 
 def _pairs(entities: Sequence[dict[str, Any]], *, both_ways: bool) -> list[tuple[dict[str, Any], dict[str, Any]]]:

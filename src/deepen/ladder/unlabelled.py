@@ -16,7 +16,7 @@ from deepen.core.errors import DataError, SettingError
 from deepen.core.types import Targets
 from deepen.data.check.problem import rows, verb
 from deepen.data.columns import Columns
-from deepen.data.load import load_table, look
+from deepen.data.load import Prior, load_table, look
 from deepen.data.near import near_duplicates
 from deepen.data.table import Part
 from deepen.ladder.extend import laid_out
@@ -65,7 +65,11 @@ def read_unlabelled(
         DataError: If they can't be read, or none is left.
     """
     needs = tuple(need for need in task.needs if need.name != "label")
-    asked = laid_out(replace(columns, target=None), needs, look(source, data).names)
+    asked = laid_out(
+        replace(columns, target=None),
+        needs,
+        look(source, data, Prior(like=columns, needs=needs, need_target=False)).names,
+    )
     table, _ = load_table(source, needs, data, columns=asked, need_target=False)
     has = {*labelled[0].table.arrow.column_names} - {*table.arrow.column_names}
     if lacking := [need.name for need in needs if need.name in has]:

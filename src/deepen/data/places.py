@@ -1,0 +1,162 @@
+"""The columns of the training file, found again in another: by their names, or by their places where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deepen.core.errors import DataError
+from deepen.data.known import share_known
+from deepen.data.needs import TARGET, Columns, Need, plain_name
+from deepen.data.sources import Source, clip
+
+Found = dict[str, tuple[int, ...]]
+_JUDGED_ROWS = 2000
+_MOST_COLUMNS = 1000
+
+
+def named_index(source: Source, name: str) -> int | None:
+    """The number of a column of this name, or of one that differs from it in case and signs only.
+
+    Args:
+        source: The table.
+        name: The name.
+
+    Returns:
+        The number; None if there is none, or several that are alike.
+    """
+    if source.names is None:
+        return None
+    if name in source.names:
+        return source.names.index(name)
+    same = [i for i, other in enumerate(source.names) if plain_name(other) == plain_name(name)]
+    return same[0] if len(same) == 1 else None
+
+
+def by_training_names(source: Source, needs: Sequence[Need], like: Columns, chosen: Found) -> Found:
+    """Columns that are called as in the training data.
+
+    Args:
+        source: The table.
+        needs: What the task needs.
+        like: The columns of the training data.
+        chosen: What is chosen already.
+
+    Returns:
+        More of it.
+
+    Raises:
+        DataError: If several columns were joined in training, and some of them are here and others not.
+    """
+    found: Found = {}
+    texts = [need for need in needs if need.name != TARGET and not need.optional]
+    if source.names is None and source.width == 1 and len(texts) == 1 and texts[0].name not in chosen:
+        return {texts[0].name: (0,)}
+    for need in needs:
+        parts = like.inputs.get(need.name, ()) if need.name != TARGET else like.target or ()
+        names = [part for part in parts if isinstance(part, str)]
+        if need.name in chosen or not names or len(names) < len(parts):
+            continue
+        places = [named_index(source, name) for name in names]
+        taken = {i for indices in (*chosen.values(), *found.values()) for i in indices}
+        there = tuple(place for place in places if place is not None and place not in taken)
+        if len(there) == len(names):
+            found[need.name] = there
+        elif there and need.name != TARGET and not need.optional:
+            lacking = [name for name, place in zip(names, places, strict=True) if place is None]
+            rest = "+".join((source.names or ())[i] for i in there)
+            raise DataError(
+                f"{source.name} has no column '{clip((lacking or names)[0])}', which was a part of {need.name} in "
+                f"training; columns are {source.listed()} (--columns {need.name}={rest} goes without)"
+            )
+    return found
+
+
+def by_place(source: Source, needs: Sequence[Need], like: Columns, chosen: Found, *, need_target: bool) -> Found:
+    """Columns that stand where they stood in the training file, for tables of which one has no header.
+
+    Args:
+        source: The table.
+        needs: What the task needs.
+        like: The columns of the training data.
+        chosen: What is chosen already.
+        need_target: Whether there has to be a target.
+
+    Returns:
+        More of it; nothing if the table is laid out differently, or something else stands where the labels were.
+    """
+    places = {need.name: _places(like, need.name) for need in needs}
+    if any(
+        places[need.name] is None and need.name not in chosen and not need.optional
+        for need in needs
+        if need.name != TARGET
+    ):
+        return {}
+    target = places.get(TARGET)
+    shift = _shift(source, like, target, need_target=need_target)
+    if shift is None:
+        return {}
+    if shift == 0 and target and len(target) == 1 and like.values and TARGET not in chosen:
+        there = labels_at(source, like)
+        if there != target[0] and (there is not None or not need_target or source.names is not None):
+            return {}
+    found: Found = {}
+    taken = {i for indices in chosen.values() for i in indices}
+    for need in needs:
+        where = places[need.name]
+        if where is None or need.name in chosen or (need.name == TARGET and shift):
+            continue
+        moved = tuple(i - (shift and target is not None and i > target[0]) for i in where)
+        if all(i < source.width and i not in taken for i in moved):
+            found[need.name] = moved
+    return found
+
+
+def _places(like: Columns, name: str) -> tuple[int, ...] | None:
+    """The numbers of the columns in the training file; None if they are not known."""
+    parts = like.target if name == TARGET else like.inputs.get(name)
+    names = like.form.names if like.form is not None and like.form.kind == "table" else None
+    found: list[int] = []
+    for part in parts or ():
+        if isinstance(part, int):
+            found.append(part)
+        elif names is not None and part in names:
+            found.append(names.index(part))
+        else:
+            return None
+    return tuple(found) or None
+
+
+def _shift(source: Source, like: Columns, target: tuple[int, ...] | None, *, need_target: bool) -> int | None:
+    """How many columns are missing: none, or that of the label; None if places say nothing."""
+    form = like.form
+    if source.form is not None and source.form.kind not in ("table", "memory", "lines"):
+        return None
+    if form is None:
+        return 0 if source.names is None else None
+    if form.kind != "table" or source.form is None or source.form.kind != "table":
+        return None
+    if source.width == form.width:
+        return 0
+    without = not need_target and target is not None and len(target) == 1 and source.width == form.width - 1
+    if not without or source.names is not None:
+        return None
+    return 1 if labels_at(source, like) is None else None
+
+
+def labels_at(source: Source, like: Columns) -> int | None:
+    """The number of the column that holds labels which training saw.
+
+    Args:
+        source: The table.
+        like: The columns of the training data.
+
+    Returns:
+        The number; None if no column has mostly those.
+    """
+    if not like.values or source.width > _MOST_COLUMNS:
+        return None
+    shares = [
+        share_known((row[i] for row in source.sample[:_JUDGED_ROWS] if i < len(row)), like.values)
+        for i in range(source.width)
+    ]
+    return shares.index(max(shares)) if max(shares) > 0.5 else None
