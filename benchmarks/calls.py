@@ -1,7 +1,8 @@
 """Calls of the command line in dozens, cheaply: one process imports a version of deepen, and forks once a call.
 
 A call is what a person would type, from its own folder; its exit code, streams, CPU seconds and peak memory come back.
-A call that takes too long or too much memory is stopped, and says so. For cases.py, errors_json.py and fuzz.py.
+A call that takes too much CPU, four times as long on the clock, or too much memory is stopped, and says so. For
+cases.py, errors_json.py and fuzz.py.
 """
 
 from __future__ import annotations
@@ -64,6 +65,13 @@ def memory(pid):
         pass
     return 0
 
+def seconds(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return sum(map(int, file.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return 0.0
+
 def serve(asked):
     pid = os.fork()
     if not pid:
@@ -76,7 +84,7 @@ def serve(asked):
         most = max(most, memory(pid))
         if not stopped and most > asked["memory"]:
             stopped = "memory"
-        if not stopped and time.monotonic() - began > asked["limit"]:
+        if not stopped and (seconds(pid) > asked["limit"] or time.monotonic() - began > 4 * asked["limit"]):
             stopped = "time"
         if stopped:
             try:

@@ -48,7 +48,7 @@ def _(t: Trial) -> Verdict:
 @case("02a", "multi-label cells as [0, 0, 1, 0]", "labels by place, or a refusal")
 def _(t: Trial) -> Verdict:
     call = t.train("02-multihot-and-numpy-lists/multihot.csv", "--task", "multilabel")
-    return judge(call, len(t.labels()) == 4 and not t.labels() & {"0", "1"}, remedy="0 (and|or|/) ?1|place|0/1")
+    return judge(call, len(t.labels()) == 4, remedy="0 (and|or|/) ?1|place|0/1")
 
 
 @case("02b", "multi-label cells as Python prints lists", "the labels of the lists")
@@ -483,7 +483,10 @@ def _(t: Trial) -> Verdict:
     call = t.deepen("predict", "a", t.given("29-dropped-rows-in-predict/new.csv"), "--json")
     rows = call.record.get("predictions", [])
     right = len(rows) == 10 and [(row.get("row") or {}).get("line") for row in rows] == list(range(2, 12))
-    right = right and sum("skipped" in row for row in rows) > 0 and rows[0]["row"].get("id") in ("K-0", 0, "0")
+    right = right and sum("skipped" in row for row in rows) > 0
+    t.file("own.csv", "id,text\nK-7,a handy lamp\nK-8,\nK-9,a stale lamp\n")
+    own = t.deepen("predict", "a", "own.csv", "--json").record.get("predictions", [])
+    right = right and [(row.get("row") or {}).get("id") for row in own] == ["K-7", "K-8", "K-9"]
     out = t.deepen("predict", "a", "new.csv", "--out", "p.csv")
     table = t.lines("p.csv")
     kept = len(table) == 11 and "order" in table[0].split(",") and "K-0" in table[1]

@@ -202,11 +202,10 @@ def _(t: Trial) -> Verdict:
     )
 
 
-@case("43", "a column split says train / test; texts begin with their label", "mentioned")
+@case("43", "a column split says train / test", "mentioned")
 def _(t: Trial) -> Verdict:
     call = t.train("43-id-tells-label/a.csv")
-    check = t.deepen("check", "a.csv", "--json")
-    return worst(judge(call, "split" in call.said), judge(check, "label_in_text" in check.out))
+    return judge(call, "'split'" in call.said)
 
 
 @case("44", "CSV headers in own words, in French and Portuguese", "the first row is a header")

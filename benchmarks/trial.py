@@ -188,7 +188,7 @@ def judge(call: Call, right: bool, *, remedy: str = "", warned: str = "", quick:
     if call.stopped:
         return "HANG", f"stopped for its {call.stopped} after {call.seconds:.0f} s, {call.peak / 1e9:.1f} GB"
     if call.crashed:
-        return "CRASH", call.last
+        return "CRASH", f"{call.last} ({' '.join(call.words)[:90]})"
     if quick and (call.cpu > QUICK or call.peak > GIB):
         return "HANG", f"{call.cpu:.1f} CPU seconds, {call.peak / 1e9:.2f} GB"
     if call.code == 0:
@@ -196,11 +196,11 @@ def judge(call: Call, right: bool, *, remedy: str = "", warned: str = "", quick:
             return "RIGHT", ""
         if warned and re.search(warned, said, re.IGNORECASE):
             return "RIGHT", "warned"
-        return "WRONG", f"exit 0: {call.words[0]} {call.words[1] if len(call.words) > 1 else ''}"
+        return "WRONG", f"exit 0: {' '.join(' '.join(call.words).split())[:140]}"
     told = without_names(call) if call.words[:1] == ("check",) else without_names(call, call.err)
     if remedy and re.search(remedy, told, re.IGNORECASE):
         return "CLEAR ERROR", call.last
-    return "CONFUSING", call.last
+    return "CONFUSING", f"{call.last} ({' '.join(call.words)[:90]})"
 
 
 def tried(trial: Trial, one: Case) -> Verdict:
