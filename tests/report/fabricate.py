@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from deepen.core.types import to_json
-from deepen.evaluation.classification import classification_scores, confusion
+from deepen.evaluation.classification import classification_scores
 
 LABELS = ["negative", "<script>alert(1)</script>", "中性 | 一般", "R&D $x_1$ and $y$"]
 RUNGS = {
@@ -32,16 +32,14 @@ def make_run(folder: Path, *, labels=tuple(LABELS), n=600, test=True, seed=0) ->
     labels = list(labels)
     rng = np.random.default_rng(seed)
     gold = {part: rng.integers(0, len(labels), n) for part in ("validation", "test")}
-    rows, matrices, test_scores, below = [], {}, [], None
+    rows, test_scores, below = [], [], None
     for rung, (strength, seconds, parameters) in RUNGS.items():
         scores = {}
         for part in ("validation", "test"):
             logits = logits_for(strength, gold[part], len(labels), seed=len(rung))
             scores[part] = [to_json(s) for s in classification_scores(logits, gold[part], labels, seed=0)]
-            if rung == "full":
-                matrices[part] = confusion(logits, gold[part]).tolist()
-                if part == "validation" or test:
-                    write_predictions(folder / "rungs" / rung / f"predictions-{part}.jsonl", logits, gold[part], labels)
+            if rung == "full" and (part == "validation" or test):
+                write_predictions(folder / "rungs" / rung / f"predictions-{part}.jsonl", logits, gold[part], labels)
         score = scores["validation"][0]
         gain = None if below is None else {"value": score["value"] - below, "low": -0.01, "high": 0.05}
         below = max(score["value"], below or 0)
@@ -55,8 +53,7 @@ def make_run(folder: Path, *, labels=tuple(LABELS), n=600, test=True, seed=0) ->
     ladder = {"schema": 1, "run": "runs/reviews it's", "task": "classification", "chosen": "full"}
     ladder |= {"model": "sentence-transformers/all-MiniLM-L6-v2", "cheapest_not_worse": "top_layers", "seconds": 540.3}
     ladder |= {"before": rows[1]["score"] | {"value": 0.402, "low": 0.36, "high": 0.44}, "rungs": rows}
-    ladder |= {"test": test_scores, "labels": labels, "reason": "the last rung was reached"}
-    ladder["confusion"] = matrices if test else {"validation": matrices["validation"]}
+    ladder |= {"test": test_scores, "labels": labels, "stop_reason": "gained +0.1 points over frozen"}
     notes = ["3 of 5,000 texts were cut at 256 tokens", "12 exact duplicates were kept on one side <b>of</b> the split"]
     ladder["data"] = {"train": 5000, "validation": n, "test": n if test else 0, "name": "reviews.csv", "notes": notes}
     ladder["data"]["columns"] = {"text": "longest text, 61 letters on average", "label": "4 distinct values"}

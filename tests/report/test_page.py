@@ -151,7 +151,7 @@ def test_a_single_rung_beside_majority(run, tmp_path, seconds):
 
 def test_sections_without_content_are_left_out(run, tmp_path):
     def strip(ladder):
-        for key in ("before", "confusion", "data", "test", "cheapest_not_worse", "reason", "seconds"):
+        for key in ("before", "data", "test", "cheapest_not_worse", "stop_reason", "seconds"):
             ladder.pop(key)
         ladder["rungs"] = [{"rung": "full", "status": "done", "score": ladder["rungs"][4]["score"], "seconds": 4.0}]
 

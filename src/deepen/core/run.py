@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import read_object, replacing, write_json
@@ -19,7 +19,11 @@ MODEL_NOTES = ("deepen.json", "README.md")
 """What is in a model folder beside the files that deepen.json lists."""
 
 
-class _Score(BaseModel):
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Score(_Record):
     name: str
     value: float
     n: int
@@ -28,13 +32,13 @@ class _Score(BaseModel):
     label: str | None = None
 
 
-class _Gain(BaseModel):
+class _Gain(_Record):
     value: float
     low: float
     high: float
 
 
-class _Row(BaseModel):
+class _Row(_Record):
     rung: str
     status: str
     reason: str = ""
@@ -49,7 +53,17 @@ class _Row(BaseModel):
     ran: dict[str, Any] | None = None
 
 
-class _Ladder(BaseModel):
+class _Data(_Record):
+    name: str | None = None
+    train: int | None = None
+    validation: int | None = None
+    test: int | None = None
+    columns: dict[str, Any] | None = None
+    notes: list[str] | None = None
+    warnings: list[str] | None = None
+
+
+class _Ladder(_Record):
     """What is read of ladder.json, here and by the report; there may be more in it."""
 
     task: str
@@ -62,8 +76,8 @@ class _Ladder(BaseModel):
     before: _Score | None = None
     test: list[_Score] = []
     labels: list[str] = []
-    data: dict[str, Any] = {}
-    confusion: dict[str, list[list[int]]] = {}
+    data: _Data | None = None
+    stop_reason: str = ""
     complete: bool = False
 
 

@@ -47,10 +47,11 @@ def card(
     Returns:
         Markdown with YAML front matter, ending in a line break.
     """
-    name = _one_line((ladder.get("data") or {}).get("name") or ladder.get("task") or "model")
+    ladder = words.readable(dict(ladder))
+    name = _text((ladder.get("data") or {}).get("name") or ladder.get("task") or "model")
     parts = [
         _front_matter(ladder),
-        f"# {name}: {ladder.get('chosen')}",
+        f"# {name}: {_text(ladder.get('chosen'))}",
         _unfinished(ladder),
         _what(ladder),
         _use(ladder),
@@ -69,8 +70,8 @@ def card(
 def _unfinished(ladder: Mapping[str, Any]) -> str:
     if ladder.get("complete", True):
         return ""
-    again = f"deepen train --out {shlex.quote(_one_line(ladder.get('run') or 'RUN'))} --resume"
-    return f"**The run is not finished**: deeper rungs may be missing, and no test rows are scored. `{again}` goes on."
+    again = _code(f"deepen train --out {_shell(ladder.get('run') or 'RUN')} --resume")
+    return f"**The run is not finished**: deeper rungs may be missing, and no test rows are scored. {again} goes on."
 
 
 def _front_matter(ladder: Mapping[str, Any]) -> str:
@@ -200,8 +201,8 @@ def _ladder_table(ladder: Mapping[str, Any]) -> str:
     head += ["time per 1,000 predictions", "trained parameters"]
     body = [
         [
-            f"**{row['rung']}**" if row["rung"] == ladder.get("chosen") else row["rung"],
-            row.get("status") or "",
+            f"**{_text(row['rung'])}**" if row["rung"] == ladder.get("chosen") else _text(row["rung"]),
+            _text(row.get("status") or ""),
             words.score(row.get("score")),
             words.gain(row.get("gain"), name=name),
             words.seconds(row.get("seconds")),
@@ -217,9 +218,11 @@ def _ladder_table(ladder: Mapping[str, Any]) -> str:
         out.append(f"Before tuning, by the nearest class centroid of the untouched encoder: {words.score(before)}.")
     cheapest = ladder.get("cheapest_not_worse")
     if cheapest and cheapest != ladder.get("chosen"):
-        out.append(f"The cheapest rung that is not significantly worse than the chosen one is `{cheapest}`.")
+        out.append(f"The cheapest rung that is not significantly worse than the chosen one is {_code(cheapest)}.")
     if ladder.get("chosen_reason"):
-        out.append(ladder["chosen_reason"])
+        out.append(_text(ladder["chosen_reason"]))
+    if ladder.get("stop_reason"):
+        out.append(f"Why the climb went no further: {_text(ladder['stop_reason'])}.")
     return "\n\n".join(out)
 
 
@@ -227,7 +230,7 @@ def _scores(ladder: Mapping[str, Any]) -> str:
     where, scores = words.final_scores(ladder)
     body = [
         [
-            words.title(item["name"]),
+            _text(words.title(item["name"])),
             words.number(item["value"], name=item["name"]),
             words.interval(item),
             words.count(item["n"]),
@@ -244,7 +247,7 @@ def _classes(ladder: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     names = ("precision", "recall", "f1")
-    body = [[row["label"], words.count(row["n"]), *(words.score(row[name]) for name in names)] for row in rows]
+    body = [[_text(row["label"]), words.count(row["n"]), *(words.score(row[name]) for name in names)] for row in rows]
     rest = len(body) - _MOST_CLASSES
     more = f"\n\n{rest} more classes with higher F1 are in `ladder.json` of the run." if rest > 0 else ""
     table = _table(["label", "examples", *names], body[:_MOST_CLASSES])
@@ -256,10 +259,10 @@ def _diagnosis(record: Mapping[str, Any] | None) -> str:
     if not record or not record.get("findings"):
         return ""
     found = lay_out(record)
-    where = _one_line(re.split(r"[/\\]", found.where)[-1])  # a card shows no paths of the machine
+    where = _text(re.split(r"[/\\]", found.where)[-1])  # a card shows no paths of the machine
     lines = [f"`deepen diagnose` tried it on {words.count(found.n)} examples ({where}); intervals are 95 %.", ""]
     lines += [
-        f"- **{_verdicts(question)}**: {_one_line(question.title)}{_figures(question)}" for question in found.questions
+        f"- **{_verdicts(question)}**: {_text(question.title)}{_figures(question)}" for question in found.questions
     ]
     lines += [
         "",
@@ -285,7 +288,7 @@ def _figures(question: Question) -> str:
     if first.effect:
         name = str((first.observed or first.control or {}).get("name", ""))
         told.append(f"effect {words.gain(first.effect, name=name)} points")
-    called = f" ({_one_line(first.name)})" if first.name else ""
+    called = f" ({_text(first.name)})" if first.name else ""
     return f" {', '.join(told)}{called}." if told else f"{called}"
 
 
@@ -294,9 +297,9 @@ def _data(ladder: Mapping[str, Any]) -> str:
     counts = [
         f"- {part}: {words.count(data[part])} examples" for part in ("train", "validation", "test") if data.get(part)
     ]
-    columns = [f"- column {_code(key)}: {_one_line(why)}" for key, why in (data.get("columns") or {}).items()]
-    notes = [f"- Warning: {_one_line(warning)}" for warning in data.get("warnings") or []]
-    notes += [f"- {_one_line(note)}" for note in data.get("notes") or []]
+    columns = [f"- column {_code(key)}: {_text(why)}" for key, why in (data.get("columns") or {}).items()]
+    notes = [f"- Warning: {_text(warning)}" for warning in data.get("warnings") or []]
+    notes += [f"- {_text(note)}" for note in data.get("notes") or []]
     return "## Data\n\n" + "\n".join(counts + columns + notes) if counts or columns or notes else ""
 
 
@@ -344,20 +347,19 @@ def _fenced(heading: str, content: Mapping[str, Any]) -> str:
 
 
 def _table(head: list[str], body: list[list[str]]) -> str:
-    rows = [head, ["---"] * len(head)] + [[_cell(value) for value in row] for row in body]
+    rows = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
-def _cell(text: Any) -> str:
-    """A label is a person's data: it must not break the table or be read as HTML."""
-    return _one_line(text).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def _code(text: Any) -> str:
     """Literal text; nothing in it is read as HTML."""
-    return "`" + words.shorten(text, 300).replace("`", "'") + "`"
+    return "`" + (words.shorten(text, 300).replace("`", "'") or " ") + "`"
 
 
-def _one_line(text: Any) -> str:
+def _text(text: Any) -> str:
+    """A person's data as it reads: none of it is markup, a link or HTML, wherever in a line it stands."""
     plain = words.shorten(text, 300)
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")
+    plain = re.sub(r"[\\`*\[\]|~$@]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", plain)
+    plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = re.sub(r"(?i)(?<=:)//|(?<=www)\.", r"\\\g<0>", plain)  # hubs make links of bare addresses
+    return re.sub(r"^(\d*)([#+=.):-])", r"\1\\\2", plain)

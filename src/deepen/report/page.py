@@ -5,30 +5,23 @@ Start with `write_report`.
 
 from __future__ import annotations
 
-import heapq
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 from markupsafe import Markup
 
 from deepen.core.errors import DataError
-from deepen.core.files import read_jsonl, read_object, write_text
+from deepen.core.files import read_object, write_text
 from deepen.core.places import path_of
 from deepen.core.run import read_ladder
-from deepen.evaluation.calibration import ReliabilityBin, confidence_bins
 from deepen.report import charts, words
+from deepen.report.answers import Answers, read_answers
 from deepen.report.findings import read_diagnosis
 
-_MOST_CLASSES_DRAWN = 30
-_MOST_PAIRS = 20
-_MOST_MISTAKES = 10
-_MOST_CHARACTERS = 300
 _HARDEST = 12
 _FEW = 5
 _MOST_BARS = 16  # all examples and fifteen labels
@@ -39,19 +32,8 @@ _ROW: dict[str, Any] = dict.fromkeys(
         *("forecast_seconds", "seconds_per_1000_predictions", "num_trained_parameters"),
     ]
 )
-_LADDER: dict[str, Any] = dict.fromkeys(("chosen", "cheapest_not_worse", "task", "model", "seconds", "reason"))
+_LADDER: dict[str, Any] = dict.fromkeys(("chosen", "cheapest_not_worse", "task", "model", "seconds", "stop_reason"))
 _DATA: dict[str, Any] = dict.fromkeys(("train", "validation", "test", "columns", "notes", "warnings"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """What the chosen rung's predictions tell: confidence beside being right, and the surest mistakes."""
-
-    where: str
-    num_labelled: int
-    num_wrong: int
-    bins: list[ReliabilityBin]
-    mistakes: list[dict[str, Any]]
 
 
 def write_report(run: Path) -> Path:
@@ -70,9 +52,9 @@ def write_report(run: Path) -> Path:
     run = path_of(run, kind=DataError)
     if not (run / "ladder.json").is_file():
         raise DataError(f"{run} holds no ladder.json: it is not a run, or its training has not finished a rung yet")
-    ladder = read_ladder(run / "ladder.json")
+    ladder = words.readable(read_ladder(run / "ladder.json"))
     environment = read_object(run / "environment.json") if (run / "environment.json").is_file() else {}
-    context = _context(ladder, environment, _answers(run, ladder))
+    context = _context(ladder, environment, read_answers(run, ladder))
     diagnosis = read_diagnosis(run, ladder.get("chosen"))
     path = run / "report.html"
     write_text(path, _render({**context, "diagnosis": diagnosis, "few_examples": _FEW, "most_bars": _MOST_BARS}))
@@ -92,11 +74,10 @@ def _render(context: Mapping[str, Any]) -> str:
     return env.get_template("page.html.jinja").render(context)
 
 
-def _context(ladder: Mapping[str, Any], environment: Mapping[str, Any], answers: _Answers | None) -> dict[str, Any]:
+def _context(ladder: Mapping[str, Any], environment: Mapping[str, Any], answers: Answers | None) -> dict[str, Any]:
     where, scores = words.final_scores(ladder)
     row = words.chosen_row(ladder)
     rungs = [_ROW | dict(item) for item in ladder.get("rungs") or []]
-    matrix_where, matrix = _matrix(ladder)
     name = (ladder.get("data") or {}).get("name") or ladder.get("run") or "run"
     return {
         "name": words.shorten(name, 120),
@@ -113,9 +94,8 @@ def _context(ladder: Mapping[str, Any], environment: Mapping[str, Any], answers:
         "after": row.get("score"),
         "classes": words.class_rows(scores),
         "hardest": _HARDEST,
-        "matrix_where": matrix_where,
-        "matrix_picture": _matrix_picture(ladder, matrix),
-        "pairs": _pairs(ladder, matrix),
+        "matrix_picture": _matrix_picture(answers),
+        "pairs": answers.pairs if answers else [],
         "answers": answers,
         "calibration_picture": Markup(charts.calibration_picture(answers.bins)) if answers else Markup(""),
         "temperature": row.get("temperature"),
@@ -146,86 +126,16 @@ def _sentence(ladder: Mapping[str, Any]) -> str:
         return f"{said}. {ladder['chosen_reason']}"
     if cheapest and cheapest != ladder.get("chosen"):
         return f"{said}; the cheaper rung “{cheapest}” is not significantly worse."
-    return f"{said}; every cheaper rung is significantly worse." if cheapest else f"{said}."
+    climbed = [row["rung"] for row in ladder.get("rungs") or [] if row.get("score")]
+    alone = climbed[:1] == [ladder.get("chosen")]
+    return f"{said}; every cheaper rung is significantly worse." if cheapest and not alone else f"{said}."
 
 
-def _matrix(ladder: Mapping[str, Any]) -> tuple[str, np.ndarray | None]:
-    """The confusion matrix on test if there is one, else on validation."""
-    for where in ("test", "validation"):
-        rows = (ladder.get("confusion") or {}).get(where)
-        if rows and len(rows) == len(ladder.get("labels") or []):
-            return where, np.asarray(rows)
-    return "", None
-
-
-def _matrix_picture(ladder: Mapping[str, Any], matrix: np.ndarray | None) -> Markup:
-    if matrix is None or len(matrix) > _MOST_CLASSES_DRAWN:
+def _matrix_picture(answers: Answers | None) -> Markup:
+    matrix_CC = answers.matrix_CC if answers else None
+    if answers is None or matrix_CC is None:
         return Markup("")
-    return Markup(charts.confusion_picture(matrix, ladder["labels"]))
-
-
-def _pairs(ladder: Mapping[str, Any], matrix: np.ndarray | None) -> list[dict[str, Any]]:
-    """The most frequent mistakes as label, decision, times and the share of the label's examples."""
-    if matrix is None or len(matrix) <= _MOST_CLASSES_DRAWN:
-        return []
-    wrong = matrix - np.diag(np.diagonal(matrix))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_PAIRS]
-    cells = [divmod(int(cell), len(matrix)) for cell in order]
-    return [
-        {
-            "label": ladder["labels"][row],
-            "output": ladder["labels"][column],
-            "times": int(wrong[row, column]),
-            "share": float(wrong[row, column] / matrix[row].sum()),
-        }
-        for row, column in cells
-        if wrong[row, column] > 0
-    ]
-
-
-def _answers(run: Path, ladder: Mapping[str, Any]) -> _Answers | None:
-    """Reads the chosen rung's predictions once; None if there are none or they carry no probabilities."""
-    for where in ("test", "validation"):
-        path = run / "rungs" / str(ladder.get("chosen")) / f"predictions-{where}.jsonl"
-        if path.is_file():
-            try:
-                return _read_answers(path, where)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise DataError(f"{path} is damaged: a line in it is no prediction: {error}") from None
-    return None
-
-
-def _read_answers(path: Path, where: str) -> _Answers | None:
-    confidences: list[float] = []
-    rights: list[bool] = []
-    surest: list[tuple[float, int, dict[str, Any]]] = []
-    for place, line in enumerate(read_jsonl(path)):
-        probabilities = line.get("probabilities")
-        if not probabilities or isinstance(line["output"], list) or line.get("target") not in probabilities:
-            continue
-        confidence = float(probabilities.get(str(line["output"]), max(probabilities.values())))
-        right = line["output"] == line["target"]
-        confidences.append(confidence)
-        rights.append(right)
-        if not right:
-            heapq.heappush(surest, (confidence, -place, line))
-            if len(surest) > _MOST_MISTAKES:
-                heapq.heappop(surest)
-    if not confidences:
-        return None
-    mistakes = [
-        {
-            "inputs": [
-                (key, words.shorten(value, _MOST_CHARACTERS)) for key, value in (line.get("inputs") or {}).items()
-            ],
-            "target": line["target"],
-            "output": line["output"],
-            "probability": confidence,
-        }
-        for confidence, _, line in sorted(surest, key=lambda item: item[:2], reverse=True)
-    ]
-    bins = confidence_bins(np.array(confidences), np.array(rights))
-    return _Answers(where, len(rights), len(rights) - sum(rights), bins, mistakes)
+    return Markup(charts.confusion_picture(matrix_CC, answers.labels))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 Record = Mapping[str, Any]
 """A JSON object of docs/reference/records.md: a score, a gain, a ladder row."""
 
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _OUT_OF_100 = {"bleu", "chrf"}
 _TITLES = {
     "mcc": "Matthews correlation (MCC)",
@@ -157,15 +159,35 @@ def shorten(text: Any, length: int) -> str:
     """One line of at most `length` characters; what is cut off is shown by an ellipsis.
 
     Args:
-        text: Any value; control characters and line breaks become spaces.
+        text: Any value; control characters and line breaks become spaces, and what turns the direction of reading round
+            goes, so that it can't reach what stands beside it.
         length: The most characters to keep, at least 1.
 
     Returns:
         The text.
     """
-    plain = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in str(text))
+    plain = str(text).translate(_TURNING)
+    plain = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in plain)
     plain = " ".join(plain.split())
     return plain if len(plain) <= length else plain[: length - 1].rstrip() + "…"
+
+
+def readable(record: Any) -> Any:
+    """A record without numbers that are none: NaN and infinity say nothing, and a score of such a value is no score.
+
+    Args:
+        record: The content of a JSON file.
+
+    Returns:
+        The same, with None in their place; in a list of scores they are left out.
+    """
+    if isinstance(record, dict):
+        out = {key: readable(value) for key, value in record.items()}
+        lost = {"name", "value"} <= out.keys() and out["value"] is None
+        return None if lost else out
+    if isinstance(record, list):
+        return [item for item in map(readable, record) if item is not None]
+    return None if isinstance(record, float) and not math.isfinite(record) else record
 
 
 def find(scores: Sequence[Record] | None, name: str, *, label: str | None = None) -> Record | None:
