@@ -36,8 +36,8 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
         return
     for row in rows:
         state = "installed" if row["installed"] else row["install"]
-        print(f"{row['name']}{' (default)' if row['default'] else ''}\n    {row['about']}\n    {state}")
-    print(
+        show.line(f"{row['name']}{' (default)' if row['default'] else ''}\n    {row['about']}\n    {state}")
+    show.line(
         "Any other: a folder or a hub id of a BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT, DistilBERT, Llama or "
         "Mistral with safetensors."
     )

@@ -121,17 +121,17 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 def _print_answer(row: dict[str, Any]) -> None:
     if "skipped" in row:
-        print(f"(no answer)\tline {row['row']['line']}: {printable(row['skipped'])}")
+        show.line(f"(no answer)\tline {row['row']['line']}: {printable(row['skipped'])}")
         return
     probabilities, answer = row.get("probabilities") or {}, row["output"]
     if row.get("entities") is not None and "+" not in row["rung"]:
         found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])
-        print(f"{'; '.join(found) or '-'}\t{' '.join(row['inputs']['text'].split())}")
+        show.line(f"{'; '.join(found) or '-'}\t{' '.join(row['inputs']['text'].split())}")
         return
     sure = f"  {probabilities[answer]:.3f}" if isinstance(answer, str) and answer in probabilities else ""
     given = row.get("inputs") or {}
     said = given["text"] if "tokens" in given else " | ".join(str(value) for value in given.values())
-    print(f"{_as_text(row) or '-'}{sure}\t{' '.join(said.split())}")
+    show.line(f"{_as_text(row) or '-'}{sure}\t{' '.join(said.split())}")
 
 
 def _as_text(row: Mapping[str, Any]) -> str:

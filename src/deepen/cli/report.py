@@ -20,4 +20,4 @@ def command(run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder
     """Writes the page."""
     from deepen.api import report
 
-    print(report(run, say=show.lines_to(stderr=True)))
+    show.line(str(report(run, say=show.lines_to(stderr=True))))

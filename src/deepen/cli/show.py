@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from deepen.cli import streams
+from deepen.core.cells import json_printable, lines_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,13 +20,18 @@ _ROW_KEYS = (
 _WITHOUT_SCORE = ("skipped", "failed")
 
 
-def lines_to(*, stderr: bool) -> Callable[[str], None]:
-    """A function that prints a line at once; to stderr if stdout is kept for JSON."""
+def line(text: str) -> None:
+    """Prints what may hold words of a file or of a model: no escape sequence in them reaches the terminal."""
+    print(lines_printable(text))
 
-    def say(line: str) -> None:
+
+def lines_to(*, stderr: bool) -> Callable[[str], None]:
+    """A function that prints a line at once, as `line` does; to stderr if stdout is kept for JSON."""
+
+    def say(text: str) -> None:
         stream = sys.stderr if stderr else sys.stdout
         try:
-            print(line, file=stream, flush=True)
+            print(lines_printable(text), file=stream, flush=True)
         except BrokenPipeError:  # nobody listens any more; the work goes on
             streams.silence(stream)
 
@@ -34,16 +40,22 @@ def lines_to(*, stderr: bool) -> Callable[[str], None]:
 
 def print_json(record: Any, *, indent: int | None = None) -> None:
     """Exactly one JSON object on stdout."""
-    streams.print_record(json.dumps(record, ensure_ascii=not streams.takes_any_letter(), indent=indent))
+    text = json.dumps(record, ensure_ascii=not streams.takes_any_letter(), indent=indent)
+    streams.print_record(json_printable(text))
 
 
 def console() -> Console:
-    """Where tables are printed: as wide as the terminal, 120 letters where there is none."""
+    """Where tables are printed: as wide as the terminal, 120 letters where there is none; words as `line` has them."""
     from rich.console import Console
+    from rich.segment import Segment
 
     class Plain(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # rich itself would exit with 1
+
+        def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
+            for part in super().render(renderable, options):
+                yield part if part.control else Segment(lines_printable(part.text), part.style)
 
     return Plain(width=None if sys.stdout.isatty() else 120, markup=False, highlight=False)
 

@@ -12,6 +12,7 @@ from deepen.core.files import replacing
 
 # Control characters, half characters, and what turns the direction of the letters after it.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_RAW_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?(\d[\d.,' ]*|[.,]\d+)([eE][+-]?\d+)?\s?%?")
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _FIRST = ("\t", "\r", "\n")
@@ -40,7 +41,14 @@ def _escaped(match: re.Match[str]) -> str:
 
 def lines_printable(text: str) -> str:
     """As `printable`, but lines and tabs stay."""
+    if text.isprintable():
+        return text
     return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
+
+
+def json_printable(text: str) -> str:
+    """JSON that means the same and can be printed: what JSON itself leaves raw is written as numbers."""
+    return _RAW_IN_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def guarded(text: str) -> str:

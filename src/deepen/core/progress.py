@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from deepen.core.cells import printable
+
 _QUIET_SECONDS = 2.0
 
 
@@ -43,7 +45,7 @@ def progress(title: str, total: float | None = None, *, unit: str = "rows") -> I
         done += amount
         if bar is None and time.monotonic() - began >= _QUIET_SECONDS:
             bar = _bar(unit)
-            task = bar.add_task(title, total=total, completed=done)
+            task = bar.add_task(printable(title), total=total, completed=done)
             bar.start()
         elif bar is not None:
             bar.update(task, completed=done)

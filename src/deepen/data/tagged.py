@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from deepen.core.errors import SettingError
-from deepen.data.normalise import normalise, normalise_label
+from deepen.data.normalise import NormaliseSettings, normalise, normalise_label
 from deepen.data.printed import parse_printed
 from deepen.data.settings import DataSettings
 from deepen.data.sources import Fault, Source, as_text, clip
@@ -167,7 +167,11 @@ def written_as(
     language = language_prefix([as_text(token) or "" for token in cell] for cell in words)
     found = [as_list(row[tags]) for row in rows] if tags is not None else []
     lists = [cell.split() if isinstance(cell, str) else cell for cell in found if not holds_spans(cell)]
-    texts = [[(as_text(tag) or "").strip() for tag in cell] for cell in lists if isinstance(cell, list)]
+    texts = [
+        [normalise_label((as_text(tag) or "").strip(), NormaliseSettings(), {}) for tag in cell]
+        for cell in lists
+        if isinstance(cell, list)
+    ]
     if rename is not None:
         texts = [[rename(tag) or tag for tag in cell] for cell in texts]
     return tag_form(([tag for tag in cell if tag] for cell in texts), sure=True) or "prefix", language
