@@ -168,7 +168,7 @@ PLACES = {
 @pytest.mark.parametrize("words", PLACES)
 def test_the_place_is_told_where_it_is_known(here: Path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
     monkeypatch.chdir(here)
-    Path("lines.csv").write_text("text,label\ngood film,a\n,b\n")
+    Path("lines.csv").write_text("text,label\ngood film,a\n,b\n,c\n")
     _, out, _ = call(*words.split(), "--json")
     error = json.loads(out)["error"]
     assert (error["file"], error["line"]) == PLACES[words]
