@@ -147,7 +147,7 @@ def test_rows_are_read_as_they_are_set(finished: Finished, deepen: Deepen, verb:
     strict = deepen(*words, "--set", "data.bad_rows=error").failed("DataError")
     assert "a.csv line 3: text is empty" in strict
     answer = deepen(*words, "--set", "data.bad_rows=drop")
-    assert ("a.csv: 1 bad rows are left out" if verb == "evaluate" else "1 of 3 rows gets no answer") in answer.err
+    assert ("a.csv: 1 bad row of 3 left out" if verb == "evaluate" else "1 of 3 rows gets no answer") in answer.err
     assert answer.json.get("num_examples", sum("output" in row for row in answer.json.get("predictions", []))) == 2
     wrong = deepen(*words, "--set", "data.bad_row=drop").failed("SettingError")
     assert wrong == "settings: unknown key 'data.bad_row'; did you mean 'bad_rows'?"

@@ -212,8 +212,6 @@ class Model:
         part = scorable(table, self.task, self.labels, self.settings.bad_rows) if need_target else table.all_rows()
         if use == "answer" and len(table.left):
             self.say(told_gaps(table))
-        elif table.faults:
-            self.say(f"{table.name}: {table.num_bad:,} bad rows are left out")
         for note in part.table.notes[len(table.notes) :]:
             self.say(f"  note: {note}")
         return part
