@@ -168,6 +168,9 @@ class Part:
         Yields:
             Strings, numbers or lists, as the column holds them.
         """
+        if len(self.rows_N) == 1:
+            yield self.table.arrow.column(column)[int(self.rows_N[0])].as_py()
+            return
         # row by row out of its own chunk: `take` of a chunked column would join all chunks in memory first
         chunks = self.table.arrow.column(column).chunks
         ends = np.cumsum([len(chunk) for chunk in chunks])

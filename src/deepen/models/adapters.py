@@ -107,8 +107,8 @@ class Attached:
     fold: Callable[[], None] = _nothing
 
     def __post_init__(self) -> None:
-        """Takes what was put on to where the encoder is."""
-        self.encoder.to(self.encoder.device)
+        """Takes what was put on to where the encoder is, and into its mode."""
+        self.encoder.to(self.encoder.device).train(self.encoder.training)
 
     def adapter(self, method: str, base: str, first_layer: int, settings: MethodSettings) -> Adapter:
         """A copy of what was learned, for the pretrained model of this name."""

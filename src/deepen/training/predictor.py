@@ -145,9 +145,9 @@ class EncoderPredictor:
             save_file({"vectors": self._known_documents()}, folder / _DOCUMENTS)
 
 
-def still(network: torch.nn.Module) -> None:
-    """Puts a network into evaluation mode if any part of it is not: to ask is cheaper than to set."""
-    if any(module.training for module in network.modules()):
+def still(network: Network) -> None:
+    """Puts a network into evaluation mode, if it is not: to ask is cheaper than to set."""
+    if network.training or network.encoder.training:
         network.eval()
 
 
