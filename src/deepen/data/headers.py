@@ -31,6 +31,7 @@ _MOST_WORDS = 9
 _CAP = 2.5
 _NEEDED, _NEEDED_IN_TABLE = 2.0, 1.2
 _SURE, _DOUBTFUL = 2.0, 0.7
+_FEW_ROWS = 30
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,9 @@ def judge_header(rows: Sequence[Sequence[str]], expected: frozenset[str], *, tab
     if len({plain_name(cell) for cell in filled}) < len(filled):
         weight -= 1.5
     header = weight >= (_NEEDED_IN_TABLE if tabular else _NEEDED)
-    named = any(sign.known for sign in signs)
     shown = ", ".join(clip(cell, 30) for cell in filled[:6])
-    if header and weight < _SURE and not named:
+    sure = weight >= _SURE and (len(body) >= _FEW_ROWS or all(sign.known for sign in signs))
+    if header and not sure:
         return Verdict(True, f"the first row ({shown}) is taken for a header; if it is a row: --set data.header=false")
     if not header and weight >= _DOUBTFUL and len(first) > 1:
         return Verdict(False, f"the first row ({shown}) is taken for a row; if it is a header: --set data.header=true")
@@ -96,12 +97,16 @@ def _counted(cells: Sequence[str]) -> bool:
 
 
 def _weigh(signs: Sequence[_Sign], named: int) -> float:
-    """All signs together; of many columns one looks odd by chance, so the best of k counts k times as likely."""
+    """All signs together; of many columns one looks odd by chance, so the best of k counts k times as likely.
+
+    A word above numbers does not: there is none by chance.
+    """
     weight = -sum(sign.against for sign in signs)
-    for kinds in (("class", "number"), ("text",)):
-        found = [sign.weight for sign in signs if sign.kind in kinds]
-        if found:
-            weight += max(0.0, min(_CAP, max(found)) - log10(len(found)))
+    best = {"number": max((sign.weight for sign in signs if sign.kind == "number"), default=0.0)}
+    for kind in ("class", "text"):
+        found = [sign.weight for sign in signs if sign.kind == kind]
+        best[kind] = max(0.0, min(_CAP, max(found)) - log10(len(found))) if found else 0.0
+    weight += max(min(_CAP, best["number"]), best["class"]) + best["text"]
     known = [sign.known for sign in signs if sign.known]
     return weight + min(3.0, 1.5 * sum(known)) + (3.0 if len(known) == named > 1 else 0.0)
 

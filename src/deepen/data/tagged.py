@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from deepen.core.errors import SettingError
+from deepen.data.needs import WORD_NAMES, plain_name
 from deepen.data.normalise import NormaliseSettings, normalise, normalise_label
 from deepen.data.printed import parse_printed
 from deepen.data.settings import DataSettings
@@ -58,6 +59,7 @@ class TaggedTally:
     """What was seen while tagged rows were read."""
 
     told: list[str] = field(default_factory=list)
+    form: TagForm = "prefix"
 
     survey: Survey = field(default_factory=Survey)
     cut_words: int = 0
@@ -82,7 +84,7 @@ def tagged_taker(
     Returns:
         From cells to the values of `fields` and their number of characters, or what is wrong with the row.
     """
-    limit, language = settings.max_cell_chars, plan.language
+    limit, language, tally.form = settings.max_cell_chars, plan.language, plan.form
     if language:
         tally.told.append(f"'{language}' is taken off every token")
     if told_of(plan.form):
@@ -248,7 +250,7 @@ def tagged_notes(name: str, tally: TaggedTally) -> list[str]:
         Sentences.
     """
     notes = [f"{name}: {told}" for told in tally.told]
-    if tally.survey.pairs:
+    if tally.survey.pairs and tally.form not in ("types", "each"):
         scheme = scheme_of(tally.survey, name)
         notes.append(f"{name}: tags are {scheme.name}" + ("" if scheme.name == "IOB2" else ", kept as IOB2"))
         if scheme.broken:
@@ -274,6 +276,7 @@ def looks_tagged(source: Source) -> str:
     lists = [at for at, column in enumerate(cells) if column and all(isinstance(cell, list) for cell in column)]
     texts = [at for at, column in enumerate(cells) if column and all(isinstance(cell, str) for cell in column)]
     words = [at for at in lists if all(isinstance(item, str) for cell in cells[at] for item in cell)]
+    words.sort(key=lambda at: source.names is None or plain_name(source.names[at]) not in WORD_NAMES)
     for at in reversed(lists):
         for other in words:
             if other != at and _are_tags(source, at, cells[at]) and _fit(cells[other], cells[at]):
