@@ -106,6 +106,52 @@ def test_a_damaged_cache_is_made_again(make_work: MakeWork, own_cache: Path, fil
     np.testing.assert_array_equal(again.hidden_TD, right)
 
 
+@pytest.mark.parametrize("kind", ["hidden", "tokens"])
+def test_one_changed_byte_is_not_served(make_work: MakeWork, own_cache: Path, kind: str) -> None:
+    work = make_work()
+    whole = frozen_pass(work, work.train.table, cut=1)
+    right = (np.array(whole.features_MF), np.array(whole.hidden_TD), np.array(whole.tokens.ids_T))
+    del whole
+    [folder] = (own_cache / kind).iterdir()
+    for path in sorted(folder.iterdir()):
+        held = bytearray(path.read_bytes())
+        held[len(held) // 2] ^= 1
+        path.write_bytes(held)
+        again = frozen_pass(work, work.train.table, cut=1)
+        for found, array in zip((again.features_MF, again.hidden_TD, again.tokens.ids_T), right, strict=True):
+            np.testing.assert_array_equal(found, array)
+        del again
+
+
+def test_an_interrupted_pass_whose_rows_were_changed_begins_anew(
+    make_work: MakeWork, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_BATCH_TOKENS", 100)
+    work = make_work()
+    right = np.array(frozen_pass(work, work.train.table, cut=1).features_MF)
+    [folder] = (own_cache / "hidden").iterdir()
+    (folder / "seal.json").unlink()
+    for file in folder.iterdir():
+        file.unlink()
+    monkeypatch.setattr(cache, "_SAVE_SECONDS", -1.0)
+    one, ran = cache._one, []
+
+    def die(encoder: Any, out: Any, rows: np.ndarray) -> None:
+        ran.append(rows)
+        if len(ran) == 4:
+            raise KilledError
+        one(encoder, out, rows)
+
+    monkeypatch.setattr(cache, "_one", die)
+    with pytest.raises(KilledError):
+        frozen_pass(work, work.train.table, cut=1)
+    held = np.memmap(folder / "features.bin", np.float32, "r+", shape=right.shape)
+    held[ran[0]] += 1
+    held.flush()
+    monkeypatch.setattr(cache, "_one", one)
+    np.testing.assert_array_equal(frozen_pass(work, work.train.table, cut=1).features_MF, right)
+
+
 def test_a_full_disk_is_told_before_any_work(
     make_work: MakeWork, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

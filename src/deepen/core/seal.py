@@ -22,7 +22,7 @@ def seal(folder: Path) -> None:
     Args:
         folder: A folder without folders; nothing in it may change any more.
     """
-    write_json(folder / SEAL, {path.name: list(_sum(path)) for path in sorted(folder.iterdir()) if path.name != SEAL})
+    write_json(folder / SEAL, {path.name: list(_sum(path)) for path in _files(folder)})
 
 
 def sealed(folder: Path) -> bool:
@@ -35,7 +35,7 @@ def sealed(folder: Path) -> bool:
     """
     try:
         told = json.loads((folder / SEAL).read_text(encoding="utf-8"))
-        paths = [path for path in sorted(folder.iterdir()) if path.name != SEAL]
+        paths = _files(folder)
         if not isinstance(told, dict) or [path.name for path in paths] != sorted(told):
             return False
         marks = [(str(path), *_stamp(path), *told[path.name]) for path in paths]
@@ -46,6 +46,11 @@ def sealed(folder: Path) -> bool:
         return False
     _seen.update(marks)
     return True
+
+
+def _files(folder: Path) -> list[Path]:
+    """All but the seal, and what `replacing` is about to put in its place."""
+    return [path for path in sorted(folder.iterdir()) if path.name != SEAL and not path.name.startswith(".")]
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 from deepen.core.errors import DataError
 from deepen.core.files import cache_dir, fingerprint, replacing, write_json
 from deepen.core.progress import progress
+from deepen.core.seal import seal, sealed
 from deepen.core.types import Sequences
 from deepen.data.table import Table
 
@@ -74,7 +75,7 @@ def tokenise(table: Table, encode: Encode, *, key: tuple[Any, ...]) -> TokenTabl
         found: TokenTable = table.made[mark]
         return found
     folder = cache_dir() / "tokens" / mark
-    if not (folder / "done.json").is_file():
+    if not sealed(folder):
         with replacing(folder) as beside:
             beside.mkdir(parents=True)
             _write(table, encode, beside)
@@ -124,6 +125,7 @@ def _write(table: Table, encode: Encode, folder: Path) -> None:
         np.save(folder / f"{name}.npy", array)
     offsets = arrays["offsets"]
     write_json(folder / "done.json", {"rows": len(offsets) - 1, "tokens": int(offsets[-1])})
+    seal(folder)
 
 
 def _offsets(counts_N: np.ndarray) -> np.ndarray:

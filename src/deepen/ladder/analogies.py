@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from deepen.core.errors import DeepenError
 from deepen.core.files import cache_dir, fingerprint, read_object, replacing, write_json
+from deepen.core.seal import seal, sealed
 from deepen.data.table import Part, Table
 from deepen.training.task import Predictor, Task
 
@@ -89,6 +90,7 @@ def write_memory(folder: Path, predictor: Any, task: Task, train: Part, labels: 
             save_npz(beside / "vectors.npz", vectors_KF)
         about = {"name": train.table.name, "inputs": list(train.table.inputs), "units": len(targets.labels_M)}
         write_json(beside / "about.json", about | {"of": whole})
+        seal(beside)
 
 
 def read_memory(folder: Path) -> Memory | None:
@@ -103,7 +105,7 @@ def read_memory(folder: Path) -> Memory | None:
     from zipfile import BadZipFile
 
     try:
-        about = read_object(folder / "about.json") if (folder / "about.json").is_file() else {}
+        about = read_object(folder / "about.json") if sealed(folder) else {}
         if not about:
             return None
         arrow = pa.ipc.open_file(pa.memory_map(str(folder / "rows.arrow"))).read_all()

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from deepen.core.errors import ModelError
 from deepen.core.files import cache_dir, replacing, sha256_file, write_json
+from deepen.core.seal import seal, sealed
 
 
 def converted(path: Path) -> Path:
@@ -24,7 +25,7 @@ def converted(path: Path) -> Path:
         ModelError: If gguf is not installed, or the file can't be read.
     """
     folder = cache_dir() / "models" / f"{path.stem}-{sha256_file(path)[:16]}"
-    if (folder / "config.json").is_file():
+    if sealed(folder):
         return folder
     try:
         import gguf  # noqa: F401 - what transformers reads the file with
@@ -44,6 +45,7 @@ def converted(path: Path) -> Path:
     with replacing(folder) as beside:
         tokenizer.save_pretrained(beside)
         _save(network, beside)
+        seal(beside)
     return folder
 
 

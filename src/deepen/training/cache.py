@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import time
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import torch
 from deepen.core.errors import SettingError
 from deepen.core.files import cache_dir, fingerprint, write_json, writing
 from deepen.core.progress import progress
+from deepen.core.seal import seal, sealed
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
@@ -170,7 +172,8 @@ def _state(folder: Path, forms: _Forms) -> dict[str, Any]:
     try:
         if any((folder / name).stat().st_size != size for name, size in _sizes(forms).items()):
             return {}
-        return dict(json.loads((folder / "state.json").read_text()))
+        found = dict(json.loads((folder / "state.json").read_text()))
+        return found if not found.get("complete") or sealed(folder) else {}
     except (OSError, ValueError):
         return {}
 
@@ -178,7 +181,9 @@ def _state(folder: Path, forms: _Forms) -> dict[str, Any]:
 def _fill(work: Work, tokens: TokenTable, out: Frozen, folder: Path, state: dict[str, Any]) -> dict[str, Any]:
     encoder = work.model.encoder().eval()
     batches = sorted_batches(np.asarray(tokens.lengths_N), max_tokens=_BATCH_TOKENS)
-    first = int(state.get("batches", 0))
+    sums = [one for one, rows in zip(state.get("sums") or (), batches, strict=False) if one == _sum(out, rows)]
+    first = len(sums) if sums == state.get("sums") else 0
+    sums = sums[:first]
     seconds = float(state.get("seconds", 0.0))
     began = saved = time.monotonic()
     title = f"{work.model.name.rsplit('/', 1)[-1]} reads {len(tokens.ids_T):,} tokens"
@@ -186,16 +191,26 @@ def _fill(work: Work, tokens: TokenTable, out: Frozen, folder: Path, state: dict
         advance(sum(len(rows) for rows in batches[:first]))
         for index in range(first, len(batches)):
             _one(encoder, out, batches[index])
+            sums.append(_sum(out, batches[index]))
             advance(len(batches[index]))
             now = time.monotonic()
             if now - saved > _SAVE_SECONDS:
                 saved = now
                 _flush(out)
-                write_json(folder / "state.json", {"batches": index + 1, "seconds": seconds + now - began})
+                write_json(folder / "state.json", {"sums": sums, "seconds": seconds + now - began})
     _flush(out)
-    state = {"batches": len(batches), "seconds": seconds + time.monotonic() - began, "complete": True}
+    state = {"seconds": seconds + time.monotonic() - began, "complete": True}
     write_json(folder / "state.json", state)
+    seal(folder)
     return state
+
+
+def _sum(out: Frozen, rows: np.ndarray) -> int:
+    """A checksum of what was computed of some rows."""
+    crc = zlib.crc32(out.features_MF[flat_positions(out.unit_offsets(), rows)].tobytes())
+    if out.hidden_TD is not None:
+        crc = zlib.crc32(out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)].tobytes(), crc)
+    return crc
 
 
 def _flush(out: Frozen) -> None:
