@@ -95,6 +95,8 @@ def print_ladder(ladder: dict[str, Any]) -> None:
     """The ladder table, the chosen rung and the test scores."""
     from rich.table import Table
 
+    from deepen.report.commands import predict
+
     scored = next((row["score"]["name"] for row in ladder["rungs"] if row["score"]), "score")
     wide = console()
     table = Table(title=f"{ladder['task']} on {ladder['data']['name']}, {ladder['model']}", title_justify="left")
@@ -134,7 +136,7 @@ def print_ladder(ladder: dict[str, Any]) -> None:
         wide.print(ladder["chosen_reason"])
     if ladder["test"]:
         print_scores(ladder["test"], title=f"test, {ladder['data']['test']:,} rows, {chosen}")
-    wide.print(f"run: {ladder['run']}  (deepen predict {ladder['run']} --text ...)")
+    wide.print(f"run: {ladder['run']}  ({predict(ladder)})")
 
 
 def print_scores(scores: list[dict[str, Any]], *, title: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -112,7 +113,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
             evidence=[*_map(case), {"kind": "confident_learning", "n": int(judged.issues_M.sum())}, suspects],
             examples=list(case.train.take(np.array(rows[: settings.max_examples], int)).values("id")),
             caveat=_caveat(case, judged, settings),
-            remedy=f"{case.retrain} --drop {file}" if file and verdict == "shallow" else "",
+            remedy=f"{case.retrain} --drop {shlex.quote(str(file))}" if file and verdict == "shallow" else "",
         )
     ]
 

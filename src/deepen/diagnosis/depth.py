@@ -202,8 +202,9 @@ def _suspects(ids: np.ndarray, never_N: np.ndarray, outputs: Outputs, targets: T
 
 def _remedy(case: Case, verdict: str, base: str) -> str:
     if verdict == "shallow" and case.rung not in _SHALLOW:
-        return f"deepen predict {case.folder or 'RUN'} DATA --rung {base}"
-    return f"{case.retrain} --thorough" if verdict == "unclear" else ""
+        return f"deepen predict {case.named} DATA --rung {base}"
+    # the recipe of a run names the rungs that ran, which are all that would be climbed again
+    return f"{case.retrain} --set ladder.rungs=null --thorough" if verdict == "unclear" else ""
 
 
 def _not_applicable(why: str) -> Finding:

@@ -10,6 +10,7 @@ Shape legend: N examples, M units, K sums of a score, U things compared (rows or
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -213,7 +214,8 @@ def _command(case: Case, name: str, rows: np.ndarray) -> str:
     path = case.folder / "diagnosis" / name
     examples = case.rows.take(rows).examples()
     write_jsonl(path, ({**{key: one.inputs[key] for key in inputs}, "label": one.target} for one in examples))
-    return f"deepen evaluate {case.folder} {path} --columns {','.join(f'{key}={key}' for key in (*inputs, 'label'))}"
+    columns = ",".join(f"{key}={key}" for key in (*inputs, "label"))
+    return f"deepen evaluate {case.named} {shlex.quote(str(path))} --columns {columns}"
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

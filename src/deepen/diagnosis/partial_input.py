@@ -375,7 +375,7 @@ def _caveat(case: Case, found: _Tried) -> str:
 
 
 def _remedy(case: Case, found: _Tried, verdict: str) -> str:
-    run = case.folder or "RUN"
+    run = case.named
     if verdict == "deep":
         return ""
     if verdict == "unclear":

@@ -296,9 +296,9 @@ def _remedy(case: Case, known: Known, trial: Trial, hidden: Sequence[str]) -> st
     path = case.folder / f"rows-of-{trial.cue.shortest}-to-{trial.cue.longest}-words.csv"
     if known.is_long(trial.cue):
         write_lengthened(known, trial.cue, path)
-        return f"{case.retrain} --add {path}"
+        return f"{case.retrain} --add {shlex.quote(str(path))}"
     known.write_surplus(trial.cue, path)
-    return f"{case.retrain} --drop {path}"
+    return f"{case.retrain} --drop {shlex.quote(str(path))}"
 
 
 def _not_applicable(why: str, evidence: Sequence[Any] = ()) -> Finding:

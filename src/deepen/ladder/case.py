@@ -5,6 +5,7 @@ Shape legend: N examples, M units, C outputs of a unit, F features, E epochs.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -72,6 +73,11 @@ class Case:
     folder: Path | None = None
     seed: int = 0
     say: Callable[[str], None] = lambda line: None
+
+    @property
+    def named(self) -> str:
+        """The run in a command."""
+        return shlex.quote(str(self.folder)) if self.folder is not None else "RUN"
 
     @cached_property
     def model(self) -> Predictor:
@@ -151,7 +157,7 @@ def open_case(
     """
     opened = open_run(run)
     if not opened.complete:
-        raise DataError(f"{run} is not finished: `deepen train --out {run} --resume` goes on with it")
+        raise DataError(f"{run} is not finished: `deepen train --out {shlex.quote(str(run))} --resume` goes on with it")
     model = load_model(run, say=say)
     recipe = recipe_of(opened)
     prepared, missing = reopened(opened, recipe)
@@ -179,12 +185,18 @@ def open_case(
         features=_features(prepared, recipe) if prepared else None,
         encode=partial(passing_features, prepared.work) if prepared else None,
         dynamics=_dynamics(opened, names, prepared.work.train) if prepared else {},
-        retrain=f"deepen train --recipe {run}/recipe.yaml --out {run}-2",
+        retrain=_retrain(run, recipe),
         hidden=recipe.data.hide,
         folder=run,
         seed=seed,
         say=say,
     )
+
+
+def _retrain(run: Path, recipe: Recipe) -> str:
+    """Trains again, into a new folder, whose name a climb finds by itself however often this is followed."""
+    rows = "" if recipe.data.path else " DATA"  # rows from Python are in no recipe
+    return f"deepen train{rows} --recipe {shlex.quote(str(run / 'recipe.yaml'))}"
 
 
 def _rows(
@@ -195,7 +207,9 @@ def _rows(
         return part, str(data) if isinstance(data, str | Path) else "rows"
     if prepared is not None:
         return (prepared.test, "test") if prepared.test is not None else (prepared.work.validation, "validation")
-    raise DataError(f"{run.folder}: no rows to try the model on; name some: deepen diagnose {run.folder} DATA")
+    raise DataError(
+        f"{run.folder}: no rows to try the model on; name some: deepen diagnose {shlex.quote(str(run.folder))} DATA"
+    )
 
 
 def _reader(run: Run, name: str) -> Callable[[], Predictor]:

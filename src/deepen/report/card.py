@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-from deepen.report import words
+from deepen.report import commands, words
 from deepen.report.findings import Question, lay_out
 
 _PIPELINES = {
@@ -70,7 +69,7 @@ def card(
 def _unfinished(ladder: Mapping[str, Any]) -> str:
     if ladder.get("complete", True):
         return ""
-    again = _code(f"deepen train --out {_shell(ladder.get('run') or 'RUN')} --resume")
+    again = _code(f"deepen train --out {commands.quoted(ladder.get('run') or 'RUN')} --resume")
     return f"**The run is not finished**: deeper rungs may be missing, and no test rows are scored. {again} goes on."
 
 
@@ -162,11 +161,8 @@ def _use(ladder: Mapping[str, Any]) -> str:
         )
     elif not _is_encoder(ladder):
         out.append("The folder holds JSON and safetensors only; Deepen reads it.")
-    run = ladder.get("run") or "RUN"
-    out.append(
-        f'With Deepen:\n\n```\ndeepen predict {_shell(run)} --text "a text"\n```\n\n'
-        f'```python\nimport deepen\n\nprint(deepen.load({str(run)!r}).predict(["a text"]))\n```'
-    )
+    with_us = " ".join(commands.predict(ladder).splitlines())
+    out.append(f"With Deepen:\n\n```\n{with_us}\n```\n\n```python\n{commands.code(ladder)}\n```")
     return "\n\n".join(out)
 
 
@@ -186,10 +182,6 @@ def _text_code(ladder: Mapping[str, Any]) -> str:
         "print([labels[i] for i in logits.argmax(axis=1)])\n```\n\n"
         "Softmax of the logits gives the probabilities."
     )
-
-
-def _shell(text: Any) -> str:
-    return shlex.quote(words.shorten(text, 300))
 
 
 def _ladder_table(ladder: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from deepen.core.files import read_json, read_object, write_text
 from deepen.core.run import Run
 from deepen.ladder.recipe import read_recipe
 from deepen.report.card import card
+from deepen.report.commands import here
 
 
 def leave_page(run: Run, say: Callable[[str], None]) -> None:
@@ -36,4 +37,4 @@ def leave_card(run: Run) -> None:
     diagnosis = read_object(told) if told.is_file() else None
     recipe = read_recipe(run.folder / "recipe.yaml")
     environment = read_json(run.folder / "environment.json")
-    write_text(run.folder / "model" / "README.md", card(run.ladder, recipe, environment, diagnosis))
+    write_text(run.folder / "model" / "README.md", card(here(run.folder, run.ladder), recipe, environment, diagnosis))

@@ -6,7 +6,6 @@ Start with `write_report`.
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from deepen.core.places import path_of
 from deepen.core.run import read_ladder
 from deepen.report import charts, words
 from deepen.report.answers import Answers, read_answers
+from deepen.report.commands import commands, has_rows, here, quoted
 from deepen.report.findings import read_diagnosis
 
 _HARDEST = 12
@@ -52,10 +52,11 @@ def write_report(run: Path) -> Path:
     run = path_of(run, kind=DataError)
     if not (run / "ladder.json").is_file():
         raise DataError(f"{run} holds no ladder.json: it is not a run, or its training has not finished a rung yet")
-    ladder = words.readable(read_ladder(run / "ladder.json"))
+    ladder = here(run, words.readable(read_ladder(run / "ladder.json")))
     environment = read_object(run / "environment.json") if (run / "environment.json").is_file() else {}
     context = _context(ladder, environment, read_answers(run, ladder))
     diagnosis = read_diagnosis(run, ladder.get("chosen"))
+    context["commands"] = commands(ladder, rows=has_rows(run))
     path = run / "report.html"
     write_text(path, _render({**context, "diagnosis": diagnosis, "few_examples": _FEW, "most_bars": _MOST_BARS}))
     return path
@@ -101,12 +102,11 @@ def _context(ladder: Mapping[str, Any], environment: Mapping[str, Any], answers:
         "temperature": row.get("temperature"),
         "data": _DATA | dict(ladder["data"]) if ladder.get("data") else None,
         "environment": [(key, words.shorten(value, 300)) for key, value in _flat(environment)],
-        "commands": _commands(ladder),
     }
 
 
 def _resume(ladder: Mapping[str, Any]) -> str:
-    return f"deepen train --out {shlex.quote(str(ladder.get('run') or 'RUN'))} --resume"
+    return f"deepen train --out {quoted(ladder.get('run') or 'RUN')} --resume"
 
 
 def _sentence(ladder: Mapping[str, Any]) -> str:
@@ -151,21 +151,3 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         elif value is not None:
             out.append((name, str(value)))
     return out
-
-
-def _commands(ladder: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """How to go on, as what it is for and the command."""
-    run = shlex.quote(str(ladder.get("run") or "RUN"))
-    commands = [
-        ("label a text", f'deepen predict {run} --text "..."'),
-        ("label a file", f"deepen predict {run} FILE --out labelled.csv"),
-        ("score it on other labelled data", f"deepen evaluate {run} FILE"),
-        ("ask whether it understands or takes short cuts", f"deepen diagnose {run}"),
-        ("repeat this run", f"deepen train --recipe {shlex.quote(str(ladder.get('run') or 'RUN') + '/recipe.yaml')}"),
-    ]
-    cheapest = ladder.get("cheapest_not_worse")
-    if cheapest and cheapest != ladder.get("chosen"):
-        commands.insert(
-            1, ("label a text with the cheaper rung", f'deepen predict {run} --rung {cheapest} --text "..."')
-        )
-    return commands
