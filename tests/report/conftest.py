@@ -6,4 +6,4 @@ from tests.report.fabricate import make_run
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("run"))
+    return make_run(tmp_path_factory.mktemp("run") / "reviews it's")

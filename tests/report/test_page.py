@@ -99,7 +99,7 @@ def test_content(page):
         "Can its probabilities be believed?",
         "The surest mistakes",
         "12 exact duplicates",
-        "deepen predict 'runs/reviews it'\"'\"'s' --text",
+        "/reviews it'\"'\"'s' --text",
         "versions.torch 2.13.0",
     ]:
         assert words in said, words

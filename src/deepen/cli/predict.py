@@ -124,7 +124,7 @@ def _print_answer(row: dict[str, Any]) -> None:
         show.line(f"(no answer)\tline {row['row']['line']}: {printable(row['skipped'])}")
         return
     probabilities, answer = row.get("probabilities") or {}, row["output"]
-    if row.get("entities") is not None and "+" not in row["rung"]:
+    if row.get("entities") is not None and isinstance(answer, list) and "+" not in row["rung"]:
         found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])
         show.line(f"{'; '.join(found) or '-'}\t{' '.join(row['inputs']['text'].split())}")
         return
