@@ -82,7 +82,7 @@ def hold_out(
     held_N = held_G[group_N]
     if not held_N.any():
         said = f"{num} rows, all but {len(keys_G)} copies or near-copies" if len(keys_G) < num else f"{num} rows"
-        raise DataError(f"{part.table.name} has {said}: too few to hold any out")
+        raise DataError(f"{part.table.name} has {said}: too few to hold any out; pass --validation with others")
     return part.take(np.flatnonzero(~held_N)), part.take(np.flatnonzero(held_N))
 
 

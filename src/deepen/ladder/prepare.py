@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deepen.core.errors import DataError, SettingError
+from deepen.core.errors import SettingError
 from deepen.core.files import fingerprint
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, parse
@@ -256,7 +256,7 @@ def _held_out(task: Task, splits: Splits, labels: tuple[str, ...], data: DataSec
     whole = splits.train
     targets = task.targets(whole, labels)
     one_each = len(targets.labels_M) == len(whole) and not (targets.are_scores or targets.are_many or task.documents)
-    train, validation = hold_out(
+    return hold_out(
         whole,
         targets.labels_M if one_each else None,
         share=data.validation_share,
@@ -264,9 +264,6 @@ def _held_out(task: Task, splits: Splits, labels: tuple[str, ...], data: DataSec
         seed=derive(seed, "validation"),
         groups_N=splits.groups.near_N[: len(whole)],
     )
-    if not len(validation) or not len(train):
-        raise DataError(f"{whole.table.name}: {len(whole)} rows are too few to hold any out; pass --validation")
-    return train, validation
 
 
 def _how(task: Task) -> str:

@@ -88,13 +88,15 @@ def _numbering(train: Part, counts: Mapping[str, int]) -> list[Problem]:
     if len(counts) < _FEWEST_COUNTED or not all(map(_WHOLE.fullmatch, counts)):
         return []
     first = min(map(int, counts))
-    before, counted, total = first - 1, 0, 0
+    before, counted, total, begun = first - 1, 0, 0, set()
     for value in targets(train):
         number = int(value) if value is not None else first
         counted += number in (before + 1, first)
         total += 1
+        if number == first:
+            begun.add(before)  # labels that take turns begin anew after the same one
         before = number
-    if counted < _COUNTED_SHARE * total:
+    if counted < _COUNTED_SHARE * total or len(begun) <= 2:
         return []
     message = f"the labels count {first}, {first + 1}, {first + 2} from row to row: a numbering, not a class"
     remedy = "--columns label=COLUMN names another column"
