@@ -30,7 +30,7 @@ class Case:
     """A situation that prints a remedy, and the commands that follow it, which must work.
 
     `told` are pieces of the source's strings that the case stands for. In `printed`, a group `remedy` is what is put in
-    place of `REMEDY` in the commands that follow. `ok` are the exit codes that are right.
+    place of `REMEDY` in the commands that follow. `before` runs first; `ok` are the exit codes that are right.
     """
 
     told: tuple[str, ...]
@@ -40,6 +40,7 @@ class Case:
     then: tuple[str, ...]
     more: Files = field(default_factory=dict)
     ok: tuple[int, ...] = (0,)
+    before: tuple[str, ...] = ()
 
 
 NUMBERS = table(["1.5", "2.25", "3", "0.5", "4.75", "1.25", "2.5", "3.75", "4", "0.25"] * 6)
@@ -566,6 +567,30 @@ CHECKS: list[Case] = [
         "exclude each other",
         (f"train a.csv {QUICK} --out r",),
     ),
+    Case(
+        ("if it is a table of {} columns: --set", "{}=1"),
+        {"a.csv": GOOD, "p.txt": "".join(f"{row}\n" for row in ROWS)},
+        "predict r p.txt",
+        r"(?P<remedy>--set 'data\.delimiter=,' and, say, --columns text=1)",
+        ("predict r p.txt --set data.delimiter=, --columns text=1",),
+        before=(f"train a.csv {QUICK} --out r",),
+    ),
+    Case(
+        ("goes without)",),
+        {"a.csv": COLUMNS, "p.csv": "text,kind\na film,x\nanother,y\n"},
+        "predict r p.csv",
+        r"(?P<remedy>--columns text=text) goes without",
+        ("predict r p.csv REMEDY",),
+        before=(f"train a.csv --columns text=text+n,label=kind {QUICK} --out r",),
+    ),
+    Case(
+        ("the training file had a header; if the first row is one",),
+        {"a.csv": GOOD, "p.csv": GOOD.split("\n", 1)[1]},
+        "evaluate r p.csv",
+        "",
+        ("evaluate r a.csv --set data.header=true",),
+        before=(f"train a.csv {QUICK} --out r",),
+    ),
 ]
 
 
@@ -601,6 +626,13 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "rungs/test_zero_shot.py": ("says nothing to compare with",),
     "rungs/test_few_shot.py": ("is no word to ask for", "can't be asked"),
     "models/test_load.py": ("install it:", "pip install --no-deps"),
+    "data/test_alike.py": (
+        "if those words are part of the texts: --set data.delimiter=tab",
+        "the training file had no header; if the first row is none",
+        "names the column; --set data.header=false reads it",
+        "if each line is one text: --set data.delimiter=tab",
+        "is the header (--set data.header=false",
+    ),
     "data/test_excel.py": ("pip install openpyxl",),
     # no advice: a style, words for git, and what finds a setting in a message
     "report/test_page.py": ("--natural",),

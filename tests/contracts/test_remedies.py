@@ -26,6 +26,8 @@ def test_a_remedy_works_when_it_is_followed(case: Case, deepen: Deepen, tmp_path
     if "--model" in case.printed and packaged(DEFAULT_MODEL) is None:
         pytest.skip("the default model is not on this machine")
     _write(tmp_path, case.files)
+    for words in case.before:
+        assert run(words).code == 0, words
     answer = run(case.words)
     said = " ".join((answer.out + answer.err).split())
     found = re.search(case.printed, said)
