@@ -38,16 +38,16 @@ def _lines(
     rows: Sequence[Mapping[str, Any]], source: Source, as_cell: Callable[[Mapping[str, Any]], str]
 ) -> Iterator[list[Any]]:
     several = any("adapter" in row for row in rows)
-    numbered = ("text",) if source.width == 1 else tuple(map(str, range(source.width)))
-    names = source.names if source.names is not None else numbered
+    numbered = ("text",) if source.own_width == 1 else tuple(map(str, range(source.own_width)))
+    names = source.names[: source.own_width] if source.names is not None else numbered
     yield [*names, *_free(("output", "probability", *(("adapter",) if several else ())), names)]
     at = 0
     while at < len(rows):
         first = at
-        for given, row in zip_longest(source.read(tuple(range(source.width))), _one_model(rows, at)):
+        for given, row in zip_longest(source.read(tuple(range(source.own_width))), _one_model(rows, at)):
             if given is None or row is None or row["row"]["line"] != given[1]:
                 raise DataError(f"{source.name} has changed since its rows were answered")
-            yield [*_cells(given[2], source.width), *_answer(row, as_cell), *([row["adapter"]] if several else [])]
+            yield [*_cells(given[2], source.own_width), *_answer(row, as_cell), *([row["adapter"]] if several else [])]
             at += 1
         if at == first:
             raise DataError(f"{source.name} has changed since its rows were answered")

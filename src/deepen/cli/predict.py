@@ -69,7 +69,7 @@ def command(
     if weights is not None and composed is None:
         raise SettingError("--weights goes with --compose")
     asked = parse_columns(columns) if columns is not None else None
-    given, say = list(text) if text else data, show.lines_to(stderr=True)
+    given, say = list(text) if text else data, show.once(show.lines_to(stderr=True))
     how: dict[str, Any] = {"rung": rung, "settings": settings or [], "device": device, "say": say}
     runs = [run, *(adapter or [])]
     if composed is not None:
@@ -124,12 +124,12 @@ def _print_answer(row: dict[str, Any]) -> None:
         show.line(f"(no answer)\tline {row['row']['line']}: {printable(row['skipped'])}")
         return
     probabilities, answer = row.get("probabilities") or {}, row["output"]
-    if row.get("entities") is not None and isinstance(answer, list) and "+" not in row["rung"]:
+    given = row.get("inputs") or {}
+    if "tokens" in given and row.get("entities") is not None and "+" not in row["rung"]:
         found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])
-        show.line(f"{'; '.join(found) or '-'}\t{' '.join(row['inputs']['text'].split())}")
+        show.line(f"{'; '.join(found) or '-'}\t{' '.join(given['text'].split())}")
         return
     sure = f"  {probabilities[answer]:.3f}" if isinstance(answer, str) and answer in probabilities else ""
-    given = row.get("inputs") or {}
     said = given["text"] if "tokens" in given else " | ".join(str(value) for value in given.values())
     show.line(f"{_as_text(row) or '-'}{sure}\t{' '.join(said.split())}")
 

@@ -38,6 +38,18 @@ def lines_to(*, stderr: bool) -> Callable[[str], None]:
     return say
 
 
+def once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """A function that says each line once: two models, or an answer and its explanation, read the same rows."""
+    said: set[str] = set()
+
+    def say_once(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    return say_once
+
+
 def print_json(record: Any, *, indent: int | None = None) -> None:
     """Exactly one JSON object on stdout."""
     text = json.dumps(record, ensure_ascii=not streams.takes_any_letter(), indent=indent)

@@ -24,7 +24,7 @@ def seen_values(cells: Iterable[Any]) -> tuple[str, ...]:
         The values as they are written; none if they do not recur, since then they are not labels.
     """
     texts = [text.strip() for cell in cells for item in _items(cell) if (text := as_text(item)) is not None]
-    found = dict.fromkeys(text for text in texts if text)
+    found = dict.fromkeys(text.encode("utf-8", "replace").decode() for text in texts if text)
     few = len(found) <= min(_VALUES_KEPT, max(2, 0.5 * len(texts)))
     return tuple(found) if few and all(len(text) <= _VALUE_CHARS for text in found) else ()
 

@@ -255,6 +255,7 @@ def _as_trained(file: TextFile, sample: Sequence[str], settings: DataSettings, p
     judged = judge_header(rows, frozenset(), tabular=tabular)
     header = settings.header if settings.header is not None else len(rows) > 1 and judged.header
     doubt = [judged.doubt] if judged.doubt and settings.header is None and header == form.header else []
+    doubt += _lines_instead(dialect, settings) if doubtful and not header else []
     return _table_of(file, sample, dialect, settings, header, *_other_header(header, form.header, settings), *doubt)
 
 
@@ -296,8 +297,13 @@ def _table(file: TextFile, sample: Sequence[str], settings: DataSettings, prior:
         return _table_of(file, sample, dialect, settings, True, *_other_header(True, trained, settings))
     if settings.delimiter is None and (dialect.consistent < 0.98 or _is_prose(sample, dialect)):
         return None
-    told = "if each line is one text: --set data.delimiter=tab" if dialect.delimiter != "\t" else ""
-    return _table_of(file, sample, dialect, settings, False, *([told] if told and settings.delimiter is None else []))
+    return _table_of(file, sample, dialect, settings, False, *_lines_instead(dialect, settings))
+
+
+def _lines_instead(dialect: Dialect, settings: DataSettings) -> list[str]:
+    if settings.delimiter is not None or dialect.delimiter == "\t":
+        return []
+    return ["if each line is one text: --set data.delimiter=tab"]
 
 
 def _dialect(file: TextFile, sample: Sequence[str], settings: DataSettings) -> Dialect | None:

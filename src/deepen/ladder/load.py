@@ -18,6 +18,7 @@ from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse, shown
 from deepen.core.types import Explanation, Outputs, Prediction, Score
+from deepen.data.check.problem import rows
 from deepen.data.columns import TARGET, Columns, columns_from_json
 from deepen.data.labels import LabelNames
 from deepen.data.load import AskedColumns, Use, load_table, open_source
@@ -255,7 +256,7 @@ class Model:
         """How a file was read: its columns, and what was guessed on the way, as training says it."""
         told = Told()
         told.of(table)
-        self.say(f"{table.name}: {len(table):,} rows")
+        self.say(f"{table.name}: {rows(len(table))}")
         for need in self.task.needs:
             if need.name in columns.reasons:
                 self.say(f"  {need.name}: {columns.reasons[need.name]}")
