@@ -16,8 +16,8 @@ _seen: set[tuple[object, ...]] = set()
 def seal(folder: Path) -> None:
     """Writes down what the files of a finished entry are.
 
-    CRC-32 costs a second for a gigabyte, a sixth of what a cryptographic hash does, and never misses a changed byte; it
-    guards against accidents, not against a person who may write to the cache.
+    CRC-32 is several times as fast as a cryptographic hash and never misses a single changed byte; it guards against
+    accidents, not against a person who may write to the cache.
 
     Args:
         folder: A folder without folders; nothing in it may change any more.
