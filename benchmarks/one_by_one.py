@@ -13,6 +13,7 @@ twenty texts are not timed. `--before` measures another version of Deepen on the
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import sys
 from pathlib import Path
@@ -77,16 +78,19 @@ def main() -> None:
         if not cells.wanted(cell, options):
             continue
         run = trained(pooling, rows, ["--set", f"model.pooling={pooling}"], options)
-        sides = {"deepen": (OURS, None)}
+        sides = {"deepen": (OURS, {})}
         if pooling == "cls":
-            sides["pipeline"] = (THEIRS, None)
+            sides["pipeline"] = (THEIRS, {})
         if options.before is not None:
             sides["before"] = (OURS, {"PYTHONPATH": str(options.before / "src")})
         found: dict[str, list] = {name: [] for name in sides}
         for _ in range(TURNS):
             for name, (program, environment) in sides.items():
                 command = [sys.executable, "-c", program, str(run), str(path), str(WARM)]
-                found[name].append(json.loads(cells.run(command, environment=environment)[2].splitlines()[-1]))
+                cache = options.work / "cache-of-a-turn"  # no version may find what it kept the last time
+                shutil.rmtree(cache, ignore_errors=True)
+                out = cells.run(command, environment={"DEEPEN_CACHE": str(cache), **environment})[2]
+                found[name].append(json.loads(out.splitlines()[-1]))
         rates = {name: [round(TEXTS / turn[0], 1) for turn in turns] for name, turns in found.items()}
         middle = {name: statistics.median(each) for name, each in rates.items()}
         equal = {
