@@ -19,6 +19,7 @@ from pathlib import Path
 import case_faults
 import case_folders
 import case_folders_more
+import case_more
 import case_tracebacks
 import cells
 from calls import Version
@@ -86,7 +87,7 @@ def main() -> None:
         )
 
 
-__all__ = ["case_faults", "case_folders", "case_folders_more", "case_tracebacks", "main"]
+__all__ = ["case_faults", "case_folders", "case_folders_more", "case_more", "case_tracebacks", "main"]
 
 if __name__ == "__main__":
     main()
