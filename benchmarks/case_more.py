@@ -1,7 +1,5 @@
 """More of each kind than the case folders and the attack wrote down: other headers, other exports, other bombs."""
 
-
-
 from __future__ import annotations
 
 import csv

@@ -92,3 +92,21 @@ def test_python_says_it_too(run: tuple[str, Path]) -> None:
     if task in TOGETHER:
         with pytest.raises(DataError, match="a text alone is half a row"):
             deepen.load(folder / "run").predict(["the film was good"])
+
+
+def test_other_files_of_a_training_tell_where_their_columns_are(
+    deepen: Deepen, tiny_model: Path, two_class_csv: Path
+) -> None:
+    with two_class_csv.open(encoding="utf-8", newline="") as file:
+        rows = [(row["label"], row["text"]) for row in csv.DictReader(file)]
+    tables = {"train.tsv": rows[:200], "test.csv": [("sentiment", "review"), *rows[200:]]}
+    for name, some in tables.items():
+        with Path(name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter="\t" if name == "train.tsv" else ",").writerows(some)
+    words = ("--test", "test.csv", "--model", tiny_model, "--rungs", "majority", "--out", "run")
+    answer = deepen("train", "train.tsv", *words)
+    assert answer.code == 0, answer.err
+    said = answer.out + answer.err
+    assert "note: test.csv: text is column 'review', by its name" in said
+    assert "note: test.csv: label is column 'sentiment', by its name" in said
+    assert f"test {len(rows) - 200}" in said

@@ -246,9 +246,13 @@ def _other(
     names: LabelNames | None,
     told: Told,
 ) -> Part:
-    table, _ = load_table(source, task.needs, data, columns=columns, label_names=names)
+    if columns.values:  # the first rows of a sorted file show few of the labels
+        columns = replace(columns, values=tuple(dict.fromkeys((*columns.values, *labels))))
+    table, found = load_table(source, task.needs, data, columns=columns, label_names=names)
     part = scorable(table, task, labels, data.bad_rows)
     told.of(part.table)
+    other = [reason for reason in found.reasons.values() if not reason.endswith("as in the training data")]
+    told.notes += [f"{table.name}: {reason}" for reason in other]
     return part
 
 
