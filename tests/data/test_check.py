@@ -355,6 +355,7 @@ LABELS_OF_OTHER_KINDS: list[tuple[str, list[str], str]] = [
     ("labels_are_scores", [f"{at / 7:.3f}" for at in range(60)], "--set tasks.classification.target=score"),
     ("labels_are_scores", ["0.5", "1.5", "2", "3"] * 15, "--set data.label_cuts"),
     ("labels_in_order", ["1", "2", "3", "4", "5"] * 12, "--set tasks.classification.target=score"),
+    ("labels_in_order", ["1", "2", "4", "5"] * 15, "--set tasks.classification.target=score"),
     ("labels_in_order", ["0.0", "1.0", "2.0"] * 20, "--set tasks.classification.target=score"),
     ("labels_count", [str(at + 1) for last in (9, 12, 7, 9, 15) for at in range(last)], "--columns label=COLUMN"),
     ("several_labels", ["a|b", "b|c", "a|c", "c", "b", "a|b|c", "a"] * 9, "--task multilabel"),

@@ -13,7 +13,7 @@ from deepen.data.table import Part
 _FLOAT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _WHOLE_FLOAT = re.compile(r"[+-]?\d+\.0+")
 _WHOLE = re.compile(r"[+-]?\d{1,6}")
-_FEWEST_STEPS, _MOST_STEPS = 3, 11
+_FEWEST_STEPS, _MOST_STEPS, _SPREAD = 3, 11, 2  # one of some steps may be rare, as three stars of five
 _FEWEST_COUNTED = 5
 _COUNTED_SHARE = 0.9
 _MARKS = ("|", ";", "；", "、", "><", ",", "，")
@@ -73,7 +73,7 @@ def _in_order(train: Part, counts: Mapping[str, int]) -> list[Problem]:
         return []
     numbers = sorted({int(float(label)) for label in counts})
     steps = len(numbers)
-    if not _FEWEST_STEPS <= steps <= _MOST_STEPS or numbers[-1] - numbers[0] != steps - 1:
+    if not _FEWEST_STEPS <= steps <= numbers[-1] - numbers[0] + 1 <= min(_MOST_STEPS, _SPREAD * steps):
         return []
     message = (
         f"the labels are the whole numbers {numbers[0]} to {numbers[-1]} and are learned as classes without an order: "
