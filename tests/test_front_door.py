@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,54 @@ from deepen.ladder.recipe import make_recipe
 def test_the_verb_report_is_not_hidden_by_its_room() -> None:
     assert deepen.load is api.load
     assert deepen.report is api.report
+    import_it = (
+        "import deepen, deepen.report.page; from deepen.report import page; assert callable(deepen.report), deepen"
+    )
+    assert subprocess.run([sys.executable, "-c", import_it], check=False, timeout=300).returncode == 0
+
+
+def test_the_command_of_a_run_names_nobodys_home(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home" / "work").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "home" / "work")
+    rows = [{"text": f"{word} {number}", "label": word} for number in range(40) for word in ("good", "bad")]
+    words = [
+        f"{tmp_path}/home/work/t.csv",
+        f"--out={tmp_path}/home/x",
+        f"data.path={tmp_path}/home/a=b",
+        "/elsewhere",
+        "x=1",
+    ]
+    monkeypatch.setattr(sys, "argv", [f"{tmp_path}/bin/deepen", "train", *words])
+    run = api.train(rows, model=str(tiny_model), rungs=["majority"], out="run")
+    told = json.loads((run.folder / "environment.json").read_text())["command"]
+    assert told == ["deepen", "train", "t.csv", "--out=~/x", "data.path=~/a=b", "/elsewhere", "x=1"]
+
+
+def test_a_home_folder_is_known_wherever_a_path_is_given(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "model")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    rows = "".join(f"good film {i},a\nbad film {i},b\n" for i in range(40))
+    (tmp_path / "t.csv").write_text(f"text,label\n{rows}")
+    (tmp_path / "ids.csv").write_text("id\n")
+    (tmp_path / "names.yaml").write_text("a: good\nb: bad\n")
+    (tmp_path / "r.yaml").write_text("ladder: {rungs: [majority]}\n")
+    named = {
+        "drop": "~/ids.csv",
+        "labels": "~/names.yaml",
+        "recipe": "~/r.yaml",
+        "validation": "~/t.csv",
+        "out": "~/run",
+        "model": "~/model",
+    }
+    api.train("~/t.csv", **named)  # type: ignore[arg-type]
+    assert (tmp_path / "run" / "ladder.json").is_file()
+    assert api.load("~/run").predict(["a film"])[0].output in ("good", "bad")
+    assert api.report("~/run") == tmp_path / "run" / "report.html"
 
 
 @pytest.mark.parametrize(

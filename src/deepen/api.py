@@ -6,7 +6,6 @@ Their arguments mirror the command line, which is why they may be more than seve
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -394,7 +393,3 @@ def bench(model: str | None = None, *, mean_tokens: int = 25) -> dict[str, Any]:
     from deepen.training.bench import bench as measure
 
     return measure(load_pretrained(model or DEFAULT_MODEL), mean_tokens=mean_tokens)
-
-
-# The room of the same name would hide the verb as an attribute of the package once it has been imported.
-vars(sys.modules["deepen"])["report"] = report

@@ -41,7 +41,7 @@ def test_garbage_for_weights(model: Path) -> None:
 def test_weights_of_another_architecture(model: Path) -> None:
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"model_type": "distilbert"}))
-    with pytest.raises(ModelError, match=r"lack \d+ tensors|can't be read"):
+    with pytest.raises(ModelError, match=r"not the weights that config\.json tells of"):
         load_encoder(model)
 
 

@@ -7,8 +7,9 @@ So all of it is caught, but only around the call of the parser, never around our
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,22 @@ def blaming(file: Path | str, said: str = "can't be read", *, kind: type[DeepenE
         raise
     except BaseException as error:  # a panic of a library in Rust is no Exception
         raise kind(f"{file}: {said}: {cause(error)}", file=str(file)) from error
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Sends stderr nowhere, also what is printed there past Python; for a moment, as all threads share it."""
+    kept = None
+    with suppress(OSError):
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+    try:
+        yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def cause(error: BaseException) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deepen.core.errors import DataError
+from deepen.core.errors import DataError, DeepenError
+from deepen.data.packed import check_unpacked
 from deepen.data.sniff import lies_within, open_bytes, reading
 from deepen.data.sources import Form, Row, Source, clip, listed
 
@@ -47,11 +48,20 @@ def open_columnar(path: Path, name: str, kind: str) -> Source:
 
     with reading(name), _damage(name), open_bytes(path) as stream:
         if kind == "parquet":
-            schema = pq.ParquetFile(stream).schema_arrow
+            schema = _checked(path, pq.ParquetFile(stream)).schema_arrow
         else:
             schema = (pa.ipc.open_file(stream) if kind == "arrow_file" else pa.ipc.open_stream(stream)).schema
     word = "Parquet" if kind == "parquet" else "Arrow"
     return from_batches(name, schema, batches, note=f"{name}: {word}")
+
+
+def _checked(path: Path, file: pq.ParquetFile) -> pq.ParquetFile:
+    """A Parquet file whose rows are no more than its bytes can hold: a value that comes again costs nothing there."""
+    about = file.metadata
+    check_unpacked(path, path.stat().st_size, max(about.num_rows, about.serialized_size))
+    groups = (about.row_group(at).total_byte_size for at in range(about.num_row_groups))
+    check_unpacked(path, path.stat().st_size, sum(groups))
+    return file
 
 
 @contextmanager
@@ -59,7 +69,9 @@ def _damage(name: str) -> Iterator[None]:
     """Says that a file is damaged where pyarrow says what it stumbled over."""
     try:
         yield
-    except (pa.ArrowException, UnicodeDecodeError, OSError, MemoryError) as error:  # a broken length may be huge
+    except DeepenError:
+        raise
+    except Exception as error:  # also what Python makes of a date that it has not, or a length that is broken
         if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
             raise  # the system's own words; pyarrow's have no number
         said = clip((str(error).splitlines() or [type(error).__name__])[0], 160)

@@ -19,6 +19,7 @@ from typing import IO, Literal
 
 from deepen.core.cells import printable
 from deepen.core.errors import DataError
+from deepen.data.packed import unpacked
 
 SAMPLE_BYTES = 16 << 20
 _LINE_BYTES = 64 << 20
@@ -128,6 +129,9 @@ def open_bytes(path: Path) -> IO[bytes]:
 
     Returns:
         An open binary file; close it.
+
+    Raises:
+        DataError: If it is gzip and unpacks to far more than texts do; also later, while it is read.
     """
     stream = path.open("rb")
     packed = stream.read(2) == b"\x1f\x8b"
@@ -135,7 +139,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     if not packed:
         return stream
     stream.close()
-    return io.BufferedReader(gzip.GzipFile(path, "rb"), 1 << 20)
+    return io.BufferedReader(unpacked(path), 1 << 20)
 
 
 def kind_of(path: Path, name: str, encoding: str) -> Literal["parquet", "arrow_file", "arrow_stream", "excel", "text"]:

@@ -13,6 +13,7 @@ import torch
 
 from deepen.core.errors import DataError, ModelError, SettingError, nearest
 from deepen.core.files import fingerprint
+from deepen.core.foreign import blaming
 from deepen.core.places import path_of
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
@@ -176,7 +177,19 @@ class Model:
     def _timed(self, part: Part) -> tuple[Outputs, float]:
         began = time.perf_counter()
         outputs = self.predictor.predict(part)
+        self._check(outputs)
         return outputs, (time.perf_counter() - began) / max(1, len(part))
+
+    def _check(self, outputs: Outputs) -> None:
+        """Whether a model answers in the terms of its folder, which may have been put together from several."""
+        told = outputs.values_MC.shape[1]
+        if self.task.documents is None and told != len(self.labels):
+            raise ModelError(
+                f"{self.folder}: the model gives {told} numbers for an answer, and deepen.json names "
+                f"{len(self.labels)} labels"
+            )
+        if np.isnan(outputs.values_MC).any():
+            raise ModelError(f"{self.folder}: the model gives values that are no numbers: its weights are damaged")
 
     def read(
         self, data: Any, *, columns: Mapping[str, str] | None = None, need_target: bool = False, use: Use = "score"
@@ -307,17 +320,16 @@ def load_model(
     known = {"delimiter", "header"} if about.columns.get("form") else set()
     kept = {"data": about.data.model_dump(exclude_unset=True, exclude=known)}
     reading = parse(_Reading, override(kept, list(settings)), where="settings")
-    try:
-        task = load_task(about.task, about.task_settings).for_labels(about.labels)
+    with blaming(folder / "deepen.json", "is damaged"):
+        try:
+            task = load_task(about.task, about.task_settings).for_labels(about.labels)
+        except SettingError as error:
+            raise ValueError(str(error)) from None
         columns = _with_labels(columns_from_json(about.columns), task, about.labels)
         names = LabelNames(**_tuples(about.label_names)) if about.label_names else _uneven(about, task, reading.data)
         module = shelf()[about.rung]
-    except (KeyError, TypeError, ImportError, ValueError, AttributeError, SettingError) as error:
-        raise ModelError(f"{folder / 'deepen.json'} is damaged: {error}") from None
-    try:
+    with blaming(folder, "the model can't be read"):
         predictor = module.load(folder, task, about.labels)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
-        raise ModelError(f"{folder}: the model can't be read: {error}") from None
     run = None if folder == path else path
     warn(Run(run or folder.parent), say)
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from deepen.core.errors import ModelError, SettingError
-from deepen.core.files import read_json, write_json
+from deepen.core.errors import SettingError
+from deepen.core.files import write_json
 from deepen.core.types import Outputs
+from deepen.models.arrays import check_shapes, read_arrays, read_names
 from deepen.models.surface import LexicalSettings
 
 Tokens = Callable[[Any], Iterator[list[str]]]
@@ -296,22 +297,21 @@ def _exported(info: Any, vocabulary: dict[str, int], num_tags: int, tokens: Toke
 
 def load_field(folder: Path, tokens: Tokens) -> ChainField:
     """Reads what `ChainField.save` wrote."""
-    arrays = _arrays(folder)
-    vocabulary = {name: index for index, name in enumerate(read_json(folder / "vocabulary.json"))}
+    path = folder / "model.safetensors"
+    arrays = read_arrays(path, weight=2, transition=2, temperature=1)
+    vocabulary = {name: index for index, name in enumerate(read_names(folder / "vocabulary.json", []))}
+    num_tags = arrays["weight"].shape[1]
+    check_shapes(path, arrays, weight=(len(vocabulary), num_tags), transition=(num_tags, num_tags), temperature=(1,))
     return ChainField(vocabulary, arrays["weight"], arrays["transition"], tokens, float(arrays["temperature"][0]))
 
 
 def load_word_tags(folder: Path, tokens: Tokens) -> WordTags:
     """Reads what `WordTags.save` wrote."""
-    words = {word: index for index, word in enumerate(read_json(folder / "vocabulary.json"))}
-    return WordTags(words, _arrays(folder)["logits"], tokens)
-
-
-def _arrays(folder: Path) -> dict[str, np.ndarray]:
-    try:
-        return dict(load_file(folder / "model.safetensors"))
-    except Exception as error:
-        raise ModelError(f"{folder / 'model.safetensors'} can't be read: {error}") from None
+    path = folder / "model.safetensors"
+    words = {word: index for index, word in enumerate(read_names(folder / "vocabulary.json", []))}
+    arrays = read_arrays(path, logits=2)
+    check_shapes(path, arrays, logits=(len(words) + 1, arrays["logits"].shape[1]))
+    return WordTags(words, arrays["logits"], tokens)
 
 
 def _flat(rows: Iterable[Sequence[int]]) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepen.core.errors import ModelError
-from deepen.models.split import Encoder, Layout
+from deepen.models.split import Encoder, Layout, check_ids
 
 
 class Decoder(Encoder):
@@ -32,7 +32,9 @@ class Decoder(Encoder):
 
     def embed(self, ids_T: Tensor, segments_T: Tensor | None, where: Layout) -> Tensor:
         """Token ids to the vectors that the first layer reads; a decoder knows no parts of a pair."""
-        return cast(Tensor, self.network.get_submodule(self.names.words)(ids_T))
+        words = cast(nn.Embedding, self.network.get_submodule(self.names.words))
+        check_ids(ids_T, words)
+        return cast(Tensor, words(ids_T))
 
     def run(self, hidden_TD: Tensor, where: Layout, start: int, stop: int) -> Tensor:
         """Runs the layers from `start` up to, not with, `stop`; after the last one comes its normalisation."""

@@ -9,7 +9,12 @@ from safetensors.torch import save_file
 
 from deepen.core.errors import ModelError
 from deepen.core.files import cache_dir, replacing, sha256_file, write_json
+from deepen.core.foreign import blaming
+from deepen.core.places import check_file
 from deepen.core.seal import seal, sealed
+from deepen.models.gguf_header import check_header
+
+_LARGEST = 1 << 36  # bytes
 
 
 def converted(path: Path) -> Path:
@@ -24,6 +29,7 @@ def converted(path: Path) -> Path:
     Raises:
         ModelError: If gguf is not installed, or the file can't be read.
     """
+    check_file(path, most_bytes=_LARGEST, kind=ModelError)
     folder = cache_dir() / "models" / f"{path.stem}-{sha256_file(path)[:16]}"
     if sealed(folder):
         return folder
@@ -31,17 +37,17 @@ def converted(path: Path) -> Path:
         import gguf  # noqa: F401 - what transformers reads the file with
     except ImportError:
         raise ModelError(f"{path.name}: reading GGUF weights needs gguf: pip install deepen[generator]") from None
+    check_header(path)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
-        network = AutoModelForCausalLM.from_pretrained(str(path.parent), gguf_file=path.name, dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError, KeyError, IndexError) as error:
-        raise ModelError(f"{path}: the weights can't be read: {str(error).splitlines()[0]}") from None
+    how: dict[str, Any] = {"gguf_file": path.name, "trust_remote_code": False, "local_files_only": True}
+    with blaming(path, "the weights can't be read"):
+        tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **how)
+        network = AutoModelForCausalLM.from_pretrained(str(path.parent), dtype=torch.float32, **how)
     with replacing(folder) as beside:
         tokenizer.save_pretrained(beside)
         _save(network, beside)

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from deepen.core.errors import ModelError
-from deepen.core.files import read_json, write_json
+from deepen.core.files import write_json
+from deepen.core.foreign import blaming
 from deepen.core.types import Outputs
+from deepen.models.arrays import check_shapes, read_arrays, read_names
 
 Asked = Callable[[Any], Iterator[tuple[list[str], list[str]]]]
 """The words of the question and of the context of each row of a part."""
@@ -202,29 +203,32 @@ def _log_odds(share: np.ndarray) -> np.ndarray:
 
 def load_usual_place(folder: Path, asked: Asked) -> UsualPlace:
     """Reads what `UsualPlace.save` wrote."""
-    arrays = _read(folder)
+    arrays = _read(folder, places=2)
+    check_shapes(_file(folder), arrays, places=(len(arrays["places"]), 2))
     return UsualPlace(asked, float(arrays["temperature"][0]), arrays["shift"], arrays["places"])
 
 
 def load_overlap(folder: Path, asked: Asked) -> Overlap:
     """Reads what `Overlap.save` wrote."""
-    arrays, about = _read(folder), read_json(folder / "vocabulary.json")
-    weights = dict(zip(about["words"], arrays["weights"].tolist(), strict=True))
+    names = folder / "vocabulary.json"
+    arrays, about = _read(folder, weights=1, rare=1, sure=1, **{"else": 1}), read_names(names, {})
+    with blaming(names, "is damaged"):
+        words, longest = list(map(str, about["words"])), int(about["longest"])
+    check_shapes(_file(folder), arrays, weights=(len(words),), sure=(2,), **{"else": (2,)})
+    weights = dict(zip(words, arrays["weights"].tolist(), strict=True))
     scale = float(arrays["temperature"][0]), arrays["shift"]
-    return Overlap(
-        asked, *scale, weights, float(arrays["rare"][0]), int(about["longest"]), arrays["sure"], arrays["else"]
-    )
+    return Overlap(asked, *scale, weights, float(arrays["rare"][0]), longest, arrays["sure"], arrays["else"])
 
 
 def _write(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     save_file({name: np.ascontiguousarray(value, np.float64) for name, value in arrays.items()}, _file(folder))
 
 
-def _read(folder: Path) -> dict[str, np.ndarray]:
-    try:
-        return dict(load_file(_file(folder)))
-    except Exception as error:
-        raise ModelError(f"{_file(folder)} can't be read: {error}") from None
+def _read(folder: Path, **sizes: int) -> dict[str, np.ndarray]:
+    arrays = read_arrays(_file(folder), temperature=1, shift=1, **sizes)
+    if len(arrays["shift"]) != 1:
+        check_shapes(_file(folder), arrays, shift=(2,))
+    return arrays
 
 
 def _file(folder: Path) -> Path:

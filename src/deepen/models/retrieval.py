@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from deepen.core.errors import ModelError, SettingError
-from deepen.core.files import read_json, write_json
+from deepen.core.errors import SettingError
+from deepen.core.files import write_json
 from deepen.core.types import Outputs
+from deepen.models.arrays import check_shapes, read_arrays, read_names
 
 Asked = Callable[[Any], tuple[list[list[str]], list[str], list[list[str]]]]
 """The words of a part's queries; the documents they are ranked among; the words of those."""
@@ -132,8 +133,9 @@ def _save(folder: Path, names: list[str], counts_D: np.ndarray, temperature: flo
 
 def load_popular(folder: Path, asked: Asked) -> Popular:
     """Reads what `Popular.save` wrote."""
-    arrays = _load(folder)
-    counts = dict(zip(read_json(folder / "documents.json"), arrays["counts"].astype(int).tolist(), strict=True))
+    arrays, documents = _load(folder, counts=1), read_names(folder / "documents.json", [])
+    check_shapes(folder / "model.safetensors", arrays, counts=(len(documents),))
+    counts = dict(zip(documents, arrays["counts"].astype(int).tolist(), strict=True))
     return Popular(counts, float(arrays["temperature"][0]), asked)
 
 
@@ -142,8 +144,5 @@ def load_bm25(folder: Path, asked: Asked) -> Bm25:
     return Bm25(float(_load(folder)["temperature"][0]), asked)
 
 
-def _load(folder: Path) -> dict[str, np.ndarray]:
-    try:
-        return dict(load_file(folder / "model.safetensors"))
-    except Exception as error:
-        raise ModelError(f"{folder / 'model.safetensors'} can't be read: {error}") from None
+def _load(folder: Path, **sizes: int) -> dict[str, np.ndarray]:
+    return read_arrays(folder / "model.safetensors", temperature=1, **sizes)

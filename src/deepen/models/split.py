@@ -141,6 +141,23 @@ def _parts(names: Names) -> Callable[[nn.Module], tuple[Any, ...]]:
     return attrgetter(*names[1:9])
 
 
+def check_ids(ids_T: Tensor, words: nn.Embedding) -> None:
+    """Whether a tokenizer gives only tokens that the network knows.
+
+    Args:
+        ids_T: Token ids.
+        words: The table they are looked up in.
+
+    Raises:
+        ModelError: If one is above its last row.
+    """
+    if ids_T.device.type == "cpu" and len(ids_T) and (highest := int(ids_T.max())) >= words.num_embeddings:
+        raise ModelError(
+            f"the tokenizer gives token {highest}, but the network knows {words.num_embeddings:,}: tokenizer.json and "
+            "model.safetensors are not of one model"
+        )
+
+
 class Encoder(nn.Module):
     """A pretrained encoder of a supported architecture, run layer by layer on packed tokens.
 
@@ -205,6 +222,7 @@ class Encoder(nn.Module):
             hidden_TD.
         """
         parts: Any = cast(Any, self.network.get_submodule("embeddings"))
+        check_ids(ids_T, parts.word_embeddings)
         return self._placed(parts.word_embeddings(ids_T), where.positions_T + self.first_position, segments_T)
 
     def _placed(self, hidden_TD: Tensor, positions_T: Tensor, segments_T: Tensor | None) -> Tensor:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field, PositiveFloat, field_validator
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from deepen.core.errors import ModelError
-from deepen.core.files import read_json, write_json
+from deepen.core.files import write_json
+from deepen.core.foreign import blaming
 from deepen.core.progress import progress
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs
+from deepen.models.arrays import check_shapes, read_arrays, read_names
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -302,23 +304,25 @@ def load_lexical(folder: Path, texts: Texts) -> Lexical:
     Raises:
         ModelError: If a file is missing or corrupt.
     """
-    vocabulary = read_json(folder / "vocabulary.json")
-    arrays = _arrays(folder)
-    vectorizers = {}
+    path, names = folder / "model.safetensors", folder / "vocabulary.json"
+    vocabulary = read_names(names, {})
+    arrays = read_arrays(path, weight=2, bias=1, **{f"idf.{kind}": 1 for kind in vocabulary})
+    vectorizers, sizes = {}, {}
     for kind, saved in vocabulary.items():
-        vectorizer = _vectorizer(kind, tuple(saved["ngrams"]), vocabulary={t: i for i, t in enumerate(saved["terms"])})
-        vectorizer.idf_ = arrays[f"idf.{kind}"]
-        vectorizers[kind] = vectorizer
+        with blaming(names, "is damaged"):
+            terms = {str(term): at for at, term in enumerate(saved["terms"])}
+            shortest, longest = LexicalSettings(word_ngrams=saved["ngrams"]).word_ngrams
+            vectorizers[kind] = _vectorizer(kind, (shortest, longest), vocabulary=terms)
+        sizes[f"idf.{kind}"] = (len(terms),)
+        check_shapes(path, arrays, **sizes)
+        with blaming(names, "is damaged"):
+            vectorizers[kind].idf_ = arrays[f"idf.{kind}"]
+    if not vectorizers:
+        raise ModelError(f"{names} is damaged: it holds no words", file=str(names))
+    check_shapes(path, arrays, weight=(len(arrays["bias"]), sum(size for (size,) in sizes.values())))
     return Lexical(vectorizers, arrays["weight"], arrays["bias"], texts)
 
 
 def load_frequencies(folder: Path, rows_of: Callable[[Any], int]) -> Frequencies:
     """Reads what `Frequencies.save` wrote."""
-    return Frequencies(_arrays(folder)["bias"], rows_of)
-
-
-def _arrays(folder: Path) -> dict[str, np.ndarray]:
-    try:
-        return dict(load_file(folder / "model.safetensors"))
-    except Exception as error:
-        raise ModelError(f"{folder / 'model.safetensors'} can't be read: {error}") from None
+    return Frequencies(read_arrays(folder / "model.safetensors", bias=1)["bias"], rows_of)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,15 @@ from typing import Any, Literal
 import numpy as np
 from tokenizers import Tokenizer as Backend
 
-from deepen.core.errors import ModelError
-from deepen.core.files import sha256_file
+from deepen.core.errors import DataError, ModelError
+from deepen.core.files import read_object, sha256_file
+from deepen.core.foreign import blaming, silenced, whole_number
+from deepen.core.places import check_file
+from deepen.core.settings import shown
 from deepen.core.types import Sequences
 
+_LARGEST = 1 << 28  # bytes of a vocabulary; 35 million is the largest known
+_LAST_ID = (1 << 31) - 1
 Keep = Literal["head", "ends", "windows"]
 _VOCABULARIES = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 
@@ -23,7 +27,7 @@ _VOCABULARIES = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.m
 class Tokenizer:
     """Text to token ids. `fingerprint` is the hash of tokenizer.json, `max_tokens` counts special tokens too."""
 
-    backend: Backend
+    backend: Any
     folder: Path
     fingerprint: str
     max_tokens: int
@@ -160,45 +164,78 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """
     path = folder / "tokenizer.json"
     if path.is_file():
-        try:
+        check_file(path, most_bytes=_LARGEST, kind=ModelError)
+        with blaming(path, "not a tokenizer"):
             backend = Backend.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception for anything it can't parse
-            raise ModelError(f"{path}: not a tokenizer: {error}") from None
         mark = sha256_file(path)
     else:
-        backend = _from_slow(folder)
+        path, backend = folder, _from_slow(folder)
         mark = backend.to_str()
-    backend.no_padding()
-    backend.no_truncation()
+    with blaming(path, "not a tokenizer that can be used"):
+        backend.no_padding()
+        backend.no_truncation()
+        with silenced():  # a library in Rust prints its panic by itself
+            backend.encode("a"), backend.encode("a", "a")
+        num_special = backend.num_special_tokens_to_add(False)
+        if max(backend.get_vocab().values(), default=0) > _LAST_ID:
+            raise ValueError("a token has a number above all that a network can know")
     settings = _read(folder / "tokenizer_config.json")
+    max_tokens = _max_tokens(folder, settings)
+    if max_tokens <= num_special:
+        raise ModelError(f"{folder}: texts are cut to {max_tokens} tokens, {num_special} of them special: none is left")
     return Tokenizer(
-        backend=backend,
+        backend=_Blamed(backend, path),
         folder=folder,
         fingerprint=mark[:16],
-        max_tokens=_max_tokens(folder, settings),
+        max_tokens=max_tokens,
         pad_id=backend.token_to_id(_token_text(settings.get("pad_token"))) or 0,
     )
+
+
+class _Blamed:
+    """A tokenizer of the library whose failures name its file: one without a token for the unknown fails late."""
+
+    def __init__(self, backend: Backend, file: Path) -> None:
+        self._backend, self._file = backend, file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def _encoded(self, how: str, *given: Any, **settings: Any) -> Any:
+        with blaming(self._file, "the tokenizer can't read a text"):
+            return getattr(self._backend, how)(*given, **settings)
+
+    def encode(self, *given: Any, **settings: Any) -> Any:
+        """As the library's."""
+        return self._encoded("encode", *given, **settings)
+
+    def encode_batch(self, *given: Any, **settings: Any) -> Any:
+        """As the library's."""
+        return self._encoded("encode_batch", *given, **settings)
+
+    def encode_batch_fast(self, *given: Any, **settings: Any) -> Any:
+        """As the library's."""
+        return self._encoded("encode_batch_fast", *given, **settings)
 
 
 def _from_slow(folder: Path) -> Backend:
     if not any((folder / name).is_file() for name in _VOCABULARIES):
         raise ModelError(f"{folder}: no tokenizer: there is neither tokenizer.json nor {', '.join(_VOCABULARIES)}")
+    for name in _VOCABULARIES:
+        if (folder / name).is_file():
+            check_file(folder / name, most_bytes=_LARGEST, kind=ModelError)
     from transformers import AutoTokenizer
 
-    try:
-        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False).backend_tokenizer
-    except (OSError, ValueError, AttributeError, ImportError) as error:
-        raise ModelError(f"{folder}: no tokenizer that can be read: {error}") from None
+    with blaming(folder, "no tokenizer that can be read"):
+        given: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+        return AutoTokenizer.from_pretrained(str(folder), **given).backend_tokenizer
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise ModelError(f"{path}: not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise ModelError(f"{path}: not a JSON object")
-    return found
+        return read_object(path) if path.is_file() else {}
+    except DataError as error:
+        raise ModelError(str(error), file=str(path)) from None
 
 
 def _token_text(token: object) -> str:
@@ -209,13 +246,24 @@ def _token_text(token: object) -> str:
 
 def _max_tokens(folder: Path, tokenizer_settings: dict[str, Any]) -> int:
     """A text may not have more tokens than the positions of the network, nor than its makers trained it with."""
+    name = "sentence_bert_config.json"
     limits = [512]
-    limits += [_read(folder / "sentence_bert_config.json").get("max_seq_length") or 512]
-    stated = tokenizer_settings.get("model_max_length") or 512
-    limits += [int(min(stated, 1 << 20))]
+    limits += [_limit(folder / name, _read(folder / name), "max_seq_length")]
+    limits += [_limit(folder / "tokenizer_config.json", tokenizer_settings, "model_max_length")]
     config = _read(folder / "config.json")
-    positions = config.get("max_position_embeddings")
-    if positions:
+    if config.get("max_position_embeddings"):
+        positions = _limit(folder / "config.json", config, "max_position_embeddings", most=1 << 40)
         counted_from_padding = config.get("model_type") in ("roberta", "xlm-roberta", "camembert")
-        limits += [positions - int(config.get("pad_token_id", 1)) - 1 if counted_from_padding else positions]
+        skipped = config.get("pad_token_id", 1) if counted_from_padding else -1
+        if not whole_number(skipped, least=-1, most=positions):
+            raise ModelError(f"{folder / 'config.json'}: pad_token_id is {shown(skipped)}: it must be a whole number")
+        limits += [positions - int(skipped) - 1]
     return min(limits)
+
+
+def _limit(path: Path, settings: dict[str, Any], name: str, *, most: int = 512) -> int:
+    """How many tokens a file allows; `most` where it says nothing, or that it knows no limit."""
+    stated = settings.get(name) or most
+    if not whole_number(stated, least=1):
+        raise ModelError(f"{path}: {name} is {shown(stated)}: it must be a whole number above 0", file=str(path))
+    return int(min(stated, most))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 from torch import Tensor
 
 from deepen.core.errors import ModelError
@@ -21,6 +21,7 @@ from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.models.adapters import Adapter, Attached
+from deepen.models.arrays import check_shapes, read_arrays
 from deepen.models.heads import Inputs, Network
 from deepen.models.plain import Problem
 from deepen.models.save import FORM, load_adapter, load_network, save_adapter, save_network
@@ -191,6 +192,17 @@ def put_on(encoder: Encoder, adapter: Adapter) -> Attached:
     return attached
 
 
+def _check_head(network: Network, folder: Path) -> None:
+    """Whether a head reads what the encoder gives, and holds numbers."""
+    layers = [layer for layer in (network.hidden, network.head) if layer is not None]
+    given = network.width // 2 if network.pooling == "ranked" else network.width
+    widths = [given, *(layer.out_features for layer in layers[:-1])]
+    if [layer.in_features for layer in layers] != widths:
+        raise ModelError(f"{folder}: the head reads {layers[0].in_features} numbers, and the network gives {widths[0]}")
+    if not all(torch.isfinite(values.detach()).all() for layer in layers for values in layer.parameters()):
+        raise ModelError(f"{folder}: the head holds values that are no numbers")
+
+
 def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
     """Reads the model folder of a rung.
 
@@ -204,12 +216,13 @@ def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> Encoder
     """
     tokenizer = load_tokenizer(folder)
     made = EncoderPredictor(load_network(folder), tokenizer, task, labels, tokenizer.max_tokens)
+    _check_head(made.network, folder)
     made.adapter = load_adapter(folder)
     if made.adapter is not None and made.adapter.kept:
         put_on(made.network.encoder, made.adapter)
     if (folder / _DOCUMENTS).is_file():
-        try:
-            made.documents_DF = load_file(folder / _DOCUMENTS)["vectors"]
-        except Exception as error:
-            raise ModelError(f"{folder / _DOCUMENTS} can't be read: {error}") from None
+        made.documents_DF = read_arrays(folder / _DOCUMENTS, vectors=2)["vectors"]
+        if task.documents is not None:
+            wanted = (len(labels), made.network.width // 2)
+            check_shapes(folder / _DOCUMENTS, {"vectors": made.documents_DF}, vectors=wanted)
     return made

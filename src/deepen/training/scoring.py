@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from deepen.core.errors import ModelError
 from deepen.core.types import Outputs, Score, Targets
 from deepen.data.scores import looks_like_scores, read_scores
 from deepen.data.table import Part
 from deepen.evaluation.regression import pearson, pearson_statistics, regression_scores
+from deepen.models.arrays import read_arrays
 from deepen.training.objectives import nearness, squared_error
 from deepen.training.task import Shallow, Task
 
@@ -50,10 +50,7 @@ def _fit_mean(part: Part, targets: Targets, num_outputs: int, settings: Any, see
 
 
 def _load_mean(folder: Path) -> Mean:
-    try:
-        return Mean(float(load_file(folder / "model.safetensors")["mean"][0]))
-    except Exception as error:
-        raise ModelError(f"{folder / 'model.safetensors'} can't be read: {error}") from None
+    return Mean(float(read_arrays(folder / "model.safetensors", mean=1)["mean"][0]))
 
 
 def _targets(part: Part, labels: tuple[str, ...]) -> Targets:

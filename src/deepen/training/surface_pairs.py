@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from deepen.core.errors import ModelError
-from deepen.core.files import read_json, write_json
+from deepen.core.files import write_json
+from deepen.core.foreign import blaming
 from deepen.core.types import Outputs
 from deepen.data.words import longest_run, split_words
+from deepen.models.arrays import check_shapes, read_arrays, read_names
 from deepen.models.surface import LexicalSettings
 
 if TYPE_CHECKING:
@@ -203,13 +205,20 @@ def load_pairs(folder: Path, pairs: Pairs) -> PairSurface:
     Raises:
         ModelError: If a file is missing or corrupt.
     """
-    terms = read_json(folder / "vocabulary.json")
-    try:
-        arrays = load_file(folder / "model.safetensors")
-    except Exception as error:
-        raise ModelError(f"{folder / 'model.safetensors'} can't be read: {error}") from None
-    vectorizers = {}
+    path, names = folder / "model.safetensors", folder / "vocabulary.json"
+    terms = read_names(names, {})
+    if set(terms) != set(_NGRAMS):
+        raise ModelError(f"{names} is damaged: it must hold {' and '.join(_NGRAMS)}", file=str(names))
+    arrays = read_arrays(path, weight=2, bias=1, scale=1, **{f"idf.{kind}": 1 for kind in terms})
+    vectorizers, sizes = {}, {}
     for kind, words in terms.items():
-        vectorizers[kind] = _vectorizer(kind, vocabulary={term: at for at, term in enumerate(words)})
-        vectorizers[kind].idf_ = arrays[f"idf.{kind}"]
+        with blaming(names, "is damaged"):
+            vocabulary = {str(term): at for at, term in enumerate(words)}
+            vectorizers[kind] = _vectorizer(kind, vocabulary=vocabulary)
+        sizes[f"idf.{kind}"] = (len(vocabulary),)
+        check_shapes(path, arrays, **sizes)
+        with blaming(names, "is damaged"):
+            vectorizers[kind].idf_ = arrays[f"idf.{kind}"]
+    wide = len(arrays["scale"]) + 2 * len(arrays["idf.word"])
+    check_shapes(path, arrays, weight=(len(arrays["bias"]), wide))
     return PairSurface(vectorizers, arrays["weight"], arrays["bias"], arrays["scale"], pairs)

@@ -1,0 +1,95 @@
+"""Packed files, which may unpack to far more than they hold: a few bytes can be packed so that they fill any disk."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from deepen.core.cells import printable
+from deepen.core.errors import DataError
+
+_MOST_TIMES = 100  # gzip packs text three to ten times, a table of few different rows some fifty
+_UNPACKED_ANYWAY = 64 << 20
+_SCANNED = 8 << 20
+
+
+def unpacked(path: Path) -> io.RawIOBase:
+    """Opens a gzip file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its bytes, as many as text may have.
+
+    Raises:
+        DataError: If it unpacks to more; for a large file that lies about it, later, while it is read.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        stream.seek(max(0, size - 4))
+        check_unpacked(path, size, int.from_bytes(stream.read(4), "little"))  # as the packer says, if it is honest
+    if size <= _SCANNED:
+        _scan(path, size, path.stat().st_mtime_ns)
+    return _Unpacked(path, size)
+
+
+def check_unpacked(path: Path, packed: int, unpacked: int) -> None:
+    """Whether a packed file may hold text: a few bytes can be packed so that they fill any disk.
+
+    Args:
+        path: The file.
+        packed: Its bytes.
+        unpacked: The bytes that it unpacks to, as far as is known.
+
+    Raises:
+        DataError: If that is too much to be true.
+    """
+    if unpacked > max(_UNPACKED_ANYWAY, _MOST_TIMES * packed):
+        name = printable(str(path))
+        raise DataError(
+            f"{name} has {packed:,} bytes and unpacks to more than {_MOST_TIMES} times as many ({unpacked:,}), as no "
+            "text does; if it is right, unpack it and give the unpacked file",
+            file=name,
+        )
+
+
+@cache
+def _scan(path: Path, size: int, changed: int) -> None:
+    """Unpacks a small file once, up to where it is too much; what else is wrong with it is told when it is read."""
+    with suppress(OSError, EOFError, zlib.error), _Unpacked(path, size) as stream:
+        while stream.read(1 << 20):
+            pass
+
+
+class _Unpacked(io.RawIOBase):
+    """The bytes of a gzip file, as many as text may have."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path, self._size, self._stream = path, size, gzip.GzipFile(path, "rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._stream.readinto(buffer)
+        check_unpacked(self._path, self._size, self._stream.tell())
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

@@ -1,0 +1,94 @@
+"""Inputs of a few bytes that stand for far more: packed files, aliases, numbers of many digits."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from deepen.core.errors import DataError, SettingError
+from deepen.core.foreign import read_yaml
+from deepen.core.settings import override, shown
+from deepen.data.labels import read_label_names
+from deepen.data.load import look
+from deepen.data.settings import DataSettings
+
+ALIASES = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10))
+MERGED = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i}\n  <<: [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10))
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_a_gzip_file_of_too_much(tmp_path: Path, honest: bool) -> None:
+    path = tmp_path / "rows.csv.gz"
+    packed = bytearray(gzip.compress(b"text,label\n" + b"good film,a\nbad film,b\n" * 4_000_000))
+    if not honest:
+        packed[-4:] = b"\1\0\0\0"
+    path.write_bytes(packed)
+    began = time.monotonic()
+    with pytest.raises(DataError, match=r"rows\.csv\.gz has .* unpacks to more than 100 times as many .* unpack it"):
+        look(path, DataSettings())
+    assert time.monotonic() - began < 5
+
+
+def test_the_remedy_for_a_gzip_file_of_much_works(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"text,label\n" + b"good film,a\nbad film,b\n" * 4_000)
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert look(path, DataSettings()).names == look(tmp_path / "rows.csv.gz", DataSettings()).names == ("text", "label")
+
+
+def test_a_parquet_file_of_too_many_rows(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    with pq.ParquetWriter(path, pa.schema([("text", pa.string())])) as out:
+        table = pa.table({"text": pa.array(["a"] * 1_000_000).dictionary_encode().cast(pa.string())})
+        for _ in range(70):
+            out.write_table(table)
+    with pytest.raises(DataError, match="unpacks to more than 100 times as many"):
+        look(path, DataSettings())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(ALIASES, MERGED, "&a [*a]", "? &a [*a]\n: 1", "[" * 100_000, "- " * 50_000, "9" * 5_000, "0b_", "2020-13-45"),
+        *(
+            "!!int x",
+            "!!timestamp x",
+            "!!python/object/apply:os.system [x]",
+            "a: [1",
+            "\0",
+            "*x",
+            "!!omap x",
+            "'\ud800'",
+        ),
+    ],
+    ids=lambda text: ascii(text[:20]),
+)
+def test_yaml_of_anybody(text: str, tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(ValueError, match=r"\w") as caught:
+        read_yaml(text)
+    assert len(str(caught.value)) < 300
+    assert override({}, [f"seed={text}"]) == {"seed": text}, "what is no YAML is meant as it stands"
+    (tmp_path / "names.yaml").write_text(text, encoding="utf-8", errors="replace")
+    if "\ud800" not in text:
+        with pytest.raises(DataError, match=r"names\.yaml"):
+            read_label_names(tmp_path / "names.yaml")
+    assert time.monotonic() - began < 5
+
+
+def test_a_value_is_shown_in_bounded_time() -> None:
+    value: object = "x" * 10**7
+    for _ in range(12):
+        value = [value] * 10
+    for odd in (value, {"a": value}, 10**5000, "x" * 10**7, float("nan"), b"x" * 10**7, {1, 2}, object()):
+        began = time.monotonic()
+        assert len(shown(odd)) <= 100
+        assert time.monotonic() - began < 1
+    with pytest.raises(SettingError, match="--set 'xxx") as caught:
+        override({}, ["x" * 10**6])
+    assert len(str(caught.value)) < 300
