@@ -25,11 +25,14 @@ from deepen.ladder.recipe import make_recipe
 
 def test_the_verb_report_is_not_hidden_by_its_room() -> None:
     assert deepen.load is api.load
-    assert deepen.report is api.report
-    import_it = (
-        "import deepen, deepen.report.page; from deepen.report import page; assert callable(deepen.report), deepen"
-    )
-    assert subprocess.run([sys.executable, "-c", import_it], check=False, timeout=300).returncode == 0
+    for first in ("deepen.report.page", "deepen.api", "deepen.report.words as words"):
+        asked = (
+            f"import {first}; import deepen; import deepen.report.page as page; page.write_report; deepen.report('no')"
+        )
+        done = subprocess.run([sys.executable, "-c", asked], check=False, timeout=300, capture_output=True, text=True)
+        assert done.stderr.splitlines()[-1].startswith("deepen.core.errors.DataError: no is not a run folder"), (
+            done.stderr
+        )
 
 
 def test_the_command_of_a_run_names_nobodys_home(

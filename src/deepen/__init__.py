@@ -74,11 +74,22 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """The package, in which a room that is imported does not hide the verb of its name."""
+    """The package, in which a room that is imported can still be called by the verb of its name."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
+        if name in _HOMES and isinstance(value, ModuleType):
+            value.__class__ = _Room
+        super().__setattr__(name, value)
+
+
+class _Room(ModuleType):
+    """A room that is also the verb of its name, as `report` is."""
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        import importlib
+
+        verb = self.__name__.rpartition(".")[2]
+        return getattr(importlib.import_module(_HOMES[verb]), verb)(*given, **named)
 
 
 sys.modules[__name__].__class__ = _Package

@@ -161,7 +161,7 @@ PLACES = {
     "train nope.csv": ("nope.csv", None),
     "predict nope --text x": ("nope", None),
     "train t.csv --seed one": (None, None),
-    "evaluate RUN lines.csv": ("lines.csv", 3),
+    "evaluate RUN lines.csv --set data.bad_rows=error": ("lines.csv", 3),
 }
 
 

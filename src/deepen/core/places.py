@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -43,6 +44,8 @@ def path_of(path: str | os.PathLike[str], *, called: str = "", kind: type[Deepen
     except (FileNotFoundError, NotADirectoryError):
         return found
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ELOOP:
+            return found  # a link to itself
         raise kind(f"{name}: {_why(error)}", file=one_line(text)) from None
     if is_folder and not os.access(found, os.X_OK):
         raise kind(f"{name}: no permission to look into that folder", file=text)
@@ -51,7 +54,7 @@ def path_of(path: str | os.PathLike[str], *, called: str = "", kind: type[Deepen
 
 def _why(error: OSError | ValueError) -> str:
     if isinstance(error, PermissionError):
-        return "no permission to look there"
+        return "no permission to read it"
     return (error.strerror if isinstance(error, OSError) else None) or one_line(str(error))
 
 

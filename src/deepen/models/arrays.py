@@ -13,12 +13,12 @@ from deepen.core.files import read_json
 from deepen.core.foreign import blaming
 
 
-def read_arrays(path: Path, **sizes: int) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
     """Reads a safetensors file.
 
     Args:
         path: The file.
-        sizes: Arrays that must be there, and how many dimensions each has.
+        sizes: The arrays that must be there, and how many dimensions each has.
 
     Returns:
         The arrays by name.
@@ -63,7 +63,7 @@ def read_names(path: Path, inside: Any = None) -> Any:
     return found
 
 
-def check_shapes(path: Path, arrays: Mapping[str, np.ndarray], **shapes: tuple[int, ...]) -> None:
+def check_shapes(path: Path, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Whether the arrays of a model fit one another and the names beside them.
 
     Args:

@@ -298,10 +298,12 @@ def _exported(info: Any, vocabulary: dict[str, int], num_tags: int, tokens: Toke
 def load_field(folder: Path, tokens: Tokens) -> ChainField:
     """Reads what `ChainField.save` wrote."""
     path = folder / "model.safetensors"
-    arrays = read_arrays(path, weight=2, transition=2, temperature=1)
+    arrays = read_arrays(path, {"weight": 2, "transition": 2, "temperature": 1})
     vocabulary = {name: index for index, name in enumerate(read_names(folder / "vocabulary.json", []))}
     num_tags = arrays["weight"].shape[1]
-    check_shapes(path, arrays, weight=(len(vocabulary), num_tags), transition=(num_tags, num_tags), temperature=(1,))
+    check_shapes(
+        path, arrays, {"weight": (len(vocabulary), num_tags), "transition": (num_tags, num_tags), "temperature": (1,)}
+    )
     return ChainField(vocabulary, arrays["weight"], arrays["transition"], tokens, float(arrays["temperature"][0]))
 
 
@@ -309,8 +311,8 @@ def load_word_tags(folder: Path, tokens: Tokens) -> WordTags:
     """Reads what `WordTags.save` wrote."""
     path = folder / "model.safetensors"
     words = {word: index for index, word in enumerate(read_names(folder / "vocabulary.json", []))}
-    arrays = read_arrays(path, logits=2)
-    check_shapes(path, arrays, logits=(len(words) + 1, arrays["logits"].shape[1]))
+    arrays = read_arrays(path, {"logits": 2})
+    check_shapes(path, arrays, {"logits": (len(words) + 1, arrays["logits"].shape[1])})
     return WordTags(words, arrays["logits"], tokens)
 
 

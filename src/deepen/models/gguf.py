@@ -44,7 +44,7 @@ def converted(path: Path) -> Path:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    how: dict[str, Any] = {"gguf_file": path.name, "trust_remote_code": False, "local_files_only": True}
+    how: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
     with blaming(path, "the weights can't be read"):
         tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **how)
         network = AutoModelForCausalLM.from_pretrained(str(path.parent), dtype=torch.float32, **how)

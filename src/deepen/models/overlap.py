@@ -204,7 +204,7 @@ def _log_odds(share: np.ndarray) -> np.ndarray:
 def load_usual_place(folder: Path, asked: Asked) -> UsualPlace:
     """Reads what `UsualPlace.save` wrote."""
     arrays = _read(folder, places=2)
-    check_shapes(_file(folder), arrays, places=(len(arrays["places"]), 2))
+    check_shapes(_file(folder), arrays, {"places": (len(arrays["places"]), 2)})
     return UsualPlace(asked, float(arrays["temperature"][0]), arrays["shift"], arrays["places"])
 
 
@@ -214,7 +214,7 @@ def load_overlap(folder: Path, asked: Asked) -> Overlap:
     arrays, about = _read(folder, weights=1, rare=1, sure=1, **{"else": 1}), read_names(names, {})
     with blaming(names, "is damaged"):
         words, longest = list(map(str, about["words"])), int(about["longest"])
-    check_shapes(_file(folder), arrays, weights=(len(words),), sure=(2,), **{"else": (2,)})
+    check_shapes(_file(folder), arrays, {"weights": (len(words),), "sure": (2,), "else": (2,)})
     weights = dict(zip(words, arrays["weights"].tolist(), strict=True))
     scale = float(arrays["temperature"][0]), arrays["shift"]
     return Overlap(asked, *scale, weights, float(arrays["rare"][0]), longest, arrays["sure"], arrays["else"])
@@ -225,9 +225,9 @@ def _write(folder: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _read(folder: Path, **sizes: int) -> dict[str, np.ndarray]:
-    arrays = read_arrays(_file(folder), temperature=1, shift=1, **sizes)
+    arrays = read_arrays(_file(folder), {"temperature": 1, "shift": 1, **sizes})
     if len(arrays["shift"]) != 1:
-        check_shapes(_file(folder), arrays, shift=(2,))
+        check_shapes(_file(folder), arrays, {"shift": (2,)})
     return arrays
 
 

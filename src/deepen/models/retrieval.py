@@ -134,7 +134,7 @@ def _save(folder: Path, names: list[str], counts_D: np.ndarray, temperature: flo
 def load_popular(folder: Path, asked: Asked) -> Popular:
     """Reads what `Popular.save` wrote."""
     arrays, documents = _load(folder, counts=1), read_names(folder / "documents.json", [])
-    check_shapes(folder / "model.safetensors", arrays, counts=(len(documents),))
+    check_shapes(folder / "model.safetensors", arrays, {"counts": (len(documents),)})
     counts = dict(zip(documents, arrays["counts"].astype(int).tolist(), strict=True))
     return Popular(counts, float(arrays["temperature"][0]), asked)
 
@@ -145,4 +145,4 @@ def load_bm25(folder: Path, asked: Asked) -> Bm25:
 
 
 def _load(folder: Path, **sizes: int) -> dict[str, np.ndarray]:
-    return read_arrays(folder / "model.safetensors", temperature=1, **sizes)
+    return read_arrays(folder / "model.safetensors", {"temperature": 1, **sizes})

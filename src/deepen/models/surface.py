@@ -306,7 +306,7 @@ def load_lexical(folder: Path, texts: Texts) -> Lexical:
     """
     path, names = folder / "model.safetensors", folder / "vocabulary.json"
     vocabulary = read_names(names, {})
-    arrays = read_arrays(path, weight=2, bias=1, **{f"idf.{kind}": 1 for kind in vocabulary})
+    arrays = read_arrays(path, {"weight": 2, "bias": 1, **{f"idf.{kind}": 1 for kind in vocabulary}})
     vectorizers, sizes = {}, {}
     for kind, saved in vocabulary.items():
         with blaming(names, "is damaged"):
@@ -314,15 +314,15 @@ def load_lexical(folder: Path, texts: Texts) -> Lexical:
             shortest, longest = LexicalSettings(word_ngrams=saved["ngrams"]).word_ngrams
             vectorizers[kind] = _vectorizer(kind, (shortest, longest), vocabulary=terms)
         sizes[f"idf.{kind}"] = (len(terms),)
-        check_shapes(path, arrays, **sizes)
+        check_shapes(path, arrays, sizes)
         with blaming(names, "is damaged"):
             vectorizers[kind].idf_ = arrays[f"idf.{kind}"]
     if not vectorizers:
         raise ModelError(f"{names} is damaged: it holds no words", file=str(names))
-    check_shapes(path, arrays, weight=(len(arrays["bias"]), sum(size for (size,) in sizes.values())))
+    check_shapes(path, arrays, {"weight": (len(arrays["bias"]), sum(size for (size,) in sizes.values()))})
     return Lexical(vectorizers, arrays["weight"], arrays["bias"], texts)
 
 
 def load_frequencies(folder: Path, rows_of: Callable[[Any], int]) -> Frequencies:
     """Reads what `Frequencies.save` wrote."""
-    return Frequencies(read_arrays(folder / "model.safetensors", bias=1)["bias"], rows_of)
+    return Frequencies(read_arrays(folder / "model.safetensors", {"bias": 1})["bias"], rows_of)

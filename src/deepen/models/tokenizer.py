@@ -227,8 +227,8 @@ def _from_slow(folder: Path) -> Backend:
     from transformers import AutoTokenizer
 
     with blaming(folder, "no tokenizer that can be read"):
-        given: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-        return AutoTokenizer.from_pretrained(str(folder), **given).backend_tokenizer
+        found = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+        return found.backend_tokenizer
 
 
 def _read(path: Path) -> dict[str, Any]:

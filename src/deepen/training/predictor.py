@@ -221,8 +221,8 @@ def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> Encoder
     if made.adapter is not None and made.adapter.kept:
         put_on(made.network.encoder, made.adapter)
     if (folder / _DOCUMENTS).is_file():
-        made.documents_DF = read_arrays(folder / _DOCUMENTS, vectors=2)["vectors"]
+        made.documents_DF = read_arrays(folder / _DOCUMENTS, {"vectors": 2})["vectors"]
         if task.documents is not None:
             wanted = (len(labels), made.network.width // 2)
-            check_shapes(folder / _DOCUMENTS, {"vectors": made.documents_DF}, vectors=wanted)
+            check_shapes(folder / _DOCUMENTS, {"vectors": made.documents_DF}, {"vectors": wanted})
     return made

@@ -50,7 +50,7 @@ def _fit_mean(part: Part, targets: Targets, num_outputs: int, settings: Any, see
 
 
 def _load_mean(folder: Path) -> Mean:
-    return Mean(float(read_arrays(folder / "model.safetensors", mean=1)["mean"][0]))
+    return Mean(float(read_arrays(folder / "model.safetensors", {"mean": 1})["mean"][0]))
 
 
 def _targets(part: Part, labels: tuple[str, ...]) -> Targets:

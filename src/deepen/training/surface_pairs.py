@@ -209,16 +209,16 @@ def load_pairs(folder: Path, pairs: Pairs) -> PairSurface:
     terms = read_names(names, {})
     if set(terms) != set(_NGRAMS):
         raise ModelError(f"{names} is damaged: it must hold {' and '.join(_NGRAMS)}", file=str(names))
-    arrays = read_arrays(path, weight=2, bias=1, scale=1, **{f"idf.{kind}": 1 for kind in terms})
+    arrays = read_arrays(path, {"weight": 2, "bias": 1, "scale": 1, **{f"idf.{kind}": 1 for kind in terms}})
     vectorizers, sizes = {}, {}
     for kind, words in terms.items():
         with blaming(names, "is damaged"):
             vocabulary = {str(term): at for at, term in enumerate(words)}
             vectorizers[kind] = _vectorizer(kind, vocabulary=vocabulary)
         sizes[f"idf.{kind}"] = (len(vocabulary),)
-        check_shapes(path, arrays, **sizes)
+        check_shapes(path, arrays, sizes)
         with blaming(names, "is damaged"):
             vectorizers[kind].idf_ = arrays[f"idf.{kind}"]
     wide = len(arrays["scale"]) + 2 * len(arrays["idf.word"])
-    check_shapes(path, arrays, weight=(len(arrays["bias"]), wide))
+    check_shapes(path, arrays, {"weight": (len(arrays["bias"]), wide)})
     return PairSurface(vectorizers, arrays["weight"], arrays["bias"], arrays["scale"], pairs)
