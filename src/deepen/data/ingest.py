@@ -42,7 +42,7 @@ class Plan:
 
     `called` says how the columns read are called in a message; `answers_in` is the input that holds the answers, where
     the target is those. With `gaps`, rows that can't be read and blank lines keep their place, however many they are,
-    and `own` is where the file's own ids are.
+    and `own` is where the file's own ids are. `if_empty` is what else there is to say of an empty label.
     """
 
     wanted: tuple[int, ...]
@@ -57,6 +57,7 @@ class Plan:
     answers_in: str | None = None
     own: int | None = None
     gaps: bool = False
+    if_empty: str = ""
 
 
 @dataclass
@@ -295,7 +296,7 @@ def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings, changed: d
         return Fault(f"label has {len(raw):,} characters")
     text = normalise_label(raw, settings.normalise, changed)
     if not text:
-        empty = _empty("label", plan.target or (), cells, plan)
+        empty = _empty("label", plan.target or (), cells, plan) + plan.if_empty
         return Fault(empty, "empty_label") if plan.need_target else None
     if text.lower() in _MISSING_LABELS:
         said = f"label is {text}, which marks a missing value"

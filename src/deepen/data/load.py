@@ -29,7 +29,7 @@ from deepen.data.ingest import LONG_CELL, Plan
 from deepen.data.kept import hold_table, read_kept, write_table
 from deepen.data.keys import with_paths
 from deepen.data.labels import LabelNames
-from deepen.data.many import many_plan
+from deepen.data.many import hint_of_many, many_plan
 from deepen.data.marks import Rows, Split, count_splits, pick
 from deepen.data.memory import content_key, is_frame, open_frame, open_list
 from deepen.data.opening import files_key, files_stamp, find_files, open_layout
@@ -57,7 +57,7 @@ __all__ = [
 
 Given = Columns | AskedColumns | Mapping[str, str] | None
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 16
+_VERSION = 17
 _SHORT_ROWS = 2048
 _TRIES = 3
 Use = Literal["learn", "score", "answer"]
@@ -328,6 +328,7 @@ def _plan(
         answers_in=needs[0].name if answers else None,
         own=place[own] if own is not None else None,
         gaps=use == "answer",
+        if_empty=hint_of_many(source, target) if many is None and not answers else "",
     )
     if not any(need.kind == "tokens" for need in needs):
         return columns, plan

@@ -102,6 +102,23 @@ def holds_several(cell: Any) -> bool:
     return len(items) > 1 and all(isinstance(item, str | int | float) for item in items)
 
 
+def hint_of_many(source: Source, target: Sequence[int] | None) -> str:
+    """What to say of an empty label where other rows have several: that it may be none.
+
+    Args:
+        source: The table.
+        target: The columns of the label.
+
+    Returns:
+        The end of a sentence; empty where rows have one label each.
+    """
+    cells = [row[target[0]] for row in source.sample if target[0] < len(row)] if target else []
+    several = sum(holds_several(cell) or (isinstance(cell, str) and "|" in cell) for cell in cells)
+    return (
+        ", and others have several: --task multilabel reads none" if several > 1 and 10 * several > len(cells) else ""
+    )
+
+
 def _bracketed(text: str) -> list[str]:
     return _IN_BRACKETS.findall(text) if _BRACKETS.fullmatch(text) else []
 
