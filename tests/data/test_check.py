@@ -375,7 +375,7 @@ def test_labels_that_are_no_classes_are_a_warning(code: str, labels: list[str], 
 
 
 @pytest.mark.parametrize(
-    "labels", [["0", "1"], ["pos", "neg"], ["0", "10", "20"], ["a, b", "c"], ["3", "17", "21", "40"]]
+    "labels", [["0", "1"], ["-1", "0", "1"], ["pos", "neg"], ["0", "10", "20"], ["a, b", "c"], ["3", "17", "21", "40"]]
 )
 def test_classes_are_classes(labels: list[str]) -> None:
     chance = random.Random(0)

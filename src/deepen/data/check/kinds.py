@@ -73,7 +73,8 @@ def _in_order(train: Part, counts: Mapping[str, int]) -> list[Problem]:
         return []
     numbers = sorted({int(float(label)) for label in counts})
     steps = len(numbers)
-    if not _FEWEST_STEPS <= steps <= numbers[-1] - numbers[0] + 1 <= min(_MOST_STEPS, _SPREAD * steps):
+    fewest = _FEWEST_STEPS if numbers[0] >= 0 else _FEWEST_STEPS + 2  # -1, 0 and 1 are what people call three classes
+    if not fewest <= steps <= numbers[-1] - numbers[0] + 1 <= min(_MOST_STEPS, _SPREAD * steps):
         return []
     message = (
         f"the labels are the whole numbers {numbers[0]} to {numbers[-1]} and are learned as classes without an order: "
