@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.contracts.conftest import Deepen
 from tests.worlds import WORLDS
 
 from deepen import api
+from deepen.core.cells import guarded
 from deepen.core.errors import DataError
 from deepen.core.run import Run
 from deepen.data.load import DataSettings, load_table
 from deepen.data.table import Part
-from deepen.ladder.amend import amend, guarded, plain
+from deepen.ladder.amend import amend
 from deepen.ladder.case import open_case
 from deepen.ladder.prepare import load_task
 
@@ -108,7 +107,7 @@ def test_no_row_of_a_label_left(tmp_path: Path) -> None:
     ]
     with pytest.raises(DataError, match="no training row of the label 'good'"):
         amend(train, held, LABELS, drop=write(tmp_path / "d.csv", good))
-    with pytest.raises(DataError, match="can't read"):
+    with pytest.raises(DataError, match="does not exist"):
         amend(train, held, LABELS, drop=str(tmp_path / "gone.csv"))
     (tmp_path / "latin.csv").write_bytes(b"id\ncaf\xe9\n")
     with pytest.raises(DataError, match="not UTF-8"):
@@ -132,21 +131,13 @@ def test_tags(tmp_path: Path) -> None:
     assert len(amend(train, held, labels, drop=write(tmp_path / "d.csv", [{"id": second}])).train) == len(train) - 1
 
 
-@given(st.text(min_size=1, max_size=8))
-def test_no_cell_is_a_formula_and_none_is_lost(text: str) -> None:
-    cell = guarded(text)
-    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    if text.startswith(("=", "+", "-", "@")):
-        assert plain(cell) == text
-
-
 def test_labels_that_look_like_formulas(tmp_path: Path) -> None:
-    rows = [{"text": f"row {n}", "label": ("-1", "1")[n % 2]} for n in range(20)]
+    rows = [{"text": f"row {n}", "label": ("-a", "a")[n % 2]} for n in range(20)]
     table, _ = load_table(rows, load_task("classification").needs, DataSettings())
     train = table.all_rows()
-    path = write(tmp_path / "f.csv", [{"id": list(train.values("id"))[1], "label": guarded("-1")}])
-    found = amend(train, train.take(train.rows_N[:0]), ("-1", "1"), fix=path)
-    assert list(found.train.values("target"))[:3] == ["-1", "-1", "-1"]
+    path = write(tmp_path / "f.csv", [{"id": list(train.values("id"))[1], "label": guarded("-a")}])
+    found = amend(train, train.take(train.rows_N[:0]), ("-a", "a"), fix=path)
+    assert list(found.train.values("target"))[:3] == ["-a", "-a", "-a"]
 
 
 def _weights(run: str) -> dict[str, bytes]:
