@@ -140,6 +140,7 @@ def test_rows_in_memory_keep_their_place(finished: Finished) -> None:
         (("tweet_id", "text"), "tweet_id"),
         (("tweet_id", "user_id", "text"), None),
         (("文本", "编号"), "编号"),
+        (("order", "text"), None),
         (("text", "topic"), None),
     ],
 )
@@ -186,3 +187,22 @@ def write_big() -> Callable[[], int]:
         return num
 
     return write
+
+
+@pytest.mark.parametrize(
+    ("cells", "own"),
+    [
+        (["K-0", "K-1", "K-2"], True),
+        (["17", "18", "4"], True),
+        (["行1", "行2", "行3"], True),
+        (["K-0", "K-0", "K-2"], False),
+        (["K-0", "", "K-2"], False),
+        (["0.5", "0.25", "0.75"], False),
+        (["two words", "K-1", "K-2"], False),
+    ],
+)
+def test_the_first_column_may_look_like_ids(finished: Finished, deepen: Deepen, cells: list[str], own: bool) -> None:
+    table("new.csv", [(cell, f"a film {at}") for at, cell in enumerate(cells)], ("order", "text"))
+    answer = deepen("predict", finished.folder, "new.csv", "--json")
+    assert [row["row"]["id"] for row in answer.json["predictions"]] == (cells if own else [None] * 3)
+    assert ("the ids of the rows are column 'order'" in answer.err) == own

@@ -136,6 +136,9 @@ def _load(
         if split is not None:
             table_source = pick(table_source, split, _used(table_source, chosen))
         chosen, plan = _plan(table_source, needs, settings, chosen, how)
+        if plan.own is not None:
+            told = f"{table_source.name}: the ids of the rows are column {table_source.called(plan.wanted[plan.own])}"
+            table_source = replace(table_source, notes=(*table_source.notes, told))
         return table_source, plan, settings, chosen
 
     if how[2] != "learn" and _is_short(source):

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from deepen.core.errors import DataError
 from deepen.data.check.kinds import first_row, kinds
-from deepen.data.check.problem import Problem, Splits, rows, shown
+from deepen.data.check.problem import Problem, Severity, Splits, rows, shown
 from deepen.data.check.texts import PLACEHOLDERS
 from deepen.data.labels import check_labels, label_table, target_counts
-from deepen.data.table import Part
+from deepen.data.table import Part, bearable
 
 _RARE = 5
 # what people call a class that means "none of these"
@@ -28,9 +28,9 @@ def find(splits: Splits) -> list[Problem]:
         splits: The data; other targets than one label a row are left alone.
 
     Returns:
-        Errors `one_label`, `labels_not_classes`, `unknown_label`; warnings `labels_are_scores`, `labels_cast`,
-        `rare_labels`, `imbalance`, `label_variants`, `label_missing`, `placeholder_label` (a class called `null` or
-        `N/A`; `NaN` is an error of the reader, and `none` is a usual name for a class), and those of `kinds`.
+        Errors `one_label`, `labels_not_classes`, `unknown_label` (a warning of few rows); warnings `labels_are_scores`,
+        `labels_cast`, `rare_labels`, `imbalance`, `label_variants`, `label_missing`, `placeholder_label` (a class called
+        `null` or `N/A`; `NaN` is an error of the reader, and `none` is a usual name for a class), and those of `kinds`.
     """
     if not splits.has_labels:
         return []
@@ -141,7 +141,10 @@ def _unknown(name: str, part: Part, theirs: Mapping[str, int], ours: Mapping[str
     count = sum(theirs[label] for label in unknown)
     message = f"{rows(count)} of {name} with labels that the training rows don't have, as {shown(unknown[0])}"
     remedy = "mend the labels, or add training rows with them"
-    return [Problem("error", "unknown_label", part.table.name, first_row(part, unknown[0]), count, message, remedy)]
+    few = bearable(count + part.table.num_bad, len(part) + part.table.num_bad)
+    severity: Severity = "warning" if few else "error"
+    remedy += "; they are not scored" if few else ""
+    return [Problem(severity, "unknown_label", part.table.name, first_row(part, unknown[0]), count, message, remedy)]
 
 
 def _missing(name: str, part: Part, theirs: Mapping[str, int], ours: Mapping[str, int]) -> list[Problem]:

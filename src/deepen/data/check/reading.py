@@ -51,7 +51,10 @@ def find(splits: Splits) -> list[Problem]:
                 else f"a bad row of {name}: {message}"
             )
             severity: Severity = "error" if name in splits.stopping else "warning"
-            found.append(Problem(severity, code, file, line, count, said, _REMEDIES.get(code, _REMEDIES["bad_row"])))
+            remedy = _REMEDIES.get(code, _REMEDIES["bad_row"])
+            if severity == "warning":
+                remedy = f"{remedy.partition('; --set data.bad_rows')[0]}; training leaves them out"
+            found.append(Problem(severity, code, file, line, count, said, remedy))
         for warning in part.table.warnings:
             said = warning.removeprefix(f"{part.table.name}: ")
             found.append(Problem("warning", "reading", part.table.name, None, len(part), said))
