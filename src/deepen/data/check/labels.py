@@ -29,8 +29,8 @@ def find(splits: Splits) -> list[Problem]:
 
     Returns:
         Errors `one_label`, `labels_not_classes`, `unknown_label` (a warning of few rows); warnings `labels_are_scores`,
-        `labels_cast`, `rare_labels`, `imbalance`, `label_variants`, `label_missing`, `placeholder_label` (a class called
-        `null` or `N/A`; `NaN` is an error of the reader, and `none` is a usual name for a class), and those of `kinds`.
+        `labels_cast`, `rare_labels`, `imbalance`, `label_variants`, `label_missing`, `placeholder_label` (a class
+        called `null` or `N/A`; `NaN` is an error of the reader, `none` a usual name for a class), and those of `kinds`.
     """
     if not splits.has_labels:
         return []
