@@ -186,7 +186,7 @@ def swallowed(t: Trial, name: str, sign: str) -> Verdict:
     named = r"quote(?!d cells)"
     return worst(
         judge(call, t.rows() == 150, warned=named, remedy=named),
-        judge(check, "quote" in check.said.replace("quoted cells", ""), remedy=named),
+        judge(check, t.rows() == 150 or "quote" in check.said.replace("quoted cells", ""), remedy=named),
     )
 
 

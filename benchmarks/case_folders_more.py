@@ -86,14 +86,14 @@ def _(t: Trial) -> Verdict:
     return worst(judge(call, scored), judge(asked, t.task("d") != "", remedy=told))
 
 
-@case("36b", "stars 1 to 5 taken for classes", "said where a person reads it")
+@case("36b", "stars 1 to 5 as classes", "said where a person reads it")
 def _(t: Trial) -> Verdict:
     call = t.train("36-scores/ints.csv")
     said = "classes" in call.said and ("score" in call.said or "number" in call.said)
-    return judge(call, said, warned="whole numbers|target=score|as scores|taken for classes")
+    return judge(call, said, warned="whole numbers|target=score|as scores|as classes")
 
 
-@case("36c", "a similarity set with whole numbers 0 to 5", "said that they are taken for classes")
+@case("36c", "a similarity set with whole numbers 0 to 5", "said that they are as classes")
 def _(t: Trial) -> Verdict:
     words = "cat dog lamp oven bike tent fan mug desk shelf phone bag pump clock kettle radio".split()
     chance = random.Random(0)
@@ -103,7 +103,7 @@ def _(t: Trial) -> Verdict:
     t.file("pairs.csv", "sentence1,sentence2,score\n" + "\n".join(rows) + "\n")
     call = t.train("pairs.csv")
     scored = any(row["score"]["name"] == "pearson" for row in t.ladder().get("rungs", []) if row["score"])
-    return judge(call, scored, warned="whole numbers|target=score|as scores|taken for classes|numbers in order")
+    return judge(call, scored, warned="whole numbers|target=score|as scores|as classes|numbers in order")
 
 
 @case("37", "Chinese entities with rare letters, from spans and from characters", "right places")

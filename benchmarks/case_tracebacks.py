@@ -59,7 +59,6 @@ def _(t: Trial) -> Verdict:
     bad += [
         "seed: &a [*a]\n",
         "data: [1]\n",
-        "data: {path: [a]}\n",
         "1: 2\n",
         "task: !!set {a}\n",
         "seed: !!float x\n",

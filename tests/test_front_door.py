@@ -23,6 +23,13 @@ from deepen.core.settings import parse_duration
 from deepen.ladder.recipe import make_recipe
 
 
+@pytest.mark.parametrize("first", ["deepen.report.page", "deepen.report", "deepen.api, deepen.report.card"])
+def test_a_room_that_is_imported_first_hides_no_verb(first: str) -> None:
+    program = f"import deepen, {first}\nfrom deepen.report.page import write_report\nprint(deepen.report.__module__)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.stdout.strip(), ran.stderr) == ("deepen.api", "")
+
+
 def test_the_verb_report_is_not_hidden_by_its_room() -> None:
     assert deepen.load is api.load
     for first in ("deepen.report.page", "deepen.api", "deepen.report.words as words"):
