@@ -169,7 +169,7 @@ def test_rows_of_a_folder_say_their_file(finished: Finished, deepen: Deepen) -> 
     assert [row[0] for row in read("answers.csv")] == ["id", "1", "2", "3", "4"]
 
 
-def test_ten_thousand_rows_are_joined_exactly(finished: Finished, write_big: Callable[[], int]) -> None:
+def test_many_rows_are_joined_exactly(finished: Finished, write_big: Callable[[], int]) -> None:
     num = write_big()
     found = front_door.load(finished.folder, rung="majority").predict("big.csv")
     assert len(found) == num
@@ -180,7 +180,9 @@ def test_ten_thousand_rows_are_joined_exactly(finished: Finished, write_big: Cal
 
 
 @pytest.fixture
-def write_big() -> Callable[[], int]:
+def write_big(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    monkeypatch.chdir(tmp_path)
+
     def write() -> int:
         num = 40_000
         table("big.csv", [(f"行{at}", f"电影 {at}" if at % 7 else "") for at in range(num)])
