@@ -58,17 +58,6 @@ __all__ = [
 ]
 
 
-class _Front(ModuleType):
-    """The package itself: a room that is imported doesn't hide the verb of the same name, as `report` has one."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Front
-
-
 def __getattr__(name: str) -> Any:
     """Imports a name's home when the name is first used."""
     import importlib

@@ -12,7 +12,7 @@ import pytest
 
 from deepen.core.errors import DataError, SettingError
 from deepen.core.foreign import read_yaml
-from deepen.core.settings import override, shown
+from deepen.core.settings import override, parse, shown
 from deepen.data.labels import read_label_names
 from deepen.data.load import look
 from deepen.data.settings import DataSettings
@@ -92,3 +92,16 @@ def test_a_value_is_shown_in_bounded_time() -> None:
     with pytest.raises(SettingError, match="--set 'xxx") as caught:
         override({}, ["x" * 10**6])
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["punycode", "idna", "rot13", "hex", "zlib", "undefined", "mbcs", "no such", ""])
+def test_encodings_of_no_text_file(name: str) -> None:
+    with pytest.raises(SettingError, match="no such text encoding"):
+        parse(DataSettings, {"encoding": name})
+
+
+@pytest.mark.parametrize(
+    "name", ["utf-8", "UTF-8-SIG", "utf-16", "gb18030", "shift_jis", "cp1252", "big5", "utf-7", "latin-1"]
+)
+def test_encodings_of_text_files(name: str) -> None:
+    assert parse(DataSettings, {"encoding": name}).encoding == name

@@ -58,6 +58,29 @@ def _why(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or one_line(str(error))
 
 
+def without_home(word: str) -> str:
+    """A word with the path in it as seen from the working folder or from `~`, so that it names no person.
+
+    Args:
+        word: A path, a word such as `--out=/home/me/x`, or anything else.
+
+    Returns:
+        The word; a path elsewhere stays as it is.
+    """
+    start = 0 if os.path.isabs(word) else word.find("=") + 1
+    path = word[start:]
+    try:
+        here, home = Path.cwd(), Path.home()
+    except (OSError, RuntimeError):
+        return word
+    if not os.path.isabs(path):
+        return word
+    for folder, called in ((here, Path()), (home, Path("~"))):
+        if len(folder.parts) > 1 and Path(path).is_relative_to(folder):
+            return f"{word[:start]}{called / Path(path).relative_to(folder)}"
+    return word
+
+
 def what_is(path: Path) -> str:
     """What stands at a path where a file is wanted.
 

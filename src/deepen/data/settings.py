@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import Literal
 
 from pydantic import field_validator, model_validator
@@ -46,9 +45,8 @@ class DataSettings(Settings):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         try:
-            codecs.lookup(value)
-            b"some text\n".decode(value, "replace")
-        except (LookupError, ValueError):
+            bytes(range(256)).decode(value, "replace")
+        except (LookupError, ValueError):  # some are no text, some can't replace what they don't know
             raise ValueError(
                 "there is no such text encoding; utf-8, gb18030, cp1252 and shift_jis are common"
             ) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from deepen.core.errors import DataError
 from deepen.core.files import sha256_file, write_json
-from deepen.core.places import path_of
+from deepen.core.places import path_of, without_home
 from deepen.data.opening import find_files
 from deepen.ladder.prepare import Prepared
 from deepen.ladder.recipe import Recipe
@@ -62,29 +61,13 @@ def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
                 "device": describe(chosen_device()),
                 "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             },
-            "command": [Path(sys.argv[0]).name, *map(_without_home, sys.argv[1:])],
+            "command": [Path(sys.argv[0]).name, *map(without_home, sys.argv[1:])],
             "seed": recipe.seed,
             "data": data,
             "model": {"name": work.model.name, "fingerprint": work.model.fingerprint},
             "git_commit": _git_commit(),
         },
     )
-
-
-def _without_home(word: str) -> str:
-    """A word of the command; a path in it as seen from the working folder or from `~`, so that it names no person."""
-    start = 0 if os.path.isabs(word) else word.find("=") + 1
-    path = word[start:]
-    try:
-        here, home = Path.cwd(), Path.home()
-    except (OSError, RuntimeError):
-        return word
-    if not os.path.isabs(path):
-        return word
-    for folder, called in ((here, Path()), (home, Path("~"))):
-        if len(folder.parts) > 1 and Path(path).is_relative_to(folder):
-            return f"{word[:start]}{called / Path(path).relative_to(folder)}"
-    return word
 
 
 def _version(name: str) -> str | None:

@@ -57,7 +57,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         known = ", ".join(sorted(ARCHITECTURES))
         raise ModelError(f"{path}: architecture {shown(kind)} is not supported; choose from: {known}", file=str(path))
     if found.get("quantization_config"):
-        raise ModelError(f"{path}: its weights are quantised; only float weights are read", file=str(path))
+        said = "quantization_config says that its weights are quantised; give the float weights they were made from"
+        raise ModelError(f"{path}: {said}", file=str(path))
     if (folder / "adapter_config.json").is_file():
         raise ModelError(f"{folder / 'adapter_config.json'}: merge that adapter into the weights first", file=str(path))
     config = {key: value for key, value in found.items() if not _CODE.search(key)}

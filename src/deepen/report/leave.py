@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from deepen.core.errors import DeepenError
-from deepen.core.files import read_json, read_object, write_text
+from deepen.core.files import read_object, write_text
+from deepen.core.places import without_home
 from deepen.core.run import Run
 from deepen.ladder.recipe import read_recipe
 from deepen.report.card import card
@@ -35,6 +37,13 @@ def leave_card(run: Run) -> None:
     """
     told = run.folder / "diagnosis.json"
     diagnosis = read_object(told) if told.is_file() else None
-    recipe = read_recipe(run.folder / "recipe.yaml")
-    environment = read_json(run.folder / "environment.json")
+    recipe = _without_homes(read_recipe(run.folder / "recipe.yaml"))
+    environment = read_object(run.folder / "environment.json")
     write_text(run.folder / "model" / "README.md", card(here(run.folder, run.ladder), recipe, environment, diagnosis))
+
+
+def _without_homes(value: Any) -> Any:
+    """Settings whose paths name nobody's home: a card is handed on with the model."""
+    if isinstance(value, dict):
+        return {key: _without_homes(item) for key, item in value.items()}
+    return without_home(value) if isinstance(value, str) else value
