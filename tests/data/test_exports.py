@@ -164,3 +164,13 @@ def test_a_task_that_nobody_labelled_is_no_negative(write: Write) -> None:
     tasks = [_studio("choices", [{"choices": ["x"]}]), {"id": 2, "data": {"text": "b"}, "annotations": []}]
     with pytest.raises(DataError, match=r"^a\.json line 1: label is empty"):
         read(write("a.json", json.dumps(tasks)), bad_rows="error")
+
+
+@pytest.mark.parametrize("kind", [{"x": "labels"}, ["labels"], None, 5])
+def test_an_annotation_of_no_known_type_is_a_bad_row(write: Write, kind: Any) -> None:
+    task = _studio("labels", [{"start": 0, "end": 4, "labels": ["PER"]}])
+    odd = json.loads(json.dumps(task))
+    for item in odd["annotations"][0]["result"]:
+        item["type"] = kind
+    with pytest.raises(DataError, match="line 1: a span is"):
+        read(write("a.json", json.dumps([task, odd])), needs=TAGGED)

@@ -21,13 +21,16 @@ class DeepenError(Exception):
     def __init__(
         self, message: str, *, file: str | None = None, line: int | None = None, column: int | None = None
     ) -> None:
-        super().__init__(message)
+        super().__init__(one_line(message, _LONGEST) if _RAW.search(message) or len(message) > _LONGEST else message)
         named = _PLACE.match(message) if file is None or line is None else None
         self.file = file if file is not None else named.group("file") if named else None
         self.line = line if line is not None else _number(named and named.group("line"))
         self.column = column if column is not None else _number(named and named.group("column"))
 
 
+# What a terminal would obey, and what can't be written down; a message quotes files and words as they are.
+_RAW = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LONGEST = 2_000
 _PLACE = re.compile(
     r"(?:can't read |recipe )?(?P<file>[^:]{1,4000}?)(?: is not \w+)?[:,]? line (?P<line>\d[\d,]{0,15})"
     r"(?:,? column (?P<column>\d{1,15}))?\b"

@@ -46,6 +46,8 @@ def parse(kind: type[S], values: Mapping[str, Any], *, where: str = "recipe") ->
         return kind.model_validate(dict(values))
     except ValidationError as error:
         raise SettingError(f"{where}: {_explain(kind, error)}") from None
+    except UnicodeEncodeError:  # pydantic's core can't take it
+        raise SettingError(f"{where}: a value holds half a character (a surrogate), which no text can") from None
 
 
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:

@@ -201,7 +201,7 @@ def _from_names(tasks: Sequence[Object]) -> dict[str, tuple[str, bool]]:
     taken = {key for task in tasks if isinstance(task.get("data"), dict) for key in task["data"]}
     for task in tasks:
         for item in _results(task) or ():
-            found.setdefault(str(item["from_name"]), item.get("type") in _SPAN_TYPES)
+            found.setdefault(str(item["from_name"]), str(item.get("type")) in _SPAN_TYPES)
     names = {name: f"{name}_label" if name in taken else name for name in found}
     if len(names) == 1 and plain_name(next(iter(names.values()))) not in LABEL_NAMES:
         names = dict.fromkeys(names, "label")
@@ -218,7 +218,7 @@ def _task_rows(value: Any, *, names: Mapping[str, tuple[str, bool]]) -> Iterable
     row |= {column: [] for column, spans in names.values() if spans}
     for item in results:
         column, spans = names.get(str(item["from_name"]), (str(item["from_name"]), False))
-        said = item["value"].get(item.get("type"))
+        said = item["value"].get(str(item.get("type")))
         if spans:
             places = item["value"].get("globalOffsets")
             places = places if isinstance(places, dict) else item["value"]
