@@ -238,7 +238,7 @@ def _(t: Trial) -> Verdict:
             ("evaluate", "a", name),
         ):
             call = t.deepen(*words, limit=60)
-            each.append(judge(call, True, remedy="name|run|folder|path|long|model|file|no |not |rows"))
+            each.append(judge(call, True, remedy="name|run|folder|path|long|model|file|no |not |rows|can't read"))
     return worst(*each)
 
 
