@@ -16,6 +16,7 @@ from deepen.core.errors import DataError
 _MOST_TIMES = 100  # gzip packs text three to ten times, a table of few different rows some fifty
 _UNPACKED_ANYWAY = 64 << 20
 _SCANNED = 8 << 20
+_DENSEST = 1_100  # bytes that one byte of gzip can stand for, at most
 
 
 def unpacked(path: Path) -> io.RawIOBase:
@@ -33,7 +34,9 @@ def unpacked(path: Path) -> io.RawIOBase:
     size = path.stat().st_size
     with path.open("rb") as stream:
         stream.seek(max(0, size - 4))
-        check_unpacked(path, size, int.from_bytes(stream.read(4), "little"))  # as the packer says, if it is honest
+        told = int.from_bytes(stream.read(4), "little")
+    if told <= _DENSEST * size:  # else the file is damaged, which is told when it is read
+        check_unpacked(path, size, told)
     if size <= _SCANNED:
         _scan(path, size, path.stat().st_mtime_ns)
     return _Unpacked(path, size)
