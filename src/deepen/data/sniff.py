@@ -183,6 +183,8 @@ def _is_workbook(path: Path) -> bool:
 
 def _refuse_binary(head: bytes, name: str, encoding: str) -> None:
     if head.startswith(b"PK\x03\x04"):
+        if name.lower().endswith(".xlsx"):
+            raise DataError(f"{name} is an Excel workbook that is damaged or cut short: save it again")
         table = b"opendocument.spreadsheet" in head
         raise DataError(
             f"{name} is {'an OpenDocument table: save it as CSV' if table else 'a zip archive: unpack it first'}"
