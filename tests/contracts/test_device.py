@@ -13,7 +13,7 @@ import torch
 from tests.card import CARD, Card, apart
 from tests.contracts.conftest import Deepen, Finished
 from tests.worlds import WORLDS
-from transformers import AutoModel
+from transformers import AutoModel, PreTrainedModel
 
 import deepen
 from deepen.core.errors import SettingError
@@ -34,6 +34,8 @@ def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Card]:
     optimizers = sys.modules["torch.optim.optimizer"]
     monkeypatch.setattr(optimizers, "_get_fused_kernels_supported_devices", lambda: [CARD.type, "cpu"])
     monkeypatch.setattr(AutoModel, "from_pretrained", apart(AutoModel.from_pretrained))
+    read = PreTrainedModel.from_pretrained.__func__  # type: ignore[attr-defined]
+    monkeypatch.setattr(PreTrainedModel, "from_pretrained", classmethod(apart(read)))
     with Card() as made:
         yield made
 

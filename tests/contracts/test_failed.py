@@ -63,8 +63,8 @@ def test_a_training_that_diverged(deepen: Deepen, words: list[object], monkeypat
 
 def test_without_anything_to_fall_back_on(deepen: Deepen, words: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf()["frozen"], "climb", no_memory)
-    with pytest.raises(RuntimeError):
-        deepen(*words, "--rungs", "majority,frozen")
+    answer = deepen(*words, "--rungs", "majority,frozen")
+    assert (answer.code, answer.err.splitlines()[-1][:19]) == (1, "bug: RuntimeError: ")
 
 
 def test_a_bug_is_not_hidden(deepen: Deepen, words: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,5 +72,5 @@ def test_a_bug_is_not_hidden(deepen: Deepen, words: list[object], monkeypatch: p
         raise KeyError("x")
 
     monkeypatch.setattr(shelf()["top_layers"], "climb", bug)
-    with pytest.raises(KeyError):
-        deepen(*words, "--rungs", "majority,top_layers")
+    answer = deepen(*words, "--rungs", "majority,top_layers")
+    assert (answer.code, answer.err.splitlines()[-1][:19]) == (1, "bug: KeyError: 'x' ")
