@@ -226,6 +226,7 @@ def test_the_same_labels_in_every_form(trained: Columns, num_rows: int, tmp_path
     [
         ("a.csv", "id,text\ncase 17,the film was good\ncase 18,a bad room\n", ["the film was good", "a bad room"]),
         ("b.csv", "nr;beschwerde\n17;the film was good\n18;a bad room\n", ["the film was good", "a bad room"]),
+        ("e.csv", "the film was good,\na bad room,\n", ["the film was good", "a bad room"]),
         ("c.csv", "17,the film was good\n18,a bad room\n", ["the film was good", "a bad room"]),
         ("d.jsonl", '{"nr": "case 17", "beschwerde": "the film was good"}\n', ["the film was good"]),
     ],
@@ -311,6 +312,20 @@ def test_a_column_that_was_joined_in_training_is_missing(write: Write) -> None:
         read(new, columns)
     remedy = str(error.value).partition("--columns ")[2].partition(" goes")[0]
     assert read(new, AskedColumns(parse_columns(remedy), columns))[0] == ["good film"]
+
+
+def test_the_name_of_the_text_may_begin_a_text(write: Write) -> None:
+    for form in ("header.csv", "rows.jsonl"):
+        columns = columns_of(form, write)
+        assert read(write("a.txt", "text, and more\nother, words\n"), columns)[0] == ["text, and more", "other, words"]
+        assert read(write("b.txt", "text, label\nother, good\n"), columns)[0] == ["other"]
+
+
+def test_the_first_column_of_lines_is_the_line(write: Write) -> None:
+    columns = columns_of("bare.csv", write)
+    asked = AskedColumns({"text": "0"}, columns)
+    assert read(write("a.txt", "hello, you\nwell, me\n"), asked)[0] == ["hello, you", "well, me"]
+    assert read(write("a.csv", "hello there,17\nwell me,18\n"), asked)[0] == ["hello there", "well me"]
 
 
 def test_json_is_json_whatever_the_training_file_was(write: Write) -> None:

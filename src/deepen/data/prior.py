@@ -56,8 +56,8 @@ class Prior:
 
     @property
     def one_text(self) -> bool:
-        """Whether a line can be a row: one text is needed, no label, and no column was asked for."""
-        return not self.need_target and len(self.texts) == 1 and not self.asked
+        """Whether a line can be a row: one text is needed, no label, and no column beside the first was asked for."""
+        return not self.need_target and len(self.texts) == 1 and {*(self.asked or {}).values()} <= {"0"}
 
     def is_named(self, cells: Sequence[str]) -> bool:
         """Whether cells hold the names of the inputs, as asked for or as in the training file."""
@@ -141,12 +141,21 @@ def _named(file: TextFile, sample: Sequence[str], settings: DataSettings, prior:
     for delimiter in _delimiters(settings, prior.like):
         dialect = judge(sample, delimiter, settings)
         rows = _rows(sample, dialect, settings)
-        if not rows or not prior.is_named(rows[0]):
+        if not rows or not prior.is_named(rows[0]) or _is_sentence(file, rows[0], delimiter, prior):
             continue
         if len(rows[0]) > 1:
             return _table_of(file, sample, dialect, settings, True)
         return _single(file, sample, settings, header=True) if more else None
     return None
+
+
+def _is_sentence(file: TextFile, first: Sequence[str], delimiter: str, prior: Prior) -> bool:
+    """Whether a first row with the name of the text may be a text itself: `text, and more`."""
+    spaced = any(cell.startswith(" ") for cell in first[1:])
+    if not spaced or is_tabular(file.name) or delimiter == "\t" or len(prior.texts) > 1:
+        return False
+    target = prior.like.target if prior.like is not None else None
+    return not {str(part) for part in target or ()} & {cell.strip() for cell in first}
 
 
 def _single(file: TextFile, sample: Sequence[str], settings: DataSettings, *, header: bool) -> Source:
@@ -204,7 +213,9 @@ def _with_labels(file: TextFile, sample: Sequence[str], settings: DataSettings, 
     _, dialect, rows, at = best
     header = settings.header if settings.header is not None else _names_labels(rows, at, like.values)
     trained = like.form.header if like.form is not None else None
-    return _table_of(file, sample, dialect, settings, header, *_other_header(header, trained, settings))
+    more = [*_other_header(header, trained, settings)]
+    more += _lines_instead(dialect, settings) if prior.one_text and not is_tabular(file.name) else []
+    return _table_of(file, sample, dialect, settings, header, *more)
 
 
 def _names_labels(rows: Sequence[Sequence[str]], at: int, values: Sequence[str]) -> bool:
@@ -225,7 +236,8 @@ def _is_prose(sample: Sequence[str], dialect: Dialect) -> bool:
     A space follows most commas in prose; a table has quoted cells, a column of numbers, or usual names.
     """
     judged = [line.rstrip("\r\n") for line in sample[:_JUDGED_ROWS] if line.strip()]
-    text, delimiter = "".join(judged), dialect.delimiter
+    delimiter = dialect.delimiter
+    text = "\n".join(line.rstrip(f"{delimiter} ") for line in judged)  # the last cells may be empty
     if delimiter.isspace() or 2 * text.count(f"{delimiter} ") <= text.count(delimiter):
         return False
     if any(line.startswith('"') or f'{delimiter}"' in line for line in judged):
