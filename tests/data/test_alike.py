@@ -15,7 +15,7 @@ from deepen.data.table import Table
 MANY = (Need("text", "text"), Need("label", "labels"))
 TAGS = (Need("tokens", "tokens"), Need("label", "tags"))
 ALIKE = [
-    ("pos", ["pos", "pos\u200b", "\ufeffpos", "po\u00ads", "\u202epos\u202c", "pos\u200f", "\x1b pos"[2:], "ｐｏｓ"]),
+    ("pos", ["pos", "pos\u200b", "\ufeffpos", "po\u00ads", "\u202epos\u202c", "pos\u200f", "\x1b pos"[2:]]),
     ("pós", ["pós", "po\u0301s", "p\u200eós"]),
     ("red", ["\x1bred", "red\x07", "red "]),
     ("a b", ["a b", "a  b", "a\u00a0b", "a\tb"]),
@@ -32,14 +32,30 @@ def labelled(*labels: Any, needs: tuple[Need, ...] = NEEDS) -> Table:
 def test_labels_that_look_alike_are_one(label: str, written: list[str]) -> None:
     table = labelled(*written)
     assert label_table(table) == (label,)
-    assert sum("evened out as texts are" in note for note in table.notes) == 1
+    assert sum("evened out" in note for note in table.notes) == 1
     assert label_table(
         labelled(*written, needs=MANY).arrow.column("target").combine_chunks().flatten().to_pylist()
     ) == (label,)
 
 
 def test_ordinary_labels_are_left_alone_and_nothing_is_said() -> None:
-    written = ["pos", "Pos", "-1", "1.0", "Bad", "正面", "pós", "a|b", "C++", "<b>", "ab", "=1"]
+    written = [
+        "pos",
+        "Pos",
+        "-1",
+        "1.0",
+        "Bad",
+        "正面",
+        "好评！",
+        "H₂O",
+        "R&amp;D",
+        "pós",
+        "a|b",
+        "C++",
+        "<b>",
+        "ab",
+        "=1",
+    ]
     table = labelled(*written)
     assert list(table.all_rows().values("target")) == written
     assert not any("evened" in note for note in table.notes)

@@ -121,3 +121,13 @@ def test_only_a_name_that_is_close_is_meant(write: Write, there: str, asked: str
     with pytest.raises(DataError) as caught:
         read(asked)
     assert str(caught.value) == f"{asked} does not exist" + (f"; did you mean '{meant}'?" if meant else "")
+
+
+@pytest.mark.parametrize(
+    ("written", "declared", "warned"), [("utf-8", "cp1252", 1), ("cp1252", "cp1252", 0), ("utf-8", "utf-8", 0)]
+)
+def test_utf8_that_is_read_as_something_else_is_said(tmp_path: Path, written: str, declared: str, warned: int) -> None:
+    path = tmp_path / "menu.csv"
+    path.write_bytes("text,label\nthe café was fine,good\nthe naïve waiter,bad\n".encode(written))
+    table = read(path, encoding=declared)
+    assert sum("it is UTF-8 and is read as cp1252" in warning for warning in table.warnings) == warned

@@ -129,7 +129,7 @@ def _notes(name: str, tally: Tally) -> list[str]:
         notes.append(f"{name}: {tally.repeated:,} {rows} of an earlier one")
     if labels := tally.changed.get("labels"):
         what = "label was" if labels == 1 else "labels were"
-        notes.append(f"{name}: {labels:,} {what} evened out as texts are (Unicode forms, marks without width)")
+        notes.append(f"{name}: {labels:,} {what} evened out (composed letters, marks without width)")
     if none := tally.changed.get("no_label"):
         notes.append(f"{name}: {none:,} empty label cells are read as rows that have no label")
     changed = {kind: count for kind, count in tally.changed.items() if kind in _CHANGES}

@@ -70,7 +70,10 @@ def normalise(text: str, settings: NormaliseSettings, counts: dict[str, int]) ->
 
 
 def normalise_label(text: str, settings: NormaliseSettings, counts: dict[str, int]) -> str:
-    """One label, evened out as a text is, so that labels that look alike are one; what turns letters round goes too.
+    """One label, so that labels that look alike are one: in NFC, without what has no width or turns letters round.
+
+    A label is a name that is given back, so nothing that can be seen is changed: `H₂O` and `好评！` stay, and so do
+    entities.
 
     Args:
         text: The label, without white space at its ends.
@@ -84,12 +87,19 @@ def normalise_label(text: str, settings: NormaliseSettings, counts: dict[str, in
         >>> normalise_label("po\u200bs", NormaliseSettings(), {}), normalise_label("po\u0301s", NormaliseSettings(), {})
         ('pos', 'pós')
     """
+    settings = _for_labels(settings)
     found = normalise(text, settings, {})
     if settings.control_characters and not found.isprintable():
         found = normalise(_TURNING.sub("", found), settings, {})
     if found != text:
         counts["labels"] = counts.get("labels", 0) + 1
     return found
+
+
+@cache
+def _for_labels(settings: NormaliseSettings) -> NormaliseSettings:
+    form = "none" if settings.unicode == "none" else "NFC"
+    return settings.model_copy(update={"unicode": form, "html_entities": False})
 
 
 def _once(text: str, settings: NormaliseSettings, changed: set[str]) -> str:

@@ -23,7 +23,17 @@ from deepen.data.labelled import line_form, open_lines, refuse_numbers
 from deepen.data.marked import is_marked, open_marked
 from deepen.data.prior import Prior, open_like
 from deepen.data.settings import DataSettings
-from deepen.data.sniff import SAMPLE_BYTES, TextFile, kind_of, not_there, open_bytes, reading, sample_lines, text_file
+from deepen.data.sniff import (
+    SAMPLE_BYTES,
+    TextFile,
+    kind_of,
+    not_there,
+    open_bytes,
+    other_encoding,
+    reading,
+    sample_lines,
+    text_file,
+)
 from deepen.data.sources import Row, Source
 
 _INTENT = re.compile(r"\s*- intent: *\S|## intent: *\S")
@@ -173,7 +183,8 @@ def open_file(path: Path, name: str, settings: DataSettings, prior: Prior) -> So
     _refuse_rasa(sample, name)
     if settings.delimiter is None and is_marked(sample):
         return open_marked(file, sample)
-    return open_like(file, sample, settings, prior) or _open_text(file, sample, settings, prior)
+    source = open_like(file, sample, settings, prior) or _open_text(file, sample, settings, prior)
+    return replace(source, warnings=(*source.warnings, *other_encoding(file)))
 
 
 def _open_text(file: TextFile, sample: list[str], settings: DataSettings, prior: Prior) -> Source:

@@ -227,6 +227,26 @@ def _decoded(head: bytes, encoding: str) -> str:
         return ""
 
 
+def other_encoding(file: TextFile) -> list[str]:
+    """What to warn of where a file is UTF-8 and read as something else: hardly any other text is valid UTF-8 by chance.
+
+    Args:
+        file: The file, with the encoding that was declared.
+
+    Returns:
+        A sentence; none if the file is ASCII, or read as what it is.
+    """
+    if codecs.lookup(file.encoding).name in ("utf-8", "utf-8-sig", "ascii"):
+        return []
+    with reading(file.name), open_bytes(file.path) as stream:
+        head = stream.read(1 << 20)
+    if head.isascii() or not _decoded(head, "utf-8"):
+        return []
+    return [
+        f"{file.name}: it is UTF-8 and is read as {file.encoding}, so letters are wrong: set data.encoding to utf-8"
+    ]
+
+
 def _is_wide(encoding: str) -> bool:
     """Whether a line end takes more than one byte, so that lines can't be cut before they are decoded."""
     return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
