@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from deepen.core.cells import printable
-from deepen.core.errors import DataError
+from deepen.core.errors import DataError, one_line
 from deepen.data.packed import unpacked
 
 SAMPLE_BYTES = 16 << 20
@@ -72,7 +72,7 @@ def reading(name: str) -> Iterator[None]:
         raise DataError(f"{name}: the gzip file is damaged or cut short ({error})") from None
     except OSError as error:
         cause = "it is a folder" if error.errno == errno.EISDIR else error.strerror or str(error)
-        raise DataError(f"can't read {name}: {cause}") from None
+        raise DataError(f"can't read {one_line(name, 200)}: {cause}", file=name) from None
 
 
 def not_there(path: Path) -> str:
