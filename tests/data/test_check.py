@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.data.checking import Rows, problems, splits
 
+from deepen.api import check
 from deepen.core.errors import DataError
 from deepen.data.check.doctor import QUICK, examine
 from deepen.data.check.problem import Splits, TokenLengths
@@ -381,3 +382,11 @@ def test_classes_are_classes(labels: list[str]) -> None:
     chance = random.Random(0)
     found = problems([(f"text number {at}", chance.choice(labels)) for at in range(60)])
     assert not {code for code, _, _ in LABELS_OF_OTHER_KINDS} & found.keys()
+
+
+@pytest.mark.parametrize(("cells", "warned"), [(["python java sql", "go"], True), (["a|b", "b"], False)])
+def test_several_labels_that_nothing_parts_are_noticed(cells: list[str], warned: bool) -> None:
+    found = check(
+        [{"text": f"row {at} of {cells[at % 2]}", "labels": cells[at % 2]} for at in range(40)], task="multilabel"
+    )
+    assert ("no_several" in [finding["code"] for finding in found["findings"]]) == warned

@@ -141,6 +141,8 @@ def read_many(cells: Sequence[Any], plan: ManyPlan) -> list[str] | Fault | None:
         ['threat', 'toxic']
         >>> read_many(["<comedy><drama>"], ManyPlan(("genres",), None))
         ['comedy', 'drama']
+        >>> read_many(["('b', 'a')"], ManyPlan(("y",), None)), read_many(["(see below)"], ManyPlan(("y",), None))
+        (['a', 'b'], ['(see below)'])
         >>> read_many([[0, 1, 1]], ManyPlan(("y",), None, places=3))
         ['1', '2']
     """
@@ -186,7 +188,9 @@ def _flags(cells: Sequence[Any], names: Sequence[str]) -> list[str] | Fault:
 
 
 def _listed(text: str) -> list[Any] | None:
-    """A list that was printed as text."""
+    """A list, a tuple or a set that was printed as text."""
+    if (text[:1], text[-1:]) in (("(", ")"), ("{", "}")):
+        text = f"[{text[1:-1]}]"
     value = parse_printed(text) if text.startswith("[") else None
     return value if isinstance(value, list) else None
 

@@ -19,6 +19,7 @@ _COUNTED_SHARE = 0.9
 _MARKS = ("|", ";", "；", "、", "><", ",", "，")
 _LISTED = re.compile(r"\[.*\]")
 _HEADER_ROWS = 2
+_FEWEST_LISTS = 10
 _HEADERS = frozenset("label labels category class target sentiment intent 标签 类别 分类".split())
 
 
@@ -35,6 +36,27 @@ def kinds(train: Part, counts: Mapping[str, int]) -> list[Problem]:
     """
     found = _scores(train, counts) or _numbering(train, counts) or _in_order(train, counts)
     return [*found, *_several(train, counts), *_header(train, counts)]
+
+
+def one_each(train: Part) -> list[Problem]:
+    """A warning where rows may have several labels and, as the cells are read, none has two.
+
+    Args:
+        train: The training rows, of any task.
+
+    Returns:
+        `no_several`, or nothing: also where the target is tags or answers, or there are few rows.
+    """
+    columns = train.table.arrow.column_names
+    if not train.table.has_target or "starts" in columns or "tokens" in columns or len(train) < _FEWEST_LISTS:
+        return []
+    lists = [value for value in targets(train) if isinstance(value, list) and value]
+    if not lists or max(map(len, lists)) > 1:
+        return []
+    longest = max((value[0] for value in lists), key=len)
+    message = f"no row has two labels as the cells are read; the longest is {shown(longest)}"
+    remedy = "if that is several labels, say what parts them with data.label_separator"
+    return [Problem("warning", "no_several", train.table.name, None, len(lists), message, remedy)]
 
 
 def first_row(part: Part, label: str) -> int | None:

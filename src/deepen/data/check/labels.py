@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from deepen.core.errors import DataError
-from deepen.data.check.kinds import first_row, kinds
+from deepen.data.check.kinds import first_row, kinds, one_each
 from deepen.data.check.problem import Problem, Severity, Splits, rows, shown
 from deepen.data.check.texts import PLACEHOLDERS
 from deepen.data.labels import check_labels, label_table, target_counts
@@ -30,10 +30,11 @@ def find(splits: Splits) -> list[Problem]:
     Returns:
         Errors `one_label`, `labels_not_classes`, `unknown_label` (a warning of few rows); warnings `labels_are_scores`,
         `labels_cast`, `rare_labels`, `imbalance`, `label_variants`, `label_missing`, `placeholder_label` (a class
-        called `null` or `N/A`; `NaN` is an error of the reader, `none` a usual name for a class), and those of `kinds`.
+        called `null` or `N/A`; `NaN` is an error of the reader, `none` a usual name for a class), and those of `kinds`
+        and `one_each`.
     """
     if not splits.has_labels:
-        return []
+        return one_each(splits.train)
     train = splits.train
     counts = target_counts(train)
     found = [*_not_classes(splits, counts), *kinds(train, counts), *_placeholders(train, counts)]
