@@ -142,7 +142,8 @@ def call(*words: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize("words", CALLS, ids=lambda words: words[:60])
 def test_one_object(here: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path, words: str) -> None:
     monkeypatch.chdir(here)
-    model = ["--model", str(tiny_model)] if words.startswith(TRAIN) else []
+    names_one = "--model" in words or not words.startswith(("train t.csv", "train one.csv", "train bad.csv"))
+    model = [] if names_one else ["--model", str(tiny_model)]
     code, out, err = call(*words.split(), *model, "--json")
     assert code == 2, (out, err)
     error = json.loads(out)["error"]
@@ -166,10 +167,13 @@ PLACES = {
 
 
 @pytest.mark.parametrize("words", PLACES)
-def test_the_place_is_told_where_it_is_known(here: Path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+def test_the_place_is_told_where_it_is_known(
+    here: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path, words: str
+) -> None:
     monkeypatch.chdir(here)
     Path("lines.csv").write_text("text,label\ngood film,a\n,b\n,c\n")
-    _, out, _ = call(*words.split(), "--json")
+    model = ["--model", str(tiny_model)] if words == "train one.csv" else []
+    _, out, _ = call(*words.split(), *model, "--json")
     error = json.loads(out)["error"]
     assert (error["file"], error["line"]) == PLACES[words]
 

@@ -63,6 +63,12 @@ def deepen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deepen:
     return call
 
 
+@pytest.fixture
+def tiny(tiny_model: Path) -> tuple[str, str]:
+    """Words for a training that need not name a model: the default one may not be on the machine."""
+    return "--model", str(tiny_model)
+
+
 @dataclass(frozen=True)
 class Finished:
     """A run that went to the top, and what the command said."""

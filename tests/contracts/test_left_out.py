@@ -43,11 +43,11 @@ def content(run: str) -> list[bytes]:
     return [re.sub(rb'"seconds": [\d.e-]+', b"", path.read_bytes()) for path in paths]
 
 
-def test_left_out_rows_of_every_file_are_listed(deepen: Deepen, tmp_path: Path) -> None:
+def test_left_out_rows_of_every_file_are_listed(deepen: Deepen, tiny: tuple[str, str], tmp_path: Path) -> None:
     data = write("train.csv", ",good", "=1+1,good,=cmd()", num=300)
     words = ["--validation", write("held.csv", "x,"), "--test", write("test.csv", "a,new label", "b,\x1b[31mred")]
     words += ["--add", write("more.csv", ",bad")]
-    answer = deepen("train", data, *words, *RUNGS, "--out", "run", "--json")
+    answer = deepen("train", data, *words, *RUNGS, *tiny, "--out", "run", "--json")
     assert left("run") == [
         ["file", "line", "reason"],
         ["train.csv", "7", "text is empty"],
@@ -66,9 +66,9 @@ def test_left_out_rows_of_every_file_are_listed(deepen: Deepen, tmp_path: Path) 
     assert next(score["n"] for score in answer.json["test"] if score["name"] == "accuracy") == 300
 
 
-def test_what_auto_came_to_is_in_the_recipe_and_repeats_the_run(deepen: Deepen) -> None:
+def test_what_auto_came_to_is_in_the_recipe_and_repeats_the_run(deepen: Deepen, tiny: tuple[str, str]) -> None:
     for name, extra, came_to in (("clean", (), "error"), ("spoilt", (",good",), "drop")):
-        deepen("train", write(f"{name}.csv", *extra), *RUNGS, "--out", name, "--json")
+        deepen("train", write(f"{name}.csv", *extra), *RUNGS, *tiny, "--out", name, "--json")
         assert recipe(name)["data"]["bad_rows"] == came_to
         assert bool(left(name)) == bool(extra)
         again = deepen("train", "--recipe", f"{name}/recipe.yaml", "--out", f"{name}-2", "--json")
@@ -76,7 +76,7 @@ def test_what_auto_came_to_is_in_the_recipe_and_repeats_the_run(deepen: Deepen) 
         assert content(name) == content(f"{name}-2")
         assert left(name) == left(f"{name}-2")
         assert recipe(f"{name}-2") == recipe(name)
-        resumed = deepen("train", f"{name}.csv", *RUNGS, "--out", name, "--resume", "--json")
+        resumed = deepen("train", f"{name}.csv", *RUNGS, *tiny, "--out", name, "--resume", "--json")
         assert (resumed.code, resumed.json["chosen"]) == (0, again.json["chosen"])
     assert content("clean") == content("spoilt"), "the rest is learned from as if the bad row was not there"
 
@@ -85,23 +85,26 @@ def test_a_run_without_bad_rows_has_no_list(finished: Finished) -> None:
     assert not (finished.folder / "left-out.csv").exists()
 
 
-def test_an_earlier_recipe_keeps_its_word(deepen: Deepen) -> None:
+def test_an_earlier_recipe_keeps_its_word(deepen: Deepen, tiny: tuple[str, str]) -> None:
     write("train.csv", ",good")
     Path("old.yaml").write_text("data: {path: train.csv, bad_rows: error}\nladder: {rungs: [majority]}\n")
-    line = deepen("train", "--recipe", "old.yaml", "--out", "run", "--json").failed("DataError")
+    line = deepen("train", "--recipe", "old.yaml", *tiny, "--out", "run", "--json").failed("DataError")
     assert line == "train.csv line 7: text is empty (--set data.bad_rows=drop leaves such rows out)"
-    assert deepen("train", "--recipe", "old.yaml", "--set", "data.bad_rows=auto", "--out", "run", "--json").code == 0
+    assert (
+        deepen("train", "--recipe", "old.yaml", *tiny, "--set", "data.bad_rows=auto", "--out", "run", "--json").code
+        == 0
+    )
 
 
-def test_above_one_in_a_hundred_training_stops_and_counts(deepen: Deepen) -> None:
+def test_above_one_in_a_hundred_training_stops_and_counts(deepen: Deepen, tiny: tuple[str, str]) -> None:
     data = write("train.csv", *[",good"] * 4)
-    line = deepen("train", data, *RUNGS, "--out", "run", "--json").failed("DataError")
+    line = deepen("train", data, *RUNGS, *tiny, "--out", "run", "--json").failed("DataError")
     assert line == (
         "train.csv line 7: text is empty; 4 of 304 rows are bad, and up to 1 % are left out unasked "
         "(--set data.bad_rows=drop leaves such rows out)"
     )
     assert not Path("run").exists()
-    assert deepen("train", data, *RUNGS, "--out", "run", "--set", "data.bad_rows=drop", "--json").code == 0
+    assert deepen("train", data, *RUNGS, *tiny, "--out", "run", "--set", "data.bad_rows=drop", "--json").code == 0
     assert len(left("run")) == 5
 
 

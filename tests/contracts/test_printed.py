@@ -45,15 +45,15 @@ def test_labels_of_a_model_are_not_obeyed(evil_model: Path, deepen: Deepen) -> N
         assert not OBEYED.search("".join(cell for row in csv.reader(file) for cell in row))
 
 
-def test_labels_of_a_file_are_not_obeyed(deepen: Deepen, tmp_path: Path) -> None:
+def test_labels_of_a_file_are_not_obeyed(deepen: Deepen, tiny: tuple[str, str], tmp_path: Path) -> None:
     rows = [f"a film {at} {'zebra' * (at % 2)},{('red', 'blue')[at % 2]}{EVIL}" for at in range(80)]
     Path("train.csv").write_text("\n".join(["text,label", *rows, f"{EVIL},,", f",{EVIL}"]) + "\n", encoding="utf-8")
     words = ("--rungs", "majority,lexical", "--out", "run", "--set", "data.bad_rows=drop")
     answers = [
-        deepen("train", "train.csv", *words),
+        deepen("train", "train.csv", *tiny, *words),
         deepen("evaluate", "run", "train.csv", "--set", "data.bad_rows=drop"),
         deepen("predict", "run", "train.csv"),
-        deepen("check", "train.csv"),
+        deepen("check", "train.csv", *tiny),
     ]
     for answer in answers:
         assert not OBEYED.search(answer.out + answer.err), ascii(answer)
