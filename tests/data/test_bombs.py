@@ -51,6 +51,42 @@ def test_a_parquet_file_of_too_many_rows(tmp_path: Path) -> None:
         look(path, DataSettings())
 
 
+@pytest.mark.parametrize("form", ["text", "list", "struct"])
+def test_a_parquet_file_that_repeats_one_long_value(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "rows.parquet"
+    schema = {"text": pa.string(), "list": pa.list_(pa.string()), "struct": pa.struct({"in": pa.string()})}[form]
+    long = pa.array(["a" * 100_000]).cast(pa.string())
+    value = long[0] if form == "text" else [long[0]] if form == "list" else {"in": long[0]}
+    with pq.ParquetWriter(path, pa.schema([("text", schema)])) as out:
+        table = pa.table({"text": pa.array([value] * 100, schema)})
+        for _ in range(10):
+            out.write_table(table)
+    with pytest.raises(DataError, match=r"unpacks to more than 100 times as many .* save it as JSON lines"):
+        look(path, DataSettings())
+
+
+def test_an_arrow_file_that_repeats_one_long_value(tmp_path: Path) -> None:
+    path = tmp_path / "rows.arrow"
+    one = pa.DictionaryArray.from_arrays(pa.array([0] * 2_000, pa.int32()), pa.array(["a" * 100_000]))
+    with pa.ipc.new_file(path, pa.schema([("text", one.type)])) as out:
+        out.write_table(pa.table({"text": one}))
+    with pytest.raises(DataError, match="unpacks to more than 100 times as many"):
+        look(path, DataSettings())
+
+
+def test_small_parquet_cells_are_what_they_were(tmp_path: Path) -> None:
+    rows = {
+        "text": ["x", None, "x"] * 50,
+        "list": [["x", "y"], [], None] * 50,
+        "deep": [{"a": [{"b": "u"}]}, None, {"a": []}] * 50,
+        "bytes": [b"a", b"b", None] * 50,
+        "number": [1, None, 3] * 50,
+    }
+    pq.write_table(pa.table(rows), tmp_path / "rows.parquet", row_group_size=40)
+    sample = look(tmp_path / "rows.parquet", DataSettings()).sample
+    assert [tuple(cells) for cells in sample] == list(zip(*rows.values(), strict=True))
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -355,6 +355,7 @@ def test_labels_that_a_person_reads_as_one(labels: tuple[str, str]) -> None:
 LABELS_OF_OTHER_KINDS: list[tuple[str, list[str], str]] = [
     ("labels_are_scores", [f"{at / 7:.3f}" for at in range(60)], "--set tasks.classification.target=score"),
     ("labels_are_scores", ["0.5", "1.5", "2", "3"] * 15, "--set data.label_cuts"),
+    ("labels_are_scores", ["0,5", "1,5", "2,25", "3"] * 15, "--set tasks.classification.target=score"),
     ("labels_in_order", ["1", "2", "3", "4", "5"] * 12, "--set tasks.classification.target=score"),
     ("labels_in_order", ["1", "2", "4", "5"] * 15, "--set tasks.classification.target=score"),
     ("labels_in_order", ["0.0", "1.0", "2.0"] * 20, "--set tasks.classification.target=score"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deepen.core.errors import DataError, DeepenError
@@ -16,8 +17,10 @@ from deepen.data.packed import check_unpacked
 from deepen.data.sniff import lies_within, open_bytes, reading
 from deepen.data.sources import Form, Row, Source, clip, listed
 
-_BATCH_ROWS = 4096
+_BATCH_ROWS, _FEW_ROWS = 4096, 64
 _SAMPLE_ROWS = 5000
+_REMEDY = "save it as JSON lines and give that file"
+_SCANNED = 8 << 20  # bytes of a Parquet file up to which texts are counted before they are written out
 Batches = Callable[[list[str]], Iterator[pa.RecordBatch]]
 
 
@@ -37,14 +40,12 @@ def open_columnar(path: Path, name: str, kind: str) -> Source:
     """
 
     def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
+        size, unpacked = path.stat().st_size, 0
         with reading(name), _damage(name), open_bytes(path) as stream:
-            if kind == "parquet":
-                yield from pq.ParquetFile(stream).iter_batches(batch_size=_BATCH_ROWS, columns=columns)
-                return
-            reader = pa.ipc.open_file(stream) if kind == "arrow_file" else pa.ipc.open_stream(stream)
-            parts = (reader.get_batch(i) for i in range(reader.num_record_batches)) if kind == "arrow_file" else reader
-            for batch in parts:
-                yield batch.select(columns)
+            for batch in _batches(stream, kind, columns, size):
+                unpacked += sum(map(_unpacked_bytes, batch.columns))
+                check_unpacked(path, size, unpacked, _REMEDY)
+                yield batch
 
     with reading(name), _damage(name), open_bytes(path) as stream:
         if kind == "parquet":
@@ -55,12 +56,44 @@ def open_columnar(path: Path, name: str, kind: str) -> Source:
     return from_batches(name, schema, batches, note=f"{name}: {word}")
 
 
+def _batches(stream: Any, kind: str, columns: list[str], size: int) -> Iterator[pa.RecordBatch]:
+    """The batches of a file; texts of a small Parquet file stay references to what is stored once."""
+    if kind == "parquet":
+        schema = pq.ParquetFile(stream).schema
+        leaves = [schema.column(at) for at in range(len(schema))]
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"] if size <= _SCANNED else []
+        rows = _FEW_ROWS if any("." in path for path in texts) else _BATCH_ROWS  # what is nested is written out at once
+        file = pq.ParquetFile(stream, read_dictionary=[path for path in texts if "." not in path])
+        yield from file.iter_batches(batch_size=rows, columns=columns)
+        return
+    reader = pa.ipc.open_file(stream) if kind == "arrow_file" else pa.ipc.open_stream(stream)
+    parts = (reader.get_batch(i) for i in range(reader.num_record_batches)) if kind == "arrow_file" else reader
+    for batch in parts:
+        yield batch.select(columns)
+
+
+def _unpacked_bytes(array: pa.Array) -> int:
+    """The bytes of values once each of them is written out; one that is stored once may come again in every row."""
+    if pa.types.is_dictionary(array.type):
+        values = array.dictionary
+        try:
+            lengths = pc.binary_length(values)
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # numbers
+            return int(array.nbytes)
+        return int(pc.sum(pc.take(lengths, array.indices)).as_py() or 0)
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        return _unpacked_bytes(array.flatten())
+    if pa.types.is_struct(array.type):
+        return sum(map(_unpacked_bytes, array.flatten()))
+    return int(array.nbytes)
+
+
 def _checked(path: Path, file: pq.ParquetFile) -> pq.ParquetFile:
     """A Parquet file whose rows are no more than its bytes can hold: a value that comes again costs nothing there."""
     about = file.metadata
-    check_unpacked(path, path.stat().st_size, max(about.num_rows, about.serialized_size))
+    check_unpacked(path, path.stat().st_size, max(about.num_rows, about.serialized_size), _REMEDY)
     groups = (about.row_group(at).total_byte_size for at in range(about.num_row_groups))
-    check_unpacked(path, path.stat().st_size, sum(groups))
+    check_unpacked(path, path.stat().st_size, sum(groups), _REMEDY)
     return file
 
 

@@ -42,13 +42,16 @@ def unpacked(path: Path) -> io.RawIOBase:
     return _Unpacked(path, size)
 
 
-def check_unpacked(path: Path, packed: int, unpacked: int) -> None:
+def check_unpacked(
+    path: Path, packed: int, unpacked: int, remedy: str = "unpack it and give the unpacked file"
+) -> None:
     """Whether a packed file may hold text: a few bytes can be packed so that they fill any disk.
 
     Args:
         path: The file.
         packed: Its bytes.
         unpacked: The bytes that it unpacks to, as far as is known.
+        remedy: What to do if the file is right.
 
     Raises:
         DataError: If that is too much to be true.
@@ -57,7 +60,7 @@ def check_unpacked(path: Path, packed: int, unpacked: int) -> None:
         name = printable(str(path))
         raise DataError(
             f"{name} has {packed:,} bytes and unpacks to more than {_MOST_TIMES} times as many ({unpacked:,}), as no "
-            "text does; if it is right, unpack it and give the unpacked file",
+            f"text does; if it is right, {remedy}",
             file=name,
         )
 

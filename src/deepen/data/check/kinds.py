@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from deepen.data.check.problem import Problem, place, rows, shown, targets
 from deepen.data.needs import plain_name
+from deepen.data.scores import has_decimal_comma
 from deepen.data.table import Part
 
 _FLOAT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
@@ -81,6 +82,12 @@ def _scores(train: Part, counts: Mapping[str, int]) -> list[Problem]:
         remedy = f"{_as_score(train)} learns the score, --set data.label_cuts=[{middle:g}] cuts it into classes"
         count = sum(counts[label] for label in broken)
         return [Problem("warning", "labels_are_scores", name, first_row(train, broken[0]), count, message, remedy)]
+    commas = [label for label in counts if "," in label]
+    if len(commas) >= 2 and has_decimal_comma(counts):
+        message = f"the labels are numbers with a decimal comma, as {shown(commas[0])}: a score, not a class"
+        remedy = f"{_as_score(train)} learns the score"
+        count = sum(counts[label] for label in commas)
+        return [Problem("warning", "labels_are_scores", name, first_row(train, commas[0]), count, message, remedy)]
     if whole and len(counts) <= 2:
         message = f"whole labels are written as decimals, as {shown(whole[0])}: a table with gaps was saved as numbers"
         remedy = "--labels FILE names them ('0.0' and '0' are the same code there)"
