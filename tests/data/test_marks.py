@@ -115,3 +115,25 @@ def test_an_answer_of_another_kind_is_none() -> None:
 def test_nothing_accepted() -> None:
     with pytest.raises(DataError, match=r"no rows to read; 2 were rejected or ignored"):
         read(Rows([{"text": "a", "label": "b", "answer": "reject"}] * 2, "train"))
+
+
+def marked(*values: str) -> list[dict[str, str]]:
+    return [{"text": f"text {at} of it", "label": "ab"[at % 2], "split": values[at % len(values)]} for at in range(60)]
+
+
+def test_rows_whose_mark_is_misspelt_are_counted() -> None:
+    source = marked(*["train"] * 14, *["test"] * 5, "tset")
+    found = read(Rows(source, "train"))
+    assert len(found) == 42
+    assert "column 'split' names no split in 3 rows, as tset: such rows are left out" in found.warnings[-1]
+    found = read(Rows(marked(*["train"] * 19, "tset"), "train"))
+    assert len(found) == 60
+    assert "such rows are read too" in found.warnings[-1]
+
+
+@pytest.mark.parametrize(("values", "loud"), [(("train", "train", "tset"), True), (("1", "2", "3"), False)])
+def test_a_column_that_is_called_split_and_marks_nothing_is_said(values: tuple[str, ...], loud: bool) -> None:
+    found = read(Rows(marked(*values), "train"))
+    assert len(found) == 60
+    said = [line for line in (found.warnings if loud else found.notes) if "'split' marks no rows, for it holds" in line]
+    assert len(said) == 1

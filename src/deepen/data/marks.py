@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from deepen.data.needs import plain_name
-from deepen.data.sources import Fault, Row, Source, as_text, clip
+from deepen.data.sources import Fault, Row, Source, as_text, clip, listed
 
 Split = Literal["train", "validation", "test"]
 SPLIT_NAMES: dict[str, Split] = {
@@ -40,15 +40,36 @@ def _values(source: Source, at: int) -> list[str]:
     return [(as_text(row[at]) or "").strip() for row in source.sample if at < len(row)]
 
 
+def _called_split(source: Source) -> list[int]:
+    return [at for at, name in enumerate(source.names or ()) if plain_name(name) in _COLUMNS]
+
+
 def split_column(source: Source) -> int | None:
     """The column that says which split a row is for, by its name and its values; None if there is none."""
-    for at, name in enumerate(source.names or ()):
-        if plain_name(name) in _COLUMNS:
-            values = _values(source, at)
-            known = sum(value.lower() in SPLIT_NAMES for value in values)
-            if known and known >= _MOSTLY * len(values):
-                return at
+    for at in _called_split(source):
+        values = _values(source, at)
+        known = sum(value.lower() in SPLIT_NAMES for value in values)
+        if known and known >= _MOSTLY * len(values):
+            return at
     return None
+
+
+def _passed_over(source: Source, used: Sequence[int]) -> Source:
+    """The source with a word on columns that are called as those that mark the rows, and that don't."""
+    for at in _called_split(source):
+        if at in used:
+            continue
+        values = Counter(_values(source, at))
+        odd = [value for value in values if value.lower() not in SPLIT_NAMES]
+        if not odd:
+            continue
+        said = f"{source.name}: column {source.called(at)} marks no rows, for it holds {listed(odd[:5])}"
+        if len(odd) < len(values):
+            said += f" beside {listed([value for value in values if value not in odd][:3])}: all rows are read"
+            source = replace(source, warnings=(*source.warnings, said))
+        else:
+            source = replace(source, notes=(*source.notes, f"{said}: it is not read"))
+    return source
 
 
 def answer_column(source: Source) -> int | None:
@@ -76,14 +97,24 @@ def count_splits(source: Source, used: Sequence[int] = ()) -> dict[Split, int]:
     Returns:
         Split to rows; empty where nothing says.
     """
+    return _count(source, used)[0]
+
+
+def _count(source: Source, used: Sequence[int]) -> tuple[dict[Split, int], Counter[str]]:
+    """Rows of each split, and rows of each value that names none."""
+    counts: Counter[Split] = Counter()
+    odd: Counter[str] = Counter()
     at = split_column(source)
     if at is None or at in used:
-        return {}
-    counts: Counter[Split] = Counter()
+        return {}, odd
     for _, _, cells in source.read((at,)):
-        if not isinstance(cells, Fault) and (split := _split(cells[0])) is not None:
-            counts[split] += 1
-    return dict(counts)
+        if not isinstance(cells, Fault):
+            split = _split(cells[0])
+            if split is None:
+                odd[(as_text(cells[0]) or "").strip()] += 1
+            else:
+                counts[split] += 1
+    return dict(counts), odd
 
 
 def _split(cell: Any) -> Split | None:
@@ -101,7 +132,7 @@ def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
     Returns:
         The table; what was decided is in its notes, what is odd in its warnings.
     """
-    counts = count_splits(source, used)
+    counts, odd = _count(source, used)
     at = split_column(source)
     if at is not None and counts:
         told = f"{source.name}: column {source.called(at)} marks the rows: "
@@ -111,6 +142,14 @@ def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
             source = replace(source, notes=(*source.notes, f"{told}; those for {split} are read"))
         elif split not in counts:
             source = replace(source, warnings=(*source.warnings, f"{told}; none is for {split}, and all are read"))
+        if odd:
+            num = "1 row" if odd.total() == 1 else f"{odd.total():,} rows"
+            held = listed([value or "(empty)" for value, _ in odd.most_common(5)])
+            said = f"{source.name}: column {source.called(at)} names no split in {num}, as {held}: "
+            said += "such rows are left out" if len(counts) > 1 and split in counts else "such rows are read too"
+            source = replace(source, warnings=(*source.warnings, said))
+    elif at is None:
+        source = _passed_over(source, used)
     at = answer_column(source)
     if at is None or at in used:
         return source
