@@ -180,7 +180,7 @@ def _climb(
             except KeyboardInterrupt:
                 raise Interrupted(folder) from None
         if not again or not (folder / "report.html").is_file():
-            leave_card(run)
+            leave_card(run, say)
             leave_page(run, say)
     return run
 
@@ -368,7 +368,7 @@ def diagnose(
     record = {"where": case.where, "n": len(case.rows), "findings": [to_json(finding) for finding in findings]}
     write_json(folder / "diagnosis.json", record)
     try:
-        leave_card(Run(folder))
+        leave_card(Run(folder), tell)
     except DeepenError as error:  # nor is a diagnosis spoilt by it
         tell(f"  note: the model card is as it was: {error}")
     leave_page(Run(folder), tell)

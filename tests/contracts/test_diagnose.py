@@ -31,3 +31,19 @@ def test_the_page_and_the_card_tell_it(finished: Finished, deepen: Deepen, tmp_p
     assert "What did each rung add, and for whom?" in card
     assert 'id="diagnosis"' in after["report.html"][1].decode()
     assert deepen("predict", run, "--text", "a film").code == 0, "the model folder is still what was saved"
+
+
+def test_a_card_that_a_person_edited_is_kept(finished: Finished, deepen: Deepen, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished.folder, run)
+    card = run / "model" / "README.md"
+    card.write_text(card.read_text().replace("# ", "# Ours: ", 1))
+    edited = card.read_bytes()
+    answer = deepen("diagnose", run, "--questions", "depth")
+    assert "was edited, or is of an earlier version, and is kept; without it a new one is written" in answer.err
+    assert card.read_bytes() == edited
+    card.unlink()
+    answer = deepen("diagnose", run, "--questions", "depth")
+    assert "and is kept" not in answer.err
+    assert "## How it gets its score" in card.read_text()
+    assert "and is kept" not in deepen("diagnose", run, "--questions", "depth").err

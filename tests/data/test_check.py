@@ -363,6 +363,7 @@ LABELS_OF_OTHER_KINDS: list[tuple[str, list[str], str]] = [
     ("several_labels", ["a|b", "b|c", "a|c", "c", "b", "a|b|c", "a"] * 9, "--task multilabel"),
     ("several_labels", ["<a><b>", "<b><c>", "<a><c>", "<c>", "<a><b><c>"] * 9, "--task multilabel"),
     ("several_labels", ["['a', 'b']", "['b', 'c']", "['a', 'c']", "['a', 'b', 'c']"] * 9, "--task multilabel"),
+    ("listed_label", ["['a']", '["b"]'] * 30, "--task multilabel"),
     ("header_as_label", [*["pos", "neg"] * 30, "label"], "delete the line"),
 ]
 

@@ -29,6 +29,7 @@ _MORE_NAMES = frozenset(
 _LONGEST_NAME = 60
 _MOST_WORDS = 9
 _CAP = 2.5
+_MOST_JUDGED = 2_000  # columns
 _NEEDED, _NEEDED_IN_TABLE = 2.0, 1.2
 _SURE, _DOUBTFUL = 2.0, 0.7
 _FEW_ROWS = 30
@@ -78,8 +79,9 @@ def judge_header(rows: Sequence[Sequence[str]], expected: frozenset[str], *, tab
     if any(NUMBER.fullmatch(cell) for cell in filled):
         return Verdict(False)
     usual = expected | KNOWN_NAMES | _MORE_NAMES
-    signs = [_sign(cell, [row[at].strip() for row in body if at < len(row)], usual) for at, cell in enumerate(first)]
-    weight = _weigh(signs, len(filled))
+    judged = list(enumerate(first[:_MOST_JUDGED]))
+    signs = [_sign(cell, [row[at].strip() for row in body if at < len(row)], usual) for at, cell in judged]
+    weight = _weigh(signs, sum(bool(cell) for _, cell in judged))
     if len({plain_name(cell) for cell in filled}) < len(filled):
         weight -= 1.5
     header = weight >= (_NEEDED_IN_TABLE if tabular else _NEEDED)

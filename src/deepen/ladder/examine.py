@@ -30,7 +30,14 @@ from deepen.training.task import Task
 _PIECE = 1024
 _SHOWN_WARNINGS = 8
 # what decides what is learned; the remedies of the others are what `deepen check` is for
-_WITH_REMEDY = ("labels_are_scores", "labels_in_order", "labels_count", "several_labels", "header_as_label")
+_WITH_REMEDY = (
+    "labels_are_scores",
+    "labels_in_order",
+    "labels_count",
+    "several_labels",
+    "listed_label",
+    "header_as_label",
+)
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from deepen.data.check.problem import Problem, place, rows, shown, targets
 from deepen.data.needs import plain_name
+from deepen.data.printed import parse_printed
 from deepen.data.scores import has_decimal_comma
 from deepen.data.table import Part
 
@@ -33,7 +34,7 @@ def kinds(train: Part, counts: Mapping[str, int]) -> list[Problem]:
 
     Returns:
         Warnings `labels_are_scores`, `labels_cast`, `labels_in_order`, `labels_count`, `several_labels`,
-        `header_as_label`.
+        `listed_label`, `header_as_label`.
     """
     found = _scores(train, counts) or _numbering(train, counts) or _in_order(train, counts)
     return [*found, *_several(train, counts), *_header(train, counts)]
@@ -134,7 +135,14 @@ def _numbering(train: Part, counts: Mapping[str, int]) -> list[Problem]:
 
 
 def _several(train: Part, counts: Mapping[str, int]) -> list[Problem]:
-    """Cells that hold several labels, taken for one."""
+    """Cells that hold several labels, or a list of one, taken for one."""
+    if counts and all(_LISTED.fullmatch(label) and len(parse_printed(label) or ()) == 1 for label in counts):
+        first = next(iter(counts))
+        message = f"the labels are printed lists of one, brackets and all, as {shown(first)}"
+        remedy = "--task multilabel reads them as lists"
+        return [
+            Problem("warning", "listed_label", train.table.name, first_row(train, first), len(train), message, remedy)
+        ]
     parted: dict[str, list[str]] = {}
     for label in counts:
         if _LISTED.fullmatch(label) and "," in label:
