@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import random
+import re
+from dataclasses import replace
 
 from case_faults import THINGS, a_run, rows, texts
 from trial import Trial, Verdict, case, judge, worst
@@ -351,9 +353,10 @@ def _(t: Trial) -> Verdict:
 # --- bombs: 3 MB at most, next to nothing to do -----------------------------------------------------------------------
 
 
-def bounded(t: Trial, name: str, content: str | bytes, *words: str) -> Verdict:
-    """A check that must end soon and small."""
+def bounded(t: Trial, name: str, content: str | bytes, *words: str, rows: int = 0) -> Verdict:
+    """A check that must end soon and small; each of so many rows may take 25 microseconds more."""
     call = t.deepen("check", t.file(name, content), *words, limit=60, memory=3 << 30)
+    call = replace(call, cpu=call.cpu - 25e-6 * rows)
     return judge(
         call, True, remedy="line|large|long|many|rows|column|label|empty|text|damaged|binary|cell|FILE", quick=True
     )
@@ -447,10 +450,10 @@ def _(t: Trial) -> Verdict:
         bounded(t, "newlines.csv", "\n" * size),
         bounded(t, "quotes.csv", '"' * size),
         bounded(t, "commas.csv", "," * size),
-        bounded(t, "pairs.csv", "a,b\n" * (size // 4)),
+        bounded(t, "pairs.csv", "a,b\n" * (size // 4), rows=size // 4),
         bounded(t, "tags.conll", "Mara B-PER\n" * (size // 11)),
         bounded(t, "tabs.tsv", "\t\n" * (size // 2)),
-        bounded(t, "unclosed.csv", "text,label\n" + '"a fine film,good\n' * 100_000),
+        bounded(t, "unclosed.csv", "text,label\n" + '"a fine film,good\n' * 100_000, rows=100_000),
         bounded(t, "brackets.json", "[" * size),
         bounded(t, "objects.json", "[" + "{}," * (size // 3) + "{}]"),
         bounded(t, "numbers.json", "[" + "1," * (size // 2) + "1]"),
@@ -486,7 +489,7 @@ def _(t: Trial) -> Verdict:
         for name, where in (("report", page), ("card", card))
         if "<img src=x" in where.replace("`<img src=x onerror=alert(1)>`", "") or "<script>alert(2)" in where
     ]
-    raw += ["card"] if "![x](http" in card else []
+    raw += ["card"] if "![x](http" in re.sub(r"`[^`\n]*`", "", card) else []  # a span of code shows no picture
     raw += ["terminal"] if "\x1b[31m" in said else []
     return ("WRONG", f"raw in {', '.join(raw)}") if raw or not page else judge(call, True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from deepen.core.errors import DataError
@@ -36,6 +37,7 @@ from deepen.data.sniff import (
 )
 from deepen.data.sources import Row, Source
 
+_JUDGED_ROWS = 5_000
 _INTENT = re.compile(r"\s*- intent: *\S|## intent: *\S")
 
 
@@ -244,7 +246,7 @@ def _refuse_rasa(sample: list[str], name: str) -> None:
 
 def _starts_with_name(sample: list[str], expected: frozenset[str], name: str) -> bool:
     """A single column can have a header too: `text`, and a text on each line."""
-    rows = [[line.strip().strip('"')] for line in sample if line.strip()]
+    rows = [[line.strip().strip('"')] for line in islice(filter(str.strip, sample), _JUDGED_ROWS)]
     header = judge_header(rows, expected, tabular=is_tabular(name)).header
     return header and (is_tabular(name) or plain_name(rows[0][0]) in expected | KNOWN_NAMES)
 

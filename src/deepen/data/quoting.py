@@ -10,6 +10,7 @@ from deepen.core.errors import DataError
 # the first line of some files that were written for Excel; it names the delimiter and is no row
 _EXCEL_HINT = re.compile(r"sep=.")
 _ESCAPED = re.compile(r'\\(["\\])')
+_INNER, _INNER_ESCAPED = re.compile(r'(?:[^"]++|"")*+'), re.compile(r'(?s)(?:[^"\\]++|\\.?|"")*+')
 _SPACED = (",", ";")
 _ROWS_TAKEN_IN = 2
 
@@ -57,25 +58,19 @@ def _split_quoted(
     while True:
         pieces: list[str] = []
         if line.startswith('"', at):
-            start, size = at + 1, 0
+            inner, start, size = _INNER_ESCAPED if escaped else _INNER, at + 1, 0
             while True:
-                end = _quote_at(line, start, escaped=escaped)
-                if end < 0:
-                    pieces.append(line[start:])
-                    size += len(line) - start
-                    following = next(text_lines, None) if size <= max_cell_chars else None
-                    if following is None:
-                        raise DataError(_unclosed(number, size, max_cell_chars))
-                    line, start = following, 0
-                    used.append(line)
-                elif line.startswith('"', end + 1):
-                    pieces.append(line[start : end + 1])
-                    size += end + 1 - start
-                    start = end + 2
-                else:
-                    pieces.append(line[start:end])
-                    at = end + 1
+                at = inner.match(line, start).end()  # type: ignore[union-attr]  # nothing matches too
+                pieces.append(line[start:at].replace('""', '"'))
+                if line.startswith('"', at):
+                    at += 1
                     break
+                size += len(pieces[-1])
+                following = next(text_lines, None) if size <= max_cell_chars else None
+                if following is None:
+                    raise DataError(_unclosed(number, size, max_cell_chars))
+                line, start = following, 0
+                used.append(line)
         enclosed = "".join(pieces)
         enclosed = _ESCAPED.sub(r"\1", enclosed) if escaped else enclosed
         end = line.find(delimiter, at)
@@ -84,17 +79,6 @@ def _split_quoted(
             return cells
         cells.append(enclosed + line[at:end])
         at = end + len(delimiter)
-
-
-def _quote_at(line: str, start: int, *, escaped: bool) -> int:
-    """Where the next quote stands that no backslash goes before; -1 if there is none."""
-    end = line.find('"', start)
-    while escaped and end > start:
-        before = line[start:end]
-        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
-            break
-        end = line.find('"', end + 1)
-    return end
 
 
 def _unclosed(number: int, size: int, limit: int) -> str:
