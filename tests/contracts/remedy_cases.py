@@ -120,6 +120,13 @@ CHECKS: list[Case] = [
         (f"train a.csv --task multilabel {QUICK}",),
     ),
     Case(
+        ("--task multilabel reads them as lists",),
+        {"a.csv": table(["['x']", "['y']"] * 30)},
+        "check a.csv",
+        "--task multilabel reads them as lists",
+        (f"train a.csv --task multilabel {QUICK}",),
+    ),
+    Case(
         ("--task multilabel reads none",),
         {"a.csv": table(["x|y", "y|z", "", "z", "y", "x|y|z"] * 10)},
         "check a.csv",
