@@ -37,8 +37,8 @@ def measure(run: Path, rung: str | None, test: Path) -> dict[str, Any]:
     """Answers and neighbours of the whole test set."""
     from deepen.api import load
     from deepen.evaluation.statistics import wilson
-    from deepen.ladder.analogies import nearest
-    from deepen.ladder.explain import remembered
+    from deepen.inference.analogies import nearest
+    from deepen.inference.explain import remembered
 
     model = load(run, rung=rung)
     part = model.read(test, need_target=True)

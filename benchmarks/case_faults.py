@@ -560,10 +560,10 @@ def _(t: Trial) -> Verdict:
     )
 
 
-@case("F20", "import deepen, deepen.report.page; deepen.report(run)", "the verb still works")
+@case("F20", "import deepen, deepen.reporting.page; deepen.report(run)", "the verb still works")
 def _(t: Trial) -> Verdict:
     a_run(t)
     program = "import sys\nfor name in [name for name in sys.modules if name.split('.')[0] == 'deepen']:\n"
     program += "    del sys.modules[name]\n"
-    program += "import deepen, deepen.report.page\nprint(deepen.report('a'))\n"
+    program += "import deepen, deepen.reporting.page\nprint(deepen.report('a'))\n"
     return judge(t.python(program), True)

@@ -101,7 +101,7 @@ def compare(before: Path, after: Path, rows: Path, environment: dict[str, str]) 
     program = """
 import json, sys
 from deepen.evaluation.statistics import paired_bootstrap
-from deepen.ladder.load import load_model
+from deepen.inference.model import load_model
 before, after, rows = sys.argv[1:]
 found = []
 for run in (after, before):
@@ -124,7 +124,7 @@ def taken_over(run: Path, folder: Path, label: str, environment: dict[str, str])
     program = """
 import json, sys
 import numpy as np
-from deepen.ladder.load import load_model
+from deepen.inference.model import load_model
 model = load_model(sys.argv[1])
 found = {}
 for name, rows in (("with_cue", sys.argv[2]), ("without", sys.argv[3])):

@@ -104,11 +104,12 @@ class Fuzz:
 def targets(work: Path) -> dict[str, Callable[[random.Random], tuple[Any, bytes, str]]]:
     """For each target a function that makes an input and the call that takes it."""
     from deepen.api import check
+    from deepen.core.recipe_file import read_recipe
     from deepen.core.settings import override
-    from deepen.data.labels import read_label_names
+    from deepen.data.label_names import read_label_names
     from deepen.data.load import DataSettings, load_table
-    from deepen.ladder.amend import amend
-    from deepen.ladder.recipe import make_recipe, read_recipe
+    from deepen.preparation.recipe import make_recipe
+    from deepen.preparation.training_rows import amend
 
     needs = {task: importlib.import_module(f"deepen.tasks.{task}").NEEDS for task in TASKS}
     folder = work / "input"

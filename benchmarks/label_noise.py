@@ -56,7 +56,7 @@ def climb(options: Any, path: Path, out: Path, seed: int, rungs: str | None, **l
 def suspects(run: Path, right: dict[int, str], how: str) -> dict[str, Any]:
     """The k suspects of a run, which of them are wrong, and what was found."""
     from deepen.api import diagnose
-    from deepen.ladder.case import open_case
+    from deepen.diagnosis.case import open_case
 
     train = open_case(run).train
     assert train is not None  # noqa: S101 - the run was made from this file

@@ -91,7 +91,7 @@ def above_lexical(run: Path, test: str) -> dict[str, object]:
     program = """
 import json, sys
 from deepen.evaluation.statistics import paired_bootstrap
-from deepen.ladder.load import load_model
+from deepen.inference.model import load_model
 run, test = sys.argv[1:]
 found = []
 for rung in (None, "lexical"):

@@ -24,7 +24,7 @@ AFQMC_ROWS = 4000
 COMPARE = """
 import json, sys
 from deepen.evaluation.statistics import paired_bootstrap
-from deepen.ladder.load import load_model
+from deepen.inference.model import load_model
 run, test, below = sys.argv[1:]
 found = []
 for rung in (None, below):

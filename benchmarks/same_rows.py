@@ -25,8 +25,8 @@ PROGRAM = """
 import hashlib, importlib, json, sys
 from deepen.core.errors import DeepenError
 from deepen.data.load import DataSettings, load_table
-from deepen.ladder.prepare import infer_task
-from deepen.ladder.recipe import make_recipe
+from deepen.preparation.prepare import infer_task
+from deepen.preparation.recipe import make_recipe
 
 def read(path):
     recipe = make_recipe({"data": {"path": path}})

@@ -17,7 +17,7 @@ import cells
 PROGRAM = """
 import json, sys
 import deepen
-from deepen.models.split import Encoder
+from deepen.models.encoder import Encoder
 
 ran = []
 whole = Encoder.run

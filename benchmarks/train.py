@@ -83,7 +83,7 @@ def model_of(name: str, options) -> str:
     """English sets use the default encoder, the Chinese one a small multilingual encoder."""
     if name == "chnsenticorp_htl":
         return str(options.models / "e5-small-zh-en")
-    from deepen.models.offline import DEFAULT_MODEL, packaged
+    from deepen.models.find import DEFAULT_MODEL, packaged
 
     return str(packaged(DEFAULT_MODEL))
 

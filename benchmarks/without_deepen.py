@@ -13,7 +13,7 @@ import json
 import cells
 import numpy as np
 
-from deepen.ladder.load import load_model
+from deepen.inference.model import load_model
 
 ROWS = 200
 PROGRAM = """

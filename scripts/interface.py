@@ -27,7 +27,7 @@ def interface() -> list[str]:
     """Every command with its arguments and options, every setting of a recipe and of a diagnosis."""
     from deepen import diagnosis
     from deepen.cli.main import VERBS
-    from deepen.ladder.recipe import recipe_type
+    from deepen.preparation.recipe import recipe_type
 
     found = [
         f"deepen {name} {_option(parameter)}"

@@ -20,22 +20,21 @@ from deepen.cli import show
 from deepen.core.errors import SettingError
 from deepen.core.files import open_to_others
 from deepen.core.settings import parse_duration
-from deepen.ladder.recipe import make_recipe
+from deepen.preparation.recipe import make_recipe
 
 
-@pytest.mark.parametrize("first", ["deepen.report.page", "deepen.report", "deepen.api, deepen.report.card"])
+@pytest.mark.parametrize("first", ["deepen.reporting.page", "deepen.reporting", "deepen.api, deepen.reporting.card"])
 def test_a_room_that_is_imported_first_hides_no_verb(first: str) -> None:
-    program = f"import deepen, {first}\nfrom deepen.report.page import write_report\nprint(callable(deepen.report))"
+    program = f"import deepen, {first}\nfrom deepen.reporting.page import write_report\nprint(callable(deepen.report))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ran.stdout.strip(), ran.stderr) == ("True", "")
 
 
 def test_the_verb_report_is_not_hidden_by_its_room() -> None:
     assert deepen.load is api.load
-    for first in ("deepen.report.page", "deepen.api", "deepen.report.words as words"):
-        asked = (
-            f"import {first}; import deepen; import deepen.report.page as page; page.write_report; deepen.report('no')"
-        )
+    for first in ("deepen.reporting.page", "deepen.api", "deepen.reporting.words as words"):
+        asked = f"import {first}; import deepen; import deepen.reporting.page as page; page.write_report; "
+        asked += "deepen.report('no')"
         done = subprocess.run([sys.executable, "-c", asked], check=False, timeout=300, capture_output=True, text=True)
         assert done.stderr.splitlines()[-1].startswith("deepen.core.errors.DataError: no is not a run folder"), (
             done.stderr

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deepen.core.errors import DataError, DeepenError, ModelError, SettingError
     from deepen.core.run import Run
     from deepen.core.types import Explanation, Finding, Prediction, Score
-    from deepen.ladder.load import Model
+    from deepen.inference.model import Model
 
 __version__ = "0.1.0"
 _HOMES = {
@@ -23,11 +23,11 @@ _HOMES = {
     "check": "deepen.api",
     "diagnose": "deepen.api",
     "load": "deepen.api",
-    "load_together": "deepen.ladder.together",
-    "compose": "deepen.ladder.together",
+    "load_together": "deepen.inference.adapters",
+    "compose": "deepen.inference.adapters",
     "report": "deepen.api",
     "Run": "deepen.core.run",
-    "Model": "deepen.ladder.load",
+    "Model": "deepen.inference.model",
     "Prediction": "deepen.core.types",
     "Score": "deepen.core.types",
     "Finding": "deepen.core.types",

@@ -15,25 +15,27 @@ from deepen.core.arguments import as_path, as_text, as_words
 from deepen.core.errors import DataError, DeepenError, Interrupted, SettingError
 from deepen.core.files import write_json
 from deepen.core.lock import holding
+from deepen.core.recipe_file import read_recipe
 from deepen.core.run import Run, open_run
 from deepen.core.settings import override, parse, shown
 from deepen.core.types import Finding, to_json
-from deepen.data.columnar import is_dataset
-from deepen.data.memory import is_frame
-from deepen.ladder.case import open_case
+from deepen.data.readers.in_memory import is_frame
+from deepen.data.readers.parquet_arrow import is_dataset
+from deepen.diagnosis.case import open_case
+from deepen.inference.chain import Triples, load_triples
+from deepen.inference.model import Model, load_model
 from deepen.ladder.climb import climb
-from deepen.ladder.environment import write_environment
-from deepen.ladder.examine import examine
 from deepen.ladder.judge import Events
-from deepen.ladder.load import Model, load_model
-from deepen.ladder.place import check_place, inputs_of, new_run, warn
-from deepen.ladder.prepare import Sources, infer_task, load_task, prepare
-from deepen.ladder.recipe import Recipe, make_recipe, read_recipe, write_recipe
-from deepen.ladder.resume import check_resumed, check_rows, read_kept
-from deepen.ladder.triples import Triples, load_triples
 from deepen.models.device import on
-from deepen.report.leave import leave_card, leave_page
-from deepen.training.task import Task
+from deepen.preparation.catalog import load_task
+from deepen.preparation.check import examine
+from deepen.preparation.environment import write_environment
+from deepen.preparation.place import check_place, inputs_of, new_run, warn
+from deepen.preparation.prepare import Sources, infer_task, prepare
+from deepen.preparation.recipe import Recipe, make_recipe, write_recipe
+from deepen.preparation.resume import check_resumed, check_rows, read_kept
+from deepen.problem.task import Task
+from deepen.reporting.leave import leave_card, leave_page
 
 
 def train(
@@ -265,7 +267,7 @@ def report(run: str | Path | Run, *, say: Callable[[str], None] | None = None) -
         DataError: If there is no such run.
         SettingError: If matplotlib is not installed.
     """
-    from deepen.report.page import write_report
+    from deepen.reporting.page import write_report
 
     opened = run if isinstance(run, Run) else open_run(as_path("run", run))
     warn(opened, say or (lambda line: None))
@@ -365,7 +367,8 @@ def diagnose(
     with on(device, say):
         case = open_case(folder, data, columns=columns, max_rows=chosen.max_rows, say=tell)
         findings = diagnosis.diagnose(case, names, chosen)
-    record = {"where": case.where, "n": len(case.rows), "findings": [to_json(finding) for finding in findings]}
+    titles = {name: diagnosis.shelf()[name].QUESTION for name in names}
+    record = {"where": case.where, "n": len(case.rows), "titles": titles, "findings": list(map(to_json, findings))}
     write_json(folder / "diagnosis.json", record)
     try:
         leave_card(Run(folder), tell)
@@ -388,8 +391,8 @@ def bench(model: str | None = None, *, mean_tokens: int = 25) -> dict[str, Any]:
     Raises:
         ModelError: If the model can't be had.
     """
+    from deepen.finetuning.bench import bench as measure
+    from deepen.models.find import DEFAULT_MODEL
     from deepen.models.load import load_pretrained
-    from deepen.models.offline import DEFAULT_MODEL
-    from deepen.training.bench import bench as measure
 
     return measure(load_pretrained(model or DEFAULT_MODEL), mean_tokens=mean_tokens)

@@ -636,21 +636,21 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "deepen evaluate {} FILE",
     ),
     "cli/test_usage.py": ("--text", "--weights", "--out {}"),
-    "diagnosis/test_surface_cues.py": ("{} --set {}",),
-    "diagnosis/test_depth.py": ("--thorough",),
+    "diagnosis/questions/test_surface_cues.py": ("{} --set {}",),
+    "diagnosis/questions/test_depth.py": ("--thorough",),
     "tuning/test_together.py": ("has no adapter", "--tuning bitfit"),
     "rungs/test_zero_shot.py": ("says nothing to compare with",),
     "rungs/test_few_shot.py": ("is no word to ask for", "can't be asked"),
     "models/test_load.py": ("install it:", "pip install --no-deps"),
-    "data/test_alike.py": (
+    "data/readers/test_alike.py": (
         "if those words are part of the texts: --set data.delimiter=tab",
         "the training file had no header; if the first row is none",
         "names the column; --set data.header=false reads it",
         "if each line is one text: --set data.delimiter=tab",
         "is the header (--set data.header=false",
     ),
-    "data/test_excel.py": ("pip install openpyxl",),
+    "data/readers/test_excel.py": ("pip install openpyxl",),
     # no advice: a style, words for git, and what finds a setting in a message
-    "report/test_page.py": ("--natural",),
+    "reporting/test_page.py": ("--natural",),
     "contracts/conftest.py": ("--set data\\.encoding",),
 }

@@ -17,9 +17,9 @@ from deepen.core.errors import DataError
 from deepen.core.run import Run
 from deepen.data.load import DataSettings, load_table
 from deepen.data.table import Part
-from deepen.ladder.amend import amend
-from deepen.ladder.case import open_case
-from deepen.ladder.prepare import load_task
+from deepen.diagnosis.case import open_case
+from deepen.preparation.catalog import load_task
+from deepen.preparation.training_rows import amend
 
 LABELS = ("bad", "good")
 
@@ -186,7 +186,7 @@ def test_an_unfinished_run_refuses_another_list(
     train = api.train(str(two_class_csv), model=tiny_model, rungs="majority", out="first").folder
     ids = list(open_case(train).train.values("id"))  # type: ignore[union-attr]
     write(Path("drop.csv"), [{"id": ids[0]}])
-    from deepen.ladder.recipe import shelf
+    from deepen.preparation.catalog import shelf
 
     climb = shelf()["frozen"].climb
 

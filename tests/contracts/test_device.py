@@ -18,8 +18,9 @@ from transformers import AutoModel, PreTrainedModel
 import deepen
 from deepen.core.errors import SettingError
 from deepen.core.files import read_json
-from deepen.ladder.recipe import read_recipe, tunings
+from deepen.core.recipe_file import read_recipe
 from deepen.models import device as devices
+from deepen.preparation.catalog import tunings
 
 QUICK = ["data.validation_at_least=30", "data.check=false"]
 EPOCHS = [f"rungs.{rung}.num_epochs=1" for rung in ("top_layers", "full", "cloze")]
@@ -198,17 +199,17 @@ def test_the_device_is_said_and_written_down(deepen: Deepen, finished: Finished)
 
 
 def test_a_run_goes_on_where_another_device_is(finished: Finished) -> None:
-    from deepen.ladder.recipe import make_recipe
-    from deepen.ladder.resume import check_resumed
+    from deepen.preparation.recipe import make_recipe
+    from deepen.preparation.resume import check_resumed
 
     recipe = make_recipe(read_recipe(finished.folder / "recipe.yaml"))
     check_resumed(finished.folder, recipe.model_copy(update={"device": "cuda:0"}))
 
 
 def test_a_forecast_is_made_where_the_climb_is(tiny_model: Path, tmp_path: Path, card: Card) -> None:
-    from deepen.ladder.prepare import Sources, prepare
-    from deepen.ladder.recipe import make_recipe
-    from deepen.training.forecast import seconds_per_token
+    from deepen.finetuning.forecast import seconds_per_token
+    from deepen.preparation.prepare import Sources, prepare
+    from deepen.preparation.recipe import make_recipe
 
     recipe = make_recipe({"data": {"validation_at_least": 30}, "model": {"name": str(tiny_model)}})
     work = prepare(recipe, Sources(WORLDS["classification"](90)), tmp_path / "run", say=lambda line: None).work

@@ -12,7 +12,7 @@ import pytest
 from tests.contracts.conftest import Deepen
 
 from deepen.core.types import Outputs
-from deepen.ladder.recipe import shelf
+from deepen.preparation.catalog import shelf
 
 
 @pytest.fixture

@@ -166,7 +166,7 @@ def test_resume_with_other_words(begun: list[object], deepen: Deepen, words: lis
 
 def test_what_is_still_ahead_may_change(begun: list[object], deepen: Deepen) -> None:
     words = ["--set", "rungs.lexical.min_count=3", "--budget", "1h", "--rungs", "majority,lexical"]
-    from deepen.models.surface import LexicalSettings
+    from deepen.shallow.tfidf import LexicalSettings
 
     name = next(iter(LexicalSettings.model_fields))
     words[1] = f"rungs.lexical.{name}={json.dumps(LexicalSettings().model_dump(mode='json')[name])}"

@@ -84,7 +84,7 @@ def test_python_says_it_too(run: tuple[str, Path]) -> None:
 
     task, folder = run
     said: list[str] = []
-    from deepen.ladder.load import load_model
+    from deepen.inference.model import load_model
 
     model = load_model(folder / "run", say=said.append)
     model.predict(str(folder / "rows.jsonl"))

@@ -12,9 +12,9 @@ from tests.worlds import WORLDS
 
 import deepen
 from deepen.core.run import Run
-from deepen.report import page, words
-from deepen.report.answers import read_answers
-from deepen.report.card import card
+from deepen.reporting import page, words
+from deepen.reporting.answers import read_answers
+from deepen.reporting.card import card
 
 TOLD_APART = {"classification", "matching", "relation", "tagging", "span_qa"}
 SCORES = [{"text": "a film " + "good " * (number % 9), "label": f"{number % 9 / 3:.2f}"} for number in range(90)]
@@ -62,7 +62,7 @@ def runs(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
 def shown(run: Run) -> str:
     """The page's text, without the elements."""
-    from tests.report.test_page import Page
+    from tests.reporting.test_page import Page
 
     return str(Page((run.folder / "report.html").read_text(encoding="utf-8")).said())
 

@@ -13,8 +13,8 @@ from tests.worlds import WORLDS
 
 from deepen import api
 from deepen.core.run import Run
-from deepen.ladder.recipe import shelf
 from deepen.ladder.refit import joined
+from deepen.preparation.catalog import shelf
 
 FEW = [f"rungs.{rung}.num_epochs=3" for rung in ("cloze", "top_layers", "full")]
 FEW += ["data.validation_at_least=20", "data.check=false"]
@@ -68,16 +68,16 @@ def test_every_rung(
 def test_as_many_steps_as_won(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = WORLDS["classification"](400)
     steps = []
-    from deepen.training import trained
+    from deepen.finetuning import finetune
 
-    fit = trained.fit
+    fit = finetune.fit
 
     def spy(*given: Any) -> Any:
         now = fit(*given)
         steps.append((now.step, now.num_steps, now.best_step))
         return now
 
-    monkeypatch.setattr(trained, "fit", spy)
+    monkeypatch.setattr(finetune, "fit", spy)
     api.train(rows, model=str(tiny_model), rungs="frozen,full", settings=FEW, refit=True, out=tmp_path, worth=0)
     assert len(steps) == 2, "full was chosen, and trained again"
     (_, planned, won), (made, planned_again, _) = steps

@@ -13,7 +13,7 @@ from tests.contracts.conftest import Deepen
 from tests.contracts.remedies import SOURCE, remedies
 from tests.contracts.remedy_cases import CHECKS, ELSEWHERE, Case, Files
 
-from deepen.models.offline import DEFAULT_MODEL, packaged
+from deepen.models.find import DEFAULT_MODEL, packaged
 
 _EXTRA = re.compile(r"pip install '?deepen\[(\w+)\]")
 

@@ -16,8 +16,8 @@ from tests.contracts.conftest import Deepen, Finished
 
 from deepen.api import load
 from deepen.core.files import sha256_file
-from deepen.ladder import environment
-from deepen.ladder.recipe import make_recipe
+from deepen.preparation import environment
+from deepen.preparation.recipe import make_recipe
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -124,7 +124,7 @@ def test_the_commit_is_that_of_deepen(finished: Finished, tmp_path: Path, monkey
     if (root / ".git").exists():
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
         assert (environment._git_commit() or "").removesuffix("-dirty") == head.stdout.strip()
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "lib/site-packages/deepen/ladder/environment.py"))
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "lib/site-packages/deepen/preparation/environment.py"))
     assert environment._git_commit() is None
 
 

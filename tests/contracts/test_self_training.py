@@ -18,7 +18,7 @@ from deepen import api
 from deepen.core.errors import DataError, SettingError
 from deepen.core.run import Run
 from deepen.ladder import climb, self_train
-from deepen.ladder.recipe import shelf
+from deepen.preparation.catalog import shelf
 
 WORDS = {"good": ("good fine", "great lovely"), "bad": ("bad poor", "awful broken")}
 NEAR = ["data.near.threshold=1", "data.check=false"]

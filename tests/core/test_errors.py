@@ -6,7 +6,7 @@ import pytest
 
 from deepen.core.errors import DataError, SettingError
 from deepen.core.settings import override
-from deepen.ladder.recipe import make_recipe
+from deepen.preparation.recipe import make_recipe
 
 
 @pytest.mark.parametrize("word", ["\x00", "\x1b[31m", "\u202e", "\ud800", "9" * 9000, "[" * 400])

@@ -10,7 +10,7 @@ import pytest
 
 from deepen.core.errors import SettingError
 from deepen.core.lock import holding
-from deepen.ladder.place import new_run
+from deepen.preparation.place import new_run
 
 HOLD = """
 import sys, time

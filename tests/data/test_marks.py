@@ -10,9 +10,9 @@ import pytest
 from tests.data.reading import NEEDS, read, rows
 
 from deepen.core.errors import DataError
-from deepen.data.labels import check_labels
 from deepen.data.load import DataSettings, load_table, look, marked_splits
 from deepen.data.marks import Rows, Split, mark_columns
+from deepen.data.targets.labels import check_labels
 
 Write = Callable[..., str]
 MARKED = [

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from tests.data.reading import read
 
 from deepen.core.errors import DataError
-from deepen.data.labels import encode_labels, label_table
 from deepen.data.split import content_hashes, hold_out
 from deepen.data.table import Part
+from deepen.data.targets.labels import encode_labels, label_table
 
 
 def part_of(texts: list[str], labels: list[str]) -> tuple[Part, np.ndarray]:

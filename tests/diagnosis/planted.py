@@ -17,8 +17,8 @@ from deepen.core.types import Outputs
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
-from deepen.ladder.case import Case
-from deepen.ladder.prepare import load_task
+from deepen.diagnosis.case import Case
+from deepen.preparation.catalog import load_task
 
 SURE = 6.0
 

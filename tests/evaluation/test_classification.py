@@ -10,12 +10,7 @@ from sklearn import metrics
 
 from deepen.core.errors import DataError
 from deepen.evaluation.calibration import softmax
-from deepen.evaluation.classification import (
-    accuracy_statistics,
-    accuracy_value,
-    classification_scores,
-    confusion,
-)
+from deepen.evaluation.classification import accuracy_statistics, accuracy_value, classification_scores, confusion
 
 NAMES = {
     "accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "mcc", "log_loss", "ece",

@@ -8,15 +8,7 @@ import numpy as np
 import pytest
 
 from deepen.evaluation.statistics import paired_bootstrap
-from deepen.evaluation.tagging import (
-    decide,
-    entities,
-    entity_f1,
-    entity_statistics,
-    repair,
-    tag_table,
-    tagging_scores,
-)
+from deepen.evaluation.tagging import decide, entities, entity_f1, entity_statistics, repair, tag_table, tagging_scores
 
 TAGS = tag_table(["LOC", "PER", "ORG"])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deepen.models.split import ARCHITECTURES
+from deepen.models.encoder import ARCHITECTURES
 
 _SMALL = {
     "vocab_size": 300,

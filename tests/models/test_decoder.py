@@ -15,9 +15,9 @@ from tests.worlds import WORLDS
 import deepen
 from deepen.core.errors import ModelError, SettingError
 from deepen.models.decoder import Decoder, word_vectors
+from deepen.models.encoder import layout
+from deepen.models.find import find
 from deepen.models.load import load_encoder, load_pretrained
-from deepen.models.offline import find
-from deepen.models.split import layout
 from deepen.tuning import bitfit
 
 

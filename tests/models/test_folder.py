@@ -16,9 +16,9 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from deepen.core.errors import ModelError
+from deepen.models.encoder import layout
 from deepen.models.gguf_header import check_header
 from deepen.models.load import load_pretrained
-from deepen.models.split import layout
 
 CONFIG: dict[str, Any] = {
     "pad_token_id": "x",

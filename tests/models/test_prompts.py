@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from deepen.core.errors import SettingError
+from deepen.models.encoder import Encoder, layout
 from deepen.models.load import load_encoder
 from deepen.models.prompts import Prompt, peft_config, put_before, to_peft, usual_words
-from deepen.models.split import Encoder, layout
 from deepen.tuning import prefix
 
 LENGTHS, NUMBER = [7, 3, 12, 1, 5], 4

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from deepen.core.errors import ModelError
-from deepen.models.heads import Inputs, Network, width_of
+from deepen.models.heads.network import Inputs, Network, width_of
 from deepen.models.load import load_encoder
 from deepen.models.plain import FAMILIES, opens_with
 from deepen.models.save import load_network, save_network

@@ -13,10 +13,10 @@ import torch
 import deepen
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
-from deepen.ladder.prepare import load_task
-from deepen.models.heads import Inputs, Network
+from deepen.models.heads.network import Inputs, Network
 from deepen.models.load import load_pretrained
 from deepen.models.tokenizer import load_tokenizer
+from deepen.preparation.catalog import load_task
 
 LONG = " ".join(["good", "bad", "film", "phone", "room"] * 6)
 

@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
-from deepen.models.heads import Inputs, Network
+from deepen.models.heads.network import Inputs, Network
 from deepen.models.load import load_encoder
 from deepen.models.save import has_network, load_network, save_network
 from deepen.models.tokenizer import Tokenizer, load_tokenizer

@@ -20,21 +20,22 @@ from pathlib import Path
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("core",),
-    ("data", "models"),
-    ("tuning", "evaluation"),
-    ("training", "exporting", "generation"),
-    ("tasks",),
-    ("augmentation",),
+    ("data", "models", "training"),
+    ("evaluation", "shallow", "tuning"),
+    ("problem", "reporting", "monitoring", "registry"),
+    ("tasks", "generation"),
+    ("finetuning", "pretraining"),
+    ("prompting",),
     ("rungs",),
-    ("ladder",),
-    ("search", "diagnosis", "compression"),
-    ("serving", "monitoring", "report"),
-    ("continual",),
-    ("applications",),
-    ("api.py",),
+    ("preparation",),
+    ("ladder", "inference"),
+    ("diagnosis", "search", "exporting"),
+    ("compression", "continual", "watching"),
+    ("serving", "cluster"),
+    ("api.py", "applications"),
     ("cli", "__init__"),
 )
-SHELVES = ("tuning", "tasks", "augmentation", "rungs", "diagnosis")
+SHELVES = ("tuning", "tasks", "rungs", "diagnosis/questions", "compression")
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 400, 60, 7
 NO_PICKLE = ("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")
 
@@ -204,11 +205,20 @@ def cycles(sources: list[Source]) -> Iterator[Problem]:
 def shelf_files(sources: list[Source]) -> Iterator[Problem]:
     """On a shelf every file (or folder) stands alone; what two need lives lower down or in the shelf's __init__."""
     for source in sources:
-        book = source.module.split(".")[1:3]
+        shelf, feature = _on_a_shelf(source.module)
         for line, target in source.imports:
-            other = target.split(".")[1:3]
-            if len(book) == len(other) == 2 and book[0] == other[0] in SHELVES and book[1] != other[1]:
-                yield Problem(source.path, line, f"imports {target}: files on the shelf {book[0]}/ stand alone")
+            other, its = _on_a_shelf(target)
+            if feature and its and shelf == other and feature != its:
+                yield Problem(source.path, line, f"imports {target}: files on the shelf {shelf}/ stand alone")
+
+
+def _on_a_shelf(module: str) -> tuple[str, str]:
+    """The shelf that a module stands on, and the feature (a file, or a folder with all that is in it) it is part of."""
+    path = "/".join(module.split(".")[1:])
+    for shelf in SHELVES:
+        if path == shelf or path.startswith(f"{shelf}/"):
+            return shelf, path[len(shelf) + 1 :].partition("/")[0]
+    return "", ""
 
 
 # --- rules: size and shape ------------------------------------------------------------------------------------------

@@ -12,14 +12,13 @@ from tests.worlds import WORLDS
 
 import deepen
 from deepen.core.errors import ModelError, SettingError
-from deepen.ladder.prepare import Sources, prepare
-from deepen.ladder.recipe import make_recipe
-from deepen.models.cloze import pieces_of
+from deepen.finetuning.predictor import EncoderPredictor
 from deepen.models.load import load_encoder
+from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.recipe import make_recipe
+from deepen.problem.work import Work
+from deepen.prompting.cloze import ClozeSettings, pieces_of, question_of
 from deepen.rungs import cloze, zero_shot
-from deepen.training.cloze import ClozeSettings, question_of
-from deepen.training.predictor import EncoderPredictor
-from deepen.training.work import Work
 
 PATTERN = "{} it was [MASK] ."
 TURNED = {"good": ("bad",), "bad": ("good",)}

@@ -14,12 +14,12 @@ from tests.worlds import WORLDS
 
 import deepen
 from deepen.core.errors import SettingError
-from deepen.ladder.prepare import Sources, prepare
-from deepen.ladder.recipe import make_recipe
 from deepen.models.load import load_encoder
+from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.recipe import make_recipe
+from deepen.problem.work import Work
 from deepen.rungs import contrastive
-from deepen.training.contrast import contrast_losses, label_groups
-from deepen.training.work import Work
+from deepen.rungs.contrastive import contrast_losses, label_groups
 
 
 def work_of(num: int, model: Path, folder: Path, task: str = "classification", **more: Any) -> Work:

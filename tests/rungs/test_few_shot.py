@@ -11,12 +11,12 @@ from tests.worlds import WORLDS
 
 import deepen
 from deepen.core.errors import SettingError
-from deepen.ladder.prepare import Sources, prepare
-from deepen.ladder.recipe import make_recipe
+from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.recipe import make_recipe
+from deepen.problem.work import Work
+from deepen.prompting.decoder import AskedPredictor
+from deepen.prompting.demonstrations import Examples
 from deepen.rungs import few_shot
-from deepen.training.asking import AskedPredictor
-from deepen.training.examples import Examples
-from deepen.training.work import Work
 
 
 def work_of(rows: list[dict[str, Any]], model: Path, folder: Path, task: str = "classification") -> Work:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tests.worlds import WORLDS
 
-from deepen.ladder.prepare import Sources, prepare
-from deepen.ladder.recipe import make_recipe
+from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.recipe import make_recipe
 from deepen.rungs import full, top_layers
 
 

@@ -13,10 +13,11 @@ import pytest
 from tests.worlds import WORLDS
 
 from deepen.core.settings import Settings
-from deepen.ladder.prepare import Sources, prepare
-from deepen.ladder.recipe import make_recipe, shelf
-from deepen.training.settings import TrainedSettings
-from deepen.training.work import Climbed, Work
+from deepen.finetuning.settings import TrainedSettings
+from deepen.preparation.catalog import shelf
+from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.recipe import make_recipe
+from deepen.problem.work import Climbed, Work
 
 ONLY = dict.fromkeys(("zero_shot", "contrastive", "cloze"), ("classification",)) | {"few_shot": ()}
 PAIRS = [(rung, task) for task in sorted(WORLDS) for rung in shelf() if task in ONLY.get(rung, WORLDS)]

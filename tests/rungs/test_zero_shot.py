@@ -12,12 +12,12 @@ from tests.worlds import WORLDS
 
 import deepen
 from deepen.core.errors import SettingError
-from deepen.ladder.prepare import Sources, prepare
-from deepen.ladder.recipe import make_recipe
+from deepen.finetuning.predictor import EncoderPredictor
+from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.recipe import make_recipe
+from deepen.problem.work import Work
+from deepen.prompting.verbalizers import usual_words
 from deepen.rungs import zero_shot
-from deepen.training.described import usual_words
-from deepen.training.predictor import EncoderPredictor
-from deepen.training.work import Work
 
 
 def work_of(rows: list[dict[str, Any]], model: Path, folder: Path, task: str = "classification") -> Work:

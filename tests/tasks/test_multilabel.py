@@ -21,7 +21,7 @@ from deepen.core.types import Outputs, Targets
 from deepen.data.load import load_table, look
 from deepen.data.settings import DataSettings
 from deepen.evaluation.multilabel import micro_f1, multilabel_scores, statistics, thresholds
-from deepen.ladder.prepare import load_task
+from deepen.preparation.catalog import load_task
 
 TASK = load_task("multilabel")
 ROWS = [("a b", "x|y"), ("c d", "y"), ("e f", "x|z|x")]

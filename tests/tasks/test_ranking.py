@@ -21,7 +21,7 @@ from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
 from deepen.evaluation.ranking import ranking_scores, ranks
-from deepen.ladder.prepare import load_task
+from deepen.preparation.catalog import load_task
 from deepen.tasks.ranking import in_batch_losses, in_batch_margins
 
 TASK = load_task("ranking")
@@ -131,7 +131,7 @@ def test_many_documents_are_ranked_a_few_queries_at_a_time(
     model = deepen.load(tmp_path / "run", rung="frozen")
     queries = [row["query"] for row in rows[:30]]
     whole = model.predict(queries)
-    monkeypatch.setattr("deepen.ladder.load._MOST_LOGITS", 7 * len(model.labels))
+    monkeypatch.setattr("deepen.inference.model._MOST_LOGITS", 7 * len(model.labels))
     pieces = model.predict(queries)
     assert [one.output for one in pieces] == [one.output for one in whole]
     assert [one.id for one in pieces] == [one.id for one in whole]

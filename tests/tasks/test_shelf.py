@@ -15,11 +15,10 @@ from deepen.core.types import Outputs, Score
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
-from deepen.ladder.prepare import load_task
-from deepen.ladder.recipe import tasks
 from deepen.models.tokenizer import load_tokenizer
-from deepen.training.objectives import binary_cross_entropy
-from deepen.training.task import Task
+from deepen.preparation.catalog import load_task, tasks
+from deepen.problem.losses import binary_cross_entropy
+from deepen.problem.task import Task
 
 
 def part_of(task: Task, num_rows: int = 40) -> Part:

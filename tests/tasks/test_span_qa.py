@@ -15,15 +15,15 @@ from tests.worlds import WORLDS
 import deepen
 from deepen.core.errors import DataError
 from deepen.core.types import Outputs
-from deepen.data.answers import read_answers
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
-from deepen.data.sources import Fault
+from deepen.data.source import Fault
 from deepen.data.table import Table
-from deepen.ladder.prepare import load_task
-from deepen.models.overlap import fit_overlap
+from deepen.data.targets.answers import read_answers
 from deepen.models.tokenizer import load_tokenizer
 from deepen.models.units import encode_units
+from deepen.preparation.catalog import load_task
+from deepen.shallow.span_overlap import fit_overlap
 from deepen.tasks.span_qa import ALWAYS_THERE, PERHAPS_NONE, best_spans, null_threshold
 
 TASK = load_task("span_qa")

@@ -15,7 +15,7 @@ from deepen.core.errors import DataError, SettingError
 from deepen.core.types import Outputs
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
-from deepen.ladder.prepare import load_task
+from deepen.preparation.catalog import load_task
 
 
 def column_file(path: Path, num_rows: int) -> Path:

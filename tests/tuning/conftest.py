@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from tests.worlds import WORLDS
 
-from deepen.ladder.prepare import Sources, prepare
-from deepen.ladder.recipe import make_recipe
-from deepen.training.predictor import EncoderPredictor
-from deepen.training.settings import TrainedSettings
-from deepen.training.trained import climb_trained
-from deepen.training.work import Climbed, Work
+from deepen.finetuning.finetune import climb_trained
+from deepen.finetuning.predictor import EncoderPredictor
+from deepen.finetuning.settings import TrainedSettings
+from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.recipe import make_recipe
+from deepen.problem.work import Climbed, Work
 
 STEPS = {"num_epochs": 2, "batch_tokens": 200, "evaluations_per_epoch": 1}
 MakeWork = Callable[..., Work]

@@ -12,9 +12,9 @@ from tests.tuning.conftest import MakeWork, climb, predictor_of
 from torch import Tensor
 
 from deepen.core.errors import SettingError
+from deepen.models.encoder import Encoder, layout
 from deepen.models.load import load_encoder
 from deepen.models.save import load_adapter
-from deepen.models.split import Encoder, layout
 
 METHODS = ("p_tuning", "prefix", "soft_prompt")
 

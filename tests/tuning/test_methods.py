@@ -14,11 +14,12 @@ from tests.worlds import WORLDS
 
 import deepen
 from deepen.core.errors import ModelError, SettingError
-from deepen.ladder.recipe import make_recipe, tunings
+from deepen.finetuning.predictor import load_predictor, put_on
+from deepen.models.encoder import layout
 from deepen.models.load import load_encoder
 from deepen.models.save import load_adapter
-from deepen.models.split import layout
-from deepen.training.predictor import load_predictor, put_on
+from deepen.preparation.catalog import tunings
+from deepen.preparation.recipe import make_recipe
 
 METHODS = tuple(tunings())
 FROM_PEFT = ("adalora", "ia3", "lora")

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 import deepen
 from deepen.cli.main import app
 from deepen.core.errors import ModelError, SettingError
+from deepen.finetuning.predictor import EncoderPredictor
 from deepen.models.compose import compose_weights
 from deepen.models.load import load_encoder
-from deepen.training.predictor import EncoderPredictor
 
 RATE = 0.005
 

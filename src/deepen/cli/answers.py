@@ -10,7 +10,7 @@ from typing import Any
 
 from deepen.core.cells import lines_printable, write_csv
 from deepen.core.errors import DataError
-from deepen.data.sources import Fault, Source, as_text
+from deepen.data.source import Fault, Source, as_text
 
 
 def write_answers(

@@ -19,7 +19,7 @@ HELP = """List pretrained models that packages carry, and whether they are on th
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
     """Lists models."""
-    from deepen.models.offline import DEFAULT_MODEL, PACKAGED, packaged
+    from deepen.models.find import DEFAULT_MODEL, PACKAGED, packaged
 
     rows = [
         {

@@ -54,8 +54,8 @@ def command(
     from deepen.core.places import path_of
     from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
-    from deepen.ladder.place import check_answers
-    from deepen.ladder.together import compose, load_together
+    from deepen.inference.adapters import compose, load_together
+    from deepen.preparation.place import check_answers
 
     if (data is None) == (not text):
         raise SettingError("give either a file of rows or --text, one of the two")

@@ -14,6 +14,6 @@ HELP = """Print the JSON Schema of a recipe: every setting with its default and 
 
 def command() -> None:
     """Prints the schema."""
-    from deepen.ladder.recipe import recipe_type
+    from deepen.preparation.recipe import recipe_type
 
     show.print_json(recipe_type().model_json_schema(), indent=2)

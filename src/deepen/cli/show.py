@@ -107,7 +107,7 @@ def print_ladder(ladder: dict[str, Any]) -> None:
     """The ladder table, the chosen rung and the test scores."""
     from rich.table import Table
 
-    from deepen.report.commands import predict
+    from deepen.reporting.commands import predict
 
     scored = next((row["score"]["name"] for row in ladder["rungs"] if row["score"]), "score")
     wide = console()

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deepen.core.errors import DataError, nearest
-from deepen.data.flags import flag_columns
 from deepen.data.known import seen_values
 from deepen.data.marks import mark_columns
 from deepen.data.needs import (
@@ -25,7 +24,8 @@ from deepen.data.needs import (
     plain_name,
 )
 from deepen.data.places import by_place, by_training_names, labels_at, named_index
-from deepen.data.sources import Source, as_text, clip
+from deepen.data.source import Source, as_text, clip
+from deepen.data.targets.flags import flag_columns
 
 __all__ = [
     "KNOWN_NAMES",

@@ -14,16 +14,16 @@ import pyarrow as pa
 
 from deepen.core.errors import DataError
 from deepen.core.progress import Advance
-from deepen.data.answers import read_answers
-from deepen.data.labels import label_table
-from deepen.data.many import ManyPlan, read_many
 from deepen.data.marks import SET_ASIDE
 from deepen.data.normalise import normalise, normalise_label
 from deepen.data.own import own_id
 from deepen.data.settings import DataSettings
-from deepen.data.sources import BLANK, Fault, Source, as_text, clip
+from deepen.data.source import BLANK, Fault, Source, as_text, clip
 from deepen.data.table import LEAVE_OUT, LEFT_OUT, too_many
-from deepen.data.tagged import TaggedPlan, TaggedTally, fields, tagged_taker
+from deepen.data.targets.answers import read_answers
+from deepen.data.targets.label_lists import ManyPlan, read_many
+from deepen.data.targets.labels import label_table
+from deepen.data.targets.tagged_rows import TaggedPlan, TaggedTally, fields, tagged_taker
 from deepen.data.words import hide_words, words_of
 
 OWN = (("own", pa.string()),)

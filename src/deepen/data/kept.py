@@ -17,9 +17,9 @@ from deepen.core.seal import seal, sealed
 from deepen.data.columns import Columns, columns_from_json, columns_to_json
 from deepen.data.ingest import LEFT, ROWS, Plan, Tally, write_rows
 from deepen.data.settings import DataSettings
-from deepen.data.sources import Source
+from deepen.data.source import Source
 from deepen.data.table import Table
-from deepen.data.tagged import tagged_notes
+from deepen.data.targets.tagged_rows import tagged_notes
 
 ABOUT = "about.json"
 _CHANGES = {

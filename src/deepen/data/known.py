@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from deepen.data.labels import plain_label
-from deepen.data.sources import as_text
+from deepen.data.source import as_text
+from deepen.data.targets.labels import plain_label
 
 _VALUES_KEPT = 1000
 _VALUE_CHARS = 80

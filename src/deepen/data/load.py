@@ -12,7 +12,6 @@ from typing import Any, Literal
 from deepen.core.cells import printable
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import cache_dir, fingerprint
-from deepen.data.columnar import from_dataset, is_dataset
 from deepen.data.columns import (
     TARGET,
     AskedColumns,
@@ -24,24 +23,25 @@ from deepen.data.columns import (
     columns_to_json,
     expected_names,
 )
-from deepen.data.hub import looks_like_hub_name, open_hub
 from deepen.data.ingest import LONG_CELL, Plan
 from deepen.data.kept import hold_table, read_kept, write_table
-from deepen.data.keys import with_paths
-from deepen.data.labels import LabelNames
-from deepen.data.many import hint_of_many, many_plan
+from deepen.data.label_names import LabelNames
 from deepen.data.marks import Rows, Split, count_splits, pick
-from deepen.data.memory import content_key, is_frame, open_frame, open_list
-from deepen.data.opening import files_key, files_stamp, find_files, open_layout
 from deepen.data.own import own_column
-from deepen.data.prior import Prior
-from deepen.data.renaming import Renaming, renaming
-from deepen.data.sentences import as_sentences
+from deepen.data.readers.hub import looks_like_hub_name, open_hub
+from deepen.data.readers.in_memory import content_key, is_frame, open_frame, open_list
+from deepen.data.readers.keys import with_paths
+from deepen.data.readers.opening import files_key, files_stamp, find_files, open_layout
+from deepen.data.readers.parquet_arrow import from_dataset, is_dataset
+from deepen.data.readers.prior import Prior
+from deepen.data.readers.sentences import as_sentences
+from deepen.data.readers.sniff import not_there, reading
 from deepen.data.settings import DataSettings
-from deepen.data.sniff import not_there, reading
-from deepen.data.sources import Source
+from deepen.data.source import Source
 from deepen.data.table import LEAVE_OUT, Table, bearable, too_many
-from deepen.data.tagged import INPUTS, TaggedPlan, written_as
+from deepen.data.targets.label_lists import hint_of_many, many_plan
+from deepen.data.targets.renaming import Renaming, renaming
+from deepen.data.targets.tagged_rows import INPUTS, TaggedPlan, written_as
 
 __all__ = [
     "AskedColumns",

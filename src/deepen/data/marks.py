@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from deepen.data.needs import plain_name
-from deepen.data.sources import Fault, Row, Source, as_text, clip, listed
+from deepen.data.source import Fault, Row, Source, as_text, clip, listed
 
 Split = Literal["train", "validation", "test"]
 SPLIT_NAMES: dict[str, Split] = {

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from deepen.core.errors import SettingError
-from deepen.data.sources import Form
+from deepen.data.source import Form
 
 TARGET = "label"
 

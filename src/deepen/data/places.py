@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from deepen.core.errors import DataError
 from deepen.data.known import share_known
 from deepen.data.needs import TARGET, Columns, Need, plain_name
-from deepen.data.sources import Source, clip
+from deepen.data.source import Source, clip
 
 Found = dict[str, tuple[int, ...]]
 _JUDGED_ROWS = 2000

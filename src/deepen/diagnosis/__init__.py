@@ -1,9 +1,9 @@
 """How a model gets its score: one file a question, and the function that asks them all.
 
-Every file of this shelf has `ORDER` (its place on the page), `QUESTION` (a sentence), a class `QuestionSettings`, and
-`ask(case, settings)`, which returns findings: at least one, with the verdict `not_applicable` and the reason as its
-caveat where the question makes no sense. A question never changes the model, and calls a verdict only by an effect
-whose interval leaves no doubt.
+Every file or folder of `questions/` has `ORDER` (its place on the page), `QUESTION` (a sentence), a class
+`QuestionSettings`, and `ask(case, settings)`, which returns findings: at least one, with the verdict `not_applicable`
+and the reason as its caveat where the question makes no sense. A question never changes the model, and calls a verdict
+only by an effect whose interval leaves no doubt.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from deepen.core.errors import SettingError, nearest
 from deepen.core.progress import progress
 from deepen.core.settings import Settings
 from deepen.core.types import Finding
-from deepen.ladder.case import MAX_ROWS, Case
+from deepen.diagnosis import questions
+from deepen.diagnosis.case import MAX_ROWS, Case
 
 
 @cache
 def shelf() -> dict[str, ModuleType]:
     """Every question there is, by name, in the order of the page."""
-    names = [found.name for found in pkgutil.iter_modules(__path__)]
-    modules = {name: importlib.import_module(f"deepen.diagnosis.{name}") for name in names}
+    names = [found.name for found in pkgutil.iter_modules(questions.__path__)]
+    modules = {name: importlib.import_module(f"deepen.diagnosis.questions.{name}") for name in names}
     return dict(sorted(modules.items(), key=lambda item: item[1].ORDER))
 
 
@@ -41,7 +42,7 @@ class _Asking(Settings):
 
 @cache
 def settings_type() -> type[_Asking]:
-    """The settings of a diagnosis, with one section for each file of this folder."""
+    """The settings of a diagnosis, with one section for each file or folder of `questions/`."""
     fields: dict[str, Any] = {
         name: (module.QuestionSettings, module.QuestionSettings()) for name, module in shelf().items()
     }

@@ -1,1 +1,1 @@
-"""The climb: from a recipe and data to a run folder with an evaluated model. Start with `climb.climb`."""
+"""The climb and nothing else: which rung runs, what it gains, what it leaves. Start with `climb.climb`."""

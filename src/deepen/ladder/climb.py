@@ -21,7 +21,6 @@ from deepen.core.seed import derive
 from deepen.core.settings import parse_duration
 from deepen.core.types import to_json
 from deepen.ladder import record
-from deepen.ladder.about import read_about
 from deepen.ladder.decide import (
     Standing,
     best_of,
@@ -34,14 +33,16 @@ from deepen.ladder.decide import (
     reason_to_stop,
 )
 from deepen.ladder.judge import OUTPUTS, Climbing, Events, chosen, judge, standing_of, start_of, write_model
-from deepen.ladder.place import remove_rung
-from deepen.ladder.prepare import Prepared
-from deepen.ladder.recipe import Recipe, shelf, write_recipe
 from deepen.ladder.refit import refit
-from deepen.ladder.resume import check_rows
 from deepen.ladder.self_train import LABELS, adopt, self_train, taught_again
-from deepen.ladder.told import LEFT_OUT, write_left_out
-from deepen.training.work import Climbed
+from deepen.preparation.catalog import shelf
+from deepen.preparation.manifest import read_about
+from deepen.preparation.place import remove_rung
+from deepen.preparation.prepare import Prepared
+from deepen.preparation.recipe import Recipe, write_recipe
+from deepen.preparation.resume import check_rows
+from deepen.preparation.told import LEFT_OUT, write_left_out
+from deepen.problem.work import Climbed
 
 
 def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began: float) -> None:

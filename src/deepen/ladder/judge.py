@@ -15,14 +15,15 @@ from deepen.core.seed import derive
 from deepen.core.types import Outputs, Score, to_json
 from deepen.evaluation.calibration import fit_temperature
 from deepen.ladder import record
-from deepen.ladder.about import write_about
 from deepen.ladder.decide import Standing, best_of, chosen_of, gain_over
-from deepen.ladder.prepare import Prepared
-from deepen.ladder.recipe import Recipe, shelf
 from deepen.models.plain import opens_with
 from deepen.models.save import can_start, has_network, read_by_others
-from deepen.training.task import Predictor
-from deepen.training.work import Climbed, Work
+from deepen.preparation.catalog import shelf
+from deepen.preparation.manifest import write_about
+from deepen.preparation.prepare import Prepared
+from deepen.preparation.recipe import Recipe
+from deepen.problem.task import Predictor
+from deepen.problem.work import Climbed, Work
 
 OUTPUTS = "outputs.npz"
 """A rung's validation outputs, kept until the climb is complete."""

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl, write_jsonl
 from deepen.core.types import Interval, Outputs, Prediction, Score, to_json
 from deepen.data.table import Part
-from deepen.training.predictor import EncoderPredictor
-from deepen.training.task import Predictor, Task
-from deepen.training.work import Dynamics
+from deepen.finetuning.predictor import tokens_read
+from deepen.problem.task import Predictor, Task
+from deepen.problem.work import Dynamics
 
 _TIMED_ROWS = 100
 
@@ -64,25 +63,6 @@ def predictions(
                 seconds=round(seconds, 7),
             )
         )
-
-
-def tokens_read(predictor: Predictor, part: Part) -> Iterator[tuple[int, bool]]:
-    """How many tokens a model reads of each row, and whether it cuts something; 0 for a model that reads no tokens.
-
-    Args:
-        predictor: The model.
-        part: The rows.
-
-    Returns:
-        One pair a row.
-    """
-    if not isinstance(predictor, EncoderPredictor):
-        return repeat((0, False), len(part))
-    tokens = predictor.tokens(part.table)
-    rows_N = part.rows_N
-    return zip(
-        np.asarray(tokens.lengths_N)[rows_N].tolist(), np.asarray(tokens.truncated_N)[rows_N].tolist(), strict=True
-    )
 
 
 def read_outputs(path: Path, num_examples: int) -> Outputs:

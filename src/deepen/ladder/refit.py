@@ -13,8 +13,8 @@ import pyarrow as pa
 from deepen.core.files import fingerprint
 from deepen.core.settings import Settings
 from deepen.data.table import Part, Table
-from deepen.training.task import Predictor
-from deepen.training.work import Work
+from deepen.problem.task import Predictor
+from deepen.problem.work import Work
 
 
 def refit(work: Work, module: ModuleType, settings: Settings, won: dict[str, Any], below: Path | None) -> Predictor:

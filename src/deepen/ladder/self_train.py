@@ -27,12 +27,12 @@ from deepen.data.table import Part
 from deepen.evaluation.calibration import softmax
 from deepen.ladder import record
 from deepen.ladder.decide import best_of, fits, gain_over
-from deepen.ladder.extend import extend
 from deepen.ladder.judge import Climbing, Measured, chosen, measure, publish, start_of, write_rung
-from deepen.ladder.recipe import shelf
 from deepen.ladder.refit import refit
-from deepen.training.task import Predictor
-from deepen.training.work import Climbed, Dynamics, Work
+from deepen.preparation.catalog import shelf
+from deepen.preparation.training_rows import extend
+from deepen.problem.task import Predictor
+from deepen.problem.work import Climbed, Dynamics, Work
 
 LABELS = "self_training.npz"
 """What the teacher said of the unlabelled rows, kept until the climb is complete."""

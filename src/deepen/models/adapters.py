@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from deepen.core.errors import SettingError
 from deepen.core.settings import Settings
-from deepen.models.split import Encoder
+from deepen.models.encoder import Encoder
 
 
 class MethodSettings(Settings):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deepen.models.adapters import peft, plain_state
-from deepen.models.split import Encoder
+from deepen.models.encoder import Encoder
 
 COMPOSITIONS = ("sum", "ties")
 

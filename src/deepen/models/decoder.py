@@ -1,4 +1,4 @@
-"""A decoder run as `split.Encoder` is: cut between any two layers, tokens packed, each seeing only those before it.
+"""A decoder run as `encoder.Encoder` is: cut between any two layers, tokens packed, each seeing only those before it.
 
 Shape legend: T tokens of a batch, D hidden size, L the longest sequence, H heads, K size of a head, V words of the
 vocabulary.
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepen.core.errors import ModelError
-from deepen.models.split import Encoder, Layout, check_ids
+from deepen.models.encoder import Encoder, Layout, check_ids
 
 
 class Decoder(Encoder):

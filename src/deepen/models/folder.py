@@ -16,7 +16,7 @@ from deepen.core.files import read_object
 from deepen.core.foreign import blaming, whole_number
 from deepen.core.places import check_file
 from deepen.core.settings import shown
-from deepen.models.split import ARCHITECTURES, DECODERS, Names
+from deepen.models.encoder import ARCHITECTURES, DECODERS, Names
 
 _LARGEST_CONFIG = 1 << 24  # bytes
 _CODE = re.compile(

@@ -12,9 +12,9 @@ from deepen.core.files import sha256_file
 from deepen.core.foreign import blaming
 from deepen.models.decoder import Decoder
 from deepen.models.device import chosen_device
+from deepen.models.encoder import ARCHITECTURES, DECODERS, Encoder
+from deepen.models.find import find
 from deepen.models.folder import check_weights, read_config, size
-from deepen.models.offline import find
-from deepen.models.split import ARCHITECTURES, DECODERS, Encoder
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 
 

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from deepen.core.errors import DataError
 from deepen.core.files import read_object, write_json
 from deepen.models.adapters import plain_state
-from deepen.models.heads import Network
-from deepen.models.split import DECODERS
+from deepen.models.encoder import DECODERS
+from deepen.models.heads.network import Network
 
 Problem = Literal["regression", "multi_label_classification"]
 FAMILIES = {

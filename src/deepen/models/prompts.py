@@ -1,8 +1,8 @@
 """Learned vectors that texts are read with: a prompt stands before each sequence, a prefix can be attended to.
 
-An encoder (models/split.py) takes them from its layers, where they lie under the names `prompt` and `prefix`. With all
-layers they are what PEFT calls PROMPT_TUNING and PREFIX_TUNING: a prompt is made of word vectors, and texts move back
-by as many positions as there are vectors.
+An encoder (models/encoder.py) takes them from its layers, where they lie under the names `prompt` and `prefix`. With
+all layers they are what PEFT calls PROMPT_TUNING and PREFIX_TUNING: a prompt is made of word vectors, and texts move
+back by as many positions as there are vectors.
 
 Shape legend: B sequences, T tokens of all of them, L the longest, D hidden size, H heads, K size of a head, P vectors.
 """
@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from deepen.core.errors import SettingError
 from deepen.models.adapters import Attached, Extra, MethodSettings
-from deepen.models.split import Encoder, Layout, layout
+from deepen.models.encoder import Encoder, Layout, layout
 
 _USUAL = (2000, 3000)  # where vocabularies, which are sorted by use, have words that stand in most texts
 PACKED = "prompt_embeddings"  # PEFT's name of all of it

@@ -16,12 +16,12 @@ from torch import nn
 from deepen.core.errors import ModelError
 from deepen.core.files import read_json, write_json
 from deepen.models.adapters import Adapter, plain_state
-from deepen.models.heads import Network, Pooling, width_of
+from deepen.models.encoder import ARCHITECTURES, Encoder
+from deepen.models.heads.network import Network, Pooling, width_of
 from deepen.models.load import load_encoder
-from deepen.models.masked import ClozeNetwork, Transform
+from deepen.models.mlm_head import ClozeNetwork, Transform
 from deepen.models.plain import FAMILIES, Problem, save_encoder, tagging_head
 from deepen.models.prompts import PACKED, from_peft, to_peft
-from deepen.models.split import ARCHITECTURES, Encoder
 
 FORM = "form.json"
 """Of what the form of the rows was made, where a network reads them in a form of its own."""

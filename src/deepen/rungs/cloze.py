@@ -12,13 +12,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from deepen.training.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, question_of
-from deepen.training.forecast import forecast_trained
-from deepen.training.predictor import EncoderPredictor
-from deepen.training.settings import TrainedSettings
-from deepen.training.task import Task
-from deepen.training.trained import climb_trained
-from deepen.training.work import Climbed, Work
+from deepen.finetuning.finetune import climb_trained
+from deepen.finetuning.forecast import forecast_trained
+from deepen.finetuning.predictor import EncoderPredictor
+from deepen.finetuning.settings import TrainedSettings
+from deepen.problem.task import Task
+from deepen.problem.work import Climbed, Work
+from deepen.prompting.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, question_of
 
 ORDER = 19
 ALWAYS = False

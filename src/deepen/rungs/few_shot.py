@@ -15,8 +15,11 @@ from pydantic import Field
 
 from deepen.core.seed import derive
 from deepen.core.settings import Settings
-from deepen.training import labelling
-from deepen.training.asking import (
+from deepen.finetuning.forecast import seconds_per_token
+from deepen.problem import one_label
+from deepen.problem.task import Task
+from deepen.problem.work import Climbed, Work
+from deepen.prompting.decoder import (
     AskedPredictor,
     Asking,
     answer_tokens,
@@ -28,11 +31,8 @@ from deepen.training.asking import (
     question_about,
     templates,
 )
-from deepen.training.examples import Examples
-from deepen.training.forecast import seconds_per_token
-from deepen.training.likelihood import Answers
-from deepen.training.task import Task
-from deepen.training.work import Climbed, Work
+from deepen.prompting.demonstrations import Examples
+from deepen.prompting.likelihood import Answers
 
 ORDER = 16
 ALWAYS = False
@@ -60,7 +60,7 @@ class RungSettings(Settings):
     """Label to what it is called in the answer, the first of them; None, and labels left out, take their names."""
     prompt: str | None = None
     """The prompt, with {examples}, {text}, {labels} and {descriptions}; None takes that of the texts' language in
-    training/prompts.yaml."""
+    prompting/prompts.yaml."""
     example: str | None = None
     """A labelled row in it, with {text} and {label}."""
     chat: bool = False
@@ -88,7 +88,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     labels_N = work.train_targets.labels_M
     chosen = _balanced(labels_N, settings.most_rows, chance)
     rows = work.train.take(chosen)
-    examples = Examples(list(labelling.texts(rows)), labels_N[chosen].tolist(), words, settings.shown)
+    examples = Examples(list(one_label.texts(rows)), labels_N[chosen].tolist(), words, settings.shown)
     predictor.examples = examples
     _try(predictor, examples, chance.permutation(len(rows))[: settings.trial_rows])
     return Climbed(predictor, predictor.predict(work.validation), predictor.num_parameters)

@@ -14,13 +14,13 @@ from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.batches import flat_positions
 from deepen.data.table import Part
-from deepen.models.heads import Network, ranked_head
+from deepen.finetuning.hidden_cache import Frozen, frozen_pass
+from deepen.finetuning.predictor import EncoderPredictor, load_predictor, rank
+from deepen.finetuning.solved_head import best_head, headed
+from deepen.models.heads.network import Network, ranked_head
 from deepen.models.linear import Solved, centroid_head
-from deepen.training.cache import Frozen, frozen_pass
-from deepen.training.predictor import EncoderPredictor, load_predictor, rank
-from deepen.training.solved import best_head, headed
-from deepen.training.task import Task
-from deepen.training.work import Climbed, Work
+from deepen.problem.task import Task
+from deepen.problem.work import Climbed, Work
 
 ORDER = 20
 ALWAYS = True

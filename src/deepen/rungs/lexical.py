@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepen.models.surface import LexicalSettings
-from deepen.training.task import Predictor, Task
-from deepen.training.work import Climbed, Work
+from deepen.problem.task import Predictor, Task
+from deepen.problem.work import Climbed, Work
+from deepen.shallow.tfidf import LexicalSettings
 
 ORDER = 10
 ALWAYS = True

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepen.core.settings import Settings
-from deepen.training.task import Predictor, Task
-from deepen.training.work import Climbed, Work
+from deepen.problem.task import Predictor, Task
+from deepen.problem.work import Climbed, Work
 
 ORDER = 0
 ALWAYS = True

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from deepen.training.forecast import forecast_trained
-from deepen.training.predictor import EncoderPredictor, load_predictor
-from deepen.training.settings import TrainedSettings
-from deepen.training.task import Task
-from deepen.training.trained import climb_trained
-from deepen.training.work import Climbed, Work
+from deepen.finetuning.finetune import climb_trained
+from deepen.finetuning.forecast import forecast_trained
+from deepen.finetuning.predictor import EncoderPredictor, load_predictor
+from deepen.finetuning.settings import TrainedSettings
+from deepen.problem.task import Task
+from deepen.problem.work import Climbed, Work
 
 ORDER = 30
 ALWAYS = False

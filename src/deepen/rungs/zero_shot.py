@@ -19,8 +19,13 @@ from torch import nn
 
 from deepen.core.errors import SettingError
 from deepen.core.seed import derive
-from deepen.models.heads import Inputs, Network
-from deepen.training.asking import (
+from deepen.finetuning.hidden_cache import frozen_pass, passing_features
+from deepen.finetuning.predictor import EncoderPredictor
+from deepen.models.heads.network import Inputs, Network
+from deepen.problem.task import Predictor, Task
+from deepen.problem.work import Climbed, Work
+from deepen.prompting.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, predictor_of, question_of
+from deepen.prompting.decoder import (
     Asking,
     asked,
     chat_prompt,
@@ -31,12 +36,7 @@ from deepen.training.asking import (
     question_about,
     templates,
 )
-from deepen.training.cache import frozen_pass, passing_features
-from deepen.training.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, predictor_of, question_of
-from deepen.training.described import described, told_of, usual_words
-from deepen.training.predictor import EncoderPredictor
-from deepen.training.task import Predictor, Task
-from deepen.training.work import Climbed, Work
+from deepen.prompting.verbalizers import described, told_of, usual_words
 
 ORDER = 15
 ALWAYS = True
@@ -57,13 +57,13 @@ class RungSettings(ClozeSettings):
     `descriptions` nor `templates` is set."""
     descriptions: dict[str, tuple[str, ...]] | None = None
     """Label to one or more sentences that say what it is; None, and labels left out, take the description in the file
-    after --labels, those of usual labels in training/described.yaml, or their names."""
+    after --labels, those of usual labels in prompting/verbalizers.yaml, or their names."""
     templates: tuple[str, ...] | None = None
     """Sentences with {} for the description, over which a label's vectors are averaged; None takes those of the texts'
-    language in training/described.yaml."""
+    language in prompting/verbalizers.yaml."""
     prompt: str | None = None
     """For a decoder: the question, with {text}, and {labels} or {descriptions} if it is to name or explain them; None
-    takes that of the texts' language in training/prompts.yaml. A label is called the first of its
+    takes that of the texts' language in prompting/prompts.yaml. A label is called the first of its
     `words`, or else its name."""
     chat: bool = False
     """For a decoder: whether the question goes into the model's chat template, if it has one (LOG.md)."""

@@ -17,19 +17,19 @@ import numpy as np
 
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
-from deepen.data.alter import altered
+from deepen.data.altered import altered
 from deepen.data.table import Part
 from deepen.data.words import own_pieces, split_words
 from deepen.evaluation.calibration import softmax
 from deepen.evaluation.classification import accuracy_value
-from deepen.models.surface import fit_lexical, load_lexical
 from deepen.models.tokenizer import Keep, Tokenizer
-from deepen.training import labelling
-from deepen.training.objectives import cross_entropy, margins
-from deepen.training.scoring import by_target
-from deepen.training.task import Claim, Decision, Explainable, Places, Shallow, Task
+from deepen.problem import one_label
+from deepen.problem.losses import cross_entropy, margins
+from deepen.problem.regression import by_target
+from deepen.problem.task import Claim, Decision, Explainable, Places, Shallow, Task
+from deepen.shallow.tfidf import fit_lexical, load_lexical
 
-NEEDS = (labelling.TEXT, labelling.LABEL)
+NEEDS = (one_label.TEXT, one_label.LABEL)
 
 
 class TaskSettings(Settings):
@@ -52,26 +52,26 @@ def _decisions(outputs: Outputs, part: Part, labels: Sequence[str]) -> list[Deci
 
 
 def _words(part: Part) -> Places:
-    return split_words(next(labelling.texts(part)))
+    return split_words(next(one_label.texts(part)))
 
 
 def _owners(tokenizer: Tokenizer, max_tokens: int, part: Part, keep: Keep = "head") -> tuple[Places, np.ndarray]:
-    text = next(labelling.texts(part))
+    text = next(one_label.texts(part))
     return own_pieces(split_words(text), tokenizer.places(text, max_tokens=max_tokens, keep=keep))
 
 
 def _without(part: Part, places: Places) -> Part:
-    text = next(labelling.texts(part))
+    text = next(one_label.texts(part))
     copies = part.take(np.zeros(len(places), np.int64))
     return altered(copies, {"text": [text[:start] + text[end:] for start, end in places]})
 
 
 def _fit_lexical(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Any:
-    return fit_lexical(labelling.texts, part, targets.labels_M, num_outputs, settings, seed)
+    return fit_lexical(one_label.texts, part, targets.labels_M, num_outputs, settings, seed)
 
 
 def _load_lexical(folder: Path) -> Any:
-    return load_lexical(folder, labelling.texts)
+    return load_lexical(folder, one_label.texts)
 
 
 def configured(settings: TaskSettings) -> Task:
@@ -81,18 +81,18 @@ def configured(settings: TaskSettings) -> Task:
         needs=NEEDS,
         recognise=lambda source: Claim(0.1, "the columns speak for no other"),
         pooling="mean",
-        labels=labelling.label_table,
-        check=labelling.check,
-        targets=labelling.targets_of,
-        encoder=partial(labelling.text_encoder, keep=settings.long),
+        labels=one_label.label_table,
+        check=one_label.check,
+        targets=one_label.targets_of,
+        encoder=partial(one_label.text_encoder, keep=settings.long),
         losses=cross_entropy,
         margins=margins,
         score_name="accuracy",
-        statistics=labelling.statistics,
+        statistics=one_label.statistics,
         value_of=accuracy_value,
-        scores=labelling.scores,
-        decode=labelling.decode,
-        baseline=labelling.BASELINE,
+        scores=one_label.scores,
+        decode=one_label.decode,
+        baseline=one_label.BASELINE,
         lexical=Shallow(_fit_lexical, _load_lexical),
         settings=settings,
         explain=Explainable(_decisions, _words, partial(_owners, keep=settings.long), _without)

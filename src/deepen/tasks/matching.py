@@ -14,16 +14,16 @@ from deepen.core.settings import Settings
 from deepen.core.types import Sequences, Targets
 from deepen.data.columns import plain_name
 from deepen.data.load import Need
-from deepen.data.sources import Source
+from deepen.data.source import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
 from deepen.evaluation.classification import accuracy_value
 from deepen.models.tokenizer import Tokenizer
-from deepen.training import labelling
-from deepen.training.objectives import cross_entropy, margins
-from deepen.training.scoring import by_target
-from deepen.training.surface_pairs import PairSurface, fit_pairs, load_pairs
-from deepen.training.task import Claim, Form, Shallow, Task
+from deepen.problem import one_label
+from deepen.problem.losses import cross_entropy, margins
+from deepen.problem.regression import by_target
+from deepen.problem.task import Claim, Form, Shallow, Task
+from deepen.shallow.pairs import PairSurface, fit_pairs, load_pairs
 
 _FIRST = (
     "sentence1 sentence_a text_a texta question1 premise string1 1_string s1 text1 query_a source 句子1 文本1".split()
@@ -72,7 +72,7 @@ def _pairs(part: Part) -> tuple[list[str], list[str]]:
 
 def _apart(tokenizer: Tokenizer, max_tokens: int) -> Encode:
     def encode(columns: dict[str, list[Any]]) -> Sequences:
-        return labelling.encode_apart(tokenizer, columns["sentence1"], columns["sentence2"], max_tokens=max_tokens)
+        return one_label.encode_apart(tokenizer, columns["sentence1"], columns["sentence2"], max_tokens=max_tokens)
 
     return encode
 
@@ -95,18 +95,18 @@ def configured(settings: TaskSettings) -> Task:
         needs=NEEDS,
         recognise=_recognise,
         pooling="pair",
-        labels=labelling.label_table,
-        check=labelling.check,
-        targets=labelling.targets_of,
+        labels=one_label.label_table,
+        check=one_label.check,
+        targets=one_label.targets_of,
         encoder=_apart,
         losses=cross_entropy,
         margins=margins,
         score_name="accuracy",
-        statistics=labelling.statistics,
+        statistics=one_label.statistics,
         value_of=accuracy_value,
-        scores=labelling.scores,
-        decode=labelling.decode,
-        baseline=labelling.BASELINE,
+        scores=one_label.scores,
+        decode=one_label.decode,
+        baseline=one_label.BASELINE,
         lexical=Shallow(_fit_surface, lambda folder: load_pairs(folder, _pairs)),
         settings=settings,
         deep=Form(_together, "mean", called="both texts together") if settings.together else None,

@@ -16,18 +16,18 @@ import numpy as np
 
 from deepen.core.types import Outputs, Score, Targets
 from deepen.data.columns import Need, plain_name
-from deepen.data.flags import flag_columns
-from deepen.data.many import encode_many, holds_several, many_labels
-from deepen.data.sources import Source, clip
+from deepen.data.source import Source, clip
 from deepen.data.table import Part
+from deepen.data.targets.flags import flag_columns
+from deepen.data.targets.label_lists import encode_many, holds_several, many_labels
 from deepen.evaluation import multilabel
-from deepen.models.surface import Frequencies, fit_many, load_frequencies, load_lexical
-from deepen.training import labelling
-from deepen.training.objectives import binary_cross_entropy, least_margins
-from deepen.training.task import Claim, Shallow, Task
+from deepen.problem import one_label
+from deepen.problem.losses import binary_cross_entropy, least_margins
+from deepen.problem.task import Claim, Shallow, Task
+from deepen.shallow.tfidf import Frequencies, fit_many, load_frequencies, load_lexical
 
 _MORE_NAMES = ("tags", "categories", "genres", "topics", "keywords", "关键词")
-NEEDS = (labelling.TEXT, Need("label", "labels", (*labelling.LABEL.names, *_MORE_NAMES)))
+NEEDS = (one_label.TEXT, Need("label", "labels", (*one_label.LABEL.names, *_MORE_NAMES)))
 _SURE = 2
 
 
@@ -81,7 +81,7 @@ def _fit_frequencies(part: Part, targets: Targets, num_outputs: int, settings: A
 
 
 def _fit_lexical(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Any:
-    return fit_many(labelling.texts, part, targets.labels_M, settings, seed)
+    return fit_many(one_label.texts, part, targets.labels_M, settings, seed)
 
 
 TASK = Task(
@@ -92,7 +92,7 @@ TASK = Task(
     labels=lambda part, max_labels: many_labels(part, max_labels=max_labels),
     check=_check,
     targets=_targets,
-    encoder=labelling.text_encoder,
+    encoder=one_label.text_encoder,
     losses=binary_cross_entropy,
     margins=least_margins,
     score_name="micro_f1",
@@ -101,6 +101,6 @@ TASK = Task(
     scores=_scores,
     decode=_decode,
     baseline=Shallow(_fit_frequencies, lambda folder: load_frequencies(folder, len)),
-    lexical=Shallow(_fit_lexical, lambda folder: load_lexical(folder, labelling.texts)),
+    lexical=Shallow(_fit_lexical, lambda folder: load_lexical(folder, one_label.texts)),
     shift=lambda outputs, targets: -multilabel.thresholds(outputs.values_MC, targets.labels_M),
 )

@@ -19,16 +19,16 @@ import torch
 from deepen.core.errors import DataError
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.columns import Need, plain_name
-from deepen.data.sources import Source, clip
+from deepen.data.source import Source, clip
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
 from deepen.data.words import words_of
 from deepen.evaluation.calibration import NOT_SCORED, softmax
 from deepen.evaluation.ranking import mrr, ranking_scores, ranking_statistics
-from deepen.models.retrieval import fit_bm25, fit_popular, load_bm25, load_popular
 from deepen.models.tokenizer import Tokenizer
-from deepen.training.labelling import encode_apart
-from deepen.training.task import Claim, Documents, Shallow, Task
+from deepen.problem.one_label import encode_apart
+from deepen.problem.task import Claim, Documents, Shallow, Task
+from deepen.shallow.bm25 import fit_bm25, fit_popular, load_bm25, load_popular
 
 NEEDS = (
     Need("query", "text", ("query", "question", "utterance", "user", "prompt", "问题", "提问")),

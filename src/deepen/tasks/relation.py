@@ -17,19 +17,19 @@ import numpy as np
 
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.load import Need
-from deepen.data.sources import Source, as_text
-from deepen.data.spans import Marked, find_names, from_tags, with_marks
+from deepen.data.source import Source, as_text
 from deepen.data.table import Part
+from deepen.data.targets.marked_spans import Marked, find_names, from_tags, with_marks
 from deepen.data.tokens import Encode
 from deepen.data.words import split_words
 from deepen.evaluation.classification import classification_scores
 from deepen.evaluation.relations import is_directed, macro_f1, micro_f1, relation_scores, relation_statistics
-from deepen.models.surface import Lexical, fit_lexical, load_lexical
 from deepen.models.tokenizer import Tokenizer
 from deepen.models.units import encode_units
-from deepen.training import labelling
-from deepen.training.objectives import cross_entropy, margins
-from deepen.training.task import Claim, Shallow, Task
+from deepen.problem import one_label
+from deepen.problem.losses import cross_entropy, margins
+from deepen.problem.task import Claim, Shallow, Task
+from deepen.shallow.tfidf import Lexical, fit_lexical, load_lexical
 
 NEEDS = (
     Need("text", "text", ("text", "sentence", "context", "content", "文本", "句子")),
@@ -141,18 +141,18 @@ TASK = Task(
     needs=NEEDS,
     recognise=_recognise,
     pooling="spans",
-    labels=labelling.label_table,
-    check=labelling.check,
-    targets=labelling.targets_of,
+    labels=one_label.label_table,
+    check=one_label.check,
+    targets=one_label.targets_of,
     encoder=_encoder,
     losses=cross_entropy,
     margins=margins,
     score_name="accuracy",
-    statistics=labelling.statistics,
+    statistics=one_label.statistics,
     value_of=lambda sums_BK: np.asarray(sums_BK[:, 0] / sums_BK[:, 1]),
     scores=_scores,
-    decode=labelling.decode,
-    baseline=labelling.BASELINE,
+    decode=one_label.decode,
+    baseline=one_label.BASELINE,
     lexical=Shallow(_fit_lexical, lambda folder: load_lexical(folder, _surfaces)),
     adapted=_for,
 )

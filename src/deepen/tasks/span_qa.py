@@ -22,16 +22,16 @@ from deepen.core.errors import DataError
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.columns import Need, plain_name
-from deepen.data.sources import Source, clip
+from deepen.data.source import Source, clip
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
 from deepen.data.words import split_words
 from deepen.evaluation.answers import answer_scores, answer_statistics, best_match, mean_f1
-from deepen.models.overlap import fit_overlap, fit_usual_place, load_overlap, load_usual_place
 from deepen.models.tokenizer import Tokenizer
 from deepen.models.units import encode_units
-from deepen.training.objectives import binary_cross_entropy, least_margins
-from deepen.training.task import Claim, Places, Shallow, Task
+from deepen.problem.losses import binary_cross_entropy, least_margins
+from deepen.problem.task import Claim, Places, Shallow, Task
+from deepen.shallow.span_overlap import fit_overlap, fit_usual_place, load_overlap, load_usual_place
 
 NEEDS = (
     Need(

@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 from deepen.core.errors import DataError, nearest
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Sequences, Targets
-from deepen.data.alter import altered
+from deepen.data.altered import altered
 from deepen.data.load import Need
-from deepen.data.sources import Source
+from deepen.data.source import Source
 from deepen.data.table import Part
-from deepen.data.tagged import looks_tagged
+from deepen.data.targets.tagged_rows import looks_tagged
 from deepen.data.tokens import Encode
 from deepen.data.words import join_words
 from deepen.evaluation.calibration import softmax
@@ -36,11 +36,11 @@ from deepen.evaluation.tagging import (
     tag_table,
     tagging_scores,
 )
-from deepen.models.crf import count_tags, fit_field, load_field, load_word_tags
 from deepen.models.tokenizer import Tokenizer
 from deepen.models.units import encode_units, unit_owners
-from deepen.training.objectives import cross_entropy, margins
-from deepen.training.task import Claim, Decision, Explainable, Places, Shallow, Task
+from deepen.problem.losses import cross_entropy, margins
+from deepen.problem.task import Claim, Decision, Explainable, Places, Shallow, Task
+from deepen.shallow.crf import count_tags, fit_field, load_field, load_word_tags
 
 NEEDS = (
     Need(

@@ -1,1 +1,1 @@
-"""One loop, what it is handed, and the cache below it. Start with `loop.fit`."""
+"""One loop and what it is handed: optimizer, checkpoints, processes; it knows no task. Start with `loop.fit`."""

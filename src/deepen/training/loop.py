@@ -22,7 +22,7 @@ from deepen.core.seed import derive
 from deepen.core.types import LossSum
 from deepen.training.checkpoint import load_checkpoint, save_checkpoint
 from deepen.training.optimizer import OptimizerSettings, clip, rate_factor
-from deepen.training.team import Team
+from deepen.training.processes import Team
 
 ENOUGH = "enough"
 """Why a training stops after a round that gained too little for another: that is its planned end."""

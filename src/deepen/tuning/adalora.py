@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from deepen.models.adapters import Attached, MethodSettings, injected, layer_paths, peft
-from deepen.models.split import Encoder
+from deepen.models.encoder import Encoder
 
 _BEFORE, _AFTER, _TIMES = 0.1, 0.3, 100
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import nn
 
 from deepen.models.adapters import Attached, Beside, MethodSettings
-from deepen.models.split import Encoder
+from deepen.models.encoder import Encoder
 
 _PLACES = {"pfeiffer": ("down",), "houlsby": ("attended", "down")}
 

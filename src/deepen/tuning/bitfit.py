@@ -6,7 +6,7 @@ from pydantic import Field
 
 from deepen.core.errors import SettingError
 from deepen.models.adapters import Attached, MethodSettings
-from deepen.models.split import Encoder
+from deepen.models.encoder import Encoder
 
 
 class TuningSettings(MethodSettings):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepen.models.adapters import Attached, MethodSettings
-from deepen.models.split import Encoder
+from deepen.models.encoder import Encoder
 
 
 class TuningSettings(MethodSettings):

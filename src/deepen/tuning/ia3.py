@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from deepen.models.adapters import Attached, MethodSettings, injected, layer_paths, peft
-from deepen.models.split import Encoder
+from deepen.models.encoder import Encoder
 
 
 class TuningSettings(MethodSettings):

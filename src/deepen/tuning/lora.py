@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from deepen.models.adapters import Attached, MethodSettings, injected, layer_paths, peft
-from deepen.models.split import Encoder
+from deepen.models.encoder import Encoder
 
 Linear = Literal["query", "key", "value", "attended", "up", "down"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from deepen.models.adapters import Attached
+from deepen.models.encoder import Encoder, layout
 from deepen.models.prompts import Prefix, VectorSettings, peft_config, states_of, usual_words
-from deepen.models.split import Encoder, layout
 
 
 class TuningSettings(VectorSettings):

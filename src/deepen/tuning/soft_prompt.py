@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from deepen.models.adapters import Attached
+from deepen.models.encoder import Encoder
 from deepen.models.prompts import VectorSettings, put_before
-from deepen.models.split import Encoder
 
 
 class TuningSettings(VectorSettings):

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from deepen.data.check.problem import Problem, place, rows, shown, targets
 from deepen.data.needs import plain_name
-from deepen.data.printed import parse_printed
-from deepen.data.scores import has_decimal_comma
 from deepen.data.table import Part
+from deepen.data.targets.printed import parse_printed
+from deepen.data.targets.scores import has_decimal_comma
 
 _FLOAT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _WHOLE_FLOAT = re.compile(r"[+-]?\d+\.0+")

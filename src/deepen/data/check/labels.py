@@ -11,8 +11,8 @@ from deepen.core.errors import DataError
 from deepen.data.check.kinds import first_row, kinds, one_each
 from deepen.data.check.problem import Problem, Severity, Splits, rows, shown
 from deepen.data.check.texts import PLACEHOLDERS
-from deepen.data.labels import check_labels, label_table, target_counts
 from deepen.data.table import Part, bearable
+from deepen.data.targets.labels import check_labels, label_table, target_counts
 
 _RARE = 5
 # what people call a class that means "none of these"

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from deepen.data.near import Groups, NearSettings, near_duplicates
-from deepen.data.sources import clip
+from deepen.data.source import clip
 from deepen.data.table import Part
 
 Severity = Literal["error", "warning", "note"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from deepen.data.check.problem import Problem, Splits, place, rows
-from deepen.data.labels import target_counts
 from deepen.data.near import row_texts
-from deepen.data.sources import clip
+from deepen.data.source import clip
 from deepen.data.table import Part
+from deepen.data.targets.labels import target_counts
 
 _FEW = 100
 _GLUED_CHARS, _GLUED_TIMES = 2_000, 20

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 
 from deepen.data.check.problem import Problem, Severity, Splits, place, rows, shown, targets, verb
-from deepen.data.labels import label_table
 from deepen.data.near import fold, row_texts
 from deepen.data.table import Part
+from deepen.data.targets.labels import label_table
 
 _NUMBER = re.compile(r"[+\-$€£¥]?\s?\d[\d.,\s]*%?")
 _DATE = re.compile(

@@ -1,0 +1,146 @@
+"""CoNLL-U: ten columns a word, comments, a blank line between sentences; entities, where there are any, in MISC.
+
+`# global.columns = ID FORM ...` on the first line names other columns (CoNLL-U Plus).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from deepen.core.errors import DataError
+from deepen.data.readers.sniff import TextFile, lines
+from deepen.data.source import Fault, Form, Row, Source, clip
+from deepen.data.targets.tags import OUTSIDE, is_tag
+
+_COLUMNS = ("id", "tokens", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+_PLUS = "# global.columns ="
+_ID = re.compile(r"\d+(-\d+|\.\d+)?")
+_USUAL_KEYS = ("NER", "NE", "BIO")
+_JUDGED_LINES = 20_000
+_SAMPLE_ROWS = 2000
+_SHARE = 0.98
+
+
+@dataclass(frozen=True)
+class ConlluForm:
+    """The names of the columns, and where the tags stand: in a column, or under a key of MISC."""
+
+    names: tuple[str, ...]
+    tags: int
+    key: str = ""
+
+    def tag(self, cells: Sequence[str]) -> str:
+        """The tag of a word."""
+        if not self.key:
+            return cells[self.tags].strip()
+        return _keys(cells[self.tags]).get(self.key, OUTSIDE)
+
+
+def conllu_form(sample: Sequence[str]) -> ConlluForm | None:
+    """Whether lines are CoNLL-U.
+
+    Args:
+        sample: The first lines of a file.
+
+    Returns:
+        Its columns; None if nearly all lines are not words with an id and as many cells as there are columns.
+    """
+    names: tuple[str, ...] = _COLUMNS
+    if sample and sample[0].startswith(_PLUS):
+        given = sample[0].removeprefix(_PLUS).split()
+        names = tuple("tokens" if name == "FORM" else name.lower() for name in given)
+    rows = [cells for line in sample[:_JUDGED_LINES] if (cells := _cells(line))]
+    fits = sum(len(cells) == len(names) and _ID.fullmatch(cells[0]) is not None for cells in rows)
+    if "tokens" not in names or names[0] != "id" or not rows or fits < _SHARE * len(rows):
+        return None
+    words = [cells for cells in rows if len(cells) == len(names) and cells[0].isdecimal()]
+    if "misc" in names:
+        at = names.index("misc")
+        key = _entity_key([_keys(cells[at]) for cells in words])
+        if key:
+            return ConlluForm(names, at, key)
+    named = next((at for at, name in enumerate(names) if "ner" in re.split(r"\W+", name)), None)
+    if named is None:
+        named = next((names.index(name) for name in ("upos", "xpos") if name in names), None)
+    return ConlluForm(names, named) if named is not None else None
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a word's line; nothing of a comment or a blank line."""
+    said = line.strip() and (not line.startswith("#") or "\t" in line)
+    return line.rstrip("\r\n").split("\t") if said else []
+
+
+def _keys(misc: str) -> dict[str, str]:
+    return {name: value for name, sep, value in (part.partition("=") for part in misc.split("|")) if sep}
+
+
+def _entity_key(found: Iterable[dict[str, str]]) -> str:
+    """The key of MISC under which the tags of entities stand: a usual one, or one whose values are all tags."""
+    values: dict[str, Counter[str]] = {}
+    for pairs in found:
+        for name, value in pairs.items():
+            values.setdefault(name, Counter())[value] += 1
+    tags = [name for name, seen in values.items() if all(map(is_tag, seen)) and set(seen) != {OUTSIDE}]
+    usual = [name for name in values if name.upper() in _USUAL_KEYS]
+    return next(iter([*tags, *usual]), "")
+
+
+def open_conllu(file: TextFile, sample: Sequence[str], form: ConlluForm) -> Source:
+    """A CoNLL-U file as a source: a row is a sentence, and every column holds a list.
+
+    Args:
+        file: The file.
+        sample: Its first lines.
+        form: What `conllu_form` said of them.
+
+    Returns:
+        The source, with the file's columns, `tokens` for the forms and `tags` at the end.
+
+    Raises:
+        DataError: If there is no sentence in it.
+    """
+    names = (*form.names, "tags")
+
+    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
+        for line, cells in _sentences(lines(file), form):
+            yield file.name, line, cells if isinstance(cells, Fault) else [cells[index] for index in wanted]
+
+    rows = []
+    for _, cells in _sentences(iter(sample), form):
+        rows += [cells] if not isinstance(cells, Fault) else []
+        if len(rows) >= _SAMPLE_ROWS:
+            break
+    if not rows:
+        raise DataError(f"{file.name} is empty: no line holds a word")
+    where = f"{form.key}= in MISC" if form.key else f"the column {form.names[form.tags].upper()}"
+    told = f"{file.name}: CoNLL-U; tags are {where}, words those with a whole number (not 1-2 and 1.1)"
+    if not form.key and form.names[form.tags] in ("upos", "xpos"):
+        told += ", as MISC holds no entities"
+    written = Form("columns", len(names), header=False, delimiter="\t")
+    return Source(file.name, names, len(names), rows, read, notes=(told,), form=written)
+
+
+def _sentences(text_lines: Iterable[str], form: ConlluForm) -> Iterator[tuple[int, list[list[str]] | Fault]]:
+    """The line each sentence starts on, and a list a column; a broken line spoils its sentence and no other."""
+    rows: list[list[str]] = []
+    first, fault = 0, None
+    number = 0
+    for number, line in enumerate(text_lines, 1):
+        if not line.strip():
+            if fault or rows:
+                yield fault or (first, [list(column) for column in zip(*rows, strict=True)])
+            rows, fault = [], None
+            continue
+        cells = _cells(line)
+        if cells and (len(cells) != len(form.names) or not _ID.fullmatch(cells[0])):
+            said = f"'{clip(line, 40)}' is no word with {len(form.names)} columns, an id first"
+            fault = fault or (number, Fault(said))
+        elif cells and cells[0].isdecimal():
+            first = first if rows else number
+            rows.append([*cells, form.tag(cells)])
+    if fault or rows:
+        yield fault or (first, [list(column) for column in zip(*rows, strict=True)])

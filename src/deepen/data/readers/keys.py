@@ -1,0 +1,133 @@
+"""The keys of objects as columns: how many are kept, and what lies inside objects of objects (`tweet.text`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deepen.data.source import Fault, Row, Source
+
+_MOST_CELLS = 1_000_000
+_MOST_PATHS, _DEPTH, _LOOKED_ROWS = 50, 3, 200
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The columns that objects make up, the cells of the first objects, and a sentence if some keys were left out."""
+
+    names: tuple[Any, ...]
+    sample: list[list[Any]]
+    told: str = ""
+
+
+def keys_of(objects: Sequence[Mapping[Any, Any]], wanted: Iterable[str] = ()) -> Keys:
+    """The keys of objects as columns.
+
+    A table costs rows x keys, so objects with keys of their own would cost far more than they hold: then only keys
+    that many objects share are columns.
+
+    Args:
+        objects: The first objects.
+        wanted: Keys that stay in any case.
+
+    Returns:
+        The columns, in the order of the objects.
+    """
+    counts: Counter[Any] = Counter()
+    for value in objects:
+        counts.update(value.keys())
+    names, told = tuple(counts), ""
+    most = max(_MOST_CELLS, 4 * counts.total()) // max(1, len(objects))
+    if len(names) > most:
+        asked = frozenset(wanted)
+        kept = {name for name, _ in counts.most_common(most)} | {name for name in names if name in asked}
+        told = f"{len(names):,} different keys, of which the {len(kept):,} that most objects have are columns"
+        names = tuple(name for name in names if name in kept)
+    return Keys(names, [[value.get(name) for name in names] for value in objects], told)
+
+
+def with_paths(source: Source, wanted: Iterable[str] = ()) -> Source:
+    """A source whose objects inside cells can be asked for by a path, as `tweet.text`; none is taken unasked.
+
+    Args:
+        source: The table.
+        wanted: Paths that were asked for, which may go through lists by number (`answers.0.text`).
+
+    Returns:
+        The table, with the paths behind its own columns.
+    """
+    if source.names is None:
+        return source
+    found: dict[str, None] = {}
+    for at in range(len(source.names)):
+        cells = [row[at] for row in source.sample[:_LOOKED_ROWS] if at < len(row)]
+        objects = [cell for cell in cells if isinstance(cell, Mapping)]
+        if 2 * len(objects) > sum(cell is not None for cell in cells):
+            found.update(dict.fromkeys(_usual_paths(source.names[at], objects)))
+    own = {name: at for at, name in enumerate(source.names)}
+    roots = {path: _root(path, own) for path in [*found, *wanted] if path not in own}
+    paths = [path for path, root in roots.items() if root is not None]
+    if not paths:
+        return source
+    places = [(own[root], path[len(root) + 1 :].split(".")) for path in paths if (root := roots[path]) is not None]
+    width = source.width
+
+    def read(asked: tuple[int, ...]) -> Iterator[Row]:
+        plain = tuple(dict.fromkeys(at if at < width else places[at - width][0] for at in asked))
+        order = {at: place for place, at in enumerate(plain)}
+        for file, line, cells in source.read(plain):
+            if isinstance(cells, Fault):
+                yield file, line, cells
+                continue
+            yield (
+                file,
+                line,
+                [
+                    cells[order[at]]
+                    if at < width
+                    else _inside(cells[order[places[at - width][0]]], places[at - width][1])
+                    for at in asked
+                ],
+            )
+
+    return replace(source, names=(*source.names, *paths), width=width + len(paths), read=read, num_paths=len(paths))
+
+
+def _root(path: str, own: Mapping[str, int]) -> str | None:
+    """The column that a path begins in: the longest name that it starts with."""
+    parts = path.split(".")
+    roots = (".".join(parts[:end]) for end in range(len(parts) - 1, 0, -1))
+    return next((root for root in roots if root in own), None)
+
+
+def _usual_paths(name: str, objects: Sequence[Mapping[Any, Any]]) -> list[str]:
+    """Paths to what is no object, in at least half of some objects."""
+    counts: Counter[str] = Counter()
+    for value in objects:
+        counts.update(_leaves(value, name, _DEPTH))
+        if len(counts) > 100 * _MOST_PATHS:
+            break
+    usual = [path for path, count in counts.items() if 2 * count >= len(objects)]
+    return usual[:_MOST_PATHS]
+
+
+def _leaves(value: Mapping[Any, Any], path: str, depth: int) -> Iterator[str]:
+    for key, cell in list(value.items())[:_MOST_PATHS]:
+        if isinstance(cell, Mapping):
+            if depth > 1:
+                yield from _leaves(cell, f"{path}.{key}", depth - 1)
+        else:
+            yield f"{path}.{key}"
+
+
+def _inside(cell: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        if isinstance(cell, Mapping):
+            cell = cell.get(step)
+        elif isinstance(cell, list | tuple) and step.isdecimal() and len(step) < 9 and int(step) < len(cell):
+            cell = cell[int(step)]
+        else:
+            return None
+    return cell

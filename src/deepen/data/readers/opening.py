@@ -1,0 +1,264 @@
+"""From what a person names to a source: tells files, folders and hub names apart, and files by their content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from deepen.core.errors import DataError
+from deepen.core.files import fingerprint, sha256_file
+from deepen.data.columns import KNOWN_NAMES, plain_name
+from deepen.data.readers.brat import open_brat
+from deepen.data.readers.conll import column_form, open_columns
+from deepen.data.readers.conllu import conllu_form, open_conllu
+from deepen.data.readers.delimited import NO_DELIMITER, ends_in_classes, guess_dialect, is_tabular, open_delimited
+from deepen.data.readers.excel import open_excel
+from deepen.data.readers.folders import Layout, folder_layout, inside, open_labelled_files
+from deepen.data.readers.headers import judge_header
+from deepen.data.readers.json_files import json_form, open_json
+from deepen.data.readers.lines import line_form, open_lines, refuse_numbers
+from deepen.data.readers.parquet_arrow import open_columnar, saved_dataset_files
+from deepen.data.readers.prior import Prior, open_like
+from deepen.data.readers.semeval import is_marked, open_marked
+from deepen.data.readers.sniff import (
+    SAMPLE_BYTES,
+    TextFile,
+    kind_of,
+    not_there,
+    open_bytes,
+    other_encoding,
+    reading,
+    sample_lines,
+    text_file,
+)
+from deepen.data.settings import DataSettings
+from deepen.data.source import Row, Source
+
+_JUDGED_ROWS = 5_000
+_INTENT = re.compile(r"\s*- intent: *\S|## intent: *\S")
+
+
+def find_files(path: Path, name: str) -> Layout:
+    """The files behind a path, before any of them is read.
+
+    Args:
+        path: A file or a folder.
+        name: How the person called it.
+
+    Returns:
+        The files and how they make up a table.
+
+    Raises:
+        DataError: If there is nothing there, or nothing to read in it.
+    """
+    with reading(name):
+        if path.is_file():
+            return Layout("file", (path,))
+        if not path.is_dir():
+            raise DataError(name + not_there(path))
+        saved = saved_dataset_files(path, name)
+        if saved is not None:
+            files, note = saved
+            return Layout("tables", tuple(files), notes=(note,) if note else ())
+        return folder_layout(path, name)
+
+
+def files_key(layout: Layout, name: str) -> str:
+    """A key for the content of files: their sha256 and, where names are labels, those.
+
+    Args:
+        layout: The files.
+        name: How the person called them.
+
+    Returns:
+        16 hex digits.
+
+    Raises:
+        DataError: If one can't be read.
+    """
+    with reading(name):
+        sums = [sha256_file(file) for file in layout.files]
+    return fingerprint(layout.kind, layout.labels, [file.name for file in layout.files], sums)
+
+
+def files_stamp(layout: Layout, name: str) -> list[tuple[int, ...]]:
+    """What the system says of files that changes when they are written to or replaced, whatever is put into them.
+
+    Args:
+        layout: The files.
+        name: How the person called them.
+
+    Returns:
+        Node, size and times of each.
+
+    Raises:
+        DataError: If one is gone.
+    """
+    with reading(name):
+        found = [file.stat() for file in layout.files]
+    return [(one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]
+
+
+def open_layout(layout: Layout, name: str, settings: DataSettings, prior: Prior) -> Source:
+    """The files of a layout as one source.
+
+    Args:
+        layout: The files and how they make up a table.
+        name: How the person called them.
+        settings: How to read them.
+        prior: What is known of them before they are opened.
+
+    Returns:
+        The source.
+
+    Raises:
+        DataError: If a file is empty, binary or damaged, or the files have different columns.
+    """
+    if layout.kind == "brat":
+        found = open_brat(layout.files, name, settings.encoding)
+        return replace(found, notes=(*layout.notes, *found.notes), warnings=(*layout.warnings, *found.warnings))
+    if layout.kind not in ("file", "tables"):
+        return open_labelled_files(layout, name, settings.encoding)
+    if len(layout.files) == 1:
+        only = layout.files[0]
+        called = name if layout.kind == "file" else inside(name, only)
+        source = open_file(only, called, settings, prior)
+        warnings = (*layout.warnings, *source.warnings)
+        return replace(source, name=called, notes=(*layout.notes, *source.notes), warnings=warnings)
+    sources = [open_file(file, inside(name, file), settings, prior) for file in layout.files]
+    return _joined(sources, layout, name)
+
+
+def _joined(sources: list[Source], layout: Layout, name: str) -> Source:
+    first = sources[0]
+    for other in sources[1:]:
+        same = other.names == first.names if first.names is not None else other.width == first.width
+        if not same and not (first.names and other.names and set(first.names) == set(other.names)):
+            raise DataError(
+                f"{name}: {first.name} has the columns {first.listed()}, but {other.name} has {other.listed()}: "
+                "name one file"
+            )
+
+    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
+        for source in sources:
+            if source.names is None or first.names is None:
+                yield from source.read(wanted)
+            else:
+                yield from source.read(tuple(source.names.index(first.names[i]) for i in wanted))
+
+    notes = (*layout.notes, f"{name}: {len(sources)} files are read as one table", *first.notes)
+    warnings = (*layout.warnings, *(warning for source in sources for warning in source.warnings))
+    return replace(first, name=name, read=read, notes=notes, warnings=warnings)
+
+
+def open_file(path: Path, name: str, settings: DataSettings, prior: Prior) -> Source:
+    """One file as a source, its format told by its content.
+
+    Args:
+        path: The file.
+        name: How the person called it.
+        settings: How to read it.
+        prior: What is known of it before it is opened.
+
+    Returns:
+        The source.
+
+    Raises:
+        DataError: If it is empty, binary, damaged or not of the declared form.
+    """
+    kind = kind_of(path, name, settings.encoding)
+    if kind == "excel":
+        return open_excel(path, name, settings, prior.names)
+    if kind != "text":
+        return open_columnar(path, name, kind)
+    file = text_file(path, name, settings.encoding)
+    if settings.delimiter is None or prior.like is not None:
+        form = json_form(_head(path, name, settings.encoding), name)
+        if form is not None:
+            return open_json(file, form, expected=prior.names)
+    sample, _ = sample_lines(file)
+    if not any(line.strip() for line in sample):
+        raise DataError(f"{name} is empty: it holds only white space")
+    _refuse_rasa(sample, name)
+    if settings.delimiter is None and is_marked(sample):
+        return open_marked(file, sample)
+    source = open_like(file, sample, settings, prior) or _open_text(file, sample, settings, prior)
+    return replace(source, warnings=(*source.warnings, *other_encoding(file)))
+
+
+def _open_text(file: TextFile, sample: list[str], settings: DataSettings, prior: Prior) -> Source:
+    """A text file by what its content looks like."""
+    name = file.name
+    if settings.delimiter is None:
+        words = conllu_form(sample)
+        if words is not None:
+            return open_conllu(file, sample, words)
+        columns = column_form(sample)
+        if columns is not None:
+            return open_columns(file, sample, columns)
+    dialect = guess_dialect(sample, settings, name=name)
+    if prior.tagged and settings.delimiter is None and (dialect is None or dialect.delimiter == "\t"):
+        columns = column_form(sample, asked=True)
+        if columns is not None:
+            return open_columns(file, sample, columns)
+    if settings.delimiter is not None:
+        _check_declared(name, sample, settings)
+    elif prior.need_target and (dialect is None or (dialect.delimiter != "\t" and not is_tabular(name))):
+        refuse_numbers(sample, name)
+        lines_hold = line_form(sample)
+        if lines_hold != "text" and not (dialect is not None and ends_in_classes(sample, dialect)):
+            return open_lines(file, sample, lines_hold)
+    if dialect is None:
+        if settings.header or (settings.header is None and _starts_with_name(sample, prior.names, name)):
+            dialect = guess_dialect(sample, settings.model_copy(update={"delimiter": NO_DELIMITER}), name=name)
+        if dialect is None:
+            return open_lines(file, sample, "text")
+    return open_delimited(file, sample, dialect, settings, expected=prior.names)
+
+
+def _head(path: Path, name: str, encoding: str) -> str:
+    """The start of a text, up to its first line end; enough to tell JSON from other text."""
+    with reading(name), open_bytes(path) as stream:
+        raw = stream.read(1 << 20)
+        while b"\n" not in raw and b"\r" not in raw and len(raw) < SAMPLE_BYTES:
+            more = stream.read(1 << 20)
+            if not more:
+                break
+            raw += more
+    return raw.decode(encoding, errors="replace").removeprefix("\ufeff")
+
+
+def _refuse_rasa(sample: list[str], name: str) -> None:
+    """Rasa's own files hold examples under intents, as YAML or, before, Markdown."""
+    found = next((at for at, line in enumerate(sample[:200], 1) if _INTENT.match(line)), None)
+    rasa = found is not None and any(
+        line.lstrip().startswith(("examples:", "- ")) for line in sample[found : found + 9]
+    )
+    if rasa:
+        raise DataError(
+            f"{name} line {found}: Rasa's YAML is not read: write its examples into a CSV file with the columns text "
+            "and intent, or as Rasa's JSON"
+        )
+
+
+def _starts_with_name(sample: list[str], expected: frozenset[str], name: str) -> bool:
+    """A single column can have a header too: `text`, and a text on each line."""
+    rows = [[line.strip().strip('"')] for line in islice(filter(str.strip, sample), _JUDGED_ROWS)]
+    header = judge_header(rows, expected, tabular=is_tabular(name)).header
+    return header and (is_tabular(name) or plain_name(rows[0][0]) in expected | KNOWN_NAMES)
+
+
+def _check_declared(name: str, sample: list[str], settings: DataSettings) -> None:
+    declared = guess_dialect(sample, settings, name=name)
+    if declared is not None and declared.width > 1:
+        return
+    other = guess_dialect(sample, settings.model_copy(update={"delimiter": None}), name=name)
+    if other is not None:
+        right = "tab" if other.delimiter == "\t" else f"'{other.delimiter}'"
+        raise DataError(
+            f"{name}: the delimiter {settings.delimiter!r} splits no row, but {right} gives {other.width} columns: "
+            f"--set data.delimiter={right}"
+        )

@@ -1,0 +1,305 @@
+"""Rows whose words carry tags: from the cells of any reader to tokens, IOB2 tags and the place of each token in a text.
+
+A tagged row has the text as it was given (or as the tokens make it up), the normalised tokens, two numbers for each
+token (where it starts and ends in the text) and one tag a token.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from deepen.core.errors import SettingError
+from deepen.data.needs import WORD_NAMES, plain_name
+from deepen.data.normalise import NormaliseSettings, normalise, normalise_label
+from deepen.data.settings import DataSettings
+from deepen.data.source import Fault, Source, as_text, clip
+from deepen.data.targets.printed import parse_printed
+from deepen.data.targets.tag_forms import TagForm, language_prefix, tag_form, told_of, with_prefix
+from deepen.data.targets.tags import Survey, cut_at_spans, holds_spans, is_tag, scheme_of, spans_of, to_iob2
+from deepen.data.words import join_words, split_words
+
+INPUTS = ("text", "tokens")
+FIELDS = (("text", pa.string()), ("tokens", pa.list_(pa.string())), ("spans", pa.list_(pa.int32())))
+TARGET_TYPE = pa.list_(pa.string())
+_REPLACEMENT = "\ufffd"
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_LOOKED_ROWS = 200
+_FORM_ROWS = 2000
+_TAG_NAMES = frozenset(
+    "ner_tags tags ner labels label ner_labels bio_tags tag pos pos_tags upos xpos ner_tag chunk_tags".split()
+)
+Places = list[tuple[int, int]]
+Taken = tuple[list[Any], int]
+
+
+@dataclass(frozen=True)
+class TaggedPlan:
+    """Where the tokens and the tags stand among the cells of a row; `rename` gives tags that are codes their names.
+
+    `form` says how the tags are written, `language` what every token begins with; `clean` evens a tag out.
+    """
+
+    tokens: int
+    tags: int | None
+    need_target: bool
+    rename: Callable[[str], str | None] | None = None
+    rename_source: str = ""
+    form: TagForm = "prefix"
+    language: str = ""
+    clean: Callable[[str], str] = str
+
+
+@dataclass
+class TaggedTally:
+    """What was seen while tagged rows were read."""
+
+    told: list[str] = field(default_factory=list)
+    form: TagForm = "prefix"
+
+    survey: Survey = field(default_factory=Survey)
+    cut_words: int = 0
+
+
+def fields(plan: TaggedPlan) -> list[tuple[str, pa.DataType]]:
+    """The columns of a table of tagged rows, but for id and line."""
+    return [*FIELDS, *([("target", TARGET_TYPE)] if plan.tags is not None else [])]
+
+
+def tagged_taker(
+    plan: TaggedPlan, settings: DataSettings, changed: dict[str, int], tally: TaggedTally
+) -> Callable[[Sequence[Any]], Taken | Fault]:
+    """A function that makes the values of a row from its cells.
+
+    Args:
+        plan: Which cells.
+        settings: How tokens are cleaned.
+        changed: What normalisation did; added to in place.
+        tally: What was seen; added to in place.
+
+    Returns:
+        From cells to the values of `fields` and their number of characters, or what is wrong with the row.
+    """
+    limit, language, tally.form = settings.max_cell_chars, plan.language, plan.form
+    if language:
+        tally.told.append(f"'{language}' is taken off every token")
+    if told_of(plan.form):
+        tally.told.append(told_of(plan.form))
+    plan = replace(plan, clean=lambda tag: normalise_label(tag, settings.normalise, changed))
+    if settings.hide:
+        raise SettingError("data.hide takes words out of a text, and here every word has a tag: leave it out")
+
+    def clean(token: str) -> str:
+        out = normalise(token.removeprefix(language), settings.normalise, changed)
+        if out and not out.isspace():
+            return out
+        changed["empty_tokens"] = changed.get("empty_tokens", 0) + 1
+        return _REPLACEMENT
+
+    def take(cells: Sequence[Any]) -> Taken | Fault:
+        cell, tags_cell = as_words(cells[plan.tokens]), as_list(cells[plan.tags]) if plan.tags is not None else None
+        tags = tags_cell if plan.need_target else _usable(tags_cell)
+        if isinstance(cell, list):
+            tokens = [clean(as_text(token) or "") for token in cell]
+            text, places = join_words(tokens)
+            target = _target(tags, len(tokens), plan, tally)
+        else:
+            text = _SURROGATES.sub(_REPLACEMENT, as_text(cell) or "")
+            found = _from_text(text, tags, plan, tally)
+            if isinstance(found, Fault):
+                return found
+            places, target = found
+            tokens = [clean(text[start:end]) for start, end in places]
+        if isinstance(target, Fault):
+            return target
+        if not tokens or not text.strip():
+            return Fault("there is no token" if isinstance(cell, list) else "tokens: the text is empty")
+        if len(text) > limit:
+            return Fault(f"the text has {len(text):,} characters, more than data.max_cell_chars={limit:,}")
+        values: list[Any] = [text, tokens, [edge for place in places for edge in place]]
+        return values + ([target] if plan.tags is not None else []), 2 * len(text)
+
+    return take
+
+
+def as_list(cell: Any) -> Any:
+    """Arrays, as pandas has them, tuples, and lists that were printed into a cell, as lists; other cells as they are.
+
+    Args:
+        cell: A cell.
+
+    Returns:
+        A list, a mapping or the cell.
+    """
+    if isinstance(cell, str):
+        value = parse_printed(cell)
+        return cell if value is None else value
+    if isinstance(cell, tuple) or hasattr(cell, "tolist"):
+        return list(cell) if isinstance(cell, tuple) else cell.tolist()
+    return cell
+
+
+def as_words(cell: Any) -> Any:
+    """As `as_list`, where a text that merely looks like a list of something else than words stays one."""
+    value = as_list(cell)
+    words = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return cell if isinstance(cell, str) and not words else value
+
+
+def written_as(
+    source: Source, tokens: int, tags: int | None, rename: Callable[[str], str | None] | None
+) -> tuple[TagForm, str]:
+    """How the tags and the tokens of a table are written, by its first rows.
+
+    Args:
+        source: The table.
+        tokens: The column of the tokens.
+        tags: The column of the tags.
+        rename: Gives tags that are codes their names.
+
+    Returns:
+        The form of the tags; what every token begins with.
+    """
+    rows = source.sample[:_FORM_ROWS]
+    words = [cell for row in rows if isinstance(cell := as_words(row[tokens]), list)]
+    language = language_prefix([as_text(token) or "" for token in cell] for cell in words)
+    found = [as_list(row[tags]) for row in rows] if tags is not None else []
+    lists = [cell.split() if isinstance(cell, str) else cell for cell in found if not holds_spans(cell)]
+    texts = [
+        [normalise_label((as_text(tag) or "").strip(), NormaliseSettings(), {}) for tag in cell]
+        for cell in lists
+        if isinstance(cell, list)
+    ]
+    if rename is not None:
+        texts = [[rename(tag) or tag for tag in cell] for cell in texts]
+    return tag_form(([tag for tag in cell if tag] for cell in texts), sure=True) or "prefix", language
+
+
+def _usable(cell: Any) -> Any:
+    """What may be the truth when none is needed: anything else is left aside."""
+    if isinstance(cell, str):
+        return cell if all(map(is_tag, cell.split())) and cell.strip() else None
+    return cell if isinstance(cell, list) or holds_spans(cell) else None
+
+
+def _from_text(
+    text: str, tags: Any, plan: TaggedPlan, tally: TaggedTally
+) -> tuple[Places, list[str] | Fault | None] | Fault:
+    """The words of a raw text and their tags: from spans, or from one tag for each word between white space."""
+    if tags is not None and (isinstance(tags, str) or (isinstance(tags, list) and tags and not holds_spans(tags))):
+        if isinstance(tags, list) and any(isinstance(tag, Mapping | list) for tag in tags):
+            return Fault(str(spans_of(tags)))
+        places = [match.span() for match in re.finditer(r"\S+", text)]
+        return places, _target(tags.split() if isinstance(tags, str) else tags, len(places), plan, tally)
+    places = split_words(text)
+    if tags is None:
+        return places, Fault("tags are missing") if plan.need_target else None
+    spans = spans_of(tags)
+    if isinstance(spans, str):
+        return Fault(spans)
+    if plan.rename is not None:
+        spans = [(start, end, plan.rename(plan.clean(label)) or label) for start, end, label in spans]
+    else:
+        spans = [(start, end, plan.clean(label) or label) for start, end, label in spans]
+    cut = cut_at_spans(places, spans, text)
+    if isinstance(cut, str):
+        return Fault(cut)
+    tally.cut_words += len(cut[0]) - len(places)
+    return cut
+
+
+def _target(tags: Any, num_tokens: int, plan: TaggedPlan, tally: TaggedTally) -> list[str] | Fault | None:
+    if tags is None:
+        return Fault("tags are missing") if plan.need_target else None
+    if isinstance(tags, str):
+        tags = tags.split()
+    if holds_spans(tags):
+        return Fault("the tags are spans of characters, which belong to a text: name it with --columns tokens=text")
+    if not isinstance(tags, list):
+        return Fault(f"a {type(tags).__name__} where a list of tags is needed")
+    if len(tags) != num_tokens:
+        return Fault(f"{num_tokens} tokens and {len(tags)} tags")
+    named = []
+    for place, tag in enumerate(tags, 1):
+        raw = plan.clean((as_text(tag) or "").strip())
+        name = plan.rename(raw) if plan.rename is not None else raw
+        if name is None:
+            return Fault(f"tag {place}, '{clip(raw, 40)}', has no name in {plan.rename_source}")
+        if not (is_tag(name) or (name and plan.form != "prefix")):
+            hint = "; name the codes with --labels FILE" if name.isdecimal() else ""
+            said = f"'{clip(name, 40)}', is of no known scheme (IOB1, IOB2, BIOES, BMES: O, B-PER, I-PER){hint}"
+            return Fault(f"tag {place}, {said}" if name else f"tag {place} is missing")
+        named.append(_SURROGATES.sub(_REPLACEMENT, name))
+    named = with_prefix(named, plan.form)
+    tally.survey.see(named)
+    return to_iob2(named)
+
+
+def tagged_notes(name: str, tally: TaggedTally) -> list[str]:
+    """What there is to say about the tags of a table.
+
+    Args:
+        name: The data.
+        tally: What was seen.
+
+    Returns:
+        Sentences.
+    """
+    notes = [f"{name}: {told}" for told in tally.told]
+    if tally.survey.pairs and tally.form not in ("types", "each"):
+        scheme = scheme_of(tally.survey, name)
+        notes.append(f"{name}: tags are {scheme.name}" + ("" if scheme.name == "IOB2" else ", kept as IOB2"))
+        if scheme.broken:
+            what = "tag breaks" if scheme.broken == 1 else "tags break"
+            example = "B-PER" if scheme.name == "IOB1" else "I-PER"
+            notes.append(f"{name}: {scheme.broken:,} {what} the scheme, as {example} after O; each is read as a start")
+    if tally.cut_words:
+        notes.append(f"{name}: {tally.cut_words:,} words are cut where a span begins or ends inside them")
+    return notes
+
+
+def looks_tagged(source: Source) -> str:
+    """Whether a table holds tagged words, by its first rows.
+
+    Args:
+        source: The table.
+
+    Returns:
+        A sentence that says why; empty if it does not.
+    """
+    rows = source.sample[:_LOOKED_ROWS]
+    cells = [[as_list(row[at]) for row in rows if at < len(row) and row[at] is not None] for at in range(source.width)]
+    lists = [at for at, column in enumerate(cells) if column and all(isinstance(cell, list) for cell in column)]
+    texts = [at for at, column in enumerate(cells) if column and all(isinstance(cell, str) for cell in column)]
+    words = [at for at in lists if all(isinstance(item, str) for cell in cells[at] for item in cell)]
+    words.sort(key=lambda at: source.names is None or plain_name(source.names[at]) not in WORD_NAMES)
+    for at in reversed(lists):
+        for other in words:
+            if other != at and _are_tags(source, at, cells[at]) and _fit(cells[other], cells[at]):
+                return f"column {source.called(at)} holds a tag for each token of column {source.called(other)}"
+    for at, column in enumerate(cells):
+        spans = column and all(cell == [] or holds_spans(cell) for cell in column) and any(map(holds_spans, column))
+        if spans and texts:
+            return f"column {source.called(at)} holds labelled spans of characters"
+    return ""
+
+
+def _are_tags(source: Source, at: int, column: list[list[Any]]) -> bool:
+    items = [item for cell in column for item in cell]
+    if all(isinstance(item, str) for item in items):
+        if all(map(is_tag, items)) or source.names is None:
+            return bool(items) and all(map(is_tag, items))
+        return source.names[at].lower() in _TAG_NAMES and tag_form(column) not in (None, "prefix")
+    if source.names is None or not all(isinstance(item, int) for item in items):
+        return False
+    classes = source.classes.get(source.names[at])
+    called = source.names[at].lower() in _TAG_NAMES
+    return called or all(map(is_tag, classes)) if classes else called
+
+
+def _fit(tokens: list[list[Any]], tags: list[list[Any]]) -> bool:
+    return len(tokens) == len(tags) and all(len(a) == len(b) for a, b in zip(tokens, tags, strict=True))

@@ -1,0 +1,252 @@
+"""A finished run opened again as a case: what every question of the diagnosis is handed.
+
+Shape legend: N examples, M units, C outputs of a unit, F features, E epochs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepen.core.errors import DataError
+from deepen.core.files import read_jsonl
+from deepen.core.run import Run, open_run
+from deepen.core.seed import derive
+from deepen.core.types import Outputs, Score, Targets
+from deepen.data.batches import flat_positions
+from deepen.data.table import Part
+from deepen.evaluation.statistics import bootstrap
+from deepen.finetuning.hidden_cache import frozen_pass, passing_features
+from deepen.inference.model import Model, load_model
+from deepen.preparation.prepare import Prepared
+from deepen.preparation.recipe import Recipe
+from deepen.preparation.reopen import recipe_of, reopened
+from deepen.problem.task import Predictor, Task
+from deepen.problem.work import Dynamics
+
+MAX_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model on trial, with the rows it is tried on and what it learned from. Questions read it and change nothing.
+
+    Attributes:
+        task: The task.
+        labels: The label table.
+        rows: Labelled rows that the model has not learned from.
+        where: What those rows are called: `test`, `validation` or a file.
+        rung: The name of the model on trial.
+        predictors: Every rung there is, from shallow to deep, by name; each is read when it is first asked for.
+        train: The rows it learned from; None if they can't be had.
+        missing: Why not, in a sentence.
+        features: The untouched encoder's features of a part's units, features_MF, cached on disk, so not for altered
+            rows; None if there is no encoder.
+        encode: The same features of altered rows, computed at once and kept nowhere; None if there is no encoder.
+        dynamics: Margins and losses of the training rows in every epoch, by rung, in the order of `train`.
+        retrain: The command that trains again, to which a remedy adds its words.
+        hidden: Words that the run took out of its texts already (`data.hide`).
+        folder: Where files for a remedy may be written; None for nowhere.
+        seed: For what chance a question uses.
+        say: Called with lines for the user.
+    """
+
+    task: Task
+    labels: tuple[str, ...]
+    rows: Part
+    where: str
+    rung: str
+    predictors: Mapping[str, Callable[[], Predictor]]
+    train: Part | None = None
+    missing: str = ""
+    features: Callable[[Part], np.ndarray] | None = None
+    encode: Callable[[Part], np.ndarray] | None = None
+    dynamics: Mapping[str, Dynamics] = field(default_factory=dict)
+    retrain: str = "deepen train"
+    hidden: tuple[str, ...] = ()
+    folder: Path | None = None
+    seed: int = 0
+    say: Callable[[str], None] = lambda line: None
+
+    @property
+    def named(self) -> str:
+        """The run in a command."""
+        return shlex.quote(str(self.folder)) if self.folder is not None else "RUN"
+
+    @cached_property
+    def model(self) -> Predictor:
+        """The model on trial."""
+        return self.predictors[self.rung]()
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """What the model says of `rows`."""
+        return self.model.predict(self.rows)
+
+    @cached_property
+    def targets(self) -> Targets:
+        """What is right for `rows`."""
+        return self.task.targets(self.rows, self.labels)
+
+    @cached_property
+    def train_targets(self) -> Targets:
+        """What is said to be right for the training rows."""
+        if self.train is None:
+            raise DataError(self.missing or "there are no training rows")
+        return self.task.targets(self.train, self.labels)
+
+    @cached_property
+    def ladder(self) -> dict[str, Outputs]:
+        """What every rung says of `rows`, from shallow to deep."""
+        return {
+            name: self.outputs if name == self.rung else make().predict(self.rows)
+            for name, make in self.predictors.items()
+        }
+
+    def score(self, outputs: Outputs, targets: Targets) -> Score:
+        """The deciding score of some outputs, with its interval.
+
+        Args:
+            outputs: What was said.
+            targets: What is right.
+
+        Returns:
+            The score.
+        """
+        stats_NK = self.task.statistics(outputs, targets)
+        found = bootstrap(stats_NK, self.task.value_of, seed=derive(self.seed, "diagnosis", "score"))
+        rounded = (round(number, 6) for number in (found.value, found.low, found.high))
+        value, low, high = rounded
+        return Score(self.task.score_name, value, len(stats_NK), low, high)
+
+    def rng(self, *names: Any) -> np.random.Generator:
+        """A generator of its own for each purpose, so that one question's draws don't move another's."""
+        return np.random.default_rng(derive(self.seed, "diagnosis", *names))
+
+
+def open_case(
+    run: Path,
+    data: Any = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    max_rows: int = MAX_ROWS,
+    say: Callable[[str], None] = lambda line: None,
+) -> Case:
+    """Opens a run for diagnosis.
+
+    Args:
+        run: The run folder.
+        data: Labelled rows to try the model on; None takes the test rows, or the validation rows if there are none.
+        columns: Which columns of `data` are what; None as in training.
+        max_rows: The most rows it is tried on; of more, so many are drawn.
+        say: Called with lines for the user.
+
+    Returns:
+        The case.
+
+    Raises:
+        DataError: If there is no finished run, or `data` can't be read.
+        ModelError: If the model is damaged.
+        SettingError: If the recipe is damaged.
+    """
+    opened = open_run(run)
+    if not opened.complete:
+        raise DataError(f"{run} is not finished: `deepen train --out {shlex.quote(str(run))} --resume` goes on with it")
+    model = load_model(run, say=say)
+    recipe = recipe_of(opened)
+    prepared, missing = reopened(opened, recipe)
+    if missing:
+        say(f"  note: {missing}")
+    rows, where = _rows(opened, model, prepared, data, columns)
+    seed = derive(recipe.seed, "diagnosis")
+    if len(rows) > max_rows:
+        say(f"  {where}: {max_rows:,} of {len(rows):,} rows, drawn at random (--set max_rows={len(rows)} takes all)")
+        chosen = np.random.default_rng(seed).choice(len(rows), max_rows, replace=False)
+        rows = rows.take(np.sort(chosen))
+    names = [row["rung"] for row in opened.ladder["rungs"] if row["status"] in ("done", "stopped")]
+    there = [name for name in names if (opened.rung(name) / "model" / "deepen.json").is_file()]
+    predictors: dict[str, Callable[[], Predictor]] = {name: _reader(opened, name) for name in there}
+    predictors[model.rung] = lambda: model.predictor
+    return Case(
+        task=model.task,
+        labels=model.labels,
+        rows=rows,
+        where=where,
+        rung=model.rung,
+        predictors=predictors,
+        train=prepared.work.train if prepared else None,
+        missing=missing,
+        features=_features(prepared, recipe) if prepared else None,
+        encode=partial(passing_features, prepared.work) if prepared else None,
+        dynamics=_dynamics(opened, names, prepared.work.train) if prepared else {},
+        retrain=_retrain(run, recipe),
+        hidden=recipe.data.hide,
+        folder=run,
+        seed=seed,
+        say=say,
+    )
+
+
+def _retrain(run: Path, recipe: Recipe) -> str:
+    """Trains again, into a new folder, whose name a climb finds by itself however often this is followed."""
+    rows = "" if recipe.data.path else " DATA"  # rows from Python are in no recipe
+    return f"deepen train{rows} --recipe {shlex.quote(str(run / 'recipe.yaml'))}"
+
+
+def _rows(
+    run: Run, model: Model, prepared: Prepared | None, data: Any, columns: Mapping[str, str] | None
+) -> tuple[Part, str]:
+    if data is not None:
+        part = model.read(data, columns=columns, need_target=True)
+        return part, str(data) if isinstance(data, str | Path) else "rows"
+    if prepared is not None:
+        return (prepared.test, "test") if prepared.test is not None else (prepared.work.validation, "validation")
+    raise DataError(
+        f"{run.folder}: no rows to try the model on; name some: deepen diagnose {shlex.quote(str(run.folder))} DATA"
+    )
+
+
+def _reader(run: Run, name: str) -> Callable[[], Predictor]:
+    return lambda: load_model(run.folder, rung=name).predictor
+
+
+def _features(prepared: Prepared, recipe: Recipe) -> Callable[[Part], np.ndarray]:
+    """The untouched encoder's features; those of the rows of the run are in the cache already."""
+    work = prepared.work
+    cut = work.first_top_layer if recipe.rungs.frozen.keep_layers else None
+
+    def features(part: Part) -> np.ndarray:
+        frozen = frozen_pass(work, part.table, cut=cut)
+        return np.asarray(frozen.features_MF[flat_positions(frozen.unit_offsets(), part.rows_N)])
+
+    return features
+
+
+def _dynamics(run: Run, names: list[str], train: Part) -> dict[str, Dynamics]:
+    """training.jsonl of each trained rung, laid out in the order of the training rows; NaN where there is no record."""
+    found = {}
+    place: dict[str, list[int]] = {}
+    for at, name in enumerate(train.values("id")):
+        place.setdefault(name, []).append(at)  # equal rows have equal ids, and stand in the same order in the file
+    for name in names:
+        path = run.rung(name) / "training.jsonl"
+        if not path.is_file():
+            continue
+        records = list(read_jsonl(path))
+        num_epochs = 1 + max((record["epoch"] for record in records), default=-1)
+        margins, losses = (np.full((num_epochs, len(train)), np.nan, np.float32) for _ in range(2))
+        seen: dict[tuple[int, str], int] = {}
+        for record in records:
+            epoch, key = record["epoch"], (record["epoch"], record["id"])
+            nth = seen[key] = seen.get(key, -1) + 1
+            if nth < len(place.get(record["id"], ())):
+                at = place[record["id"]][nth]
+                margins[epoch, at], losses[epoch, at] = record["margin"], record["loss"]
+        found[name] = Dynamics(margins, losses)
+    return found

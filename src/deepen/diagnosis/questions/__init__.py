@@ -1,0 +1,1 @@
+"""The questions of a diagnosis: one file (or folder) a question. `deepen.diagnosis` says what each has."""

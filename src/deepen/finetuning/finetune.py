@@ -1,0 +1,298 @@
+"""A trained rung: a depth (how many layers from the top) times a method (which of their numbers change).
+
+Shape legend: N training rows, M units of a batch, C outputs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deepen.core.progress import progress
+from deepen.core.types import LossSum, Outputs
+from deepen.finetuning.batches import Feed
+from deepen.finetuning.easy import easy_rows
+from deepen.finetuning.hidden_cache import frozen_pass
+from deepen.finetuning.predictor import EncoderPredictor
+from deepen.finetuning.settings import TrainedSettings
+from deepen.finetuning.standardise import scale_of
+from deepen.models.adapters import Attached
+from deepen.models.heads.network import Network, Pooling, ranked_head, width_of
+from deepen.models.save import load_adapter, load_network
+from deepen.problem.work import Climbed, Dynamics, Work
+from deepen.training.loop import ENOUGH, Backward, Plan, Progress, fit
+from deepen.training.optimizer import parameter_groups
+
+_FIRST_ROWS = 64  # their features say how large the head may be
+_RANKED_ROWS = 64  # the other documents of a batch are what a document is told from
+
+
+def climb_trained(
+    work: Work,
+    *,
+    name: str,
+    depth: int,
+    settings: TrainedSettings,
+    below: Path | None,
+    start: Network | None = None,
+) -> Climbed:
+    """Trains the top `depth` layers, starting from the model of the rung below.
+
+    Args:
+        work: The climb.
+        name: The rung's name; its checkpoint lies in its folder.
+        depth: How many layers from the top learn.
+        settings: Steps, rates and stopping.
+        below: The model folder to start from; None starts from `fresh_network`.
+        start: A network on the pretrained encoder to start from in place of `below`; its pooling tells the form of the
+            rows.
+
+    Returns:
+        The trained rung; on the way it leaves checkpoints and goes on from one if there is one.
+    """
+    from accelerate import Accelerator
+
+    if work.task.documents is not None and settings.batch_rows is settings.batch_tokens is None:
+        settings = settings.model_copy(update={"batch_rows": _RANKED_ROWS})
+    network = start or (load_network(below) if below else fresh_network(work, work.pooling))
+    first = network.encoder.num_layers - depth
+    attached = _attach(work, network, first, below, name)
+    _set(network, settings, words=first == 0)
+    frozen = frozen_pass(work, work.train.table, cut=first) if first > 0 else None
+    tokens = frozen.tokens if frozen else work.tokens(work.train.table, network.pooling)
+    same = work.validation.table is work.train.table
+    held = frozen if same else (frozen_pass(work, work.validation.table, cut=first) if first > 0 else None)
+    predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
+    scale = scale_of(work.train_targets)
+    scale.enter(network.head)
+    feed = Feed(work, tokens, frozen, settings, scale, _easy(work, settings, below), network.pooling)
+    _start_head(work, network, feed, settings.head_reach)
+    accelerator = Accelerator(device_placement=False)
+    dynamics = Dynamics(*(np.full((feed.num_epochs, len(work.train)), np.nan, np.float32) for _ in range(2)))
+    plan = _plan(work, feed, network, settings, dynamics, attached.penalty)
+    best = _Best(work, lambda: predictor.predict(work.validation, held))
+    plan = _watched(plan, work, name, best, settings.evaluations_per_epoch, settings.patience)
+    title = f"{name}: {plan.round_ends[0]} steps"
+    with progress(title, plan.round_ends[0], unit="steps") as advance:
+        hooks = (lambda now: advance(), _deadline(work))
+        plan = replace(plan, after_step=hooks, after_update=attached.after_update)
+        now = fit(network, _groups(work, network, settings), plan, settings, accelerator)
+    network.eval()
+    scale.leave(network.head)
+    predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    if work.tuning.name != "full":
+        predictor.adapter = attached.adapter(work.tuning.name, str(work.model.name), first, work.tuning.settings)
+        attached.merge()
+    return Climbed(
+        predictor=predictor,
+        validation=scale.whole(best.outputs) if best.outputs else predictor.predict(work.validation, held),
+        num_trained_parameters=predictor.num_parameters,
+        ran={"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {},
+        won={
+            "max_steps": now.best_step or now.step,
+            "num_epochs": feed.num_visits,
+            "rounds": feed.num_epochs // feed.num_visits,
+            "batch_tokens": feed.batch_tokens,
+            "evaluations_per_epoch": 0,
+        },
+        reason="" if now.stop == ENOUGH else now.stop,
+        stopped=bool(now.stop) and now.stop != ENOUGH and not now.stop.startswith("no better"),
+        dynamics=Dynamics(*(values[: _epochs_seen(dynamics)] for values in (dynamics.margins_EN, dynamics.losses_EN))),
+        curve=tuple(now.curve),
+    )
+
+
+def _attach(work: Work, network: Network, first: int, below: Path | None, name: str) -> Attached:
+    """Puts the method on the layers from `first` on; what the rung below learned goes on, on the untouched encoder."""
+    known = load_adapter(below) if below is not None and work.tuning.name != "full" else None
+    if known is not None:
+        network.encoder = work.model.encoder()
+    attached = work.attach(network.encoder, first, name)
+    if known is not None:
+        attached.take(known.tensors)
+    return attached
+
+
+def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
+    """Dropout; and word vectors learn too, if asked for, where a step costs what a batch touches of them."""
+    network.encoder.dropout = settings.dropout
+    if not (settings.embeddings and words):
+        return
+    encoder = network.encoder
+    encoder.network.get_submodule(encoder.names.embeddings).requires_grad_(True)
+    vectors = cast(nn.Embedding, encoder.network.get_submodule(encoder.names.words))
+    vectors.sparse = True
+
+
+def fresh_network(work: Work, pooling: Pooling) -> Network:
+    """The pretrained encoder with a head of zeros; of a task that ranks, with the cosine.
+
+    Args:
+        work: The climb.
+        pooling: The form of the rows.
+    """
+    encoder = work.model.encoder()
+    if pooling == "ranked":
+        return Network(encoder, ranked_head(encoder.hidden_size), pooling)
+    head = nn.Linear(width_of(pooling, encoder.hidden_size), work.num_outputs)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return Network(encoder, head, pooling)
+
+
+def _easy(work: Work, settings: TrainedSettings, below: Path | None) -> np.ndarray:
+    """Which rows are visited less often: none, where they would be few."""
+    easy_N = easy_rows(work, below if settings.easy_share < 1 else None)
+    return easy_N & (easy_N.mean() >= settings.easy_from)
+
+
+def _groups(work: Work, network: Network, settings: TrainedSettings) -> list[dict[str, Any]]:
+    """What learns, by rate; a tuning may have a rate of its own."""
+    rate = work.tuning.rate(settings.rate(network.encoder.num_layers, tags=network.pooling == "units"))
+    return parameter_groups(network, _depths(network), settings, network.head, rate)
+
+
+def _start_head(work: Work, network: Network, feed: Feed, reach: float) -> None:
+    """Gives the head its hidden layer and scales it down to `reach`, judged by the features of the first rows."""
+    few = feed.get(np.arange(min(_FIRST_ROWS, len(feed.lengths_N)))).inputs.to(network.device)
+    if work.model_settings.head == "mlp" and network.hidden is None:
+        network.bend(few)
+    if reach <= 0:
+        return
+    with torch.no_grad():
+        norm = network.eval().features(few).norm(dim=-1).median()
+        now = network.head.weight.norm(dim=-1).mean() * norm
+        if now > reach:
+            network.head.weight.mul_(reach / now)
+            network.head.bias.mul_(reach / now)
+
+
+def _deadline(work: Work) -> Callable[[Progress], None]:
+    def watch(now: Progress) -> None:
+        if work.deadline is not None and time.monotonic() > work.deadline and now.step < now.num_steps:
+            now.stop = f"the budget ended after {now.step} of {now.num_steps} steps"
+
+    return watch
+
+
+def _epochs_seen(dynamics: Dynamics) -> int:
+    return int((~np.isnan(dynamics.losses_EN)).any(axis=1).sum())
+
+
+def _depths(network: Network) -> dict[int, int]:
+    depths: dict[int, int] = {}
+    for distance, layer in enumerate(reversed(network.encoder.layers)):
+        depths |= {id(p): distance for p in layer.parameters()}
+    for parameter in network.encoder.network.get_submodule(network.encoder.names.embeddings).parameters():
+        depths[id(parameter)] = network.encoder.num_layers
+    return depths
+
+
+def _plan(
+    work: Work,
+    feed: Feed,
+    network: Network,
+    settings: TrainedSettings,
+    dynamics: Dynamics,
+    penalty: Callable[[], Tensor] | None,
+) -> Plan:
+    current = {"epoch": 0}
+    owners = np.diff(work.train_targets.offsets_N1)
+
+    def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
+        batch = feed.get(places)
+        device = network.device
+        labels_M = batch.labels_M.to(device)
+        logits_MC = network(batch.inputs.to(device))
+        losses_M = work.task.losses(logits_MC, labels_M)
+        objective_M = losses_M
+        if settings.label_smoothing and logits_MC.shape[1] > 1 and labels_M.ndim == 1:
+            spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
+            objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
+        if settings.easy_share < 1:
+            objective_M = objective_M * torch.from_numpy(feed.weights_of(places)).to(device)
+        total = objective_M.sum()
+        backward(total if penalty is None else total + penalty() * feed.count(places))
+        with torch.no_grad():
+            epoch = current["epoch"]
+            counts = owners[places]
+            dynamics.losses_EN[epoch, places] = _by_example(losses_M.float().cpu().numpy(), counts)
+            margins_M = work.task.margins(logits_MC.float(), labels_M).cpu().numpy()
+            dynamics.margins_EN[epoch, places] = _by_example(margins_M, counts)
+        return {"loss": LossSum(losses_M.detach().sum(), feed.count(places))}
+
+    def batches(epoch: int) -> list[list[np.ndarray]]:
+        current["epoch"] = epoch
+        return feed.epoch(epoch, "batches")
+
+    ends = np.cumsum([len(feed.epoch(epoch, "batches")) for epoch in range(feed.num_epochs)])
+    return Plan(
+        batches=batches,
+        count=feed.count,
+        step=step,
+        num_epochs=feed.num_epochs,
+        num_steps=int(ends[-1]),
+        max_steps=settings.max_steps,
+        round_ends=ends[feed.num_visits - 1 :: feed.num_visits].tolist(),
+        began_score=work.reached,
+        round_worth=feed.worth / 100,
+        arrays={"margins": dynamics.margins_EN, "losses": dynamics.losses_EN},
+        seed=work.seed,
+    )
+
+
+def _by_example(values_M: np.ndarray, counts_B: np.ndarray) -> np.ndarray:
+    """The mean over each example's units."""
+    if len(values_M) == len(counts_B):
+        return values_M
+    starts = np.cumsum(counts_B) - counts_B
+    return np.add.reduceat(values_M, starts) / np.maximum(counts_B, 1)
+
+
+class _Best:
+    """Scores the validation rows and keeps the outputs of the best score, which the rung is judged by.
+
+    They are in `arrays`, which a checkpoint saves: after an interruption they still belong to the best weights.
+    """
+
+    def __init__(self, work: Work, predict: Callable[[], Outputs]) -> None:
+        self.work, self.predict = work, predict
+        num_outputs = work.num_outputs
+        if work.task.documents is not None:
+            num_outputs = len(work.task.documents(work.validation, work.labels).texts)
+        shape = (len(work.validation_targets.labels_M), num_outputs)
+        self.arrays = {"best_score": np.full(1, -np.inf), "best_outputs": np.zeros(shape, np.float32)}
+
+    @property
+    def outputs(self) -> Outputs | None:
+        """The outputs of the best weights; None if they were never scored."""
+        if self.arrays["best_score"][0] == -np.inf:
+            return None
+        return Outputs(self.arrays["best_outputs"], self.work.validation_targets.offsets_N1)
+
+    def evaluate(self) -> float:
+        """The score now."""
+        outputs = self.predict()
+        score = self.work.task.score(outputs, self.work.validation_targets)
+        if score > self.arrays["best_score"][0]:
+            self.arrays["best_score"][0], self.arrays["best_outputs"][...] = score, outputs.values_MC
+        return score
+
+
+def _watched(plan: Plan, work: Work, name: str, best: _Best, per_epoch: int, patience: int) -> Plan:
+    evaluations = plan.num_epochs * max(1, per_epoch)
+    return replace(
+        plan,
+        evaluate=best.evaluate if per_epoch else None,
+        arrays=plan.arrays | best.arrays,
+        evaluate_every=max(1, -(-plan.num_steps // evaluations)),
+        patience=patience,
+        checkpoint=work.rung_folder(name) / "checkpoint",
+    )

@@ -1,0 +1,392 @@
+"""A run, ready to answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from deepen.core.errors import DataError, ModelError, SettingError, nearest
+from deepen.core.files import fingerprint
+from deepen.core.foreign import blaming
+from deepen.core.places import path_of
+from deepen.core.run import Run, open_run
+from deepen.core.seed import derive
+from deepen.core.settings import Settings, override, parse, shown
+from deepen.core.types import Explanation, Outputs, Prediction, Score
+from deepen.data.check.problem import rows
+from deepen.data.columns import TARGET, Columns, columns_from_json
+from deepen.data.label_names import LabelNames
+from deepen.data.load import AskedColumns, Use, load_table, open_source
+from deepen.data.marks import Rows
+from deepen.data.normalise import normalise_label
+from deepen.data.settings import DataSettings
+from deepen.data.source import Source
+from deepen.data.table import Part, Table
+from deepen.finetuning.predictor import tokens_read
+from deepen.inference.explain import Asked, ExplainSettings, explain
+from deepen.inference.gaps import in_place, told_gaps
+from deepen.models.device import chosen_device, using
+from deepen.preparation.catalog import load_task, shelf
+from deepen.preparation.manifest import About, read_about
+from deepen.preparation.place import warn
+from deepen.preparation.recipe import asked_columns
+from deepen.preparation.scorable import scorable
+from deepen.preparation.told import Told
+from deepen.problem.task import Predictor, Task
+
+_MOST_LOGITS = 50_000_000
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of a run with what it needs to read new data. Make one with `deepen.load`.
+
+    `strict` says that a row which can't be answered is an error.
+    """
+
+    folder: Path
+    task: Task
+    rung: str
+    labels: tuple[str, ...]
+    columns: Columns
+    settings: DataSettings
+    predictor: Predictor
+    label_names: LabelNames | None = None
+    say: Callable[[str], None] = lambda line: None
+    run_folder: Path | None = None
+    mark: str = ""
+    explaining: ExplainSettings = field(default_factory=ExplainSettings)
+    strict: bool = False
+    device: torch.device = field(default_factory=chosen_device)
+
+    def predict(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Prediction]:
+        """Answers rows.
+
+        Args:
+            data: A path, a DataFrame, or a list of texts or of mappings from column names to values.
+            columns: Which columns are the inputs, if they are not called as in the training data.
+
+        Returns:
+            One prediction a row, in order. A row that can't be answered (a blank text, a line with too many cells)
+            keeps its place: its `skipped` says why, and its `output` is None.
+
+        Raises:
+            DataError: If the data can't be read or lacks a column.
+        """
+        part = self.read(data, columns=columns, use="answer")
+        answers = (answer for piece in self._pieces(part) for answer in self._answers(piece))
+        return list(in_place(answers, part.table, self.rung, is_file=isinstance(data, str | Path)))
+
+    def _pieces(self, part: Part) -> list[Part]:
+        """Rows that are answered at once: all, but for queries ranked against very many documents of training."""
+        if not len(part):
+            return []
+        if self.task.documents is None or self.task.documents(part, self.labels).rows_D is not None:
+            return [part]
+        num_rows = max(1, _MOST_LOGITS // max(1, len(self.labels)))
+        return [part.take(np.arange(at, min(at + num_rows, len(part)))) for at in range(0, len(part), num_rows)]
+
+    def _answers(self, part: Part) -> list[Prediction]:
+        outputs, seconds = self._timed(part)
+        decoded = self.task.decode(outputs, part, self.labels)
+        return [
+            Prediction(
+                id=example.id,
+                output=answer["output"],
+                rung=self.rung,
+                inputs=example.inputs,
+                target=example.target,
+                probabilities=answer.get("probabilities"),
+                entities=answer.get("entities"),
+                num_tokens=num_tokens,
+                truncated=truncated,
+                seconds=seconds,
+            )
+            for example, answer, (num_tokens, truncated) in zip(
+                part.examples(), decoded, tokens_read(self.predictor, part), strict=True
+            )
+        ]
+
+    def evaluate(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Score]:
+        """Scores the answers to labelled rows.
+
+        Args:
+            data: Rows with targets, in any form that `predict` takes.
+            columns: Which columns are what, if not as in the training data.
+
+        Returns:
+            Every score of the task, with intervals.
+
+        Raises:
+            DataError: If the data can't be read, or has a label that the model does not know.
+        """
+        part, outputs, _ = self.run(data, columns=columns, need_target=True)
+        targets = self.task.targets(part, self.labels)
+        return self.task.scores(outputs, targets, self.labels, derive(0, "evaluate"))
+
+    def explain(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Explanation]:
+        """Says why rows get the answers that `predict` gives them.
+
+        The first call lets the model read the training rows once, for the analogies; later ones find that in the cache.
+
+        Args:
+            data: Rows in any form that `predict` takes.
+            columns: Which columns are the inputs, if they are not called as in the training data.
+
+        Returns:
+            One explanation a row that `predict` answers, in order.
+
+        Raises:
+            DataError: If the data can't be read.
+            ModelError: If another rung of the run is damaged.
+            SettingError: If captum is not installed, or the task can't be explained.
+        """
+        part = self.read(data, columns=columns, use="answer")
+        with using(self.device):
+            return explain(self.asked, part) if len(part) else []
+
+    @property
+    def asked(self) -> Asked:
+        """This model with what it takes to explain its answers."""
+        rungs = {self.rung: lambda: self.predictor}
+        if self.run_folder is not None:
+            rungs = _rungs(self.run_folder) | rungs
+        about = (self.explaining, self.mark, self.run_folder, rungs)
+        return Asked(self.task, self.labels, self.rung, self.predictor, *about)
+
+    def run(self, data: Any, *, columns: Mapping[str, str] | None, need_target: bool) -> tuple[Part, Outputs, float]:
+        """Reads rows and computes their outputs.
+
+        Args:
+            data: Rows in any form.
+            columns: Which columns are what; None as in the training data.
+            need_target: Whether every row must have a target.
+
+        Returns:
+            The rows, the outputs and the seconds for one row.
+        """
+        part = self.read(data, columns=columns, need_target=need_target)
+        return part, *self._timed(part)
+
+    def _timed(self, part: Part) -> tuple[Outputs, float]:
+        began = time.perf_counter()
+        outputs = self.predictor.predict(part)
+        self._check(outputs)
+        return outputs, (time.perf_counter() - began) / max(1, len(part))
+
+    def _check(self, outputs: Outputs) -> None:
+        """Whether a model answers in the terms of its folder, which may have been put together from several."""
+        told = outputs.values_MC.shape[1]
+        if self.task.documents is None and told != len(self.labels):
+            raise ModelError(
+                f"{self.folder}: the model gives {told} numbers for an answer, and deepen.json names "
+                f"{len(self.labels)} labels"
+            )
+        if np.isnan(outputs.values_MC).any():
+            raise ModelError(f"{self.folder}: the model gives values that are no numbers: its weights are damaged")
+
+    def read(
+        self, data: Any, *, columns: Mapping[str, str] | None = None, need_target: bool = False, use: Use = "score"
+    ) -> Part:
+        """Reads rows as this model wants them.
+
+        Args:
+            data: Rows in any form.
+            columns: Which columns are what; None as in the training data.
+            need_target: Whether every row must have a target.
+            use: What for, as in `load_table`.
+
+        Returns:
+            The rows.
+
+        Raises:
+            DataError: If the data can't be read or lacks a column.
+        """
+        chosen = self._columns_for(data, columns)
+        settings = self.settings
+        if use == "answer":  # nothing is too bad to be said, unless it was asked to be an error
+            settings = settings.model_copy(update={"bad_rows": "error" if self.strict else "drop"})
+        table, found = load_table(
+            Rows(data, "test") if need_target else data,
+            self.task.needs,
+            settings,
+            columns=chosen,
+            need_target=need_target,
+            label_names=self.label_names,
+            use=use,
+        )
+        if not _is_plain(data):
+            self._tell(table, found)
+        part = scorable(table, self.task, self.labels, self.settings.bad_rows) if need_target else table.all_rows()
+        if use == "answer" and len(table.left):
+            self.say(told_gaps(table))
+        for note in part.table.notes[len(table.notes) :]:
+            self.say(f"  note: {note}")
+        return part
+
+    def source(self, data: Any, *, columns: Mapping[str, str] | None = None) -> Source:
+        """Rows as they are, before anything is made of them: what `predict` answers, row by row.
+
+        Args:
+            data: Rows in any form that `predict` takes.
+            columns: As for `predict`.
+
+        Returns:
+            The source.
+
+        Raises:
+            DataError: If the data can't be opened.
+        """
+        return open_source(data, self.task.needs, self.settings, self._columns_for(data, columns))
+
+    def _columns_for(self, data: Any, columns: Mapping[str, str] | None) -> Any:
+        """What was asked for beside what training found; a list of plain texts has no columns to look up."""
+        plain = _is_plain(data)
+        if plain:
+            self._refuse_alone()
+        asked = asked_columns(columns) if columns is not None else None
+        if asked:
+            return asked if plain else AskedColumns(asked, self.columns)
+        return None if plain else self.columns
+
+    def _refuse_alone(self) -> None:
+        """A text by itself is no row where two are answered together."""
+        texts = [need.name for need in self.task.needs if need.name != TARGET and not need.optional]
+        if len(texts) > 1:
+            row = ", ".join(f'"{name}": "..."' for name in texts)
+            raise DataError(
+                f"{self.task.name} answers {' and '.join(texts)} together, and a text alone is half a row: "
+                f"write rows to a file, as in rows.jsonl: {{{row}}}"
+            )
+
+    def _tell(self, table: Table, columns: Columns) -> None:
+        """How a file was read: its columns, and what was guessed on the way, as training says it."""
+        told = Told()
+        told.of(table)
+        self.say(f"{table.name}: {rows(len(table))}")
+        for need in self.task.needs:
+            if need.name in columns.reasons:
+                self.say(f"  {need.name}: {columns.reasons[need.name]}")
+        told.aloud(self.say)
+
+
+def _is_plain(data: Any) -> bool:
+    """Whether rows are texts by themselves."""
+    return isinstance(data, list | tuple) and all(row is None or isinstance(row, str) for row in data)
+
+
+class _Reading(Settings):
+    """What may be laid over the settings that were saved with the model."""
+
+    data: DataSettings = DataSettings()
+    """How files are read."""
+    explain: ExplainSettings = ExplainSettings()
+    """What an explanation shows."""
+
+
+def load_model(
+    path: str | Path,
+    *,
+    rung: str | None = None,
+    settings: Sequence[str] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> Model:
+    """Reads a model from a run folder, or from a model folder by itself.
+
+    Args:
+        path: A run folder, or a folder with deepen.json.
+        rung: A rung of the run; None is the chosen one.
+        settings: Words such as `data.bad_rows=drop`, laid over how the training data was read.
+        say: Called with lines for the user.
+
+    Returns:
+        The model.
+
+    Raises:
+        DataError: If there is no such run.
+        ModelError: If the run has no such rung, or its files are damaged.
+        SettingError: If a setting is wrong.
+    """
+    path = path_of(path, kind=DataError)
+    folder = _model_folder(path, rung)
+    about = read_about(folder)
+    # how the training file was written is known of its form, and says nothing certain of another
+    known = {"delimiter", "header"} if about.columns.get("form") else set()
+    kept = {"data": about.data.model_dump(exclude_unset=True, exclude=known)}
+    reading = parse(_Reading, override(kept, list(settings)), where="settings")
+    with blaming(folder / "deepen.json", "is damaged"):
+        try:
+            task = load_task(about.task, about.task_settings).for_labels(about.labels)
+        except SettingError as error:
+            raise ValueError(str(error)) from None
+        columns = _with_labels(columns_from_json(about.columns), task, about.labels)
+        names = LabelNames(**_tuples(about.label_names)) if about.label_names else _uneven(about, task, reading.data)
+        module = shelf()[about.rung]
+    with blaming(folder, "the model can't be read"):
+        predictor = module.load(folder, task, about.labels)
+    run = None if folder == path else path
+    warn(Run(run or folder.parent), say)
+    files = {name: digest for name, digest in about.files.items() if name != "README.md"}
+    mark = fingerprint(about.rung, files)
+    strict = dict(override({}, list(settings)).get("data") or {}).get("bad_rows") == "error"
+    more = (run, mark, reading.explain, strict)
+    return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, say, *more)
+
+
+def _rungs(run: Path) -> dict[str, Callable[[], Predictor]]:
+    """The rungs of a run that have a model, from shallow to deep; each is read when it is asked for."""
+    rows = open_run(run).ladder["rungs"]
+    there = [row["rung"] for row in rows if (run / "rungs" / row["rung"] / "model" / "deepen.json").is_file()]
+    return {name: lambda name=name: load_model(run, rung=name).predictor for name in there}  # type: ignore[misc]
+
+
+def _model_folder(path: Path, rung: Any) -> Path:
+    if rung is not None and not isinstance(rung, str):
+        raise SettingError(f"rung is {shown(rung)}: it must be text")
+    if rung is not None:
+        there = [found.parents[1].name for found in path.glob("rungs/*/model/deepen.json")]
+        if rung in there:
+            return path / "rungs" / rung / "model"
+        if there:
+            raise ModelError(f"{path} has no rung '{rung}'; {nearest(rung, there)}")
+        if (path / "deepen.json").is_file():
+            raise ModelError(f"{path} is a model by itself, without rungs: leave --rung out")
+        if (path / "model" / "deepen.json").is_file():
+            raise ModelError(
+                f"{path} has no rung '{rung}': its folder rungs/ is gone; leave --rung out for the chosen one"
+            )
+    for folder in (path, path / "model"):
+        if (folder / "deepen.json").is_file():
+            return folder
+    why = "there is no such folder" if not path.exists() else "it has no finished rung"
+    raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
+
+
+def _uneven(about: About, task: Task, data: DataSettings) -> LabelNames | None:
+    """Names for labels that are evened out today and were not when the model was made: they keep theirs."""
+    even = {label: normalise_label(label, data.normalise, {}) for label in about.labels}
+    if task.documents is not None or all(label == name for label, name in even.items()):
+        return None
+    return LabelNames("the labels of the run", mapping=tuple((name, label) for label, name in even.items()))
+
+
+def _with_labels(columns: Columns, task: Task, labels: tuple[str, ...]) -> Columns:
+    """Columns that know every label, for runs of 0.1.0, and for files that begin with rows of few labels."""
+    target = next((need for need in task.needs if need.name == TARGET), None)
+    if target is None or target.kind not in ("category", "labels") or len(labels) > 1000 or task.documents is not None:
+        return columns
+    return replace(columns, values=tuple(dict.fromkeys((*columns.values, *labels))))
+
+
+def _tuples(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists where the record had tuples."""
+    pairs, told = (
+        tuple((str(one), str(two)) for one, two in value.get(key, ())) for key in ("mapping", "descriptions")
+    )
+    return {"source": value["source"], "names": tuple(value["names"]), "mapping": pairs, "descriptions": told}

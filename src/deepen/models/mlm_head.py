@@ -1,0 +1,160 @@
+"""The head of a masked language model: how well chosen words fit at a mask, without the rest of the vocabulary.
+
+Shape legend: R rows, K masks of a row, M masks of all rows, D hidden size, W pieces, C labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from deepen.core.errors import ModelError
+from deepen.models.encoder import ACTIVATIONS, Encoder
+from deepen.models.heads.network import Inputs, Network
+
+
+class _Names(NamedTuple):
+    """What an architecture calls the parts of its head; rows that are not there are those of the embeddings."""
+
+    dense: str
+    norm: str
+    rows: str
+    biases: tuple[str, ...]
+
+
+_BERT = _Names(
+    dense="cls.predictions.transform.dense",
+    norm="cls.predictions.transform.LayerNorm",
+    rows="cls.predictions.decoder.weight",
+    biases=("cls.predictions.decoder.bias", "cls.predictions.bias"),
+)
+_ROBERTA = _Names(
+    "lm_head.dense", "lm_head.layer_norm", "lm_head.decoder.weight", ("lm_head.decoder.bias", "lm_head.bias")
+)
+_DISTILBERT = _Names("vocab_transform", "vocab_layer_norm", "vocab_projector.weight", ("vocab_projector.bias",))
+_HEADS = {
+    "bert": _BERT,
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "camembert": _ROBERTA,
+    "distilbert": _DISTILBERT,
+}
+_EMBEDDINGS = "embeddings.word_embeddings.weight"
+_OLD_NAMES = {"weight": "gamma", "bias": "beta"}  # of a norm, in BERT's first files
+
+
+class Transform(nn.Module):
+    """What a masked language model does with a hidden state before it compares it with words."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        kind = config.model_type
+        size = int(config.hidden_size)
+        self.dense = nn.Linear(size, size)
+        self.norm = nn.LayerNorm(size, eps=1e-12 if kind == "distilbert" else float(config.layer_norm_eps))
+        own = config.activation if kind == "distilbert" else config.hidden_act
+        self.activation = ACTIVATIONS["gelu" if _HEADS[kind] is _ROBERTA else own]
+
+    def forward(self, states_MD: Tensor) -> Tensor:
+        """Vectors whose products with the rows of words are logits."""
+        return cast(Tensor, self.norm(self.activation(self.dense(states_MD))))
+
+
+class MaskedHead:
+    """The head of a model folder, of which only the parts that are asked for are read."""
+
+    def __init__(self, folder: Path, config: Any) -> None:
+        self.path, self.config = folder / "model.safetensors", config
+        self.names = _HEADS[config.model_type]
+
+    def transform(self) -> Transform:
+        """The layers before the words.
+
+        Raises:
+            ModelError: If a part is missing or has another size.
+        """
+        made = Transform(self.config)
+        parts = {"dense": self.names.dense, "norm": self.names.norm}
+        try:
+            with safe_open(self.path, "pt") as file:
+                known = set(file.keys())
+                state = {
+                    f"{part}.{kind}": file.get_tensor(
+                        _first(known, f"{name}.{kind}", f"{name}.{_OLD_NAMES[kind]}", where=self.path)
+                    )
+                    for part, name in parts.items()
+                    for kind in ("weight", "bias")
+                }
+            made.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+        except (SafetensorError, OSError, RuntimeError) as error:
+            raise ModelError(f"{self.path}: the masked-LM head can't be read: {error}") from None
+        return made
+
+    def words(self, pieces_W: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The rows of some pieces of the vocabulary.
+
+        Args:
+            pieces_W: Their numbers.
+
+        Returns:
+            weight_WD and bias_W: a piece's logit is its row times what `transform` gives, plus its bias.
+
+        Raises:
+            ModelError: If they are missing.
+        """
+        try:
+            with safe_open(self.path, "pt") as file:
+                known = set(file.keys())
+                embeddings = next((key for key in sorted(known) if key.endswith(_EMBEDDINGS)), _EMBEDDINGS)
+                rows = file.get_slice(_first(known, self.names.rows, embeddings, where=self.path))
+                weight_WD = torch.cat([rows[piece : piece + 1] for piece in pieces_W])
+                bias = file.get_tensor(_first(known, *self.names.biases, where=self.path))
+                return weight_WD.float(), bias[torch.tensor(pieces_W)].float()
+        except (SafetensorError, OSError, IndexError) as error:
+            raise ModelError(f"{self.path}: the masked-LM head can't be read: {error}") from None
+
+
+def _first(known: set[str], *names: str, where: Path) -> str:
+    found = next((name for name in names if name in known), None)
+    if found is None:
+        raise ModelError(f"{where}: the masked-LM head lacks {names[0]}")
+    return found
+
+
+def has_masked_head(folder: Path, kind: str) -> bool:
+    """Whether a model folder holds the head of a masked language model.
+
+    Args:
+        folder: A model folder.
+        kind: Its architecture, as `model_type` in config.json.
+    """
+    if kind not in _HEADS:
+        return False
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        return f"{_HEADS[kind].dense}.weight" in set(file.keys())
+
+
+class ClozeNetwork(Network):
+    """An encoder that reads rows with masks, the transform of a masked language model, and a head of the labels' words.
+
+    The vectors at a row's masks, joined, are its features: the head has a block of rows for each mask.
+    """
+
+    def __init__(self, encoder: Encoder, head: nn.Linear, transform: Transform) -> None:
+        super().__init__(encoder, head, "masks")
+        self.transform = transform.to(encoder.device)
+
+    def features(self, inputs: Inputs) -> Tensor:
+        """The transformed vectors at the masks of each row."""
+        states_RKD = super().features(inputs).view(len(inputs.lengths_B), -1, self.encoder.hidden_size)
+        return cast(Tensor, self.transform(states_RKD).flatten(1))
+
+    @property
+    def width(self) -> int:
+        """K * D."""
+        return self.head.in_features

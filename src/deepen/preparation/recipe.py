@@ -1,0 +1,265 @@
+"""The recipe: everything a person may choose for a climb, as one YAML file that is checked before anything runs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, create_model, field_validator
+
+from deepen.core.errors import SettingError, nearest
+from deepen.core.files import write_text
+from deepen.core.settings import Settings, parse, parse_duration
+from deepen.data.near import NearSettings
+from deepen.data.settings import DataSettings
+from deepen.preparation.catalog import shelf, tasks, tunings
+from deepen.problem.work import ModelSettings
+
+
+class DataSection(DataSettings):
+    """Where the rows are and how they are read."""
+
+    path: str | None = None
+    """The training rows: a file, a folder or a hub name."""
+    validation: str | None = None
+    """Rows that decide; None holds some of the training rows out."""
+    test: str | None = None
+    """Rows that are scored once, at the end."""
+    columns: dict[str, str] | None = None
+    """Which columns are what, as in `{text: title+description, label: stars}`; None finds them and says why."""
+    labels: str | None = None
+    """A file with names for numeric labels."""
+    validation_share: float = Field(default=0.1, gt=0, le=0.5)
+    """The share of the training rows that is held out when there are no validation rows."""
+    validation_at_least: int = Field(default=200, ge=1)
+    """Hold out at least so many rows if the data allows; fewer can't tell one rung from the next."""
+    near: NearSettings = NearSettings()
+    """What counts as nearly the same: such rows are never held out from one another."""
+    drop: str | None = None
+    """A file of ids (CSV with a column `id`, or JSON lines): these training rows are left out. The split stays."""
+    fix: str | None = None
+    """A file of ids and labels (columns `id` and `label`): these training rows get that label. The split stays."""
+    add: str | None = None
+    """A file of more training rows, with the columns of the training data or those the task needs. The split stays."""
+    unlabelled: str | None = None
+    """A file of rows without a label: the best rung labels them, and rungs learn again from those it is sure of."""
+    label_rows: bool = True
+    """Whether what a label is called, or described as, is a training row of it too, where each has up to eight."""
+    check: bool = True
+    """Whether the quick checks of `deepen check` run first and stop at errors; off only for data that looks odd."""
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return {str(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+
+    @field_validator("columns")
+    @classmethod
+    def _each_once(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        owners: dict[str, str] = {}
+        for name, parts in (value or {}).items():
+            for part in map(str.strip, parts.split("+")):
+                if part in owners:
+                    raise ValueError(f"column '{part}' is named twice, for {owners[part]} and for {name}")
+                owners[part] = name
+        return value
+
+
+class LadderSettings(Settings):
+    """How high to climb."""
+
+    rungs: tuple[str, ...] | None = None
+    """Climb just these; None climbs until more depth stops paying."""
+    worth: float = Field(default=0.5, ge=0, allow_inf_nan=False)
+    """Points (hundredths of the score) that a trained rung must gain for the climb to go on above it."""
+    fitted: float = Field(default=0.98, gt=0, le=1)
+    """A solved head with this score on its own training rows leaves deeper rungs too little to learn, so the climb
+    ends; 1 never ends it (docs/decisions/0008)."""
+    thorough: bool = False
+    """Climb to the top whatever the gains."""
+    budget: str | None = None
+    """Time for the whole climb, as in 90s, 5m or 1.5h; rungs that can't fit are skipped. None is no limit."""
+
+    refit: bool = False
+    """Train the chosen rung once more, on the validation rows too, before the test rows are scored. More rows to learn
+    from, but nothing is left to judge that model by unless there are test rows."""
+
+    @field_validator("rungs", mode="before")
+    @classmethod
+    def _as_names(cls, value: Any) -> Any:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @field_validator("rungs")
+    @classmethod
+    def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        _check_rungs(value)
+        if value is not None and not value:
+            raise ValueError("name at least one rung")
+        return tuple(sorted(set(value), key=lambda name: shelf()[name].ORDER)) if value else None
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _as_seconds(cls, value: Any) -> Any:
+        return f"{value}s" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+    @field_validator("budget")
+    @classmethod
+    def _duration(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_duration(value)
+            except SettingError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+
+class SelfTraining(Settings):
+    """How rungs learn from unlabelled rows, where `data.unlabelled` names some (docs/decisions/0022)."""
+
+    thresholds: tuple[float, ...] = (0.7, 0.8, 0.9, 0.95)
+    """Least probabilities that a label must have for its row to be learned from; the validation rows' loss chooses."""
+    rungs: tuple[str, ...] | None = None
+    """Rungs that learn again; None takes every one that was climbed and can. A recipe names those that did."""
+    steps: dict[str, int] = Field(default_factory=dict)
+    """Rungs that end after so many steps of the second training: how a recipe repeats one that was cut short."""
+
+    @field_validator("thresholds")
+    @classmethod
+    def _probabilities(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or not all(0 <= one < 1 for one in value):
+            raise ValueError("name at least one probability, from 0 up to but without 1")
+        return tuple(sorted(set(value)))
+
+    @field_validator("rungs")
+    @classmethod
+    def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        _check_rungs(value)
+        return value
+
+
+def _check_rungs(names: tuple[str, ...] | None) -> None:
+    for name in names or ():
+        if name not in shelf():
+            raise ValueError(f"unknown rung '{name}'; {nearest(name, shelf())}")
+
+
+# what others call a task: what it is called here
+_SCORES = (
+    "a score is learned by a task of texts or of pairs: --task classification --set tasks.classification.target=score, "
+    "or --task matching --set tasks.matching.target=score"
+)
+_CALLED = {
+    **dict.fromkeys(("regression", "text_regression", "sts", "similarity"), _SCORES),
+    **dict.fromkeys(("ner", "pos", "token_classification", "sequence_labeling"), "did you mean 'tagging'?"),
+    **dict.fromkeys(("nli", "pairs", "paraphrase", "sentence_pair"), "did you mean 'matching'?"),
+    **dict.fromkeys(("sentiment", "text_classification", "textcat", "intent"), "did you mean 'classification'?"),
+    **dict.fromkeys(("multi_label", "multilabel_classification"), "did you mean 'multilabel'?"),
+    **dict.fromkeys(("qa", "question_answering", "squad"), "did you mean 'span_qa'?"),
+    **dict.fromkeys(("retrieval", "search", "triplets"), "did you mean 'ranking'?"),
+}
+
+
+class _Recipe(Settings):
+    """A climb, as a person writes it; `rungs` has the settings of each rung by name."""
+
+    data: DataSection = DataSection()
+    """Where the rows are and how they are read."""
+    task: str | None = None
+    """What to learn; None infers it from the columns and says so."""
+    model: ModelSettings = ModelSettings()
+    """Which pretrained model, and how texts go into it."""
+    tuning: str = "full"
+    """Which numbers of the trained layers may change."""
+    ladder: LadderSettings = LadderSettings()
+    """How high to climb."""
+    self_training: SelfTraining = SelfTraining()
+    """How rungs learn from unlabelled rows."""
+    rungs: Any = None
+    """The settings of each rung."""
+    tasks: Any = None
+    """The settings of each task that has any."""
+    tunings: Any = None
+    """The settings of each tuning."""
+    device: str = "auto"
+    """Where networks run: `cpu`, `cuda`, `cuda:N` or `mps`; `auto` is a CUDA card, else `mps`, else the CPU. A finished
+    run names the one that it took."""
+    seed: int = Field(default=0, ge=0)
+    """The one number that all chance comes from."""
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in tasks():
+            said = _CALLED.get(value.lower().replace("-", "_"), nearest(value, tasks()))
+            raise ValueError(f"unknown task '{value}'; {said}")
+        return value
+
+    @field_validator("tuning")
+    @classmethod
+    def _on_the_shelf(cls, value: str) -> str:
+        if value not in tunings():
+            raise ValueError(f"unknown tuning '{value}'; {nearest(value, tunings())}")
+        return value
+
+
+@cache
+def recipe_type() -> type[_Recipe]:
+    """The recipe's class; the sections `rungs`, `tasks` and `tunings` have a field for each file with settings."""
+    fields: dict[str, Any] = {name: (module.RungSettings, module.RungSettings()) for name, module in shelf().items()}
+    section = create_model("RungsSection", __base__=Settings, __doc__="The settings of each rung.", **fields)
+    found = {name: importlib.import_module(f"deepen.tasks.{name}") for name in tasks()}
+    chosen: dict[str, Any] = {
+        name: (module.TaskSettings, module.TaskSettings())
+        for name, module in found.items()
+        if hasattr(module, "TaskSettings")
+    }
+    about = create_model("TasksSection", __base__=Settings, __doc__="The settings of each task.", **chosen)
+    ways: dict[str, Any] = {name: (way.TuningSettings, way.TuningSettings()) for name, way in tunings().items()}
+    how = create_model("TuningsSection", __base__=Settings, __doc__="The settings of each tuning.", **ways)
+    both: dict[str, Any] = {"rungs": (section, section()), "tasks": (about, about()), "tunings": (how, how())}
+    return create_model("Recipe", __base__=_Recipe, __doc__=_Recipe.__doc__, **both)
+
+
+Recipe = _Recipe
+
+
+def make_recipe(values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
+    """Checks a nested mapping as a recipe.
+
+    Args:
+        values: Sections to settings.
+        where: What to call the source in errors.
+
+    Returns:
+        The recipe, with every default filled in.
+
+    Raises:
+        SettingError: For an unknown key, rung or task, or a value that can't be.
+    """
+    given = {name: value for name, value in values.items() if value is not None}  # `data:` with nothing below it
+    return parse(recipe_type(), given, where=where)
+
+
+def asked_columns(columns: Any) -> dict[str, str] | None:
+    """Checks what a person says about columns.
+
+    Args:
+        columns: A mapping such as `{"text": "title+description"}`; None says nothing.
+
+    Returns:
+        The mapping.
+
+    Raises:
+        SettingError: If it is something else, or names a column twice.
+    """
+    return parse(DataSection, {"columns": columns}, where="columns").columns
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Writes a recipe with every setting, as YAML that `read_recipe` takes."""
+    values = recipe.model_dump(mode="json")
+    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120))

@@ -1,0 +1,202 @@
+"""What a task is: a value with functions. Rungs, ladder and loop know this shape and no task by name.
+
+Shape legend: N examples, M units, C outputs of a unit, K sums of a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from deepen.core.settings import Settings
+from deepen.core.types import Outputs, Score, Targets
+from deepen.data.load import Need
+from deepen.data.source import Source
+from deepen.data.table import Part
+from deepen.data.tokens import Encode
+from deepen.models.heads.network import Pooling
+
+
+class Predictor(Protocol):
+    """A trained model of any rung, as the ladder sees it."""
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers were learned."""
+
+    def predict(self, part: Part) -> Outputs:
+        """The logits of a part's units."""
+
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides every later logit and adds a shift; folded into the weights, so that it is saved with them."""
+
+    def save(self, folder: Path) -> None:
+        """Writes the model as safetensors and JSON into a new folder."""
+
+
+@dataclass(frozen=True)
+class Shallow:
+    """A shallow model of a task: how it is fitted and how it is read again.
+
+    `fit(part, targets, num_outputs, settings, seed)` returns a predictor; `load(folder)` the one that was saved.
+    """
+
+    fit: Callable[[Part, Targets, int, Any, int], Predictor]
+    load: Callable[[Path], Predictor]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way for rows to go into an encoder: `encoder` as in `Task`, and how hidden states become features.
+
+    `about` is what it was made of, where that is not the task alone: it is saved with the model. `called` is how a
+    message says what a rung reads in it.
+    """
+
+    encoder: Callable[[Any, int], Encode]
+    pooling: Pooling
+    about: Mapping[str, Any] = field(default_factory=dict)
+    called: str = "rows in another form"
+
+
+class Documents(NamedTuple):
+    """What the queries of a table are ranked against: the texts, and the row of the table that has each one first.
+
+    `rows_D` is None where the table brings none and those of the training rows are taken.
+    """
+
+    texts: tuple[str, ...]
+    rows_D: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Why a table looks like one for a task, and how sure that is, in (0, 1]; the surest task gets it."""
+
+    strength: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One answer of a row that can be explained by itself.
+
+    Attributes:
+        row: Which row of the part.
+        output: The answer.
+        confidence: Its calibrated probability.
+        unit: The unit whose logit won, counted from the row's first.
+        logit: Which of its logits that is.
+        start: Where the answer starts in the row's text; None if it is about the whole row.
+        end: Where it ends.
+    """
+
+    row: int
+    output: str
+    confidence: float
+    unit: int
+    logit: int
+    start: int | None = None
+    end: int | None = None
+
+
+Places = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Explainable:
+    """How the answers of a task are taken apart.
+
+    Attributes:
+        decisions: Outputs, rows and labels to the answers in them, in order.
+        words: A part of one row to the places of the words in its text.
+        owners: Tokenizer, longest sequence and a part of one row to the places of its words, and the word of each of
+            the tokens that `encoder` makes of it, -1 for a special token.
+        without: A part of one row and places of words to a part of as many rows, each with one of the words hidden and
+            the units where they were.
+    """
+
+    decisions: Callable[[Outputs, Part, Sequence[str]], list[Decision]]
+    words: Callable[[Part], Places]
+    owners: Callable[[Any, int, Part], tuple[Places, np.ndarray]]
+    without: Callable[[Part, Places], Part]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, described by what differs between tasks and nothing else.
+
+    Attributes:
+        name: As on the command line.
+        needs: The columns it looks for; the one named `label` is the target.
+        recognise: Whether a table whose columns are known looks like one for this task.
+        pooling: How hidden states become one vector a unit, unless a setting says otherwise.
+        labels: The label table of the training rows; raises DataError if the task can't be learned from them.
+        check: Checks other rows against the label table; raises DataError.
+        targets: Rows to label indices.
+        encoder: Makes the function that turns rows into token sequences, for a tokenizer and a longest sequence.
+        losses: logits_MC, labels_M to losses_M, in nats.
+        margins: logits_MC, labels_M to margins_M: the right answer's lead over the best wrong one, in probability.
+        score_name: The score that decides.
+        statistics: Outputs and targets to sums_NK, from which `value_of` computes the deciding score.
+        value_of: sums_BK to values_B.
+        scores: Outputs, targets, labels, seed to every score of the task.
+        decode: Outputs, rows and labels to one dictionary an example: `output`, `probabilities`, `entities`.
+        baseline: The rung `majority`.
+        lexical: The rung `lexical`.
+        explain: How its answers are taken apart; None where `deepen predict --explain` does not know how.
+        settings: What was chosen about it, if anything can be; its file then has `TaskSettings` and `configured`.
+        deep: A dearer form of the rows for rungs that are `DEEP`, which then start from the pretrained encoder.
+        shift: Calibrated outputs and targets of held-out rows to what is added to later logits, where a decision is one
+            against a threshold and not against another logit.
+        adapted: The task for a label table, where that decides what is to be learned: a label, or a score.
+        documents: For a task that ranks: the documents of a part's table, or of the label table. An output of a unit
+            is then how well a document fits, and a target the number of the right one.
+        unread: Names of columns that a person may think are read, and are not.
+    """
+
+    name: str
+    needs: tuple[Need, ...]
+    recognise: Callable[[Source], Claim | None]
+    pooling: Pooling
+    labels: Callable[[Part, Any], tuple[str, ...]]
+    check: Callable[[Part, tuple[str, ...]], None]
+    targets: Callable[[Part, tuple[str, ...]], Targets]
+    encoder: Callable[[Any, int], Encode]
+    losses: Callable[[Any, Any], Any]
+    margins: Callable[[Any, Any], Any]
+    score_name: str
+    statistics: Callable[[Outputs, Targets], np.ndarray]
+    value_of: Callable[[np.ndarray], np.ndarray]
+    scores: Callable[[Outputs, Targets, Sequence[str], int], list[Score]]
+    decode: Callable[[Outputs, Part, Sequence[str]], list[dict[str, Any]]]
+    baseline: Shallow
+    lexical: Shallow
+    explain: Explainable | None = None
+    settings: Settings | None = None
+    deep: Form | None = None
+    shift: Callable[[Outputs, Targets], np.ndarray] | None = None
+    adapted: Callable[[tuple[str, ...]], Task] | None = None
+    documents: Callable[[Part, tuple[str, ...]], Documents] | None = None
+    unread: tuple[str, ...] = ()
+
+    def for_labels(self, labels: tuple[str, ...]) -> Task:
+        """The task as these labels need it."""
+        return self.adapted(labels) if self.adapted is not None else self
+
+    def encoder_of(self, pooling: str) -> Callable[[Any, int], Encode]:
+        """The form whose hidden states are pooled so."""
+        return self.deep.encoder if self.deep is not None and pooling != self.pooling else self.encoder
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The named inputs."""
+        return tuple(need.name for need in self.needs if need.name != "label")
+
+    def score(self, outputs: Outputs, targets: Targets) -> float:
+        """The deciding score of these outputs, without an interval."""
+        return float(self.value_of(self.statistics(outputs, targets).sum(0, keepdims=True))[0])

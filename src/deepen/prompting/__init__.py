@@ -1,0 +1,1 @@
+"""A pretrained model is asked: in a gap, in words, or with examples shown; nothing is trained before."""

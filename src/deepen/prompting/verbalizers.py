@@ -1,0 +1,59 @@
+"""What labels mean, in words: as the user says, as usual labels are explained in described.yaml, or by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from deepen.core.errors import SettingError, nearest
+from deepen.problem.work import Work
+
+
+def described(work: Work, told: Mapping[str, tuple[str, ...]] | None = None) -> list[tuple[str, ...]]:
+    """One or more texts for each label.
+
+    Args:
+        work: The climb, with the descriptions of the file after `--labels`.
+        told: Label to texts that stand in for those.
+
+    Returns:
+        For each label what is told of it, else the description of a usual label in the texts' language, else its name.
+
+    Raises:
+        SettingError: If `told` names something that is no label.
+    """
+    usual = usual_words(work.language)["descriptions"]
+    return [
+        some or tuple(usual.get(name.lower(), (name.replace("_", " "),)))
+        for name, some in zip(work.labels, told_of(work, told), strict=True)
+    ]
+
+
+def told_of(work: Work, told: Mapping[str, tuple[str, ...]] | None = None) -> list[tuple[str, ...]]:
+    """What the user says of each label; those of which nothing is said have none.
+
+    Args:
+        work: The climb, with the descriptions of the file after `--labels`.
+        told: Label to texts that stand in for those.
+
+    Returns:
+        The texts of each label.
+
+    Raises:
+        SettingError: If `told` names something that is no label.
+    """
+    found: dict[str, tuple[str, ...]] = {n: (text,) for n, text in work.descriptions.items() if n in work.labels}
+    found |= told or {}
+    for name in found:
+        if name not in work.labels:
+            raise SettingError(f"rungs.zero_shot.descriptions: '{name}' is no label; {nearest(name, work.labels)}")
+    return [found.get(name, ()) for name in work.labels]
+
+
+def usual_words(language: str) -> dict[str, Any]:
+    """The templates, and the descriptions of usual labels, in a language: `en` or `zh`."""
+    known = yaml.safe_load(resources.files("deepen.prompting").joinpath("verbalizers.yaml").read_text("utf-8"))
+    return dict(known[language])

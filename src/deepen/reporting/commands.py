@@ -1,0 +1,109 @@
+"""How to go on with a run, as commands and code that work when they are copied: the page and the card print them."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from deepen.core.errors import SettingError
+from deepen.core.recipe_file import read_recipe
+from deepen.reporting import words
+
+_TYPED = {"relation": "the <e1>cat</e1> sat on the <e2>mat</e2>"}
+_SEVERAL = {
+    "matching": {"sentence1": "a text", "sentence2": "another text"},
+    "span_qa": {"context": "The cat sat on the mat.", "question": "Where did the cat sit?"},
+}
+"""Tasks whose rows are more than one text, which nobody can type after `--text`."""
+
+
+def here(folder: Path, ladder: words.Record) -> dict[str, Any]:
+    """A ladder that names its run by where it is now: a run may have been moved since it was made.
+
+    Args:
+        folder: The run folder.
+        ladder: The content of its ladder.json.
+
+    Returns:
+        The same, with another `run` if the one it names is not this folder.
+    """
+    try:
+        same = folder.samefile(str(ladder.get("run") or ""))
+    except (OSError, ValueError):
+        same = False
+    return dict(ladder) if same else dict(ladder) | {"run": str(folder)}
+
+
+def has_rows(folder: Path) -> bool:
+    """Whether a run's recipe names the rows that it learned from, which those from Python are not."""
+    try:
+        data = read_recipe(folder / "recipe.yaml").get("data")
+    except SettingError:
+        return False
+    return isinstance(data, dict) and bool(data.get("path"))
+
+
+def quoted(path: Any) -> str:
+    """A path as a shell takes it."""
+    return shlex.quote(str(path))
+
+
+def code(ladder: words.Record) -> str:
+    """Python that answers a row.
+
+    Args:
+        ladder: The content of ladder.json.
+
+    Returns:
+        Three lines.
+    """
+    task, run = str(ladder.get("task")), str(ladder.get("run") or "RUN")
+    row = _SEVERAL.get(task) or _TYPED.get(task, "a text")
+    return f"import deepen\n\nprint(deepen.load({run!r}).predict([{row!r}]))"
+
+
+def predict(ladder: words.Record, *, rung: str = "") -> str:
+    """The command that answers a typed text, or a file where a row is more than one text.
+
+    Args:
+        ladder: The content of ladder.json.
+        rung: A rung to ask in place of the chosen one.
+
+    Returns:
+        The command.
+    """
+    task = str(ladder.get("task"))
+    given = "FILE" if task in _SEVERAL else f"--text {_worded(_TYPED.get(task, 'a text'))}"
+    asked = f" --rung {quoted(rung)}" if rung else ""
+    return f"deepen predict {quoted(ladder.get('run') or 'RUN')}{asked} {given}"
+
+
+def _worded(text: str) -> str:
+    return f'"{text}"'
+
+
+def commands(ladder: words.Record, *, rows: bool) -> list[tuple[str, str]]:
+    """How to go on.
+
+    Args:
+        ladder: The content of ladder.json.
+        rows: Whether the run's recipe names its rows.
+
+    Returns:
+        What it is for, and the command.
+    """
+    run, typed = str(ladder.get("run") or "RUN"), str(ladder.get("task")) not in _SEVERAL
+    folder, cheapest = quoted(run), ladder.get("cheapest_not_worse")
+    found = [("label a text", predict(ladder))] if typed else []
+    if cheapest and cheapest != ladder.get("chosen"):
+        what = "a text" if typed else "a file"
+        found.append((f"label {what} with the cheaper rung", predict(ladder, rung=str(cheapest))))
+    found += [
+        ("label a file", f"deepen predict {folder} FILE --out labelled.csv"),
+        ("score it on other labelled data", f"deepen evaluate {folder} FILE"),
+        ("ask whether it understands or takes short cuts", f"deepen diagnose {folder}{'' if rows else ' FILE'}"),
+    ]
+    if rows:
+        found.append(("repeat this run", f"deepen train --recipe {quoted(Path(run) / 'recipe.yaml')}"))
+    return found

@@ -1,0 +1,153 @@
+"""The page about a run: one HTML file that needs nothing else, made from the run folder alone.
+
+Start with `write_report`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from deepen.core.errors import DataError
+from deepen.core.files import read_object, write_text
+from deepen.core.ladder import read_ladder
+from deepen.core.places import path_of
+from deepen.reporting import charts, words
+from deepen.reporting.answers import Answers, read_answers
+from deepen.reporting.commands import commands, has_rows, here, quoted
+from deepen.reporting.findings import read_diagnosis
+
+_HARDEST = 12
+_FEW = 5
+_MOST_BARS = 16  # all examples and fifteen labels
+# What a record may leave out; the template is strict, so that a misspelt name in it is an error.
+_ROW: dict[str, Any] = dict.fromkeys(
+    [
+        *("status", "reason", "score", "gain", "seconds"),
+        *("forecast_seconds", "seconds_per_1000_predictions", "num_trained_parameters"),
+    ]
+)
+_LADDER: dict[str, Any] = dict.fromkeys(("chosen", "cheapest_not_worse", "task", "model", "seconds", "stop_reason"))
+_DATA: dict[str, Any] = dict.fromkeys(("train", "validation", "test", "columns", "notes", "warnings"))
+
+
+def write_report(run: Path) -> Path:
+    """Writes `report.html` into a run: self-contained, readable on a phone, and safe to open whatever the data holds.
+
+    Args:
+        run: The run folder.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        DataError: If the folder holds no run, or a record in it is not readable.
+        SettingError: If matplotlib is not installed or the page can't be written.
+    """
+    run = path_of(run, kind=DataError)
+    if not (run / "ladder.json").is_file():
+        raise DataError(f"{run} holds no ladder.json: it is not a run, or its training has not finished a rung yet")
+    ladder = here(run, words.readable(read_ladder(run / "ladder.json")))
+    environment = read_object(run / "environment.json") if (run / "environment.json").is_file() else {}
+    context = _context(ladder, environment, read_answers(run, ladder))
+    diagnosis = read_diagnosis(run, ladder.get("chosen"))
+    context["commands"] = commands(ladder, rows=has_rows(run))
+    path = run / "report.html"
+    write_text(path, _render({**context, "diagnosis": diagnosis, "few_examples": _FEW, "most_bars": _MOST_BARS}))
+    return path
+
+
+def _render(context: Mapping[str, Any]) -> str:
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader("deepen.reporting", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.globals["words"] = words
+    return env.get_template("page.html.jinja").render(context)
+
+
+def _context(ladder: Mapping[str, Any], environment: Mapping[str, Any], answers: Answers | None) -> dict[str, Any]:
+    where, scores = words.final_scores(ladder)
+    row = words.chosen_row(ladder)
+    rungs = [_ROW | dict(item) for item in ladder.get("rungs") or []]
+    name = (ladder.get("data") or {}).get("name") or ladder.get("run") or "run"
+    return {
+        "name": words.shorten(name, 120),
+        "ladder": _LADDER | dict(ladder),
+        "where": where,
+        "best": words.main_score(ladder),
+        "sentence": _sentence(ladder),
+        "unfinished": "" if ladder.get("complete", True) else _resume(ladder),
+        "rungs": rungs,
+        "rung_score": next((item["score"]["name"] for item in rungs if item.get("score")), ""),
+        "picture": Markup(charts.score_picture(rungs, chosen=ladder.get("chosen"), before=ladder.get("before"))),
+        "overall": [item for item in scores if item.get("label") is None],
+        "before": ladder.get("before"),
+        "after": row.get("score"),
+        "classes": words.class_rows(scores),
+        "hardest": _HARDEST,
+        "matrix_picture": _matrix_picture(answers),
+        "pairs": answers.pairs if answers else [],
+        "answers": answers,
+        "calibration_picture": Markup(charts.calibration_picture(answers.bins)) if answers else Markup(""),
+        "temperature": row.get("temperature"),
+        "data": _DATA | dict(ladder["data"]) if ladder.get("data") else None,
+        "environment": [(key, words.shorten(value, 300)) for key, value in _flat(environment)],
+    }
+
+
+def _resume(ladder: Mapping[str, Any]) -> str:
+    return f"deepen train --out {quoted(ladder.get('run') or 'RUN')} --resume"
+
+
+def _sentence(ladder: Mapping[str, Any]) -> str:
+    """What the run found, in one plain sentence."""
+    where, _ = words.final_scores(ladder)
+    best = words.main_score(ladder)
+    if not best:
+        return "No rung has a score yet."
+    examples = f"{words.count(best['n'])} {where} examples"
+    if best["name"] == "accuracy":
+        span = f" (between {100 * best['low']:.1f} and {100 * best['high']:.1f} %)" if words.interval(best) else ""
+        said = f"Of {examples} it gets {100 * best['value']:.1f} % right{span}"
+    else:
+        said = f"On {examples} its {words.title(best['name'])} is {words.score(best)}"
+    cheapest = ladder.get("cheapest_not_worse")
+    if ladder.get("chosen_reason"):
+        return f"{said}. {ladder['chosen_reason']}"
+    if cheapest and cheapest != ladder.get("chosen"):
+        return f"{said}; the cheaper rung “{cheapest}” is not significantly worse."
+    climbed = [row["rung"] for row in ladder.get("rungs") or [] if row.get("score")]
+    alone = climbed[:1] == [ladder.get("chosen")]
+    return f"{said}; every cheaper rung is significantly worse." if cheapest and not alone else f"{said}."
+
+
+def _matrix_picture(answers: Answers | None) -> Markup:
+    matrix_CC = answers.matrix_CC if answers else None
+    if answers is None or matrix_CC is None:
+        return Markup("")
+    return Markup(charts.confusion_picture(matrix_CC, answers.labels))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested mapping as dotted names and texts."""
+    out: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            out += _flat(value, f"{name}.")
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            plain = all(isinstance(item, str | int | float) for item in value)
+            out.append((name, " ".join(map(str, value)) if plain else json.dumps(value, ensure_ascii=False)))
+        elif value is not None:
+            out.append((name, str(value)))
+    return out

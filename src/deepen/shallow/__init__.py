@@ -1,0 +1,1 @@
+"""Models that read the surface: words, places and overlaps; no pretrained network."""
