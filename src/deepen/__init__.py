@@ -6,8 +6,6 @@ score, `report` writes the page. Importing deepen imports none of the heavy libr
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -71,25 +69,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """The package, in which a room that is imported can still be called by the verb of its name."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _HOMES and isinstance(value, ModuleType):
-            value.__class__ = _Room
-        super().__setattr__(name, value)
-
-
-class _Room(ModuleType):
-    """A room that is also the verb of its name, as `report` is."""
-
-    def __call__(self, *given: Any, **named: Any) -> Any:
-        import importlib
-
-        verb = self.__name__.rpartition(".")[2]
-        return getattr(importlib.import_module(_HOMES[verb]), verb)(*given, **named)
-
-
-sys.modules[__name__].__class__ = _Package
