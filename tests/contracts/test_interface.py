@@ -6,6 +6,11 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from deepen.core.errors import SettingError
+from deepen.preparation.recipe import make_recipe
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -44,3 +49,15 @@ def test_a_change_would_be_seen() -> None:
         "recipe.rungs.top_layers.num_epochs",
     ):
         assert any(found.startswith(line) for found in lines), line
+
+
+@pytest.mark.parametrize(
+    ("name", "off", "on"), [("easy_share", 1.0, 0.5), ("hard_rows", 1, 4), ("easy_from", 0.7, None)]
+)
+def test_a_recipe_that_names_what_is_gone(name: str, off: float, on: float | None) -> None:
+    recipe = make_recipe({"data": {"path": "x.csv"}, "rungs": {"full": {name: off, "num_epochs": 2}}})
+    assert recipe.model_dump()["rungs"]["full"]["num_epochs"] == 2
+    assert name not in recipe.model_dump()["rungs"]["full"]
+    if on is not None:
+        with pytest.raises(SettingError, match=f"rungs.full.{name}' is gone, since it did not pay: leave it out"):
+            make_recipe({"rungs": {"full": {name: on}}})

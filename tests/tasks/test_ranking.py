@@ -136,13 +136,3 @@ def test_many_documents_are_ranked_a_few_queries_at_a_time(
     assert [one.output for one in pieces] == [one.output for one in whole]
     assert [one.id for one in pieces] == [one.id for one in whole]
     assert len(pieces) == 30
-
-
-def test_hard_negatives(tiny_model: Path, tmp_path: Path) -> None:
-    rows = WORLDS["ranking"](300)
-    given_ = ["rungs.top_layers.hard_rows=4", "rungs.top_layers.learning_rate=3e-3"]
-    run = deepen.train(
-        rows, model=tiny_model, out=tmp_path / "run", rungs=["frozen", "top_layers"], settings=given_, thorough=True
-    )
-    scores = {row["rung"]: row["score"]["value"] for row in run.ladder["rungs"]}
-    assert scores["top_layers"] > scores["frozen"] + 0.1

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from deepen.training.checkpoint import load_checkpoint, save_checkpoint
 from deepen.training.optimizer import OptimizerSettings, clip, make_optimizer, parameter_groups, rate_factor
 
 
@@ -58,41 +56,3 @@ def test_clip() -> None:
     assert one.grad[0] == 3
     clip([one, two], 1.0)
     assert torch.cat([one.grad, two.grad]).norm() == pytest.approx(1.0, abs=1e-5)
-
-
-def test_rows_of_word_vectors(tmp_path: Path) -> None:
-    """Rows of every batch move as in the dense AdamW, others stand still; a checkpoint keeps the moments of both."""
-    settings = OptimizerSettings(weight_decay=0.1, max_grad_norm=0.5)
-
-    def world(sparse: bool) -> tuple[torch.nn.Embedding, torch.nn.Linear, torch.optim.Optimizer]:
-        torch.manual_seed(0)
-        table, head = torch.nn.Embedding(7, 3, sparse=sparse), torch.nn.Linear(3, 2)
-        groups = parameter_groups(torch.nn.ModuleDict({"table": table, "head": head}), {}, settings, head, 0.1)
-        return table, head, make_optimizer(groups, settings)
-
-    def learn(table: torch.nn.Embedding, head: torch.nn.Linear, optimizer: Any, words: list[int]) -> None:
-        loss = head(table(torch.tensor(words))).square().sum()
-        (loss / 2).backward()
-        (head(table(torch.tensor(words[:1]))).sum() / 2).backward()
-        clip([table.weight, *head.parameters()], settings.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    dense, sparse = world(False), world(True)
-    first = sparse[0].weight.detach().clone()
-    for _ in range(5):
-        for one in (dense, sparse):
-            learn(*one, [1, 4, 4])
-    torch.testing.assert_close(dense[1].weight, sparse[1].weight)
-    torch.testing.assert_close(dense[0].weight[[1, 4]], sparse[0].weight[[1, 4]])
-    untouched = [0, 2, 3, 5, 6]
-    assert torch.equal(sparse[0].weight[untouched], first[untouched])
-    named = {"table": sparse[0].weight, "head": sparse[1].weight, "bias": sparse[1].bias}
-    save_checkpoint(tmp_path / "at", named, sparse[2], best={}, arrays={}, state={"step": 5})
-    again = world(True)
-    others = {"table": again[0].weight, "head": again[1].weight, "bias": again[1].bias}
-    assert load_checkpoint(tmp_path / "at", others, again[2])
-    for one in (sparse, again):
-        learn(*one, [2, 4])
-        learn(*one, [1])
-    assert torch.equal(sparse[0].weight, again[0].weight)

@@ -11,11 +11,9 @@ import numpy as np
 import torch
 
 from deepen.core.seed import derive
-from deepen.data.batches import flat_positions, grouped_batches, shuffled_batches
+from deepen.data.batches import flat_positions, shuffled_batches
 from deepen.data.tokens import TokenTable
-from deepen.finetuning.easy import draw
-from deepen.finetuning.hard import hard_groups
-from deepen.finetuning.hidden_cache import Frozen, batch_inputs, frozen_pass
+from deepen.finetuning.hidden_cache import Frozen, batch_inputs
 from deepen.finetuning.settings import TrainedSettings
 from deepen.finetuning.standardise import Scale
 from deepen.models.heads.network import Inputs, Pooling
@@ -41,7 +39,6 @@ class Feed:
         frozen: Frozen | None,
         settings: TrainedSettings,
         scale: Scale,
-        easy_N: np.ndarray,
         pooling: Pooling,
     ) -> None:
         self.work, self.tokens, self.frozen, self.settings = work, tokens, frozen, settings
@@ -50,22 +47,15 @@ class Feed:
         self.targets = work.train_targets
         self.scored_M = self.targets.scored_M
         self.labels_M = scale.standard(self.targets.labels_M)
-        self.easy_N, (_, self.weights_N) = easy_N, draw(easy_N, settings.easy_share, seed=0)
         self.batch_tokens = settings.step_tokens(self.lengths_N)
         self.num_visits, rounds, self.worth = settings.rounds_of(self.lengths_N)
         self.num_epochs = self.num_visits * rounds
-        self.compared = _compared(work) if work.task.documents is not None and settings.hard_rows > 1 else None
 
     def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
         """An epoch's batches, each cut into micro-batches of places in the training part."""
         seed = derive(self.work.seed, name, epoch)
-        if self.compared is not None:
-            groups = hard_groups(*self.compared, self.labels_M, size=self.settings.hard_rows, seed=seed)
-            batches = grouped_batches(groups, self.lengths_N, max_tokens=self.batch_tokens, seed=seed)
-            return [self._micros(places) for places in batches]
-        drawn, _ = draw(self.easy_N, self.settings.easy_share, seed=seed)
-        batches = shuffled_batches(self.lengths_N[drawn], max_tokens=self.batch_tokens, seed=seed)
-        return [self._micros(drawn[places]) for places in batches]
+        batches = shuffled_batches(self.lengths_N, max_tokens=self.batch_tokens, seed=seed)
+        return [self._micros(places) for places in batches]
 
     def _micros(self, places: np.ndarray) -> list[np.ndarray]:
         total = int(self.lengths_N[places].sum())
@@ -73,12 +63,8 @@ class Feed:
         return [piece for piece in np.array_split(places, num) if len(piece)]
 
     def count(self, places: np.ndarray) -> float:
-        """Units that are scored, by their weights."""
-        return float((self.scored_M[self._units(places)] * self.weights_of(places)).sum())
-
-    def weights_of(self, places: np.ndarray) -> np.ndarray:
-        """How much each unit counts."""
-        return np.repeat(self.weights_N[places], np.diff(self.targets.offsets_N1)[places])
+        """Units that are scored."""
+        return float(self.scored_M[self._units(places)].sum())
 
     def _units(self, places: np.ndarray) -> np.ndarray:
         return flat_positions(self.targets.offsets_N1, places)
@@ -91,10 +77,3 @@ class Feed:
         rows = self.work.train.rows_N[places]
         inputs = batch_inputs(self.tokens, rows, frozen=self.frozen, pooling=self.pooling)
         return Batch(places, inputs, torch.from_numpy(self._labels(places)))
-
-
-def _compared(work: Work) -> tuple[np.ndarray, np.ndarray]:
-    """The untouched encoder's vectors of the training rows' queries and documents, which the rung `frozen` made."""
-    features_NF = frozen_pass(work, work.train.table, cut=work.first_top_layer).features_MF[work.train.rows_N]
-    queries_NF, documents_NF = np.split(np.asarray(features_NF), 2, axis=1)
-    return queries_NF, documents_NF

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from deepen.core.progress import progress
 from deepen.core.types import LossSum, Outputs
 from deepen.finetuning.batches import Feed
-from deepen.finetuning.easy import easy_rows
 from deepen.finetuning.hidden_cache import frozen_pass
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.finetuning.settings import TrainedSettings
@@ -72,7 +71,7 @@ def climb_trained(
     predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
     scale = scale_of(work.train_targets)
     scale.enter(network.head)
-    feed = Feed(work, tokens, frozen, settings, scale, _easy(work, settings, below), network.pooling)
+    feed = Feed(work, tokens, frozen, settings, scale, network.pooling)
     _start_head(work, network, feed, settings.head_reach)
     accelerator = Accelerator(device_placement=False)
     dynamics = Dynamics(*(np.full((feed.num_epochs, len(work.train)), np.nan, np.float32) for _ in range(2)))
@@ -121,14 +120,11 @@ def _attach(work: Work, network: Network, first: int, below: Path | None, name: 
 
 
 def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
-    """Dropout; and word vectors learn too, if asked for, where a step costs what a batch touches of them."""
-    network.encoder.dropout = settings.dropout
-    if not (settings.embeddings and words):
-        return
+    """Dropout; and word vectors learn too, if asked for."""
     encoder = network.encoder
-    encoder.network.get_submodule(encoder.names.embeddings).requires_grad_(True)
-    vectors = cast(nn.Embedding, encoder.network.get_submodule(encoder.names.words))
-    vectors.sparse = True
+    encoder.dropout = settings.dropout
+    if settings.embeddings and words:
+        encoder.network.get_submodule(encoder.names.embeddings).requires_grad_(True)
 
 
 def fresh_network(work: Work, pooling: Pooling) -> Network:
@@ -145,12 +141,6 @@ def fresh_network(work: Work, pooling: Pooling) -> Network:
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     return Network(encoder, head, pooling)
-
-
-def _easy(work: Work, settings: TrainedSettings, below: Path | None) -> np.ndarray:
-    """Which rows are visited less often: none, where they would be few."""
-    easy_N = easy_rows(work, below if settings.easy_share < 1 else None)
-    return easy_N & (easy_N.mean() >= settings.easy_from)
 
 
 def _groups(work: Work, network: Network, settings: TrainedSettings) -> list[dict[str, Any]]:
@@ -216,8 +206,6 @@ def _plan(
         if settings.label_smoothing and logits_MC.shape[1] > 1 and labels_M.ndim == 1:
             spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
             objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
-        if settings.easy_share < 1:
-            objective_M = objective_M * torch.from_numpy(feed.weights_of(places)).to(device)
         total = objective_M.sum()
         backward(total if penalty is None else total + penalty() * feed.count(places))
         with torch.no_grad():

@@ -58,11 +58,6 @@ class TrainedSettings(OptimizerSettings):
     """Evaluations without a better score after which the rung stops; 0 never stops."""
     label_smoothing: float = 0.0
     """The share of probability spread over all labels in the training target."""
-    easy_share: float = Field(default=1.0, gt=0, le=1)
-    """How many of the rows that the rung below has surely right are visited, drawn anew each time; they count for as
-    much more, so that the expected objective stays what it is."""
-    easy_from: float = Field(default=0.5, ge=0, le=1)
-    """With a smaller share of such rows all are visited: there is little to save, and it costs points (LOG.md)."""
     rounds: int = Field(default=1, ge=1)
     """How often the whole schedule may be gone through where it is one visit, each time from where it ended."""
     visit_worth: float = Field(default=5.0, ge=0)
@@ -75,8 +70,6 @@ class TrainedSettings(OptimizerSettings):
     """The largest logit the head may reach at the start: norm of its weights times norm of the features. A steeper head
     is scaled down: solved on frozen features it is so steep that a small movement of the encoder throws its logits
     about, and training from it as it is ends points lower (LOG.md). 0 leaves it as it is."""
-    hard_rows: int = Field(default=1, ge=1)
-    """For ranking: rows of a batch whose documents nearly fit each other's queries; 1 leaves it to chance."""
     max_steps: int | None = None
     """Stop after this many steps, with the schedule of the whole: how a recipe repeats a run that was cut short. The
     second training, where unlabelled rows help, has its own: `self_training.steps`."""

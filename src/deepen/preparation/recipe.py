@@ -241,7 +241,31 @@ def make_recipe(values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
         SettingError: For an unknown key, rung or task, or a value that can't be.
     """
     given = {name: value for name, value in values.items() if value is not None}  # `data:` with nothing below it
-    return parse(recipe_type(), given, where=where)
+    return parse(recipe_type(), _without_gone(given, where), where=where)
+
+
+_GONE = {"easy_share": 1.0, "easy_from": None, "hard_rows": 1}
+"""Settings of 0.1.0 whose ideas did not pay, with what switched them off (docs/decisions/0028)."""
+
+
+def _without_gone(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """A recipe of 0.1.0 without the settings that are gone.
+
+    Raises:
+        SettingError: If one of them is switched on.
+    """
+    rungs = values.get("rungs")
+    if not isinstance(rungs, dict):
+        return values
+    kept: dict[str, Any] = {}
+    for rung, settings in rungs.items():
+        kept[rung] = settings
+        if isinstance(settings, dict):
+            kept[rung] = {name: value for name, value in settings.items() if name not in _GONE}
+            on = [name for name, off in _GONE.items() if off is not None and settings.get(name, off) != off]
+            if on:
+                raise SettingError(f"{where}: 'rungs.{rung}.{on[0]}' is gone, since it did not pay: leave it out")
+    return {**values, "rungs": kept}
 
 
 def asked_columns(columns: Any) -> dict[str, str] | None:

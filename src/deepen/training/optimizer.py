@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from deepen.core.settings import Settings
-from deepen.training.rows import RowAdamW
 
 Schedule = Literal["linear", "cosine", "constant", "plateau"]
 
@@ -66,8 +65,8 @@ def parameter_groups(
 
 
 def make_optimizer(groups: list[dict[str, object]], settings: OptimizerSettings) -> torch.optim.AdamW:
-    """A fused AdamW over these groups; word vectors with sparse gradients cost what a batch touches of them."""
-    return RowAdamW(groups, betas=settings.betas, eps=1e-8, fused=True)
+    """A fused AdamW over these groups."""
+    return torch.optim.AdamW(groups, betas=settings.betas, eps=1e-8, fused=True)
 
 
 def rate_factor(step: int, num_steps: int, settings: OptimizerSettings) -> float:
@@ -100,10 +99,5 @@ def clip(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
     """Scales all gradients down so that their common norm is at most `max_norm`; 0 does nothing."""
     if max_norm <= 0:
         return
-    grads = []
-    for parameter in parameters:
-        if parameter.grad is not None and parameter.grad.is_sparse:
-            parameter.grad = parameter.grad.coalesce()
-        if parameter.grad is not None:
-            grads.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     torch._foreach_mul_(grads, (max_norm / (torch.nn.utils.get_total_norm(grads) + 1e-6)).clamp_max(1.0))

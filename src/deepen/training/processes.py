@@ -33,9 +33,6 @@ class Team:
         if self.size == 1:
             return
         trained = list(parameters)
-        for parameter in trained:
-            if parameter.grad is not None and parameter.grad.is_sparse:
-                parameter.grad = parameter.grad.to_dense()
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
         used = torch.tensor([float(p.grad is not None) for p in trained], device=self.accelerator.device)
         used = self.accelerator.reduce(used, "sum").tolist()
