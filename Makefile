@@ -36,6 +36,7 @@ check-types: $(VENV)/.has-dev
 
 check-rules: $(VENV)/.has-dev
 	@$(PY) -m pytest -q --durations=0 --durations-min=5 tests/rules
+	@$(PY) scripts/lines.py
 
 bench: $(VENV)/.has-report ## measure the ladder on this machine
 	$(DEEPEN) bench
