@@ -367,7 +367,7 @@ def diagnose(
     with on(device, say):
         case = open_case(folder, data, columns=columns, max_rows=chosen.max_rows, say=tell)
         findings = diagnosis.diagnose(case, names, chosen)
-    titles = {name: diagnosis.shelf()[name].QUESTION for name in names}
+    titles = {name: diagnosis.shelf()[name].title for name in names}
     record = {"where": case.where, "n": len(case.rows), "titles": titles, "findings": list(map(to_json, findings))}
     write_json(folder / "diagnosis.json", record)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,10 +194,10 @@ def test_an_unfinished_run_refuses_another_list(
     def stop(*given: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shelf()["frozen"], "climb", stop)
+    monkeypatch.setitem(shelf(), "frozen", replace(shelf()["frozen"], climb=stop))
     words = ["--model", tiny_model, "--rungs", "majority,frozen", "--drop", "drop.csv", "--out", "run"]
     assert deepen("train", two_class_csv, *words).code == 130
-    monkeypatch.setattr(shelf()["frozen"], "climb", climb)
+    monkeypatch.setitem(shelf(), "frozen", replace(shelf()["frozen"], climb=climb))
     write(Path("drop.csv"), [{"id": ids[1]}])
     said = deepen("train", two_class_csv, *words, "--resume").failed("DataError")
     assert "not what the run began with" in said

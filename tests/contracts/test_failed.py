@@ -26,7 +26,7 @@ def no_memory(*_: Any) -> Any:
 
 
 def test_out_of_memory(deepen: Deepen, words: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf()["top_layers"], "climb", no_memory)
+    monkeypatch.setitem(shelf(), "top_layers", replace(shelf()["top_layers"], climb=no_memory))
     answer = deepen(*words)
     assert answer.code == 0, answer.err
     assert "top_layers   failed: RuntimeError: CUDA out of memory. Tried to allocate 20 GiB" in answer.out
@@ -53,7 +53,7 @@ def test_a_training_that_diverged(deepen: Deepen, words: list[object], monkeypat
         nothing = np.full_like(climbed.validation.values_MC, np.nan)
         return replace(climbed, validation=Outputs(nothing, climbed.validation.offsets_N1))
 
-    monkeypatch.setattr(module, "climb", diverge)
+    monkeypatch.setitem(shelf(), "top_layers", replace(module, climb=diverge))
     record = deepen(*words, "--rungs", "majority,frozen,top_layers", "--json").json
     row = record["rungs"][-1]
     assert row["status"] == "failed"
@@ -62,7 +62,7 @@ def test_a_training_that_diverged(deepen: Deepen, words: list[object], monkeypat
 
 
 def test_without_anything_to_fall_back_on(deepen: Deepen, words: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf()["frozen"], "climb", no_memory)
+    monkeypatch.setitem(shelf(), "frozen", replace(shelf()["frozen"], climb=no_memory))
     answer = deepen(*words, "--rungs", "majority,frozen")
     assert (answer.code, answer.err.splitlines()[-1][:19]) == (1, "bug: RuntimeError: ")
 
@@ -71,6 +71,6 @@ def test_a_bug_is_not_hidden(deepen: Deepen, words: list[object], monkeypatch: p
     def bug(*_: Any) -> Any:
         raise KeyError("x")
 
-    monkeypatch.setattr(shelf()["top_layers"], "climb", bug)
+    monkeypatch.setitem(shelf(), "top_layers", replace(shelf()["top_layers"], climb=bug))
     answer = deepen(*words, "--rungs", "majority,top_layers")
     assert (answer.code, answer.err.splitlines()[-1][:19]) == (1, "bug: KeyError: 'x' ")

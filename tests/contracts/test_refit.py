@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_every_rung(
         seen.append((len(work.train), settings))
         return climb(work, settings, below)
 
-    monkeypatch.setattr(shelf()[rung], "climb", spy)
+    monkeypatch.setitem(shelf(), rung, replace(shelf()[rung], climb=spy))
     run = api.train(**given, test=rows[:10], out=tmp_path / "run", refit=True)
     (few, _), (all_of_them, settings) = seen
     assert few < all_of_them == len(rows)
@@ -102,7 +103,7 @@ def test_repeated_and_interrupted(
             raise KeyboardInterrupt
         return climb(*given)
 
-    monkeypatch.setattr(module, "climb", stop)
+    monkeypatch.setitem(shelf(), "top_layers", replace(module, climb=stop))
     assert deepen("train", two_class_csv, *words, "--out", "third").code == 130
     assert json.loads(Path("third/ladder.json").read_text())["under_way"] == "refit"
     assert deepen("train", two_class_csv, *words, "--out", "third", "--resume").code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -116,7 +117,7 @@ def test_a_rung_learns_from_what_the_best_is_sure_of(
         return spy
 
     for name in ("lexical", "frozen"):
-        monkeypatch.setattr(shelf()[name], "climb", watched(name, shelf()[name].climb))
+        monkeypatch.setitem(shelf(), name, replace(shelf()[name], climb=watched(name, shelf()[name].climb)))
     run = api.train(**world, rungs="lexical,frozen", out=tmp_path / "run")
     teacher = run.ladder["self_training"]["teacher"]
     model = api.load(api.train(**world | {"unlabelled": None}, rungs=teacher, out=tmp_path / "plain"))

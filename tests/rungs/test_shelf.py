@@ -17,6 +17,7 @@ from deepen.finetuning.settings import TrainedSettings
 from deepen.preparation.catalog import shelf
 from deepen.preparation.prepare import Sources, prepare
 from deepen.preparation.recipe import make_recipe
+from deepen.problem.rung import Rung
 from deepen.problem.work import Climbed, Work
 
 ONLY = dict.fromkeys(("zero_shot", "contrastive", "cloze"), ("classification",)) | {"few_shot": ()}
@@ -39,25 +40,20 @@ def climbed(
     @cache
     def climb(rung: str, task: str) -> tuple[Work, Climbed]:
         work, module = work_of(task, tiny_masked if rung == "cloze" else tiny_model), shelf()[rung]
-        quick = {"num_epochs": 1} if issubclass(module.RungSettings, TrainedSettings) else {}
-        return work, module.climb(work, module.RungSettings(**quick), None)
+        quick = {"num_epochs": 1} if issubclass(module.settings, TrainedSettings) else {}
+        return work, module.climb(work, module.settings(**quick), None)
 
     return climb
 
 
 @pytest.mark.parametrize("rung", shelf())
 def test_it_has_the_shape_of_a_rung(rung: str) -> None:
-    module = shelf()[rung]
-    assert isinstance(module.ORDER, int)
-    assert isinstance(module.ALWAYS, bool)
-    assert isinstance(module.STARTS, bool)
-    assert isinstance(module.PUPIL, bool)
-    assert isinstance(module.FEW, bool)
-    assert isinstance(module.DEEP, bool)
-    assert issubclass(module.RungSettings, Settings)
-    module.RungSettings()
+    found = shelf()[rung]
+    assert isinstance(found, Rung)
+    assert issubclass(found.settings, Settings)
+    found.settings()
     arguments = {
-        name: list(inspect.signature(getattr(module, name)).parameters)
+        name: list(inspect.signature(getattr(found, name)).parameters)
         for name in ("suits", "climb", "forecast", "load")
     }
     assert arguments == {
@@ -66,17 +62,16 @@ def test_it_has_the_shape_of_a_rung(rung: str) -> None:
         "forecast": ["work", "settings"],
         "load": ["folder", "task", "labels"],
     }
-    assert module.__doc__
 
 
 @pytest.mark.parametrize("rung", shelf())
 def test_every_setting_says_why(rung: str) -> None:
-    for name, field in shelf()[rung].RungSettings.model_fields.items():
+    for name, field in shelf()[rung].settings.model_fields.items():
         assert field.description, f"{rung}.{name} has no docstring"
 
 
 def test_no_two_rungs_stand_at_one_height() -> None:
-    orders = [module.ORDER for module in shelf().values()]
+    orders = [rung.order for rung in shelf().values()]
     assert orders == sorted(set(orders))
 
 
@@ -114,5 +109,5 @@ def test_a_saved_rung_says_what_it_said(climbed: Any, rung: str, task: str, tmp_
 def test_it_tells_the_time(climbed: Any, rung: str, task: str) -> None:
     work, _ = climbed(rung, task)
     module = shelf()[rung]
-    seconds = module.forecast(work, module.RungSettings())
-    assert seconds is None if module.ALWAYS else seconds > 0
+    seconds = module.forecast(work, module.settings())
+    assert seconds is None if module.always else seconds > 0

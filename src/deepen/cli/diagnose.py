@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from deepen.cli import show
+from deepen.core.shelf import names
 
 NAME = "diagnose"
 HELP = """Ask how a model gets its score: by shallow cues or by deep understanding. Writes RUN/diagnosis.json.
@@ -25,7 +26,10 @@ def command(
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="Labelled rows to try it on; else the test rows.")
     ] = None,
-    questions: Annotated[str | None, typer.Option(help="As in depth,surface_cues; else all.")] = None,
+    questions: Annotated[
+        str | None,
+        typer.Option(help=f"As in depth,surface_cues, of {names('diagnosis', 'questions')}; else all."),
+    ] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title,label=stars; else as in training.")] = None,
     fail_on: Annotated[
         Literal["shallow", "unclear"] | None, typer.Option(help="Exit 2 if a question gets this verdict.")
@@ -68,7 +72,7 @@ def _print(findings: list[dict[str, Any]]) -> None:
     for finding in findings:
         question = finding["question"]
         head = Text.assemble((f"{finding['verdict']:<15}", _STYLES[finding["verdict"]]), (question, "bold"))
-        head.append(f"  {shelf()[question].QUESTION}", "dim")
+        head.append(f"  {shelf()[question].title}", "dim")
         wide.print(head)
         for line in _figures(finding):
             wide.print(Padding(Text(line), (0, 0, 0, 15)))

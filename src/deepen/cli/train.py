@@ -9,6 +9,7 @@ import typer
 
 from deepen.cli import show
 from deepen.core.errors import SettingError
+from deepen.core.shelf import names
 
 NAME = "train"
 HELP = """Climb the ladder on labelled text and leave an evaluated model in a run folder.
@@ -28,7 +29,7 @@ def command(
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="A file, a folder or a hub data set.")] = None,
     validation: Annotated[str | None, typer.Option(help="Rows that decide; else 10 % of DATA are held out.")] = None,
     test: Annotated[str | None, typer.Option(help="Rows that are scored once, at the end.")] = None,
-    task: Annotated[str | None, typer.Option(help="What to learn; else the columns say.")] = None,
+    task: Annotated[str | None, typer.Option(help=f"What to learn: {names('tasks')}; else the columns say.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title+body,label=stars, or text=0,label=1.")] = None,
     labels: Annotated[
         str | None,
@@ -41,10 +42,12 @@ def command(
         str | None, typer.Option(help="A file of rows without a label: the best rung labels them, rungs learn again.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="A pretrained model: a folder or a hub id.")] = None,
-    rungs: Annotated[str | None, typer.Option(help="Climb just these, as in lexical,frozen.")] = None,
+    rungs: Annotated[
+        str | None, typer.Option(help=f"Climb just these, as in lexical,frozen; of {names('rungs')}.")
+    ] = None,
     tuning: Annotated[
         str | None,
-        typer.Option(help="What may change: full, bitfit, lora, adalora, ia3, adapter, prefix, soft_prompt, p_tuning."),
+        typer.Option(help=f"What may change: {names('tuning')}."),
     ] = None,
     worth: Annotated[float | None, typer.Option(help="Points a trained rung must gain to go on above it.")] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Climb to the top.")] = False,

@@ -44,6 +44,7 @@ class _Row(_Record):
     temperature: float | None = None
     validation: list[_Score] = []
     ran: dict[str, Any] | None = None
+    network: str | None = None
 
 
 class _Data(_Record):

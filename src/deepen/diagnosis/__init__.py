@@ -1,18 +1,9 @@
-"""How a model gets its score: one file a question, and the function that asks them all.
-
-Every file or folder of `questions/` has `ORDER` (its place on the page), `QUESTION` (a sentence), a class
-`QuestionSettings`, and `ask(case, settings)`, which returns findings: at least one, with the verdict `not_applicable`
-and the reason as its caveat where the question makes no sense. A question never changes the model, and calls a verdict
-only by an effect whose interval leaves no doubt.
-"""
+"""How a model gets its score: each file or folder of `questions/` has a value `QUESTION`; `diagnose` asks them all."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 from pydantic import create_model
@@ -20,17 +11,18 @@ from pydantic import create_model
 from deepen.core.errors import SettingError, nearest
 from deepen.core.progress import progress
 from deepen.core.settings import Settings
+from deepen.core.shelf import values
 from deepen.core.types import Finding
-from deepen.diagnosis import questions
+from deepen.diagnosis import questions as room
 from deepen.diagnosis.case import MAX_ROWS, Case
+from deepen.diagnosis.question import Kind, Question
 
 
 @cache
-def shelf() -> dict[str, ModuleType]:
+def shelf() -> dict[str, Question]:
     """Every question there is, by name, in the order of the page."""
-    names = [found.name for found in pkgutil.iter_modules(questions.__path__)]
-    modules = {name: importlib.import_module(f"deepen.diagnosis.questions.{name}") for name in names}
-    return dict(sorted(modules.items(), key=lambda item: item[1].ORDER))
+    found: dict[str, Question] = values(room, "QUESTION")
+    return dict(sorted(found.items(), key=lambda item: item[1].order))
 
 
 class _Asking(Settings):
@@ -43,9 +35,7 @@ class _Asking(Settings):
 @cache
 def settings_type() -> type[_Asking]:
     """The settings of a diagnosis, with one section for each file or folder of `questions/`."""
-    fields: dict[str, Any] = {
-        name: (module.QuestionSettings, module.QuestionSettings()) for name, module in shelf().items()
-    }
+    fields: dict[str, Any] = {name: (question.settings, question.settings()) for name, question in shelf().items()}
     return create_model("Asking", __base__=_Asking, __doc__=_Asking.__doc__, **fields)
 
 
@@ -91,14 +81,13 @@ def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
     Returns:
         What was found, in the order of the questions.
     """
-    kind = "scores" if case.targets.are_scores else "many" if case.targets.are_many else "labels"
+    kind: Kind = "scores" if case.targets.are_scores else "many" if case.targets.are_many else "labels"
     kind = "ranks" if case.task.documents is not None else kind
     findings: list[Finding] = []
     with progress("diagnosing", len(names), unit="questions") as advance:
         for name in names:
-            module = shelf()[name]
-            if kind in getattr(module, "TARGETS", ("labels",)):
-                findings += module.ask(case, getattr(settings, name))
+            if kind in shelf()[name].kinds:
+                findings += shelf()[name].ask(case, getattr(settings, name))
             else:
                 findings.append(Finding(name, "not_applicable", None, None, None, None, [], [], _WHY[kind], ""))
             advance()

@@ -22,7 +22,7 @@ from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.finetuning.hidden_cache import Frozen, batch_inputs, decision_offsets
-from deepen.models.adapters import Adapter, Attached
+from deepen.models.adapters import Adapter, Attached, Method
 from deepen.models.arrays import check_shapes, read_arrays
 from deepen.models.encoder import Encoder
 from deepen.models.heads.network import Inputs, Network
@@ -183,11 +183,11 @@ def put_on(encoder: Encoder, adapter: Adapter) -> Attached:
         ModelError: If the method is not known here.
     """
     try:
-        method = import_module(f"deepen.tuning.{adapter.method}")
-        settings = method.TuningSettings(**adapter.settings)
-    except (ImportError, ValueError, TypeError) as error:
+        method: Method = import_module(f"deepen.tuning.{adapter.method}").METHOD
+        settings = method.settings(**adapter.settings)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ModelError(f"an adapter of the tuning '{adapter.method}' can't be read: {error}") from None
-    attached: Attached = method.attach(encoder, adapter.first_layer, settings)
+    attached = method.attach(encoder, adapter.first_layer, settings)
     attached.take(adapter.tensors)
     attached.fold()
     return attached

@@ -327,9 +327,9 @@ def load_model(
             raise ValueError(str(error)) from None
         columns = _with_labels(columns_from_json(about.columns), task, about.labels)
         names = LabelNames(**_tuples(about.label_names)) if about.label_names else _uneven(about, task, reading.data)
-        module = shelf()[about.rung]
+        read = shelf()[about.rung].load
     with blaming(folder, "the model can't be read"):
-        predictor = module.load(folder, task, about.labels)
+        predictor = read(folder, task, about.labels)
     run = None if folder == path else path
     warn(Run(run or folder.parent), say)
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}

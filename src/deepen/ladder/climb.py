@@ -77,7 +77,7 @@ def _climb_all(state: Climbing, spent: float) -> None:
     """Every rung, what follows from them, and the scores of the test rows."""
     recipe, work, ladder, run = state.recipe, state.work, state.ladder, state.run
     forced = recipe.ladder.rungs
-    wanted = [name for name, module in shelf().items() if (name in forced if forced else module.suits(work))]
+    wanted = [name for name, rung in shelf().items() if (name in forced if forced else rung.suits(work))]
     for position, name in enumerate(wanted):
         if any(row["rung"] == name for row in ladder["rungs"]):
             continue
@@ -154,23 +154,23 @@ def _restore(state: Climbing) -> None:
     """Rungs that an interrupted climb left: their outputs are read and give the standings again, to the bit."""
     for row in state.ladder["rungs"]:
         if row["status"] in ("done", "stopped"):
-            module, folder = shelf()[row["rung"]], state.run.rung(row["rung"])
+            rung, folder = shelf()[row["rung"]], state.run.rung(row["rung"])
             read_about(folder / "model")  # what is built upon must be whole
             if (folder / OUTPUTS).is_file():
                 outputs = record.read_outputs(folder / OUTPUTS, len(state.work.validation))
             else:  # interrupted while the finished climb was tidied up
-                predictor = module.load(folder / "model", state.work.task, state.work.labels)
+                predictor = rung.load(folder / "model", state.work.task, state.work.labels)
                 outputs = predictor.predict(state.work.validation)
             state.standings.append(standing_of(state, row["rung"], outputs))
 
 
 def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool) -> None:
     """Climbs a rung, or skips it, and notes why the climb ends with it, if it does."""
-    module, work = shelf()[name], state.work
+    rung, work = shelf()[name], state.work
     settings = getattr(state.recipe.rungs, name)
-    forecast = None if module.ALWAYS or name == state.ladder.get("under_way") else module.forecast(work, settings)
+    forecast = None if rung.always or name == state.ladder.get("under_way") else rung.forecast(work, settings)
     left = None if work.deadline is None else work.deadline - time.monotonic()
-    if not module.ALWAYS and not fits(forecast, seconds_left=left):
+    if not rung.always and not fits(forecast, seconds_left=left):
         reason = f"forecast {forecast or 0:.0f} s, but {max(left or 0, 0):.0f} s of the budget are left"
         _skip(state, name, reason, forecast)
         return
@@ -183,13 +183,13 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
     try:
         start = start_of(state, name)
         below = state.run.rung(start.name) / "model" if start else None
-        climbed = module.climb(replace(work, reached=start.score if start else None), settings, below)
-        if not (module.ALWAYS or np.isfinite(climbed.validation.values_MC).all()):
+        climbed = rung.climb(replace(work, reached=start.score if start else None), settings, below)
+        if not (rung.always or np.isfinite(climbed.validation.values_MC).all()):
             raise FloatingPointError("the training diverged: its outputs are no numbers")
     except (MemoryError, RuntimeError, ArithmeticError) as error:
-        if module.ALWAYS or not state.standings:
+        if rung.always or not state.standings:
             raise  # there is no model to fall back on
-        if not (deliberate or state.recipe.ladder.thorough or module.FEW):
+        if not (deliberate or state.recipe.ladder.thorough or rung.few_shot):
             state.ladder["stop_reason"] = f"{name} failed"
         _fail(state, name, error, forecast, time.monotonic() - state.rung_began)
         return
@@ -213,15 +213,15 @@ def _reason_to_stop(state: Climbing, climbed: Climbed, encoders: list[Standing],
     enough = state.recipe.ladder.fitted
     if rest := reason_to_rest(climbed.fitted, rung=state.standings[-1].name, enough=enough, next_rung=next_rung):
         return rest
-    module = shelf()[state.standings[-1].name]
-    if not encoders or module.ALWAYS or module.FEW:  # what is made for few rows says nothing of what depth pays
+    rung = shelf()[state.standings[-1].name]
+    if not encoders or rung.always or rung.few_shot:  # what is made for few rows says nothing of what depth pays
         return ""
     below = best_of(encoders)
     seed = derive(state.recipe.seed, "gain")
     gain = gain_over(state.standings[-1], below, state.work.task.value_of, seed=seed).interval
     found = reason_to_stop(gain, over=below.name, worth=state.recipe.ladder.worth, next_rung=next_rung)
     form = state.work.task.deep
-    if not found or next_rung is None or form is None or shelf()[next_rung].DEEP == module.DEEP:
+    if not found or next_rung is None or form is None or shelf()[next_rung].deep_form == rung.deep_form:
         return found
     row = state.ladder["rungs"][-1]
     why = reason_to_go_on(gain, over=below.name, next_rung=next_rung, reads=form.called)

@@ -78,7 +78,7 @@ def standing_of(state: Climbing, name: str, outputs: Outputs) -> Standing:
     work, task, targets = state.work, state.work.task, state.work.validation_targets
     encoder = has_network(state.run.rung(name) / "model")
     unsure = len(work.validation) < state.recipe.data.validation_at_least
-    favoured = unsure and shelf()[name].FEW and shelf()[name].suits(work)
+    favoured = unsure and shelf()[name].few_shot and shelf()[name].suits(work)
     return Standing(name, task.statistics(outputs, targets), task.score(outputs, targets), encoder, favoured)
 
 
@@ -98,8 +98,8 @@ def start_of(state: Climbing, name: str) -> Standing | None:
     Returns:
         How it stands; None where there is none.
     """
-    lower = [s for s in state.standings if s.encoder and shelf()[s.name].ORDER < shelf()[name].ORDER]
-    lends = (s for s in reversed(lower) if shelf()[s.name].STARTS and can_start(state.run.rung(s.name) / "model"))
+    lower = [s for s in state.standings if s.encoder and shelf()[s.name].order < shelf()[name].order]
+    lends = (s for s in reversed(lower) if shelf()[s.name].warm_starts and can_start(state.run.rung(s.name) / "model"))
     return next(lends, None)
 
 
@@ -154,8 +154,9 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> dict[str, Any]:
         publish(state, name, found.temperature, found.shift_C)
     if name == _SHALLOW and standing.score >= 1 and len(work.validation) >= _ENOUGH_ROWS:
         warn(state, f"{name} is right in every validation row: does a text say its label, or is the data made up?")
+    network = ("trained" if shelf()[name].self_trainable else "untouched") if standing.encoder else None
     about = {"rung": name, "status": "stopped" if climbed.stopped else "done", "reason": climbed.reason}
-    return about | row | {"gain": record.interval_record(gain), "ran": climbed.ran}
+    return about | row | {"network": network} | {"gain": record.interval_record(gain), "ran": climbed.ran}
 
 
 def warn(state: Climbing, sentence: str) -> None:

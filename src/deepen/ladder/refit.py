@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,17 @@ import pyarrow as pa
 from deepen.core.files import fingerprint
 from deepen.core.settings import Settings
 from deepen.data.table import Part, Table
+from deepen.problem.rung import Rung
 from deepen.problem.task import Predictor
 from deepen.problem.work import Work
 
 
-def refit(work: Work, module: ModuleType, settings: Settings, won: dict[str, Any], below: Path | None) -> Predictor:
+def refit(work: Work, rung: Rung, settings: Settings, won: dict[str, Any], below: Path | None) -> Predictor:
     """Trains a rung on the training and the validation rows, with what won when validation decided.
 
     Args:
         work: The climb.
-        module: The rung.
+        rung: The rung.
         settings: Its settings.
         won: What it chose by the validation rows, as settings (`Climbed.won`).
         below: The model that it started from.
@@ -34,8 +34,7 @@ def refit(work: Work, module: ModuleType, settings: Settings, won: dict[str, Any
     if "batch_tokens" in won:  # as many steps as won, with more rows in each
         won = won | {"batch_tokens": round(won["batch_tokens"] * len(whole) / len(work.train))}
     fixed = type(settings).model_validate(settings.model_dump() | won)
-    predictor: Predictor = module.climb(replace(work, train=whole, deadline=None), fixed, below).predictor
-    return predictor
+    return rung.climb(replace(work, train=whole, deadline=None), fixed, below).predictor
 
 
 def joined(first: Part, second: Part) -> Part:

@@ -89,8 +89,8 @@ def self_train(state: Climbing) -> None:
     if unlabelled is None or ladder.get("self_training", {}).get("done"):
         return
     allowed = state.recipe.self_training.rungs
-    rows = [row for row in ladder["rungs"] if row["status"] in ("done", "stopped") and shelf()[row["rung"]].PUPIL]
-    rows = [row for row in rows if allowed is None or row["rung"] in allowed]
+    names = [name for name, rung in shelf().items() if rung.self_trainable and (allowed is None or name in allowed)]
+    rows = [row for row in ladder["rungs"] if row["status"] in ("done", "stopped") and row["rung"] in names]
     if not rows or ("self_training" not in ladder and not _teach(state, unlabelled)):
         return
     lesson = _lesson(state, unlabelled)
@@ -211,7 +211,7 @@ def _learn(state: Climbing, lesson: Lesson, row: dict[str, Any]) -> None:
     name, told = row["rung"], state.ladder["self_training"]
     given = state.recipe.self_training.thresholds
     middle = given[len(given) // 2]  # where no cheap rung has chosen
-    asked = given if shelf()[name].ALWAYS else [told["threshold"] if told["threshold"] is not None else middle]
+    asked = given if shelf()[name].always else [told["threshold"] if told["threshold"] is not None else middle]
     thresholds = [threshold for threshold in asked if lesson.usable(threshold)]
     if not thresholds:
         _left(row, f"not self-trained: {told['teacher']} is sure of too few rows, or gives them all one label")
@@ -225,7 +225,7 @@ def _learn(state: Climbing, lesson: Lesson, row: dict[str, Any]) -> None:
         said = " ".join(str(error).split())[:200]
         _left(row, f"not self-trained: {type(error).__name__}{': ' if said else ''}{said}")
         return
-    if shelf()[name].ALWAYS:
+    if shelf()[name].always:
         told["threshold"] = best.threshold
     _decide(state, lesson, row, best)
 
@@ -237,7 +237,7 @@ def _left(row: dict[str, Any], why: str) -> None:
 
 def _tries(state: Climbing, lesson: Lesson, name: str, thresholds: list[float]) -> Iterator[_Tried]:
     """The rung with the rows that are as sure as each threshold."""
-    module, settings = shelf()[name], _settings(state, name)
+    rung, settings = shelf()[name], _settings(state, name)
     start = start_of(state, name)
     below = state.run.rung(start.name) / "model" if start else None
     for threshold in thresholds:
@@ -247,7 +247,7 @@ def _tries(state: Climbing, lesson: Lesson, name: str, thresholds: list[float]) 
             shutil.rmtree(state.run.rung(name) / "checkpoint", ignore_errors=True)
             state.ladder["under_way"] = mark
             state.run.write_ladder(state.ladder)
-        climbed = module.climb(replace(work, reached=start.score if start else None), settings, below)
+        climbed = rung.climb(replace(work, reached=start.score if start else None), settings, below)
         if not np.isfinite(climbed.validation.values_MC).all():
             raise FloatingPointError("the training diverged: its outputs are no numbers")
         found = measure(state, climbed)

@@ -1,6 +1,6 @@
 """What a tuning method leaves on an encoder: what learns, how it is folded into the weights, and how it is saved.
 
-A method is a file of `deepen.tuning` with `TuningSettings` and `attach(encoder, first_layer, settings) -> Attached`.
+A method is a file of `deepen.tuning` with a value `METHOD`.
 """
 
 from __future__ import annotations
@@ -137,6 +137,19 @@ class Attached:
 
     def _learning(self) -> list[tuple[str, nn.Parameter]]:
         return [(name, p) for name, p in self.encoder.network.named_parameters() if p.requires_grad]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A fine-tuning method.
+
+    Attributes:
+        settings: The class of its settings.
+        attach: Puts it on an encoder's layers from a given one on; what is added starts as one that changes nothing.
+    """
+
+    settings: type[MethodSettings]
+    attach: Callable[[Encoder, int, Any], Attached]
 
 
 def _plain(name: str) -> str:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 from deepen.core.settings import Settings, parse
+from deepen.core.shelf import values
+from deepen.models.adapters import Method
+from deepen.problem.rung import Rung
 from deepen.problem.task import Task
 
 
 @cache
-def shelf() -> dict[str, ModuleType]:
+def shelf() -> dict[str, Rung]:
     """Every rung there is, by name, from shallow to deep: the files of the folder `rungs`."""
     import deepen.rungs
 
-    names = [found.name for found in pkgutil.iter_modules(deepen.rungs.__path__)]
-    modules = {name: importlib.import_module(f"deepen.rungs.{name}") for name in names}
-    return dict(sorted(modules.items(), key=lambda item: item[1].ORDER))
+    found: dict[str, Rung] = values(deepen.rungs, "RUNG")
+    return dict(sorted(found.items(), key=lambda item: item[1].order))
 
 
 @cache
@@ -31,12 +32,11 @@ def tasks() -> tuple[str, ...]:
 
 
 @cache
-def tunings() -> dict[str, ModuleType]:
-    """Every tuning there is, by name: the files of the folder `tuning`."""
+def tunings() -> dict[str, Method]:
+    """Every fine-tuning method there is, by name: the files of the folder `tuning`."""
     import deepen.tuning
 
-    names = sorted(found.name for found in pkgutil.iter_modules(deepen.tuning.__path__))
-    return {name: importlib.import_module(f"deepen.tuning.{name}") for name in names}
+    return values(deepen.tuning, "METHOD")
 
 
 def load_task(name: str, settings: Any = None) -> Task:

@@ -196,7 +196,7 @@ def _others(
 
 def _learns(recipe: Recipe) -> bool:
     """Whether a rung that may be climbed learns from rows."""
-    return any(shelf()[name].PUPIL for name in recipe.ladder.rungs or shelf())
+    return any(shelf()[name].self_trainable for name in recipe.ladder.rungs or shelf())
 
 
 def _unlabelled(

@@ -99,7 +99,7 @@ class LadderSettings(Settings):
         _check_rungs(value)
         if value is not None and not value:
             raise ValueError("name at least one rung")
-        return tuple(sorted(set(value), key=lambda name: shelf()[name].ORDER)) if value else None
+        return tuple(sorted(set(value), key=lambda name: shelf()[name].order)) if value else None
 
     @field_validator("budget", mode="before")
     @classmethod
@@ -209,7 +209,7 @@ class _Recipe(Settings):
 @cache
 def recipe_type() -> type[_Recipe]:
     """The recipe's class; the sections `rungs`, `tasks` and `tunings` have a field for each file with settings."""
-    fields: dict[str, Any] = {name: (module.RungSettings, module.RungSettings()) for name, module in shelf().items()}
+    fields: dict[str, Any] = {name: (rung.settings, rung.settings()) for name, rung in shelf().items()}
     section = create_model("RungsSection", __base__=Settings, __doc__="The settings of each rung.", **fields)
     found = {name: importlib.import_module(f"deepen.tasks.{name}") for name in tasks()}
     chosen: dict[str, Any] = {
@@ -218,7 +218,7 @@ def recipe_type() -> type[_Recipe]:
         if hasattr(module, "TaskSettings")
     }
     about = create_model("TasksSection", __base__=Settings, __doc__="The settings of each task.", **chosen)
-    ways: dict[str, Any] = {name: (way.TuningSettings, way.TuningSettings()) for name, way in tunings().items()}
+    ways: dict[str, Any] = {name: (way.settings, way.settings()) for name, way in tunings().items()}
     how = create_model("TuningsSection", __base__=Settings, __doc__="The settings of each tuning.", **ways)
     both: dict[str, Any] = {"rungs": (section, section()), "tasks": (about, about()), "tunings": (how, how())}
     return create_model("Recipe", __base__=_Recipe, __doc__=_Recipe.__doc__, **both)

@@ -49,7 +49,7 @@ class ModelSettings(Settings):
 
 @dataclass(frozen=True)
 class Tuning:
-    """Which numbers of the trained layers change: a file of `deepen.tuning` with its settings."""
+    """Which numbers of the trained layers change: a method with its settings."""
 
     name: str = "full"
     settings: MethodSettings = field(default_factory=full.TuningSettings)

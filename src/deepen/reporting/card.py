@@ -23,8 +23,10 @@ _PIPELINES = {
     "translation": "translation",
     "summarisation": "summarization",
 }
-_ENCODER_RUNGS = {"zero_shot", "few_shot", "contrastive", "cloze", "frozen", "top_layers", "full"}
-_UNTRAINED_RUNGS = {"zero_shot", "few_shot"}
+# what rungs of 0.1.0 are, whose rows don't say it
+_NETWORKS = dict.fromkeys(("contrastive", "cloze", "frozen", "top_layers", "full"), "trained") | dict.fromkeys(
+    ("zero_shot", "few_shot"), "untouched"
+)
 _MOST_CLASSES = 200
 _LABEL_CHARS = 60
 
@@ -76,7 +78,7 @@ def _unfinished(ladder: Mapping[str, Any]) -> str:
 def _front_matter(ladder: Mapping[str, Any]) -> str:
     kind = _PIPELINES.get(str(ladder.get("task")))
     opens = _chosen_row(ladder).get("opens_with")
-    encoder = _is_encoder(ladder)
+    encoder = _network(ladder) is not None
     model = str(ladder.get("model") or "")
     front: dict[str, Any] = {}
     if encoder and ladder.get("task") != "tagging" and _read_by_others(ladder):
@@ -101,8 +103,10 @@ def _front_matter(ladder: Mapping[str, Any]) -> str:
     return f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False).rstrip()}\n---"
 
 
-def _is_encoder(ladder: Mapping[str, Any]) -> bool:
-    return str(ladder.get("chosen")) in _ENCODER_RUNGS
+def _network(ladder: Mapping[str, Any]) -> str | None:
+    """Whether a pretrained network is in the model, and has learned: `trained`, `untouched` or None."""
+    said = _chosen_row(ladder).get("network", _NETWORKS.get(str(ladder.get("chosen"))))
+    return None if said is None else str(said)
 
 
 def _chosen_row(ladder: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,10 +128,8 @@ def _what(ladder: Mapping[str, Any]) -> str:
     noun = "documents" if ladder.get("task") == "ranking" else "labels"
     shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
     lines = [f"A model for {ladder.get('task')}" + (f" with {len(labels)} {noun}: {shown}." if labels else ".")]
-    if _is_encoder(ladder):
-        how = (
-            ", as it was pretrained, at" if ladder.get("chosen") in _UNTRAINED_RUNGS else " with a head, trained up to"
-        )
+    if _network(ladder) is not None:
+        how = ", as it was pretrained, at" if _network(ladder) == "untouched" else " with a head, trained up to"
         lines.append(f"It is {_code(ladder.get('model'))}{how} the rung `{ladder.get('chosen')}`.")
     else:
         lines.append(f"It is the rung `{ladder.get('chosen')}`: no pretrained language model is in it.")
@@ -145,21 +147,21 @@ def _what(ladder: Mapping[str, Any]) -> str:
 
 def _use(ladder: Mapping[str, Any]) -> str:
     out = ["## How to use it"]
-    if _is_encoder(ladder) and not _read_by_others(ladder):
+    if _network(ladder) is not None and not _read_by_others(ladder):
         pattern = _pattern(ladder)
         if pattern:
             out.append(f"It reads a text as {_code(pattern)} and says which label's word fits the gap.")
         out.append("The folder holds JSON and safetensors only; only Deepen puts its parts together.")
-    elif _is_encoder(ladder) and ladder.get("task") == "classification":
+    elif _network(ladder) is not None and ladder.get("task") == "classification":
         out.append(_text_code(ladder))
-    elif _is_encoder(ladder) and ladder.get("task") == "tagging":
+    elif _network(ladder) is not None and ladder.get("task") == "tagging":
         out.append(
             "Without Deepen (`FOLDER` is this folder):\n\n```python\n"
             "from transformers import AutoModelForTokenClassification, AutoTokenizer\n\n"
             'model = AutoModelForTokenClassification.from_pretrained("FOLDER")\n'
             'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n```'
         )
-    elif not _is_encoder(ladder):
+    elif _network(ladder) is None:
         out.append("The folder holds JSON and safetensors only; Deepen reads it.")
     with_us = " ".join(commands.predict(ladder).splitlines())
     out.append(f"With Deepen:\n\n```\n{with_us}\n```\n\n```python\n{commands.code(ladder)}\n```")

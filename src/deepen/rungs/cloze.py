@@ -16,16 +16,11 @@ from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.finetuning.settings import TrainedSettings
+from deepen.problem.rung import Rung
 from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 from deepen.prompting.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, question_of
 
-ORDER = 19
-ALWAYS = False
-STARTS = False  # it reads rows in a form of its own
-PUPIL = True
-FEW = True
-DEEP = False
 _ROWS_A_LABEL = 30
 
 
@@ -79,3 +74,16 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
     """Reads the saved rung."""
     return load_cloze(folder, task, labels)
+
+
+RUNG = Rung(
+    order=19,
+    warm_starts=False,  # it reads rows in a form of its own
+    self_trainable=True,
+    few_shot=True,
+    settings=RungSettings,
+    suits=suits,
+    climb=climb,
+    forecast=forecast,
+    load=load,
+)

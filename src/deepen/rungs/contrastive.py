@@ -27,17 +27,12 @@ from deepen.finetuning.predictor import EncoderPredictor, load_predictor
 from deepen.finetuning.solved_head import headed
 from deepen.models.heads.network import Network
 from deepen.models.linear import solve_path
+from deepen.problem.rung import Rung
 from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 from deepen.training.loop import Backward, Plan, fit
 from deepen.training.optimizer import OptimizerSettings, parameter_groups
 
-ORDER = 18
-ALWAYS = False
-STARTS = False  # all its layers are others, and the rungs above build on the cache of the untouched ones
-PUPIL = True
-FEW = True
-DEEP = False
 _ROWS_A_LABEL = 30
 _START_SECONDS = 2.0
 
@@ -214,3 +209,16 @@ def label_groups(labels_N: np.ndarray, *, size: int, seed: int) -> Sequence[np.n
         rows = chance.permutation(np.flatnonzero(labels_N == label))
         groups += np.array_split(rows, -(-len(rows) // size))
     return groups
+
+
+RUNG = Rung(
+    order=18,
+    warm_starts=False,  # all its layers are others, and the rungs above build on the cache of the untouched ones
+    self_trainable=True,
+    few_shot=True,
+    settings=RungSettings,
+    suits=suits,
+    climb=climb,
+    forecast=forecast,
+    load=load,
+)

@@ -17,6 +17,7 @@ from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.finetuning.forecast import seconds_per_token
 from deepen.problem import one_label
+from deepen.problem.rung import Rung
 from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 from deepen.prompting.decoder import (
@@ -34,12 +35,6 @@ from deepen.prompting.decoder import (
 from deepen.prompting.demonstrations import Examples
 from deepen.prompting.likelihood import Answers
 
-ORDER = 16
-ALWAYS = False
-STARTS = False
-PUPIL = False
-FEW = False
-DEEP = False
 _START_SECONDS = 5.0
 _PROMPT_TOKENS = 8  # around each text
 
@@ -137,3 +132,13 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> AskedPredictor:
     """Reads the saved rung."""
     return load_asked(folder)
+
+
+RUNG = Rung(
+    order=16,
+    settings=RungSettings,
+    suits=suits,
+    climb=climb,
+    forecast=forecast,
+    load=load,
+)

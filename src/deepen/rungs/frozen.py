@@ -19,15 +19,10 @@ from deepen.finetuning.predictor import EncoderPredictor, load_predictor, rank
 from deepen.finetuning.solved_head import best_head, headed
 from deepen.models.heads.network import Network, ranked_head
 from deepen.models.linear import Solved, centroid_head
+from deepen.problem.rung import Rung
 from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 
-ORDER = 20
-ALWAYS = True
-STARTS = True
-PUPIL = True
-FEW = False
-DEEP = False
 # With fewer training units than this for each number of a feature, a head may know them by heart.
 _UNITS_A_FEATURE = 10
 _FITTED_ROWS = 5000
@@ -133,3 +128,16 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
     """Reads the saved rung."""
     return load_predictor(folder, task, labels)
+
+
+RUNG = Rung(
+    order=20,
+    always=True,
+    warm_starts=True,
+    self_trainable=True,
+    settings=RungSettings,
+    suits=suits,
+    climb=climb,
+    forecast=forecast,
+    load=load,
+)

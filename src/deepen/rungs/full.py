@@ -14,15 +14,10 @@ from deepen.finetuning.finetune import climb_trained, fresh_network
 from deepen.finetuning.forecast import forecast_trained
 from deepen.finetuning.predictor import EncoderPredictor, load_predictor
 from deepen.finetuning.settings import TrainedSettings, rate_for
+from deepen.problem.rung import Rung
 from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 
-ORDER = 40
-ALWAYS = False
-STARTS = True
-PUPIL = True
-FEW = False
-DEEP = True
 _FEWEST_VISITS, _MOST_VISITS, _FRESH_ROWS = 3, 10, 20_000
 _FRESH_RATE = 1e-4
 
@@ -86,3 +81,16 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
     """Reads the saved rung."""
     return load_predictor(folder, task, labels)
+
+
+RUNG = Rung(
+    order=40,
+    warm_starts=True,
+    self_trainable=True,
+    deep_form=True,
+    settings=RungSettings,
+    suits=suits,
+    climb=climb,
+    forecast=forecast,
+    load=load,
+)

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deepen.problem.rung import Rung
 from deepen.problem.task import Predictor, Task
 from deepen.problem.work import Climbed, Work
 from deepen.shallow.tfidf import LexicalSettings
-
-ORDER = 10
-ALWAYS = True
-STARTS = True
-PUPIL = True
-FEW = False
-DEEP = False
-
-RungSettings = LexicalSettings
 
 
 def suits(work: Work) -> bool:
@@ -37,3 +29,16 @@ def forecast(work: Work, settings: LexicalSettings) -> float | None:
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> Predictor:
     """Reads the saved rung."""
     return task.lexical.load(folder)
+
+
+RUNG = Rung(
+    order=10,
+    always=True,
+    warm_starts=True,
+    self_trainable=True,
+    settings=LexicalSettings,
+    suits=suits,
+    climb=climb,
+    forecast=forecast,
+    load=load,
+)

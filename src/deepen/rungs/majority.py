@@ -5,15 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepen.core.settings import Settings
+from deepen.problem.rung import Rung
 from deepen.problem.task import Predictor, Task
 from deepen.problem.work import Climbed, Work
-
-ORDER = 0
-ALWAYS = True
-STARTS = True
-PUPIL = False
-FEW = False
-DEEP = False
 
 
 class RungSettings(Settings):
@@ -39,3 +33,15 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> Predictor:
     """Reads the saved rung."""
     return task.baseline.load(folder)
+
+
+RUNG = Rung(
+    order=0,
+    always=True,
+    warm_starts=True,
+    settings=RungSettings,
+    suits=suits,
+    climb=climb,
+    forecast=forecast,
+    load=load,
+)

@@ -11,15 +11,9 @@ from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
 from deepen.finetuning.predictor import EncoderPredictor, load_predictor
 from deepen.finetuning.settings import TrainedSettings
+from deepen.problem.rung import Rung
 from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
-
-ORDER = 30
-ALWAYS = False
-STARTS = True
-PUPIL = True
-FEW = False
-DEEP = False
 
 
 class RungSettings(TrainedSettings):
@@ -57,3 +51,15 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
     """Reads the saved rung."""
     return load_predictor(folder, task, labels)
+
+
+RUNG = Rung(
+    order=30,
+    warm_starts=True,
+    self_trainable=True,
+    settings=RungSettings,
+    suits=suits,
+    climb=climb,
+    forecast=forecast,
+    load=load,
+)

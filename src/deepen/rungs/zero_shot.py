@@ -22,6 +22,7 @@ from deepen.core.seed import derive
 from deepen.finetuning.hidden_cache import frozen_pass, passing_features
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.models.heads.network import Inputs, Network
+from deepen.problem.rung import Rung
 from deepen.problem.task import Predictor, Task
 from deepen.problem.work import Climbed, Work
 from deepen.prompting.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, predictor_of, question_of
@@ -38,12 +39,6 @@ from deepen.prompting.decoder import (
 )
 from deepen.prompting.verbalizers import described, told_of, usual_words
 
-ORDER = 15
-ALWAYS = True
-STARTS = True
-PUPIL = False
-FEW = False
-DEEP = False
 _SAMPLE = 1000
 
 
@@ -176,3 +171,15 @@ def load(folder: Path, task: Task, labels: tuple[str, ...]) -> Predictor:
     if is_asked(folder):
         return load_asked(folder)
     return load_cloze(folder, task, labels)
+
+
+RUNG = Rung(
+    order=15,
+    always=True,
+    warm_starts=True,
+    settings=RungSettings,
+    suits=suits,
+    climb=climb,
+    forecast=forecast,
+    load=load,
+)

@@ -1,1 +1,1 @@
-"""Which numbers may change: one file a method, each a function on an encoder."""
+"""Fine-tuning methods, which say what may change: one file a method, with a value `METHOD` (deepen.models.adapters)."""

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from deepen.models.adapters import Attached, MethodSettings, injected, layer_paths, peft
+from deepen.models.adapters import Attached, Method, MethodSettings, injected, layer_paths, peft
 from deepen.models.encoder import Encoder
 
 _BEFORE, _AFTER, _TIMES = 0.1, 0.3, 100
@@ -88,3 +88,6 @@ def _after_update(tuner: Any, config: Any, step: int, num_steps: int) -> None:
     if not late and not tuner.rankallocator.ipt:
         tuner.rankallocator.update_ipt(network)
     tuner.update_and_allocate(step)
+
+
+METHOD = Method(TuningSettings, attach)

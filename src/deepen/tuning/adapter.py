@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from deepen.models.adapters import Attached, Beside, MethodSettings
+from deepen.models.adapters import Attached, Beside, Method, MethodSettings
 from deepen.models.encoder import Encoder
 
 _PLACES = {"pfeiffer": ("down",), "houlsby": ("attended", "down")}
@@ -49,3 +49,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
             small = nn.Sequential(nn.Linear(encoder.hidden_size, settings.size), nn.Tanh(), up)
             setattr(parent, name, Beside(getattr(parent, name), small))
     return Attached(encoder, kept=True)
+
+
+METHOD = Method(TuningSettings, attach)

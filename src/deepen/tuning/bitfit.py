@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from deepen.core.errors import SettingError
-from deepen.models.adapters import Attached, MethodSettings
+from deepen.models.adapters import Attached, Method, MethodSettings
 from deepen.models.encoder import Encoder
 
 
@@ -40,3 +40,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     if not any(parameter.requires_grad for parameter in encoder.parameters()):
         raise SettingError("--tuning bitfit: the layers of this model have no biases; take lora, ia3 or adapter")
     return Attached(encoder)
+
+
+METHOD = Method(TuningSettings, attach)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepen.models.adapters import Attached, MethodSettings
+from deepen.models.adapters import Attached, Method, MethodSettings
 from deepen.models.encoder import Encoder
 
 
@@ -25,3 +25,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     for layer in encoder.layers[first_layer:]:
         layer.requires_grad_(True)
     return Attached(encoder)
+
+
+METHOD = Method(TuningSettings, attach)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from deepen.models.adapters import Attached, MethodSettings, injected, layer_paths, peft
+from deepen.models.adapters import Attached, Method, MethodSettings, injected, layer_paths, peft
 from deepen.models.encoder import Encoder
 
 
@@ -38,3 +38,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         feedforward_modules=layer_paths(encoder, first_layer, ("down",)),
     )
     return injected(encoder, from_peft.IA3Model, config)[0]
+
+
+METHOD = Method(TuningSettings, attach)

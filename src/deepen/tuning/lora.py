@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from deepen.models.adapters import Attached, MethodSettings, injected, layer_paths, peft
+from deepen.models.adapters import Attached, Method, MethodSettings, injected, layer_paths, peft
 from deepen.models.encoder import Encoder
 
 Linear = Literal["query", "key", "value", "attended", "up", "down"]
@@ -58,3 +58,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         use_dora=settings.dora,
     )
     return injected(encoder, from_peft.LoraModel, config)[0]
+
+
+METHOD = Method(TuningSettings, attach)

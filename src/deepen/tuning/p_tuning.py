@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from deepen.models.adapters import Attached
+from deepen.models.adapters import Attached, Method
 from deepen.models.encoder import Encoder
 from deepen.models.prompts import VectorSettings, put_before
 
@@ -37,3 +37,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         2023 (https://arxiv.org/abs/2305.03937).
     """
     return put_before(encoder, first_layer, settings.num_vectors, settings.size)
+
+
+METHOD = Method(TuningSettings, attach)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from deepen.models.adapters import Attached
+from deepen.models.adapters import Attached, Method
 from deepen.models.encoder import Encoder, layout
 from deepen.models.prompts import Prefix, VectorSettings, peft_config, states_of, usual_words
 
@@ -44,3 +44,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     encoder.first_position += settings.num_vectors
     config = peft_config(encoder, "PREFIX_TUNING", settings.num_vectors)
     return Attached(encoder, config=lambda: config, kept=True)
+
+
+METHOD = Method(TuningSettings, attach)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepen.models.adapters import Attached
+from deepen.models.adapters import Attached, Method
 from deepen.models.encoder import Encoder
 from deepen.models.prompts import VectorSettings, put_before
 
@@ -31,3 +31,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         Lester et al. 2021 (https://arxiv.org/abs/2104.08691).
     """
     return put_before(encoder, first_layer, settings.num_vectors)
+
+
+METHOD = Method(TuningSettings, attach)

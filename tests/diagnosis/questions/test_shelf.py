@@ -15,6 +15,7 @@ from deepen.core.files import sha256_file
 from deepen.core.types import Finding, to_json
 from deepen.diagnosis import diagnose, settings_type, shelf
 from deepen.diagnosis.case import Case, open_case
+from deepen.diagnosis.question import Question
 
 VERDICTS = ("shallow", "deep", "unclear", "not_applicable")
 LABELS = ("bad", "good")
@@ -48,11 +49,11 @@ def check_finding(finding: Finding, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(shelf()))
 def test_it_has_the_shape_of_a_question(name: str) -> None:
-    module = shelf()[name]
-    assert isinstance(module.ORDER, int)
-    assert module.QUESTION.endswith("?")
-    assert module.QuestionSettings.__doc__
-    assert getattr(settings_type()(), name) == module.QuestionSettings()
+    question = shelf()[name]
+    assert isinstance(question, Question)
+    assert question.title.endswith("?")
+    assert question.settings.__doc__
+    assert getattr(settings_type()(), name) == question.settings()
 
 
 @pytest.mark.parametrize("name", sorted(shelf()))
@@ -82,6 +83,6 @@ def test_it_answers_about_planted_models(name: str, kind: str) -> None:
         "memoriser": memoriser(LABELS, {row["text"]: row["label"] for row in rows[:40]}),
     }
     case = case_of(rows[40:], {"majority": constant(LABELS), "full": models[kind]}, train=rows[:40])
-    module = shelf()[name]
-    for finding in module.ask(case, module.QuestionSettings()):
+    question = shelf()[name]
+    for finding in question.ask(case, question.settings()):
         check_finding(finding, name)

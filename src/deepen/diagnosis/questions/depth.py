@@ -18,10 +18,9 @@ from deepen.core.types import Finding, Interval, Outputs, Targets
 from deepen.data.near import row_texts
 from deepen.data.words import split_words
 from deepen.diagnosis.case import Case
+from deepen.diagnosis.question import Question
 from deepen.evaluation.statistics import paired_bootstrap, wilson
 
-ORDER = 0
-QUESTION = "What did each rung add, and for whom?"
 _SHALLOW = ("majority", "lexical")
 
 
@@ -209,3 +208,6 @@ def _remedy(case: Case, verdict: str, base: str) -> str:
 
 def _not_applicable(why: str) -> Finding:
     return Finding("depth", "not_applicable", None, None, None, None, [], [], why, "")
+
+
+QUESTION = Question(0, "What did each rung add, and for whom?", QuestionSettings, ask)

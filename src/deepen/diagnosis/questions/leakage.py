@@ -26,11 +26,10 @@ from deepen.data.near import NearSettings, fold, near_duplicates, row_texts
 from deepen.data.table import Part
 from deepen.data.words import split_words
 from deepen.diagnosis.case import Case
+from deepen.diagnosis.question import Question
 from deepen.evaluation.statistics import Statistic, bootstrap, percentile_interval, resample, wilson
 from deepen.evaluation.tagging import entities, types_of
 
-ORDER = 30
-QUESTION = "How much of the score is memory?"
 _LONGEST_NAME = 3
 _CLIP = 160
 _FIGURE = re.compile(r"\d")
@@ -392,3 +391,6 @@ def _as_score(name: str, found: Interval, num: int) -> Score:
 
 def _not_applicable(why: str) -> Finding:
     return Finding("leakage", "not_applicable", None, None, None, None, [], [], why, "")
+
+
+QUESTION = Question(30, "How much of the score is memory?", QuestionSettings, ask)

@@ -26,12 +26,10 @@ from deepen.data.near import row_texts
 from deepen.data.table import Part
 from deepen.data.words import CJK, join_words, split_words
 from deepen.diagnosis.case import Case
+from deepen.diagnosis.question import Question
 from deepen.evaluation.statistics import PairedDifference, bootstrap, paired_bootstrap, wilson
 from deepen.shallow.tfidf import LexicalSettings
 
-ORDER = 20
-TARGETS = ("labels", "many", "scores")
-QUESTION = "Can it answer without the input that matters?"
 _SHALLOW = ("majority", "lexical")
 _KEPT = {
     "order": "Words alone may rightly carry most of the meaning: a score that stays does not prove the model wrong, "
@@ -388,3 +386,8 @@ def _remedy(case: Case, found: _Tried, verdict: str) -> str:
 
 def _not_applicable(why: str) -> Finding:
     return Finding("partial_input", "not_applicable", None, None, None, None, [], [], why, "")
+
+
+QUESTION = Question(
+    20, "Can it answer without the input that matters?", QuestionSettings, ask, kinds=("labels", "many", "scores")
+)

@@ -1,5 +1,5 @@
 """Which training rows are easy, ambiguous, hard or wrong? Start with `ask.py`."""
 
-from deepen.diagnosis.questions.data_map.ask import ORDER, QUESTION, QuestionSettings, ask
+from deepen.diagnosis.questions.data_map.ask import QUESTION
 
-__all__ = ["ORDER", "QUESTION", "QuestionSettings", "ask"]
+__all__ = ["QUESTION"]

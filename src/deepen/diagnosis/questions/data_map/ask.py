@@ -29,13 +29,12 @@ from deepen.core.types import Finding, Interval, Score
 from deepen.data.near import NearSettings, near_duplicates, row_texts
 from deepen.data.targets.tags import is_tag, to_iob2
 from deepen.diagnosis.case import Case
+from deepen.diagnosis.question import Question
 from deepen.diagnosis.questions.data_map.label_noise import noise_floor
 from deepen.evaluation.calibration import fit_temperature, log_softmax
 from deepen.models.linear import solve_path
 from deepen.problem.work import Dynamics
 
-ORDER = 40
-QUESTION = "Which training rows are easy, ambiguous, hard or wrong?"
 _STRENGTHS = (0.003, 0.01, 0.03, 0.1)
 _ITERATIONS = 40
 _EASY, _HARD = 0.75, 0.25
@@ -387,3 +386,6 @@ def _caveat(case: Case, judged: _Judged, settings: QuestionSettings) -> str:
 
 def _not_applicable(why: str) -> Finding:
     return Finding("data_map", "not_applicable", None, None, None, None, [], [], why, "")
+
+
+QUESTION = Question(40, "Which training rows are easy, ambiguous, hard or wrong?", QuestionSettings, ask)

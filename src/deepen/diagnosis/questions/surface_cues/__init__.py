@@ -1,5 +1,5 @@
 """Which cues predict the label, and does the model lean on them? Start with `ask.py`."""
 
-from deepen.diagnosis.questions.surface_cues.ask import ORDER, QUESTION, QuestionSettings, ask
+from deepen.diagnosis.questions.surface_cues.ask import QUESTION
 
-__all__ = ["ORDER", "QUESTION", "QuestionSettings", "ask"]
+__all__ = ["QUESTION"]

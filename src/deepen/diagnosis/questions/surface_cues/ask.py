@@ -26,15 +26,14 @@ from deepen.data.near import row_texts
 from deepen.data.table import Part
 from deepen.data.words import words_of
 from deepen.diagnosis.case import Case
+from deepen.diagnosis.question import Question
 from deepen.diagnosis.questions.surface_cues.balance import write_lengthened
 from deepen.diagnosis.questions.surface_cues.find import Cue, find_cues
 from deepen.diagnosis.questions.surface_cues.rows import Known
 from deepen.diagnosis.questions.surface_cues.trial import Trial, choose_cues, try_cues
 from deepen.evaluation.statistics import resample, wilson
 
-ORDER = 10
 _RESAMPLES = 1000
-QUESTION = "Which cues predict the label, and does the model lean on them?"
 
 
 class QuestionSettings(Settings):
@@ -303,3 +302,6 @@ def _remedy(case: Case, known: Known, trial: Trial, hidden: Sequence[str]) -> st
 
 def _not_applicable(why: str, evidence: Sequence[Any] = ()) -> Finding:
     return Finding("surface_cues", "not_applicable", None, None, None, None, list(evidence), [], why, "")
+
+
+QUESTION = Question(10, "Which cues predict the label, and does the model lean on them?", QuestionSettings, ask)

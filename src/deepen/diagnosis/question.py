@@ -1,0 +1,33 @@
+"""What a question of a diagnosis is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from deepen.core.settings import Settings
+from deepen.core.types import Finding
+from deepen.diagnosis.case import Case
+
+Kind = Literal["labels", "many", "scores", "ranks"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about how a model gets its score. It never changes the model.
+
+    Attributes:
+        order: Its place on the page.
+        title: The question, as a sentence.
+        settings: The class of its settings.
+        ask: Answers it with findings: at least one, with the verdict `not_applicable` and the reason as its caveat
+            where it makes no sense. A verdict is called only by an effect whose interval leaves no doubt.
+        kinds: The kinds of targets that it makes sense for.
+    """
+
+    order: int
+    title: str
+    settings: type[Settings]
+    ask: Callable[[Case, Any], list[Finding]]
+    kinds: tuple[Kind, ...] = ("labels",)
