@@ -392,3 +392,9 @@ def test_several_labels_that_nothing_parts_are_noticed(cells: list[str], warned:
         [{"text": f"row {at} of {cells[at % 2]}", "labels": cells[at % 2]} for at in range(40)], task="multilabel"
     )
     assert ("no_several" in [finding["code"] for finding in found["findings"]]) == warned
+
+
+@pytest.mark.parametrize(("labels", "marked"), [(["yes", "no", "-"], True), (["+", "0", "-"], False)])
+def test_a_dash_where_nobody_decided(labels: list[str], marked: bool) -> None:
+    rows = [(f"text number {at}", labels[at % 3]) for at in range(60)]
+    assert ("placeholder_label" in problems(rows)) == marked

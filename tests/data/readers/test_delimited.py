@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.data.reading import read, rows
 
 from deepen.core.errors import DataError
+from deepen.data.load import DataSettings, look
 from deepen.data.readers.quoting import split_rows
 
 Write = Callable[..., str]
@@ -150,3 +151,9 @@ def test_quoted_tables_are_told_by_content(
             )
         )
     assert found == kept
+
+
+def test_columns_of_one_name_are_said(write: Write) -> None:
+    source = look(write("a.csv", "text,text,label\n" + "a good film,b,x\na bad film,c,y\n" * 5), DataSettings())
+    assert source.names == ("text", "text_2", "label")
+    assert any("several columns are called text: the first keeps the name" in warning for warning in source.warnings)

@@ -191,3 +191,16 @@ def test_rasa_files_are_named(write: Write, body: str, name: str) -> None:
         ("hello", "greet"),
         ("bye", "leave"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["INSERT INTO t VALUES ('a', 'b');\n", "-- a dump\nSET x=1;\n\nCREATE TABLE `t` (a text);\n"]
+)
+def test_sql_is_named(write: Write, text: str) -> None:
+    with pytest.raises(DataError, match=r"line \d: SQL is not read: export the table as CSV"):
+        read(write("dump.sql", text))
+
+
+def test_texts_that_speak_of_sql_are_read(write: Write) -> None:
+    rows = "why does it fail?,help\nINSERT INTO t is slow,speed\n" * 20
+    assert len(read(write("questions.csv", f"text,label\n{rows}"))) == 40

@@ -16,6 +16,7 @@ from deepen.data.targets.labels import check_labels, label_table, target_counts
 
 _RARE = 5
 # what people call a class that means "none of these"
+_DASHES = frozenset(("-", "--", "---", "?", "??"))
 _NONE = frozenset(("none", "na", "nil", "无", "空"))
 _IMBALANCE = 10
 _SEPARATORS = re.compile(r"(?<=[^\W_])[\s_\-]+(?=[^\W_])")
@@ -64,7 +65,8 @@ def _not_classes(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
 
 
 def _placeholders(train: Part, counts: Mapping[str, int]) -> list[Problem]:
-    odd = [label for label in counts if label.lower() in PLACEHOLDERS - _NONE]
+    marks = _DASHES if "+" not in counts else frozenset()  # -, 0 and + are classes
+    odd = [label for label in counts if label.lower() in (PLACEHOLDERS - _NONE) | marks]
     if not odd:
         return []
     count, name = sum(counts[label] for label in odd), train.table.name

@@ -214,6 +214,11 @@ def open_delimited(
     ]
     told = f"{file.name}: {dialect.described()}, {'first row is the header' if header else 'no header'}"
     warnings = [judged.doubt] if judged.doubt and settings.header is None else []
+    again = [name for name, num in Counter(filter(None, map(str.strip, rows[0]))).items() if header and num > 1]
+    if again:
+        warnings.append(
+            f"several columns are called {listed(again[:1])}: the first keeps the name, others get a number"
+        )
     named = None if header else next(((at, cells) for at, cells, _ in found[1:] if names_columns(cells)), None)
     if named is not None:
         warnings.append(

@@ -38,6 +38,8 @@ from deepen.data.settings import DataSettings
 from deepen.data.source import Row, Source
 
 _JUDGED_ROWS = 5_000
+_SQL = re.compile(r"\s*(INSERT\s+INTO|CREATE\s+TABLE|DROP\s+TABLE)\s+[`\"\[\w]", re.IGNORECASE)
+_SQL_LINE = re.compile(r"\s*(--|/\*|#|\*|(SET|USE|BEGIN|START|LOCK|PRAGMA|SELECT)\b)", re.IGNORECASE)
 _INTENT = re.compile(r"\s*- intent: *\S|## intent: *\S")
 
 
@@ -183,6 +185,7 @@ def open_file(path: Path, name: str, settings: DataSettings, prior: Prior) -> So
     if not any(line.strip() for line in sample):
         raise DataError(f"{name} is empty: it holds only white space")
     _refuse_rasa(sample, name)
+    _refuse_sql(sample, name)
     if settings.delimiter is None and is_marked(sample):
         return open_marked(file, sample)
     source = open_like(file, sample, settings, prior) or _open_text(file, sample, settings, prior)
@@ -242,6 +245,13 @@ def _refuse_rasa(sample: list[str], name: str) -> None:
             f"{name} line {found}: Rasa's YAML is not read: write its examples into a CSV file with the columns text "
             "and intent, or as Rasa's JSON"
         )
+
+
+def _refuse_sql(sample: list[str], name: str) -> None:
+    """A dump of a database is a program that fills tables, not a table."""
+    found = next((at for at, line in enumerate(sample[:200], 1) if _SQL.match(line)), None)
+    if found is not None and not any(line.strip() and not _SQL_LINE.match(line) for line in sample[: found - 1]):
+        raise DataError(f"{name} line {found}: SQL is not read: export the table as CSV and give that file")
 
 
 def _starts_with_name(sample: list[str], expected: frozenset[str], name: str) -> bool:
