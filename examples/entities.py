@@ -14,15 +14,6 @@ import deepen
 
 # a person or a place: the words beside it decide
 NAMES = ("Mara", "Otto", "Paris", "Lin", "Florence", "Austin", "Sydney", "Jun")
-    "Mara",
-    "Otto",
-    "Paris",
-    "Lin",
-    "Florence",
-    "Austin",
-    "Sydney",
-    "Jun",
-)  # a person or a place: the words beside decide
 
 
 def sentences(num: int) -> list[dict[str, Any]]:

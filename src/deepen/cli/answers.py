@@ -22,7 +22,6 @@ def write_answers(
     says which. A cell that a spreadsheet would compute gets `'` before it (`guarded`); numbers do not.
 
     Args:
-        path: The file.
         rows: Predictions as records, in the order of the source, once for each model.
         source: What was answered.
         as_cell: A prediction to the text of its answer.

@@ -54,9 +54,6 @@ def json_printable(text: str) -> str:
 def guarded(text: str) -> str:
     """A text that no spreadsheet takes for a formula; numbers are left as they are, since they compute nothing.
 
-    Args:
-        text: Any text.
-
     Returns:
         The text, with `'` before it if a spreadsheet would compute it.
 
@@ -75,7 +72,6 @@ def plain(cell: str, known: Sequence[str] = ()) -> str:
     """A cell without the mark that `guarded` put before it.
 
     Args:
-        cell: The cell.
         known: Texts that are meant as they stand.
 
     Returns:
@@ -89,7 +85,6 @@ def write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
     """Writes a table for spreadsheets, streamed, whole or not at all; cells are guarded.
 
     Args:
-        path: The file.
         rows: The names of the columns, then rows of cells.
     """
     with replacing(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:

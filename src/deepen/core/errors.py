@@ -61,7 +61,6 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     """The end of an error message that names the right spelling, or lists what there is.
 
     Args:
-        name: What the person wrote.
         choices: Every name that would have been right.
 
     Returns:
@@ -86,7 +85,6 @@ def one_line(text: str, most: int = 300) -> str:
     r"""A text as one line that a terminal shows and does not obey: what other libraries say, names out of files.
 
     Args:
-        text: Any text.
         most: How many characters may be left of it.
 
     Returns:
@@ -131,9 +129,6 @@ _PLAIN = {
 
 def plain_words(message: str) -> str:
     """A message of pydantic as we say it.
-
-    Args:
-        message: What the library says.
 
     Returns:
         The message; words that are not the library's own are left alone.

@@ -106,9 +106,6 @@ def _remove(path: Path) -> None:
 def writing(path: Path) -> Iterator[None]:
     """Turns a failed write inside it into a SettingError that says why.
 
-    Args:
-        path: What is being written.
-
     Raises:
         SettingError: If the disk is full or the place can't be written to.
     """
@@ -129,7 +126,6 @@ def explain(error: OSError, path: Path) -> SettingError:
     """A failed write in words a person can act on.
 
     Args:
-        error: What the system said.
         path: What was being written.
 
     Returns:

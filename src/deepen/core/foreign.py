@@ -28,9 +28,7 @@ def blaming(file: Path | str, said: str = "can't be read", *, kind: type[DeepenE
     """Turns whatever is raised inside it into an error that names the file and the cause.
 
     Args:
-        file: What is to blame.
         said: What is wrong with it, as the words after its name.
-        kind: The error to raise.
 
     Raises:
         DeepenError: Of the kind.
@@ -62,9 +60,6 @@ def silenced() -> Iterator[None]:
 def cause(error: BaseException) -> str:
     """What another library says, in one short line.
 
-    Args:
-        error: What it raised.
-
     Returns:
         Its words, or what kind of error it is if it has none.
     """
@@ -91,9 +86,6 @@ def whole_number(value: Any, *, least: int, most: float = math.inf) -> bool:
 
 def read_yaml(text: str) -> Any:
     """Reads YAML that may come from anybody.
-
-    Args:
-        text: The text.
 
     Returns:
         What it says, of plain types.

@@ -78,9 +78,6 @@ class _Ladder(_Record):
 def read_ladder(path: Path) -> dict[str, Any]:
     """Reads ladder.json.
 
-    Args:
-        path: The file.
-
     Returns:
         What it holds.
 

@@ -24,7 +24,6 @@ def path_of(path: str | os.PathLike[str], *, called: str = "", kind: type[Deepen
     Args:
         path: As a person wrote it; `~` at its start is the home folder.
         called: What to call it in an error, as in `recipe`; the path follows.
-        kind: The error to raise.
 
     Returns:
         The path.
@@ -107,9 +106,7 @@ def check_file(path: Path, *, most_bytes: int, called: str = "", kind: type[Deep
 
     Args:
         path: A path of `path_of`.
-        most_bytes: The largest that is read.
         called: What to call it in an error; the path follows.
-        kind: The error to raise.
 
     Raises:
         DeepenError: Of the kind, if it is not there, no file, or too large.

@@ -27,7 +27,6 @@ def progress(title: str, total: float | None = None, *, unit: str = "rows") -> I
     Args:
         title: What is being done, e.g. `reading reviews.csv`.
         total: How many units there are; None if not known.
-        unit: What is counted.
 
     Yields:
         A function to call with the number of units just done.

@@ -15,9 +15,6 @@ _LONGEST_RECIPE = 200_000  # bytes; what Deepen writes itself has some 5,000
 def read_recipe(path: Path) -> dict[str, Any]:
     """Reads a recipe file without checking it, so that the command line can be laid over it.
 
-    Args:
-        path: A YAML file.
-
     Returns:
         Sections to settings.
 

@@ -56,9 +56,6 @@ class Run:
     def publish(self, name: str) -> None:
         """Makes a rung's model the run's: hard links (copies where the file system has none), swapped in at once.
 
-        Args:
-            name: The rung.
-
         Raises:
             SettingError: If the disk is full.
         """
@@ -70,9 +67,6 @@ class Run:
 
 def model_files(folder: Path) -> set[str]:
     """The files that were saved with a model, as its folder says: what else is in it somebody else put there.
-
-    Args:
-        folder: A model folder.
 
     Returns:
         Names, with `/` between folder and file; empty if the folder does not tell.
@@ -112,9 +106,6 @@ def _link(source: str, target: str) -> str:
 
 def open_run(path: str | Path) -> Run:
     """An existing run.
-
-    Args:
-        path: The run folder.
 
     Returns:
         The run.

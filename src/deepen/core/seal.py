@@ -29,9 +29,6 @@ def sealed(folder: Path) -> bool:
     """Whether a folder has a seal, and every file in it is what it was then.
 
     The content is read once a process: after that, a file that was not touched is believed.
-
-    Args:
-        folder: The entry.
     """
     try:
         told = json.loads((folder / SEAL).read_text(encoding="utf-8"))

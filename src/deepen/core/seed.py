@@ -9,7 +9,6 @@ def derive(seed: int, *names: str | int) -> int:
     """A seed for one use, so that adding a use never changes another.
 
     Args:
-        seed: The run's seed.
         names: What the chance is for, e.g. `"split"` or `"full", epoch`.
 
     Returns:

@@ -32,7 +32,6 @@ def parse(kind: type[S], values: Mapping[str, Any], *, where: str = "recipe") ->
     """Checks a nested mapping against a settings class.
 
     Args:
-        kind: The settings class.
         values: Field names to values, nested as the class is.
         where: What to call the source in an error, e.g. the recipe's path.
 
@@ -62,9 +61,6 @@ def _explain(kind: type[BaseModel], error: ValidationError) -> str:
 
 def shown(value: Any) -> str:
     """A value as a person would write it in a recipe, cut where it is long.
-
-    Args:
-        value: Any value.
 
     Returns:
         The text.

@@ -19,7 +19,6 @@ def values(room: ModuleType, name: str) -> dict[str, Any]:
     """What is on a shelf.
 
     Args:
-        room: The package.
         name: What the value of each file is called, as `RUNG`.
 
     Returns:

@@ -35,7 +35,6 @@ def shuffled_batches(lengths_K: np.ndarray, *, max_tokens: int, seed: int, pool:
     Args:
         lengths_K: Tokens of each row.
         max_tokens: The most tokens in a batch.
-        seed: A seed for this epoch.
         pool: How many batches' worth of rows are sorted together.
 
     Returns:
@@ -61,7 +60,6 @@ def grouped_batches(
         groups: Positions in [0, K).
         lengths_K: Tokens of each row.
         max_tokens: The most tokens in a batch; a group that does not fit is cut.
-        seed: A seed for this epoch.
 
     Returns:
         Positions in [0, K), each in one batch.

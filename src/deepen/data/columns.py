@@ -62,7 +62,6 @@ def choose_columns(
     different values that recur, a text is long.
 
     Args:
-        source: The table.
         needs: What the task needs; the one called `label` is the target.
         columns: What the person asked for, or the columns found on the training file, or None.
         need_target: False if the target may be missing, as when predicting.

@@ -46,8 +46,6 @@ def write_table(
         source: Where the rows come from.
         plan: Which cells make up what.
         settings: How to clean, and what to do with bad rows.
-        columns: What is kept of the columns.
-        kept: The folder.
         same: Asked when all is read: whether the source still is what the folder is called after.
 
     Returns:
@@ -82,7 +80,6 @@ def hold_table(source: Source, plan: Plan, settings: DataSettings, columns: Colu
         source: Where the rows come from.
         plan: Which cells make up what.
         settings: How to clean, and what to do with bad rows.
-        columns: What is known of the columns.
 
     Returns:
         The table and its columns.
@@ -141,12 +138,7 @@ def _notes(name: str, tally: Tally) -> list[str]:
 
 
 def read_kept(kept: Path, name: str) -> tuple[Table, Columns] | None:
-    """The table in the cache; None if there is none or it is not what was put there, and then it is made again.
-
-    Args:
-        kept: Its folder.
-        name: How the person called the data.
-    """
+    """The table in the cache; None if there is none or it is not what was put there, and then it is made again."""
     if not sealed(kept):
         return None
     try:

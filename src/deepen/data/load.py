@@ -91,7 +91,6 @@ def load_table(
         source: A path (file or folder), a hub name, a `datasets.Dataset`, a DataFrame, a list of mappings or of texts;
             `Rows` of one for those of a split.
         needs: The columns that the task needs; the one called `label` is the target.
-        settings: How to read.
         columns: Which columns to take: as asked for (`parse_columns`), or as found on the training data; None finds
             them.
         need_target: Whether rows without a target are an error; False to predict.
@@ -176,7 +175,6 @@ def marked_splits(source: Any, settings: DataSettings, columns: Columns) -> dict
 
     Args:
         source: What `load_table` takes.
-        settings: How to read.
         columns: What was found on it.
 
     Returns:
@@ -230,7 +228,6 @@ def open_source(source: Any, needs: Sequence[Need], settings: DataSettings, colu
     Args:
         source: What `load_table` takes.
         needs: The columns that the task needs.
-        settings: How to read.
         columns: As for `load_table`.
 
     Returns:
@@ -247,8 +244,6 @@ def look(source: Any, settings: DataSettings, prior: Prior | None = None) -> Sou
 
     Args:
         source: What `load_table` takes.
-        settings: How to read.
-        prior: What is known of it.
 
     Returns:
         The source; nothing but its first rows has been read.

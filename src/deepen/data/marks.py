@@ -91,7 +91,6 @@ def count_splits(source: Source, used: Sequence[int] = ()) -> dict[Split, int]:
     """How many rows a source marks for each split; costs one more pass over it where there are marks.
 
     Args:
-        source: The table.
         used: Columns that are a text or the label, and so no marks.
 
     Returns:
@@ -125,8 +124,6 @@ def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
     """The rows of a source that are for one split and that a person accepted, where it says so.
 
     Args:
-        source: The table.
-        split: What the rows are for.
         used: Columns that are a text or the label, and so no marks.
 
     Returns:

@@ -118,7 +118,6 @@ def row_texts(part: Part, rows: np.ndarray | None = None) -> Iterator[str]:
     """All texts of each row as one.
 
     Args:
-        part: The rows.
         rows: Positions in the part; None takes all.
 
     Yields:

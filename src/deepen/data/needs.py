@@ -158,7 +158,6 @@ def expected_names(columns: Columns | Mapping[str, str] | None, needs: Sequence[
 
     Args:
         columns: What was asked for or found before.
-        needs: What the task needs.
 
     Returns:
         The names as written; plain forms for the usual names of the needs.

@@ -44,8 +44,6 @@ def normalise(text: str, settings: NormaliseSettings, counts: dict[str, int]) ->
     `white_space` off there. Lone surrogates, which no file can hold, always become U+FFFD.
 
     Args:
-        text: The text.
-        settings: What to even out.
         counts: How many texts each kind has changed so far; added to in place.
 
     Returns:
@@ -77,7 +75,6 @@ def normalise_label(text: str, settings: NormaliseSettings, counts: dict[str, in
 
     Args:
         text: The label, without white space at its ends.
-        settings: What to even out.
         counts: Gets one more of `labels` if the label is another now.
 
     Returns:

@@ -23,7 +23,6 @@ def own_column(source: Source, used: Collection[int]) -> int | None:
     every row, each another.
 
     Args:
-        source: The table.
         used: Columns that are something else.
 
     Returns:

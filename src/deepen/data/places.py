@@ -17,10 +17,6 @@ _MOST_COLUMNS = 1000
 def named_index(source: Source, name: str) -> int | None:
     """The number of a column of this name, or of one that differs from it in case and signs only.
 
-    Args:
-        source: The table.
-        name: The name.
-
     Returns:
         The number; None if there is none, or several that are alike.
     """
@@ -36,10 +32,7 @@ def by_training_names(source: Source, needs: Sequence[Need], like: Columns, chos
     """Columns that are called as in the training data.
 
     Args:
-        source: The table.
-        needs: What the task needs.
         like: The columns of the training data.
-        chosen: What is chosen already.
 
     Returns:
         More of it.
@@ -75,10 +68,7 @@ def by_place(source: Source, needs: Sequence[Need], like: Columns, chosen: Found
     """Columns that stand where they stood in the training file, for tables of which one has no header.
 
     Args:
-        source: The table.
-        needs: What the task needs.
         like: The columns of the training data.
-        chosen: What is chosen already.
         need_target: Whether there has to be a target.
 
     Returns:
@@ -147,7 +137,6 @@ def labels_at(source: Source, like: Columns) -> int | None:
     """The number of the column that holds labels which training saw.
 
     Args:
-        source: The table.
         like: The columns of the training data.
 
     Returns:

@@ -17,9 +17,6 @@ from deepen.data.table import Part
 def content_hashes(part: Part) -> np.ndarray:
     """A hash of each row's inputs that case and white space don't change; equal hashes are copies.
 
-    Args:
-        part: The rows.
-
     Returns:
         hashes_N: uint64 (N,).
     """
@@ -53,11 +50,9 @@ def hold_out(
     if copies differ by more than that and no groups are given.
 
     Args:
-        part: The rows to split.
         labels_N: The label of each row, to hold out the same share of each; None to ignore labels.
         share: The share to hold out, in (0, 0.5].
         at_least: Hold out at least so many rows if the data allows; never more than half.
-        seed: The run's seed.
         groups_N: A group for each row, such as near-duplicates; equal numbers stay together, below 0 is no group.
 
     Returns:

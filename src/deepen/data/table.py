@@ -133,7 +133,6 @@ def brief(notes: Sequence[str], tables: Sequence[Table]) -> list[str]:
 
     Args:
         notes: Sentences, in the order of the tables; those about a table begin with its name and a colon.
-        tables: The tables.
 
     Returns:
         The notes with the last two parts of each path; what was said of one table is not said of the next, even if its

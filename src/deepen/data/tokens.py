@@ -55,7 +55,6 @@ def tokenise(table: Table, encode: Encode, *, key: tuple[Any, ...]) -> TokenTabl
     """Tokenises a table once; a second call with the same content and key reads the arrays from disk.
 
     Args:
-        table: The rows.
         encode: Turns a piece of the table (input name to values) into sequences.
         key: What the result depends on besides the rows: the tokenizer's fingerprint, the longest sequence, the form.
 

@@ -36,9 +36,6 @@ def split_words(text: str) -> list[tuple[int, int]]:
     Every character that is not white space belongs to one word. Abbreviations with points, numbers with points and
     clitics stay whole, as in most tagged English; hyphenated words are cut, since an entity may end at the hyphen.
 
-    Args:
-        text: Any text.
-
     Returns:
         Start and end of each word, in characters of the text.
 
@@ -149,7 +146,6 @@ def hide_words(text: str, hidden: Collection[tuple[str, ...]], *, only: str = ""
     """A text without some words; where nothing else stands in it, a mark for an unknown word.
 
     Args:
-        text: Any text.
         hidden: Words, or runs of words, as `words_of` gives them; all that are found go, whatever their case.
         only: `first` or `last`: only where the text begins or ends with them; empty for everywhere.
 
@@ -190,7 +186,6 @@ def insert_words(text: str, words: str, at: int) -> str:
     """A text with some words put before its word number `at`, or at its end if it has no more.
 
     Args:
-        text: Any text.
         words: What is put in, as it is to be read.
         at: The number of a word, from 0.
 

@@ -75,7 +75,6 @@ def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
 
     Args:
         case: The model on trial.
-        names: The questions.
         settings: A value of `settings_type()`.
 
     Returns:

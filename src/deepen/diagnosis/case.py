@@ -114,7 +114,6 @@ class Case:
 
         Args:
             outputs: What was said.
-            targets: What is right.
 
         Returns:
             The score.
@@ -141,11 +140,9 @@ def open_case(
     """Opens a run for diagnosis.
 
     Args:
-        run: The run folder.
         data: Labelled rows to try the model on; None takes the test rows, or the validation rows if there are none.
         columns: Which columns of `data` are what; None as in training.
         max_rows: The most rows it is tried on; of more, so many are drawn.
-        say: Called with lines for the user.
 
     Returns:
         The case.

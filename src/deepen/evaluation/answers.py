@@ -31,7 +31,6 @@ def answer_scores(said: Sequence[str], right: Sequence[Sequence[str]], *, seed: 
     Args:
         said: The answer of each example; empty where the model says that there is none.
         right: The answers that are right, any of which counts; none where the text holds no answer.
-        seed: For the resamples.
 
     Returns:
         answer_f1 and exact_match.

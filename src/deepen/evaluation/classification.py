@@ -37,7 +37,6 @@ def classification_scores(
         logits_NC: Calibrated logits, shape (N, C).
         labels_N: True class index, shape (N,); rows with -100 are left out.
         names: The C class names in the order of the columns.
-        seed: The same seed gives the same intervals.
 
     Returns:
         accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1, mcc, log_loss (nats), ece (15 bins), then

@@ -30,7 +30,6 @@ def multilabel_scores(logits_NC: np.ndarray, many_NC: np.ndarray, names: Sequenc
         logits_NC: Logits; a label is given where its logit is above 0.
         many_NC: 1 where an example has a label, else 0.
         names: The C labels.
-        seed: The same seed gives the same intervals.
 
     Returns:
         micro_f1, macro_f1, average_precision, exact_match (all labels right), then precision, recall and f1 a label.

@@ -70,7 +70,6 @@ def ranking_scores(scores_ND: np.ndarray, right_N: np.ndarray, *, seed: int) -> 
     Args:
         scores_ND: A score for each document.
         right_N: The right document; below 0 where there is none.
-        seed: For the resamples.
 
     Returns:
         mrr, ndcg_at_10 and recall_at_10; each query has one right document.

@@ -46,7 +46,6 @@ def regression_scores(said_N: np.ndarray, right_N: np.ndarray, *, seed: int) -> 
     Args:
         said_N: Predicted scores.
         right_N: The right scores.
-        seed: For the resamples.
 
     Returns:
         The scores. Spearman's interval resamples the ranks of all examples, which are not ranked anew.

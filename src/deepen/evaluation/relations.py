@@ -40,7 +40,6 @@ def relation_statistics(said_N: np.ndarray, right_N: np.ndarray, labels: Sequenc
     Args:
         said_N: Indices of the labels that were said.
         right_N: Indices of the right labels.
-        labels: The label table.
 
     Returns:
         sums_NK: for relation r in columns r, R + r and 2 R + r. An answer is right with its direction only; it counts
@@ -77,8 +76,6 @@ def relation_scores(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[st
     Args:
         said_N: Indices of the labels that were said.
         right_N: Indices of the right labels.
-        labels: The label table.
-        seed: For the resamples.
 
     Returns:
         The scores with 95 % intervals.
@@ -102,7 +99,6 @@ def triple_scores(counts_N3: np.ndarray, *, seed: int) -> list[Score]:
 
     Args:
         counts_N3: Triples that are right, said and true, of each row.
-        seed: For the resamples.
 
     Returns:
         Three scores; `n` is what the score is a share of, for F1 the triples said or true.

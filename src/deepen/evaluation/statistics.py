@@ -44,7 +44,6 @@ def resample(stats_NK: np.ndarray, *, seed: int, repeats: int = 1000, counts_N: 
 
     Args:
         stats_NK: Statistics of each example, shape (N, K), N at least 1.
-        seed: The same seed gives the same resamples.
         repeats: How many resamples, B.
         counts_N: How many examples each row stands for, integers; None for one each.
 
@@ -114,8 +113,6 @@ def bootstrap(stats_NK: np.ndarray, value_of: Statistic, *, seed: int, repeats: 
     Args:
         stats_NK: Statistics of each example, shape (N, K).
         value_of: From summed statistics, shape (B, K), to values, shape (B,).
-        seed: The same seed gives the same interval.
-        repeats: How many resamples.
 
     Returns:
         The value on all examples with the 2.5 and 97.5 percentiles of the resampled values.
@@ -151,7 +148,6 @@ def paired_bootstrap(
         above_NK: Statistics of the first model, shape (N, K).
         below_NK: Statistics of the second model on the same examples in the same order, shape (N, K).
         value_of: From summed statistics, shape (B, K), to values, shape (B,).
-        seed: The same seed gives the same result.
         repeats: How many resamples; the smallest p-value is 2 / (repeats + 1).
 
     Returns:
@@ -189,7 +185,6 @@ def paired_permutation(
         above_NK: Statistics of the first model, shape (N, K).
         below_NK: Statistics of the second model on the same examples in the same order, shape (N, K).
         value_of: From summed statistics, shape (B, K), to values, shape (B,).
-        seed: The same seed gives the same result.
         repeats: How many ways to swap answers, where not all are tried.
 
     Returns:

@@ -185,8 +185,6 @@ def tagging_scores(
         decided_M: Well-formed decisions, as `decide` gives them.
         labels_M: What is right; units below 0 are left out of the token scores.
         offsets_N1: Where each example's units start.
-        tags: The tag table.
-        seed: The same seed gives the same intervals.
 
     Returns:
         entity_precision, entity_recall, entity_f1, the token scores, then the entity scores of each type. Intervals

@@ -34,10 +34,7 @@ def bench(model: Pretrained, *, mean_tokens: int = 25, batch_tokens: int = 1024,
     padding, embeddings and the optimizer count as nothing.
 
     Args:
-        model: The pretrained model.
         mean_tokens: The mean length of a sentence; lengths vary from half to twice of it.
-        batch_tokens: Tokens of a step.
-        seed: For lengths and tokens.
 
     Returns:
         `matmul_gflops`, and a row a rung: tokens/s, useful GFLOP/s, the share of the matmul rate, where the time goes.

@@ -45,7 +45,6 @@ def climb_trained(
     """Trains the top `depth` layers, starting from the model of the rung below.
 
     Args:
-        work: The climb.
         name: The rung's name; its checkpoint lies in its folder.
         depth: How many layers from the top learn.
         settings: Steps, rates and stopping.
@@ -128,12 +127,7 @@ def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
 
 
 def fresh_network(work: Work, pooling: Pooling) -> Network:
-    """The pretrained encoder with a head of zeros; of a task that ranks, with the cosine.
-
-    Args:
-        work: The climb.
-        pooling: The form of the rows.
-    """
+    """The pretrained encoder with a head of zeros; of a task that ranks, with the cosine."""
     encoder = work.model.encoder()
     if pooling == "ranked":
         return Network(encoder, ranked_head(encoder.hidden_size), pooling)

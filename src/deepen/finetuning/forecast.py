@@ -26,8 +26,6 @@ def forecast_trained(work: Work, *, depth: int, settings: TrainedSettings) -> fl
     """Seconds that training the top `depth` layers will take, validation included.
 
     Args:
-        work: The climb.
-        depth: Layers that are trained.
         settings: Epochs and evaluations.
 
     Returns:

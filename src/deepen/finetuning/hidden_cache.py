@@ -78,7 +78,6 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
     An interrupted pass goes on where it stopped; the batches are the same every time, so the numbers are too.
 
     Args:
-        work: The climb.
         table: The rows; all of them are run.
         cut: Keep the hidden states after this many layers too; None keeps only the features.
 
@@ -121,7 +120,6 @@ def passing_features(work: Work, part: Part) -> np.ndarray:
 
     Args:
         work: The climb whose encoder it is.
-        part: The rows.
 
     Returns:
         features_MF of the part's units, in its order.

@@ -59,7 +59,6 @@ class EncoderPredictor:
         """The logits of a part's units.
 
         Args:
-            part: The rows.
             frozen: Hidden states or features of the part's table, below what this network changed.
 
         Returns:
@@ -100,9 +99,6 @@ class EncoderPredictor:
 
     def features(self, part: Part) -> np.ndarray:
         """The vector of each of a part's units that the head reads, features_MF.
-
-        Args:
-            part: The rows.
 
         Returns:
             Vectors in the order of the part.
@@ -231,10 +227,6 @@ def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> Encoder
 
 def tokens_read(predictor: Predictor, part: Part) -> Iterator[tuple[int, bool]]:
     """How many tokens a model reads of each row, and whether it cuts something; 0 for a model that reads no tokens.
-
-    Args:
-        predictor: The model.
-        part: The rows.
 
     Returns:
         One pair a row.

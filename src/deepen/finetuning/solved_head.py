@@ -30,12 +30,9 @@ def best_head(
     """The head whose loss on the held-out units is lowest; the path ends when it has risen twice in a row.
 
     Args:
-        work: The climb.
         train: features_MF and labels_M of the units to learn from.
-        held: Those that decide.
         strengths: Values of C to choose from.
         max_iterations: L-BFGS iterations for each.
-        title: Of the progress bar.
 
     Returns:
         The head.
@@ -68,7 +65,6 @@ def headed(work: Work, encoder: Encoder, head: Solved) -> EncoderPredictor:
     """An encoder with a solved head.
 
     Args:
-        work: The climb.
         encoder: The encoder that the features came from.
         head: What was solved on them.
 

@@ -49,9 +49,6 @@ NO_SCALE = Scale(0.0, 1.0)
 def scale_of(targets: Targets) -> Scale:
     """The scale of some targets.
 
-    Args:
-        targets: Those of the training rows.
-
     Returns:
         Mean and standard deviation of scores; `NO_SCALE` for labels.
     """

@@ -37,7 +37,6 @@ def load_together(
         rung: A rung of all of them; None is the chosen one of each.
         settings: Words such as `data.bad_rows=drop`, laid over how the training data of each was read.
         device: Where their networks are put: `cpu`, `cuda`, `cuda:N` or `mps`; None is `auto`.
-        say: Called with lines for the user.
 
     Returns:
         The models, in order. They answer as each does alone.
@@ -95,7 +94,6 @@ def compose(
         rung: A rung of all of them; None is the chosen one of each.
         settings: Words such as `data.bad_rows=drop`, laid over how the training data of each was read.
         device: Where their networks are put: `cpu`, `cuda`, `cuda:N` or `mps`; None is `auto`.
-        say: Called with lines for the user.
 
     Returns:
         The model, which reads rows as the first does.

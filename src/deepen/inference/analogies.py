@@ -57,12 +57,8 @@ def write_memory(folder: Path, predictor: Any, task: Task, train: Part, labels: 
     """Lets a model see the training rows and keeps what it makes of them.
 
     Args:
-        folder: Where to.
         predictor: A model with `features`.
-        task: The task.
         train: The training rows; of more than 100,000 units, rows with about so many are drawn.
-        labels: The label table.
-        seed: For the draw.
 
     Raises:
         SettingError: If the folder can't be written to.
@@ -95,9 +91,6 @@ def write_memory(folder: Path, predictor: Any, task: Task, train: Part, labels: 
 
 def read_memory(folder: Path) -> Memory | None:
     """Reads what `write_memory` wrote.
-
-    Args:
-        folder: The folder.
 
     Returns:
         The memory; None if there is none, or it is damaged.
@@ -147,7 +140,6 @@ def nearest(memory: Memory, queries_QF: Any, num: int) -> tuple[np.ndarray, np.n
     """The units of the memory that are nearest by cosine.
 
     Args:
-        memory: The training rows.
         queries_QF: Features of new units, in the form of the memory, of any length.
         num: A, how many for each.
 

@@ -51,10 +51,7 @@ def attribute(predictor: Predictor, explain: Explainable, part: Part, decision: 
     """What each word of a row adds to the logit of an answer.
 
     Args:
-        predictor: The model that answered.
         explain: How the task's answers are taken apart.
-        part: The row, alone.
-        decision: Its answer.
 
     Returns:
         A value for each word; all are 0 where the model does not read the text.
@@ -73,10 +70,7 @@ def leave_one_out(predictor: Predictor, explain: Explainable, part: Part, decisi
     It misleads where two words say the same: either can be spared, so both get little.
 
     Args:
-        predictor: Any model.
         explain: How the task's answers are taken apart.
-        part: The row, alone.
-        decision: Its answer.
 
     Returns:
         A value for each word.
@@ -99,10 +93,7 @@ def integrated_gradients(
     shares out what the answer rests on against hidden words; it is not what the network would say without a word.
 
     Args:
-        predictor: The model.
         explain: How the task's answers are taken apart.
-        part: The row, alone.
-        decision: Its answer.
 
     Returns:
         A value for each word, with the sum's error.

@@ -121,7 +121,6 @@ def load_triples(
         path: `TAGGER+RELATION`, two run or model folders.
         rung: A rung of both; None is the chosen one of each.
         settings: As in `load_model`, for both.
-        say: Called with lines for the user.
 
     Returns:
         The chain; None if the path names one folder.

@@ -66,10 +66,6 @@ class Asked:
 def explain(asked: Asked, part: Part) -> list[Explanation]:
     """Explains the answers to rows.
 
-    Args:
-        asked: The model.
-        part: The rows.
-
     Returns:
         One explanation a row, in order.
 
@@ -201,9 +197,6 @@ def _analogy(asked: Asked, memory: Memory, decision: Decision, unit: int, cosine
 
 def remembered(asked: Asked) -> tuple[Memory | None, str]:
     """The training rows as the model sees them: made at the first call, read from the cache at later ones.
-
-    Args:
-        asked: The model, with its run.
 
     Returns:
         The rows, or None and why they can't be had, in a sentence.

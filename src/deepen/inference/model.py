@@ -164,7 +164,6 @@ class Model:
         """Reads rows and computes their outputs.
 
         Args:
-            data: Rows in any form.
             columns: Which columns are what; None as in the training data.
             need_target: Whether every row must have a target.
 
@@ -197,7 +196,6 @@ class Model:
         """Reads rows as this model wants them.
 
         Args:
-            data: Rows in any form.
             columns: Which columns are what; None as in the training data.
             need_target: Whether every row must have a target.
             use: What for, as in `load_table`.
@@ -303,7 +301,6 @@ def load_model(
         path: A run folder, or a folder with deepen.json.
         rung: A rung of the run; None is the chosen one.
         settings: Words such as `data.bad_rows=drop`, laid over how the training data was read.
-        say: Called with lines for the user.
 
     Returns:
         The model.

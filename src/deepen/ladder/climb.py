@@ -52,7 +52,6 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
         recipe: How high, and each rung's settings.
         prepared: The work and the test rows.
         run: The run folder; rungs that are done in it are not climbed again.
-        events: Whom to tell.
         began: When the command began (`time.monotonic`); the budget counts from there.
     """
     budget = parse_duration(recipe.ladder.budget) if recipe.ladder.budget else None

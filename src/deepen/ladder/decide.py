@@ -51,7 +51,6 @@ def chosen_of(standings: list[Standing], value_of: Statistic, *, seed: int) -> S
         standings: The rungs in the order in which they were climbed, one or more. A new one makes itself the chosen one
             or changes nothing.
         value_of: The deciding score from sums.
-        seed: For the resamples.
 
     Returns:
         The rung.
@@ -77,7 +76,6 @@ def reason_to_choose(chosen: str, best: str, *, num_held_out: int) -> str:
     """Why a rung is shipped that has not the highest score; nothing if it has.
 
     Args:
-        chosen: The rung to ship.
         best: The one with the highest score.
         num_held_out: How many validation rows there are.
 
@@ -95,10 +93,7 @@ def gain_over(above: Standing, below: Standing, value_of: Statistic, *, seed: in
     """What a rung gained over another, on the same examples.
 
     Args:
-        above: The rung in question.
-        below: The rung to compare with.
         value_of: The deciding score from sums.
-        seed: For the resamples.
 
     Returns:
         The difference with its interval and p-value.
@@ -112,7 +107,6 @@ def cheapest_not_worse(standings: list[Standing], value_of: Statistic, *, seed: 
     Args:
         standings: The rungs from shallow to deep.
         value_of: The deciding score from sums.
-        seed: For the resamples.
 
     Returns:
         The rung's name.
@@ -154,7 +148,6 @@ def reason_to_go_on(gain: Interval, *, over: str, next_rung: str, reads: str) ->
         gain: The rung's gain over the best encoder below it.
         over: That rung's name.
         next_rung: The rung that comes next.
-        reads: What that reads, in words.
 
     Returns:
         A sentence.
@@ -168,7 +161,6 @@ def reason_to_rest(fitted: float | None, *, rung: str, enough: float, next_rung:
 
     Args:
         fitted: Its score on its own training rows; None if that says nothing.
-        rung: Its name.
         enough: From this score on the climb ends.
         next_rung: The rung that would come next.
 

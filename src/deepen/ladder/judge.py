@@ -68,9 +68,7 @@ def standing_of(state: Climbing, name: str, outputs: Outputs) -> Standing:
     """How a rung with these calibrated outputs stands.
 
     Args:
-        state: The climb.
         name: The rung, whose model is in its folder.
-        outputs: Those of the validation rows.
 
     Returns:
         The standing.
@@ -91,10 +89,6 @@ def chosen(state: Climbing) -> str:
 def start_of(state: Climbing, name: str) -> Standing | None:
     """The rung whose model a rung starts from: the deepest below it that has an encoder and lends it.
 
-    Args:
-        state: The climb.
-        name: The rung.
-
     Returns:
         How it stands; None where there is none.
     """
@@ -107,7 +101,6 @@ def measure(state: Climbing, climbed: Climbed) -> Measured:
     """Calibrates a rung and scores it.
 
     Args:
-        state: The climb.
         climbed: The rung; its predictor is calibrated in place.
 
     Returns:
@@ -130,8 +123,6 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> dict[str, Any]:
 
     Args:
         state: The climb; the rung's standing joins the others.
-        name: The rung.
-        climbed: What it made.
 
     Returns:
         Its row of the table, without what it cost.
@@ -169,8 +160,6 @@ def publish(state: Climbing, name: str, temperature: float, shift_C: Any) -> Non
     """Makes a rung's model that of the run.
 
     Args:
-        state: The climb.
-        name: The rung.
         temperature: How it was calibrated.
         shift_C: What was added to its logits.
     """
@@ -184,9 +173,6 @@ def write_model(state: Climbing, name: str, predictor: Predictor, folder: Path) 
     """Writes a rung's model.
 
     Args:
-        state: The climb.
-        name: The rung.
-        predictor: Its model.
         folder: Gets the folder `model`.
     """
     data = state.recipe.data.model_dump(include=_READING, mode="json")
@@ -201,11 +187,7 @@ def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, fo
     """Writes what a rung leaves: model, outputs and predictions of the validation rows, curve.
 
     Args:
-        state: The climb.
-        name: The rung.
-        climbed: What it made, calibrated.
         found: How it was measured.
-        folder: Where to.
 
     Returns:
         What the model brings to the rung's row.

@@ -36,9 +36,6 @@ def predictions(
 
     Args:
         task: The task, which decodes.
-        part: The rows.
-        outputs: Their outputs.
-        labels: The label table.
         rung: Which rung said it.
         seconds: What one row took.
         predictor: The model that said it, which counts the tokens it reads.
@@ -68,10 +65,6 @@ def predictions(
 def read_outputs(path: Path, num_examples: int) -> Outputs:
     """Reads the outputs of a rung that were kept as a numpy archive.
 
-    Args:
-        path: The file.
-        num_examples: Of how many rows they are.
-
     Returns:
         The outputs.
 
@@ -94,9 +87,7 @@ def write_dynamics(path: Path, part: Part, dynamics: Dynamics) -> None:
     """Writes training.jsonl: margin and loss of every training example in every epoch.
 
     Args:
-        path: Where to.
         part: The training rows, in the order of the arrays.
-        dynamics: The arrays.
     """
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -112,7 +103,6 @@ def seconds_per_row(predictor: Predictor, part: Part) -> float:
     """Measured seconds for one row, over the first hundred.
 
     Args:
-        predictor: The model.
         part: Rows like those it will see.
 
     Returns:

@@ -21,9 +21,6 @@ def refit(work: Work, rung: Rung, settings: Settings, won: dict[str, Any], below
     """Trains a rung on the training and the validation rows, with what won when validation decided.
 
     Args:
-        work: The climb.
-        rung: The rung.
-        settings: Its settings.
         won: What it chose by the validation rows, as settings (`Climbed.won`).
         below: The model that it started from.
 
@@ -41,7 +38,6 @@ def joined(first: Part, second: Part) -> Part:
     """The rows of two parts as one.
 
     Args:
-        first: Some rows.
         second: Others, of the same table or of one with the same columns.
 
     Returns:

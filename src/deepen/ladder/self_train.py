@@ -110,11 +110,7 @@ def self_train(state: Climbing) -> None:
 
 
 def adopt(state: Climbing) -> None:
-    """Puts second models that stand in the place of the first, and removes what an interruption left of others.
-
-    Args:
-        state: The climb.
-    """
+    """Puts second models that stand in the place of the first, and removes what an interruption left of others."""
     for row in state.ladder["rungs"]:
         folder = state.run.rung(row["rung"])
         beside = folder / _BESIDE
@@ -131,7 +127,6 @@ def taught_again(state: Climbing, row: dict[str, Any]) -> Work:
     """What the chosen rung learns from with `--refit`: the teacher learns from the validation rows first.
 
     Args:
-        state: The climb.
         row: The chosen rung's.
 
     Returns:

@@ -174,7 +174,6 @@ def layer_paths(encoder: Encoder, first_layer: int, parts: tuple[str, ...]) -> s
     """A pattern of the linear layers that a method is put on, as PEFT wants it.
 
     Args:
-        encoder: The encoder.
         first_layer: The lowest layer that learns.
         parts: Of `query`, `key`, `value`, `attended`, `up` (with the gate, where there is one), `down`.
 
@@ -195,7 +194,6 @@ def injected(encoder: Encoder, tuner_type: Any, config: Any) -> tuple[Attached, 
     Args:
         encoder: Changed in place: linear layers become PEFT's, which hold them; only what those add learns.
         tuner_type: PEFT's class for the method.
-        config: Its configuration.
 
     Returns:
         What was attached, and PEFT's own object.

@@ -17,7 +17,6 @@ def read_arrays(path: Path, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
     """Reads a safetensors file.
 
     Args:
-        path: The file.
         sizes: The arrays that must be there, and how many dimensions each has.
 
     Returns:
@@ -43,7 +42,6 @@ def read_names(path: Path, inside: Any = None) -> Any:
     """Reads the JSON that names what a model's numbers are about.
 
     Args:
-        path: The file.
         inside: An example of the form: `[]` for a list of texts, `{}` for an object; None for any.
 
     Returns:
@@ -67,7 +65,6 @@ def check_shapes(path: Path, arrays: Mapping[str, np.ndarray], shapes: Mapping[s
     """Whether the arrays of a model fit one another and the names beside them.
 
     Args:
-        path: The file they are from.
         arrays: What `read_arrays` gave.
         shapes: The shape that each must have.
 

@@ -106,7 +106,6 @@ def word_vectors(decoder: Encoder, folder: Path) -> Tensor:
     """What a decoder's last state is multiplied by to score the next word.
 
     Args:
-        decoder: The decoder.
         folder: Its model folder, where a head of its own lies.
 
     Returns:

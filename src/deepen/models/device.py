@@ -53,9 +53,6 @@ def pick_device(setting: object) -> torch.device:
 def using(device: torch.device) -> Iterator[torch.device]:
     """Networks that are read meanwhile are put on this device.
 
-    Args:
-        device: The device.
-
     Yields:
         The same.
     """
@@ -72,7 +69,6 @@ def on(setting: str | None, say: Callable[[str], None] | None) -> Iterator[torch
 
     Args:
         setting: As in `pick_device`; None is `auto`.
-        say: Called with a line for the user, if anybody listens.
 
     Yields:
         The device.

@@ -43,9 +43,6 @@ _ALIASES = {name.rsplit("/", 1)[1]: name for name in PACKAGED}
 def packaged(name: str) -> Path | None:
     """The folder or GGUF file of a model that an installed package carries; the package itself is not imported.
 
-    Args:
-        name: A hub id.
-
     Returns:
         Where it is, or None if the package is not installed.
     """

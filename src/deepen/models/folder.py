@@ -37,9 +37,6 @@ _MOST = 1 << 31
 def read_config(folder: Path) -> dict[str, Any]:
     """Reads config.json without what in it names code: which attention kernels, whose classes, which device.
 
-    Args:
-        folder: A model folder.
-
     Returns:
         The settings of an architecture that is supported, its numbers checked.
 
@@ -70,7 +67,6 @@ def size(config: Mapping[str, Any], name: str) -> int:
     """A size that `read_config` has checked.
 
     Args:
-        config: The settings.
         name: Which, as BERT calls it.
 
     Returns:
@@ -114,7 +110,6 @@ def check_weights(path: Path, config: Mapping[str, Any]) -> None:
     """Whether a file holds the weights that config.json tells of, by its list of tensors, before any work is done.
 
     Args:
-        path: A safetensors file.
         config: What `read_config` gave.
 
     Raises:

@@ -20,9 +20,6 @@ _LARGEST = 1 << 36  # bytes
 def converted(path: Path) -> Path:
     """The model of a GGUF file as a folder with config.json, model.safetensors and tokenizer.json.
 
-    Args:
-        path: The file.
-
     Returns:
         A folder of the cache; the first call takes half a minute for 135 million weights.
 

@@ -27,9 +27,6 @@ _SIZES = {  # of the settings, and the tensor that has it as one of its sizes
 def check_header(path: Path) -> None:
     """Whether a GGUF file is whole, and its settings are those of its tensors.
 
-    Args:
-        path: The file.
-
     Raises:
         ModelError: If it is cut short, or tells of sizes that its tensors don't have.
     """

@@ -130,7 +130,6 @@ def has_masked_head(folder: Path, kind: str) -> bool:
     """Whether a model folder holds the head of a masked language model.
 
     Args:
-        folder: A model folder.
         kind: Its architecture, as `model_type` in config.json.
     """
     if kind not in _HEADS:

@@ -43,8 +43,6 @@ def save_encoder(
     the right names on a head of random numbers.
 
     Args:
-        network: The network.
-        folder: Where to.
         labels: Label names in the order of the logits.
         whole: Whether the weights are all there is; if not, something is kept beside them that only Deepen puts on.
         problem: What the logits are for, in the words of transformers; None for one label of several.
@@ -102,9 +100,6 @@ def _for_tagging(network: Network, state: dict[str, Any], kind: str) -> tuple[di
 
 def opens_with(folder: Path) -> str | None:
     """The class of plain transformers that gives the logits of a model folder, with the names of the labels.
-
-    Args:
-        folder: A model folder.
 
     Returns:
         `AutoModelForSequenceClassification`, `AutoModelForTokenClassification`, or None.

@@ -63,7 +63,6 @@ class Prompt(Extra):
         Args:
             vectors_PD: The vectors.
             hidden_TD: The tokens.
-            where: Their layout.
 
         Returns:
             The longer sequences, their layout, and the places of the tokens in them.
@@ -110,10 +109,6 @@ class Prefix(Extra):
 def usual_words(encoder: Encoder, number: int) -> Tensor:
     """Some usual words of the vocabulary, drawn at random: what learned vectors start from.
 
-    Args:
-        encoder: The encoder.
-        number: How many.
-
     Returns:
         Their ids_P.
 
@@ -131,9 +126,7 @@ def states_of(encoder: Encoder, ids_P: Tensor, first_layer: int) -> list[Tensor]
     """What each layer from `first_layer` on reads of a text of these words.
 
     Args:
-        encoder: The encoder.
         ids_P: Words.
-        first_layer: The lowest layer.
 
     Returns:
         hidden_PD of each layer.
@@ -185,9 +178,7 @@ def peft_config(encoder: Encoder, kind: str, number: int) -> dict[str, Any]:
     """PEFT's configuration of learned vectors on all layers of an encoder, for an `AutoModel`.
 
     Args:
-        encoder: The encoder.
         kind: PROMPT_TUNING or PREFIX_TUNING.
-        number: How many vectors.
 
     Returns:
         The content of adapter_config.json.
@@ -222,7 +213,6 @@ def from_peft(state: Mapping[str, Tensor], config: Mapping[str, Any], layers: st
     Args:
         state: What `to_peft` made.
         config: What `peft_config` made.
-        layers: What the architecture calls its layers.
 
     Returns:
         Tensors by their names in the encoder.

@@ -94,7 +94,6 @@ def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_
     Args:
         network: The network that it was learned in, for its head.
         adapter: What was learned.
-        folder: A new folder.
         tokenizer_folder: Where the tokenizer's files are copied from.
         max_tokens: Where texts are cut.
     """
@@ -127,9 +126,6 @@ def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_
 
 def load_adapter(folder: Path) -> Adapter | None:
     """What a method learned, of a model folder that `save_adapter` wrote into.
-
-    Args:
-        folder: The model folder.
 
     Returns:
         The adapter, with tensors by the names that they have in the encoder; None if there is none.
@@ -208,9 +204,7 @@ def save_decoder(decoder: Encoder, vectors_VD: torch.Tensor, folder: Path, *, to
     """Writes a decoder with what scores its words, so that `AutoModelForCausalLM.from_pretrained(folder)` reads it.
 
     Args:
-        decoder: The decoder.
         vectors_VD: What scores words; not written where it is what words are read with.
-        folder: A new folder.
         tokenizer_folder: Where the tokenizer's files are copied from.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -253,9 +247,6 @@ def _copied_whole(path: Path) -> None:
 
 def load_network(folder: Path) -> Network:
     """Reads what `save_network` wrote.
-
-    Args:
-        folder: A model folder.
 
     Returns:
         The network, in evaluation mode.

@@ -79,7 +79,6 @@ class Tokenizer:
         """Where in a text each of its tokens stands.
 
         Args:
-            text: The text.
             max_tokens: As in `encode`.
             keep: As in `encode`.
 
@@ -152,9 +151,6 @@ def _kept(item: Any, what: str) -> list[Any]:
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Reads tokenizer.json; a folder with only the slow form is converted once by transformers.
-
-    Args:
-        folder: A model folder.
 
     Returns:
         The tokenizer; its `max_tokens` is the smallest limit that the folder states.

@@ -91,7 +91,6 @@ def unit_owners(tokenizer: Tokenizer, text: str, places: Places, *, max_tokens: 
 
     Args:
         tokenizer: The tokenizer.
-        text: The text.
         places: Start and end of each unit in it, at least one.
         max_tokens: As in `encode_units`.
 

@@ -43,7 +43,6 @@ def load_task(name: str, settings: Any = None) -> Task:
     """The task of that name: the value `TASK` of its file, or what its `configured` makes of settings.
 
     Args:
-        name: The task.
         settings: Its settings, as the recipe or deepen.json has them; None takes the defaults.
 
     Returns:

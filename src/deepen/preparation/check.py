@@ -51,7 +51,6 @@ def examine(
         given: `train`, and `validation` and `test` where there are any: what `load_table` takes.
         task: Which columns are needed.
         model: A model whose tokens are counted; None takes the recipe's, if it is on this machine.
-        say: Prints a line for the user.
 
     Returns:
         The record that `deepen check --json` prints.
@@ -161,7 +160,6 @@ def check_first(splits: Splits, said: list[str]) -> None:
     """The quick checks before a climb.
 
     Args:
-        splits: The data.
         said: Gets the warnings, as sentences.
 
     Raises:

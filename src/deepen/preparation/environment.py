@@ -25,7 +25,6 @@ def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
     """Writes environment.json: versions, machine, command, seed, the data's fingerprints and files, git commit.
 
     Args:
-        folder: The run folder.
         prepared: The work and the test rows.
         recipe: Where the rows are, and the seed.
     """

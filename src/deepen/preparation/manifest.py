@@ -21,10 +21,7 @@ def write_about(folder: Path, *, work: Work, prepared: Prepared, rung: str, data
     """Writes deepen.json into a model folder: all that is needed to use it again.
 
     Args:
-        folder: The model folder.
-        work: The climb.
         prepared: Which columns of the data were what, and the names of its label codes.
-        rung: The rung.
         data: The reading settings that also hold for new data.
     """
     about = {
@@ -58,9 +55,6 @@ class About(BaseModel):
 
 def read_about(folder: Path) -> About:
     """Reads deepen.json and checks that the files beside it are those that were saved.
-
-    Args:
-        folder: A model folder.
 
     Returns:
         What it says.

@@ -66,9 +66,6 @@ class Written:
 def written(folder: Path) -> Written:
     """What a run has written into a folder.
 
-    Args:
-        folder: A run folder.
-
     Returns:
         Its files and inner folders, and what somebody else put into its inner folders.
     """
@@ -141,7 +138,6 @@ def inputs_of(recipe: Recipe, source: Any = None) -> dict[str, str]:
     """What a climb reads: by what it is, its path or name.
 
     Args:
-        recipe: The recipe.
         source: Where the recipe is from; what is no path says nothing.
 
     Returns:
@@ -163,7 +159,6 @@ def check_place(path: Path, *, resume: bool, overwrite: bool, inputs: dict[str, 
     """Whether a run may go there, told before anything is read or made.
 
     Args:
-        path: Where.
         resume: Go on with what is there.
         overwrite: Throw away the run that is there.
         inputs: What the run reads, by what it is; none of it may be thrown away.
@@ -232,10 +227,8 @@ def new_run(path: Path, *, resume: bool, overwrite: bool, inputs: dict[str, str]
     """The folder of a run that is about to start or go on.
 
     Args:
-        path: Where.
         resume: Go on with what is there.
         overwrite: Throw away the run that is there.
-        inputs: What the run reads, by what it is.
 
     Returns:
         The run; the folder exists and can be written to.
@@ -283,8 +276,6 @@ def check_answers(out: Path, runs: Iterable[str], data: Any) -> None:
     """Whether answers may be written to a file.
 
     Args:
-        out: The file.
-        runs: The runs that answer.
         data: The rows that are answered: a path, or typed texts.
 
     Raises:
@@ -326,9 +317,6 @@ def _learned_from(runs: Iterable[str]) -> Iterator[tuple[str, str]]:
 def unfinished(run: Run) -> str:
     """What is to be said of a run that did not end by itself.
 
-    Args:
-        run: The run.
-
     Returns:
         A sentence with what to do; nothing if it is finished, or if there is no telling.
     """
@@ -340,11 +328,6 @@ def unfinished(run: Run) -> str:
 
 
 def warn(run: Run, say: Callable[[str], None]) -> None:
-    """Says that a run is not finished, if it is so.
-
-    Args:
-        run: The run.
-        say: Called with a line for the user.
-    """
+    """Says that a run is not finished, if it is so."""
     if told := unfinished(run):
         say(f"  warning: {told}")

@@ -99,10 +99,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     """Does everything that can fail because of what a person gave, before anything expensive.
 
     Args:
-        recipe: What to do.
         sources: Rows from Python; None takes the recipe's paths.
-        folder: The run folder.
-        say: Prints a line for the user.
 
     Returns:
         The work and the test rows.

@@ -230,10 +230,6 @@ Recipe = _Recipe
 def make_recipe(values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
     """Checks a nested mapping as a recipe.
 
-    Args:
-        values: Sections to settings.
-        where: What to call the source in errors.
-
     Returns:
         The recipe, with every default filled in.
 

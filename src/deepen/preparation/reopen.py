@@ -13,9 +13,6 @@ from deepen.preparation.recipe import Recipe, make_recipe
 def recipe_of(run: Run) -> Recipe:
     """The recipe of a run, without the checks that its data has passed already.
 
-    Args:
-        run: The run.
-
     Returns:
         The recipe.
 
@@ -31,10 +28,6 @@ def recipe_of(run: Run) -> Recipe:
 
 def reopened(run: Run, recipe: Recipe) -> tuple[Prepared | None, str]:
     """The rows that a run learned from, read again.
-
-    Args:
-        run: The run.
-        recipe: Its recipe.
 
     Returns:
         The work with its rows, or None and why they can't be had, in a sentence.
@@ -54,9 +47,6 @@ def reopened(run: Run, recipe: Recipe) -> tuple[Prepared | None, str]:
 
 def rows_mark(run: Run) -> str:
     """A key of the rows that a run learned from, had without reading them.
-
-    Args:
-        run: The run.
 
     Returns:
         A key of its recipe, which says how the rows were split, and of the content of the file.

@@ -23,9 +23,6 @@ _BY_CONTENT = tuple(f"data.{key}" for _, key in _PARTS)  # a file that was moved
 def read_kept(folder: Path) -> dict[str, Any] | None:
     """Reads the recipe of a run that is to go on.
 
-    Args:
-        folder: The run folder.
-
     Returns:
         Sections to settings; None if the run was interrupted before it began.
 

@@ -19,7 +19,6 @@ def write_left_out(path: Path, tables: Iterable[Table]) -> None:
 
     Args:
         path: A CSV with the columns file, line and reason.
-        tables: The tables.
     """
     path.unlink(missing_ok=True)
     left = [table for table in tables if len(table.left)]

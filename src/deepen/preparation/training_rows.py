@@ -52,9 +52,7 @@ def amend(
     """Leaves training rows out, and gives others another label.
 
     Args:
-        train: The training rows.
         validation: The rows that decide; none of them changes.
-        labels: The label table.
         drop: A file of ids, CSV with a column `id` or JSON lines.
         fix: A file of ids and labels, with the columns `id` and `label`; a row whose label is empty stays as it is, and
             what is in both files is left out.
@@ -222,8 +220,6 @@ def read_added(
     Args:
         source: What `load_table` takes: in the form of the training data, or with columns that are called what the task
             calls them (`text`, `label`), as the diagnosis writes it.
-        needs: What the task needs.
-        data: How to read.
         columns: The columns of the training data.
         names: Names for the codes in its target.
 
@@ -243,7 +239,6 @@ def laid_out(columns: Columns, needs: Sequence[Need], called: Sequence[str | int
 
     Args:
         columns: The columns of the training data.
-        needs: What is wanted of the file.
         called: The names of its columns; None if it has none.
 
     Returns:
@@ -263,9 +258,7 @@ def extend(train: Part, validation: Part, added: Table) -> tuple[Part, Part]:
     """Training rows with others after them.
 
     Args:
-        train: The training rows.
         validation: The rows that decide; if they are of the same table, they are of the new one afterwards.
-        added: The rows to add.
 
     Returns:
         Both parts.

@@ -27,11 +27,6 @@ from deepen.problem.task import Task
 def check_task(task: Task, train: Part, targets: Targets) -> None:
     """Whether a model's answer can be the label of a row.
 
-    Args:
-        task: The task.
-        train: Its training rows.
-        targets: What is right for them.
-
     Raises:
         SettingError: If rows do not have one label each.
     """
@@ -53,8 +48,6 @@ def read_unlabelled(
     Args:
         source: What `load_table` takes: in the form of the training data, or with columns that are called what the task
             calls them.
-        task: The task.
-        data: How to read.
         columns: The columns of the training data.
         labelled: The training rows first, then those that decide and those that are scored.
 

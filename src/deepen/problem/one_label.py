@@ -63,7 +63,6 @@ def encode_apart(tokenizer: Tokenizer, first: list[str], second: list[str], *, m
         tokenizer: Text to tokens.
         first: B texts.
         second: B texts.
-        max_tokens: The longest sequence.
 
     Returns:
         The sequences, end to end, two a row.

@@ -64,11 +64,7 @@ def form_tokens(task: Task, table: Table, tokenizer: Tokenizer, max_tokens: int,
     """The tokens of a table in the form of a task that is pooled so, made once.
 
     Args:
-        task: The task.
-        table: The rows.
         tokenizer: Text to tokens.
-        max_tokens: The longest sequence.
-        pooling: What a network does with them.
 
     Returns:
         The tokens.

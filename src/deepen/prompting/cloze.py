@@ -85,7 +85,6 @@ def question_of(work: Work, settings: ClozeSettings) -> Question:
     """What the model of a climb is asked.
 
     Args:
-        work: The climb.
         settings: What was chosen.
 
     Returns:
@@ -148,10 +147,6 @@ def _words(
 def asking(work: Work, question: Question) -> Work:
     """The climb with its rows in the form of a question.
 
-    Args:
-        work: The climb.
-        question: What is asked.
-
     Returns:
         The same with a task whose deep form it is; the head has its hidden layer already.
     """
@@ -176,7 +171,6 @@ def cloze_network(work: Work, question: Question, *, centred: bool) -> ClozeNetw
 
     Args:
         work: The climb, as `asking` gave it.
-        question: What is asked.
         centred: Whether each label's mean logit over some training rows is subtracted.
 
     Returns:
@@ -214,7 +208,6 @@ def predictor_of(work: Work, network: ClozeNetwork) -> EncoderPredictor:
 
     Args:
         work: The climb, as `asking` gave it.
-        network: What answers.
     """
     return EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
 
@@ -223,7 +216,6 @@ def load_cloze(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPred
     """Reads a saved rung that may have been asked with a gap.
 
     Args:
-        folder: A model folder.
         task: The run's task.
         labels: The run's labels.
 

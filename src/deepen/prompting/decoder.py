@@ -126,9 +126,7 @@ def answer_tokens(tokenizer: Tokenizer, prompt: str, words: Sequence[str]) -> li
     """The tokens of each label's words as they follow a prompt, where nothing but them may mark a word's start.
 
     Args:
-        tokenizer: The decoder's.
         prompt: With its places open; what comes after the last of them is before every answer.
-        words: What the labels are called.
 
     Returns:
         Tokens, at least one for each.
@@ -151,9 +149,7 @@ def check_places(prompt: str, places: Sequence[str], where: str) -> None:
     """Whether a prompt has the places it needs.
 
     Args:
-        prompt: The prompt.
         places: Such as `{text}`.
-        where: The setting it is of, for errors.
 
     Raises:
         SettingError: If one is missing.
@@ -165,9 +161,6 @@ def check_places(prompt: str, places: Sequence[str], where: str) -> None:
 
 def load_asked(folder: Path) -> AskedPredictor:
     """Reads what `AskedPredictor.save` wrote.
-
-    Args:
-        folder: A model folder.
 
     Returns:
         The predictor.
@@ -196,7 +189,6 @@ def filled(template: str, values: Mapping[str, str]) -> str:
     """A template with its places filled, all at once, so that a text with braces in it stays as it is.
 
     Args:
-        template: Text with {names}.
         values: What goes into them, by name; others stay.
 
     Returns:
@@ -211,10 +203,6 @@ def filled(template: str, values: Mapping[str, str]) -> str:
 
 def templates(work: Work, words: Sequence[str]) -> dict[str, str]:
     """The prompts of the task in the language of the training rows.
-
-    Args:
-        work: The climb.
-        words: What the labels are called.
 
     Returns:
         `zero_shot`, `few_shot`, `example` and `description`.
@@ -235,7 +223,6 @@ def question_about(prompt: str, words: Sequence[str], descriptions: Sequence[str
 
     Args:
         prompt: With {labels} and {descriptions} in it, or without.
-        words: What the labels are called.
         descriptions: What each means; those of labels without one are empty.
         form: How a description is told, with {label} and {description}.
 
@@ -255,7 +242,6 @@ def label_words(work: Work, chosen: Mapping[str, tuple[str, ...]] | None, where:
     """What each label is called when a decoder is asked.
 
     Args:
-        work: The climb.
         chosen: Label to words, of which the first counts; labels left out, or without any, have their name, with spaces
             for the marks in it.
         where: The setting that `chosen` is of, for errors.
@@ -281,10 +267,6 @@ def label_words(work: Work, chosen: Mapping[str, tuple[str, ...]] | None, where:
 def chat_prompt(model: Pretrained, template: str) -> str | None:
     """A prompt as the model's chat template has it, up to where the answer begins.
 
-    Args:
-        model: The decoder.
-        template: What the user says.
-
     Returns:
         The prompt; None if the model has no chat template.
     """
@@ -299,10 +281,6 @@ def chat_prompt(model: Pretrained, template: str) -> str | None:
 
 def asked(work: Work, asking: Asking) -> AskedPredictor:
     """The climb's decoder, ready to be asked.
-
-    Args:
-        work: The climb.
-        asking: What it is asked.
 
     Returns:
         The predictor.

@@ -45,7 +45,6 @@ def log_likelihoods(
     """The mean log-probability of each answer's tokens after each prompt.
 
     Args:
-        decoder: The decoder.
         vectors_VD: What its last state is multiplied by to score words.
         prompts: The tokens of N prompts, each at least one.
         answers: C answers, each of at least one token.

@@ -80,7 +80,6 @@ def read_answers(run: Path, ladder: words.Record) -> Answers | None:
     """Reads the chosen rung's predictions once.
 
     Args:
-        run: The run folder.
         ladder: The content of its ladder.json.
 
     Returns:

@@ -45,7 +45,6 @@ def score_picture(rungs: Sequence[words.Record], *, chosen: str | None, before: 
 
     Args:
         rungs: Ladder rows in the order they ran; rows without a score are not drawn.
-        chosen: The rung to stress.
         before: The score of the untouched encoder, drawn as a dotted line; None to leave it out.
 
     Returns:
@@ -195,9 +194,6 @@ def confusion_picture(matrix_CC: np.ndarray, labels: Sequence[str]) -> str:
 
 def calibration_picture(bins: Sequence[ReliabilityBin]) -> str:
     """Confidence against the share that is right, with 95 % intervals; an honest model is on the diagonal.
-
-    Args:
-        bins: The reliability table.
 
     Returns:
         An SVG element; empty if there is no bin.

@@ -22,7 +22,6 @@ def here(folder: Path, ladder: words.Record) -> dict[str, Any]:
     """A ladder that names its run by where it is now: a run may have been moved since it was made.
 
     Args:
-        folder: The run folder.
         ladder: The content of its ladder.json.
 
     Returns:

@@ -164,7 +164,6 @@ def find_examples(rung: Path, ids: Collection[str]) -> dict[str, words.Record]:
 
     Args:
         rung: The rung's folder.
-        ids: The examples.
 
     Returns:
         Predictions by id; examples that are not there, such as training rows, are left out.
@@ -192,7 +191,6 @@ def look_up(ids: Sequence[str], known: Mapping[str, words.Record]) -> Examples:
 
     Args:
         ids: The examples, the most telling first.
-        known: Predictions by id.
 
     Returns:
         At most fifty with their predictions, and at most twenty ids of others.

@@ -122,7 +122,6 @@ def read_diagnosis(run: Path, chosen: Any) -> Diagnosis | None:
     """Reads RUN/diagnosis.json, and the predictions of the examples that it names.
 
     Args:
-        run: The run folder.
         chosen: The chosen rung, whose predictions are looked up.
 
     Returns:

@@ -18,12 +18,7 @@ from deepen.reporting.commands import here
 
 
 def leave_page(run: Run, say: Callable[[str], None]) -> None:
-    """Writes the report of a finished run, which is not spoilt by a page that can't be had.
-
-    Args:
-        run: The run.
-        say: Called with why there is no page.
-    """
+    """Writes the report of a finished run, which is not spoilt by a page that can't be had."""
     from deepen.reporting.page import write_report
 
     try:
@@ -39,10 +34,6 @@ def leave_card(run: Run, say: Callable[[str], None] | None = None) -> None:
     """Writes the model card into the run's model folder only, so that rungs share their files by hard links.
 
     A card that a person edited is kept: the last line of one says what was written.
-
-    Args:
-        run: The run.
-        say: Called with why there is no new card.
     """
     path = run.folder / "model" / "README.md"
     if path.is_file() and not _is_ours(path):

@@ -39,9 +39,6 @@ _DATA: dict[str, Any] = dict.fromkeys(("train", "validation", "test", "columns",
 def write_report(run: Path) -> Path:
     """Writes `report.html` into a run: self-contained, readable on a phone, and safe to open whatever the data holds.
 
-    Args:
-        run: The run folder.
-
     Returns:
         The page's path.
 

@@ -69,9 +69,6 @@ def score(record: Record | None) -> str:
 def interval(record: Record) -> str:
     """The 95 % interval of a score, e.g. `0.912 to 0.935`.
 
-    Args:
-        record: A score of the contract.
-
     Returns:
         The text; empty if it has none.
     """
@@ -195,7 +192,6 @@ def find(scores: Sequence[Record] | None, name: str, *, label: str | None = None
 
     Args:
         scores: Scores of the contract, or None.
-        name: The name.
         label: The label of a per-class score; None for an overall one.
 
     Returns:
@@ -240,9 +236,6 @@ def main_score(ladder: Record) -> Record | None:
 
 def class_rows(scores: Sequence[Record]) -> list[dict[str, Any]]:
     """Per-label scores as table rows, hardest class first.
-
-    Args:
-        scores: All scores of a rung.
 
     Returns:
         For each label `label`, `n` (labelled so), and the records `precision`, `recall`, `f1` (None where missing).

@@ -198,7 +198,6 @@ def label_groups(labels_N: np.ndarray, *, size: int, seed: int) -> Sequence[np.n
     Args:
         labels_N: The label of each row.
         size: Rows of a group; the last one of a label may be smaller.
-        seed: A seed for this visit.
 
     Returns:
         Places in [0, N), each in one group.

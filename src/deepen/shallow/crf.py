@@ -114,7 +114,6 @@ def count_tags(tokens: Tokens, part: Any, labels_M: np.ndarray, num_tags: int) -
 
     Args:
         tokens: Gives the words of each row of a part.
-        part: The training rows.
         labels_M: The tag of each of their words.
         num_tags: C.
 
@@ -237,7 +236,6 @@ def fit_field(
 
     Args:
         tokens: Gives the words of each row of a part.
-        part: The training rows.
         labels: The tags of each row.
         num_tags: C.
         settings: Iterations, how rare a feature may be, and the penalties.

@@ -143,11 +143,9 @@ def fit_pairs(
 
     Args:
         pairs: Gives the two texts of each row of a part.
-        part: The training rows.
         targets_N: Their classes, or their scores.
         num_outputs: C; 1 for scores.
         settings: The strengths to choose from, and the folds.
-        seed: For the folds.
 
     Returns:
         The model.
@@ -196,7 +194,6 @@ def load_pairs(folder: Path, pairs: Pairs) -> PairSurface:
     """Reads what `PairSurface.save` wrote.
 
     Args:
-        folder: The model folder.
         pairs: Gives the two texts of each row of a part.
 
     Returns:

@@ -150,7 +150,6 @@ def fit_usual_place(asked: Asked, spans: Sequence[Sequence[tuple[int, int]]], pa
     Args:
         asked: The words of question and context.
         spans: First and last word of each row's answers.
-        part: The training rows.
 
     Returns:
         The model.
@@ -171,7 +170,6 @@ def fit_overlap(asked: Asked, spans: Sequence[Sequence[tuple[int, int]]], part: 
     Args:
         asked: The words of question and context.
         spans: First and last word of each row's answers.
-        part: The training rows.
 
     Returns:
         The model; its longest run is as long as nine in ten answers.

@@ -159,11 +159,9 @@ def fit_lexical(
 
     Args:
         texts: Gives the text of each row of a part.
-        part: The training rows.
         labels_N: Their classes, or their scores.
         num_classes: C; every class must occur. 1 for scores.
         settings: N-grams and the search for C.
-        seed: For the folds.
 
     Returns:
         The model.
@@ -200,10 +198,8 @@ def fit_many(texts: Texts, part: Any, many_NC: np.ndarray, settings: LexicalSett
 
     Args:
         texts: Gives the text of each row of a part.
-        part: The training rows.
         many_NC: 1 where a row has a label, else 0.
         settings: N-grams and the search for C.
-        seed: For the folds.
 
     Returns:
         The model; a label is given where its logit is above 0.
@@ -295,7 +291,6 @@ def load_lexical(folder: Path, texts: Texts) -> Lexical:
     """Reads what `Lexical.save` wrote.
 
     Args:
-        folder: The model folder.
         texts: Gives the text of each row of a part.
 
     Returns:

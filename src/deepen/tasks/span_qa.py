@@ -149,7 +149,6 @@ def best_spans(logits_U2: np.ndarray, longest: int, num: int = _NUM_BEST) -> lis
     Args:
         logits_U2: That an answer starts and ends at each word.
         longest: The most words of a span.
-        num: How many spans.
 
     Returns:
         At most so many, the best first; none of an empty text.

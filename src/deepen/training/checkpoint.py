@@ -29,7 +29,6 @@ def save_checkpoint(
     """Writes a checkpoint, whole or not at all, over the one before.
 
     Args:
-        folder: Where it is.
         parameters: The trained parameters by name.
         optimizer: Its moments are saved in the order of its groups.
         best: The best parameters so far, by name.

@@ -74,7 +74,6 @@ def rate_factor(step: int, num_steps: int, settings: OptimizerSettings) -> float
 
     Args:
         step: The step about to be made, from 0.
-        num_steps: How many there are in all.
         settings: Schedule and warm-up.
 
     Returns:

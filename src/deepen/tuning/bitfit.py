@@ -22,7 +22,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     Args:
         encoder: Changed in place; everything else needs no gradient afterwards.
         first_layer: The lowest layer that learns.
-        settings: The rate.
 
     Returns:
         What was attached.

@@ -21,7 +21,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     Args:
         encoder: Changed in place; only what is added learns.
         first_layer: The lowest layer that learns.
-        settings: The rate.
 
     Returns:
         What was attached; it starts as one that changes nothing.

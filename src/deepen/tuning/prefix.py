@@ -19,7 +19,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     Args:
         encoder: Changed in place; only the prefixes learn.
         first_layer: The lowest layer that learns.
-        settings: The length.
 
     Returns:
         What was attached. It starts near to one that changes nothing, and can't be folded into the weights.

@@ -21,7 +21,6 @@ def examine(splits: Splits, checks: Sequence[Check] = ALL) -> list[Problem]:
     """Everything that is to be said about the data.
 
     Args:
-        splits: The data.
         checks: Which checks; `QUICK` is what training runs first.
 
     Returns:

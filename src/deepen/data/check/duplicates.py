@@ -16,9 +16,6 @@ _NEAR_LEAK = "look at a few; --set data.near.threshold=0.8 counts closer ones on
 def find(splits: Splits) -> list[Problem]:
     """Copies and near-copies. Texts are compared without case, punctuation and spaces.
 
-    Args:
-        splits: The data.
-
     Returns:
         Warnings `leakage`, `near_leakage`, `conflicting_labels`; notes `exact_duplicates`, `near_duplicates`,
         `near_conflicts`, `exact_only`.

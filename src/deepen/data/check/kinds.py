@@ -28,10 +28,6 @@ _HEADERS = frozenset("label labels category class target sentiment intent 标签
 def kinds(train: Part, counts: Mapping[str, int]) -> list[Problem]:
     """What the labels of the training rows look like, if they don't look like classes.
 
-    Args:
-        train: The rows.
-        counts: Label to rows.
-
     Returns:
         Warnings `labels_are_scores`, `labels_cast`, `labels_in_order`, `labels_count`, `several_labels`,
         `listed_label`, `header_as_label`.

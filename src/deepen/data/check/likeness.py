@@ -25,9 +25,6 @@ def find(splits: Splits) -> list[Problem]:
     0.5 is what rows drawn from one source give; 1 is a split that shares nothing with the training rows. It sees words
     and pairs of words, so it misleads where the difference is deeper, or only in the labels.
 
-    Args:
-        splits: The data.
-
     Returns:
         `split_likeness` (note) with the area and its 95 % interval, or `unlike_train` (warning) if the lower end is
         over 0.6.
@@ -55,7 +52,6 @@ def told_apart(train: Part, other: Part) -> tuple[float, float, float]:
 
     Args:
         train: Rows of one split.
-        other: Rows of the other.
 
     Returns:
         The area, its lower and its upper end.

@@ -121,9 +121,6 @@ _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool], str, str], ...]
 def find(splits: Splits) -> list[Problem]:
     """Rows with personal data. A model learns them by heart and can be made to say them.
 
-    Args:
-        splits: The data.
-
     Returns:
         Warnings `personal_email`, `personal_phone`, `personal_chinese_phone`, `personal_card`, `personal_chinese_id`,
         `personal_ssn`, `personal_iban`: how many rows, the first line, and the first value masked. Notes in other rows

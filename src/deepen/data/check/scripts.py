@@ -46,9 +46,6 @@ _KANA_SHARE = 0.2
 def find(splits: Splits) -> list[Problem]:
     """Rows in another script than the others, several scripts side by side, letters that pose as others.
 
-    Args:
-        splits: The data.
-
     Returns:
         `other_script` (rows that stand out: warning from 1 %, else note), `mixed_scripts` (note), `lookalike_letters`
         (warning).

@@ -19,9 +19,6 @@ _MOST_CHARS_A_WORD = 15
 def find(splits: Splits) -> list[Problem]:
     """Counts and lengths as notes; warnings for few rows, texts far longer than the others, and much that is cut.
 
-    Args:
-        splits: The data.
-
     Returns:
         `label_table`, `text_lengths`, `token_lengths` as notes; `few_rows`, `glued_rows`, `truncated` as warnings.
     """

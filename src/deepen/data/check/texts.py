@@ -68,9 +68,6 @@ _REMEDY = {
 def find(splits: Splits) -> list[Problem]:
     """Rows whose text is no text, or not readable; an error where most rows are like that.
 
-    Args:
-        splits: The data.
-
     Returns:
         `text_is_number`, `text_is_date`, `text_is_json`, `text_is_address`, `placeholder`, `markup`, `wrong_letters`:
         errors where over half of the rows are (the first four), warnings from 1 %, else notes; `label_in_text`.

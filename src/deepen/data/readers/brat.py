@@ -41,9 +41,6 @@ class _Entity:
 def brat_pairs(files: Sequence[Path]) -> list[Path]:
     """The texts and annotations of a folder of brat.
 
-    Args:
-        files: The files of a folder.
-
     Returns:
         Each text and after it its annotations; nothing if it is no such folder.
     """
@@ -61,8 +58,6 @@ def open_brat(files: Sequence[Path], name: str, encoding: str) -> Source:
 
     Args:
         files: What `brat_pairs` gave.
-        name: How the person called the folder.
-        encoding: The encoding of the texts.
 
     Returns:
         The source; relations, events and attributes are left aside.

@@ -157,8 +157,6 @@ def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Sou
     """A column file as a source: a row is a sentence, and every column holds a list.
 
     Args:
-        file: The file.
-        sample: Its first lines.
         form: What `column_form` said of them.
 
     Returns:

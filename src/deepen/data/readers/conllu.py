@@ -93,8 +93,6 @@ def open_conllu(file: TextFile, sample: Sequence[str], form: ConlluForm) -> Sour
     """A CoNLL-U file as a source: a row is a sentence, and every column holds a list.
 
     Args:
-        file: The file.
-        sample: Its first lines.
         form: What `conllu_form` said of them.
 
     Returns:

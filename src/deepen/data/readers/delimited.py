@@ -61,7 +61,6 @@ def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = 
     """How the rows of a file are written, by what splits its first rows into equally many cells.
 
     Args:
-        sample: The first lines.
         settings: A declared delimiter or quoting is taken as it is.
         name: The file's name; `.csv` and `.tsv` count for something when the content leaves a doubt.
 
@@ -86,10 +85,6 @@ def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = 
 
 def ends_in_classes(sample: Sequence[str], dialect: Dialect) -> bool:
     """Whether the last or the first cells of rows are those of a label: few short ones that recur.
-
-    Args:
-        sample: The first lines.
-        dialect: What splits them.
 
     Returns:
         The answer.
@@ -120,8 +115,6 @@ def judge(sample: Sequence[str], delimiter: str, settings: DataSettings) -> Dial
     """How rows are written if this is what separates their cells.
 
     Args:
-        sample: The first lines.
-        delimiter: What separates the cells.
         settings: A declared quoting is taken as it is.
 
     Returns:
@@ -173,9 +166,6 @@ def open_delimited(
     """A delimited text file as a source.
 
     Args:
-        file: The file.
-        sample: Its first lines.
-        dialect: How its rows are written.
         settings: A declared header is taken as it is.
         expected: Column names that are known to matter.
 

@@ -27,8 +27,6 @@ def open_excel(path: Path, name: str, settings: DataSettings, expected: frozense
     """A workbook as a source; lines are those that Excel counts.
 
     Args:
-        path: The file.
-        name: How the person called it.
         settings: A declared header is taken as it is.
         expected: Column names that are known to matter.
 

@@ -29,9 +29,6 @@ class Export:
 def export_of(values: Sequence[Any]) -> Export | None:
     """The tool that wrote the values of a file.
 
-    Args:
-        values: The first ones.
-
     Returns:
         The tool; None if each value is a row as it is.
 

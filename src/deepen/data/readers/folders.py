@@ -45,10 +45,6 @@ class Layout:
 def inside(name: str, entry: Path) -> str:
     """How a file in a folder is called in a message.
 
-    Args:
-        name: How the person called the folder.
-        entry: The file.
-
     Returns:
         Both names, printable.
     """
@@ -57,10 +53,6 @@ def inside(name: str, entry: Path) -> str:
 
 def folder_layout(folder: Path, name: str) -> Layout:
     """How a folder's files make up a table.
-
-    Args:
-        folder: The folder.
-        name: How the person called it.
 
     Returns:
         The layout; of several splits the training files are taken and the others named in a note. Links that lead out
@@ -204,8 +196,6 @@ def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
 
     Args:
         layout: What `folder_layout` said.
-        name: How the person called the folder.
-        encoding: The encoding of the texts.
 
     Returns:
         The source; lines are those of each file.

@@ -60,7 +60,6 @@ def judge_header(rows: Sequence[Sequence[str]], expected: frozenset[str], *, tab
     """Whether the first row names the columns.
 
     Args:
-        rows: The first rows.
         expected: Names that another file of the same data has, that were asked for or that the task knows.
         tabular: Whether the file's name says that it is a table, as `.csv` does.
 

@@ -22,9 +22,6 @@ _FILE = re.compile(r"\.(csv|tsv|tab|txt|json|jsonl|ndjson|parquet|arrow|gz|zip|x
 def looks_like_hub_name(text: str) -> bool:
     """Whether something that is no path may be `owner/name`, `name` or `owner/name:split` on the hub.
 
-    Args:
-        text: What the person wrote.
-
     Returns:
         False for what has a file's ending or starts with a folder that is there.
     """

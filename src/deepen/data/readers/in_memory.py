@@ -23,9 +23,6 @@ def is_frame(source: object) -> bool:
 def open_frame(frame: Any) -> Source:
     """A pandas DataFrame as a source; row 1 is its first row.
 
-    Args:
-        frame: The DataFrame.
-
     Returns:
         The source.
 
@@ -51,9 +48,6 @@ def open_frame(frame: Any) -> Source:
 
 def open_list(rows: Sequence[Any]) -> Source:
     """A list of mappings, or of texts, as a source; row 1 is its first.
-
-    Args:
-        rows: The list.
 
     Returns:
         The source; texts become the column `text`.

@@ -25,7 +25,6 @@ def json_form(head: str, name: str) -> JsonForm | None:
     """Whether a text is JSON, and which form of it.
 
     Args:
-        head: The start of the text.
         name: The file's name; a broken `.json` is still JSON, a broken list of other names is text.
 
     Returns:
@@ -57,7 +56,6 @@ def open_json(file: TextFile, form: JsonForm, *, expected: frozenset[str] = froz
     """A JSON file as a source; the columns are the keys of its first objects.
 
     Args:
-        file: The file.
         form: What `json_form` said.
         expected: Column names that are known to matter.
 

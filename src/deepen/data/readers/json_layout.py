@@ -116,9 +116,6 @@ def _items(cursor: Cursor) -> Numbered:
 def list_items(file: TextFile) -> Numbered:
     """The items of a file that is one list.
 
-    Args:
-        file: The file.
-
     Yields:
         The line where an item starts, and the item.
 
@@ -133,9 +130,6 @@ def list_items(file: TextFile) -> Numbered:
 def values(file: TextFile) -> Numbered:
     """JSON values that follow one another, each over as many lines as it likes.
 
-    Args:
-        file: The file.
-
     Yields:
         The line where a value starts, and the value.
     """
@@ -149,7 +143,6 @@ def layout_of(name: str, entries: Mapping[str, Entry]) -> Layout:
     """Where the rows are.
 
     Args:
-        name: The file.
         entries: What `survey` found.
 
     Returns:
@@ -219,10 +212,6 @@ def by_columns(entries: Mapping[str, Entry]) -> bool:
 def listed_rows(file: TextFile, keys: Sequence[str]) -> Iterator[tuple[str, int, Any]]:
     """The items of the lists under some keys of an object.
 
-    Args:
-        file: The file.
-        keys: The keys.
-
     Yields:
         The key, the line where an item starts, and the item.
     """
@@ -239,7 +228,6 @@ def whole_rows(file: TextFile, entries: Mapping[str, Entry]) -> tuple[list[Any],
     """The rows of an object that is a table in one of pandas' forms, a mapping of rows, or a single row.
 
     Args:
-        file: The file.
         entries: What `survey` found.
 
     Returns:

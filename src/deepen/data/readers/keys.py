@@ -29,7 +29,6 @@ def keys_of(objects: Sequence[Mapping[Any, Any]], wanted: Iterable[str] = ()) ->
     that many objects share are columns.
 
     Args:
-        objects: The first objects.
         wanted: Keys that stay in any case.
 
     Returns:
@@ -52,7 +51,6 @@ def with_paths(source: Source, wanted: Iterable[str] = ()) -> Source:
     """A source whose objects inside cells can be asked for by a path, as `tweet.text`; none is taken unasked.
 
     Args:
-        source: The table.
         wanted: Paths that were asked for, which may go through lists by number (`answers.0.text`).
 
     Returns:

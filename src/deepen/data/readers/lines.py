@@ -31,9 +31,6 @@ _OPENERS = frozenset(
 def line_form(sample: Sequence[str]) -> LineForm:
     """What the lines of a file hold.
 
-    Args:
-        sample: The first lines.
-
     Returns:
         `fasttext`: labels marked `__label__`, `fasttext_many` if lines have several; `fine`: `COARSE:fine text`;
         `label`: a label, white space, a text, where the labels are whole numbers or few words that start every line;
@@ -62,9 +59,6 @@ def line_form(sample: Sequence[str]) -> LineForm:
 def is_numbering(values: Sequence[str]) -> bool:
     """Whether whole numbers count 1, 2, 3 ... and begin anew, as those of the tokens of sentences do.
 
-    Args:
-        values: The numbers, in their order.
-
     Returns:
         The answer; no for labels, which rarely are one more than the label before.
     """
@@ -79,10 +73,6 @@ def is_numbering(values: Sequence[str]) -> bool:
 
 def refuse_numbers(sample: Sequence[str], name: str) -> None:
     """Stops at files of numbers, whose first one would be taken for a label and the rest for a text.
-
-    Args:
-        sample: The first lines.
-        name: The file.
 
     Raises:
         DataError: If nearly every line is a label and numbered features, as libsvm has them, or numbers with decimals.
@@ -109,8 +99,6 @@ def open_lines(file: TextFile, sample: Sequence[str], form: LineForm, *, header:
     """A file of lines as a source, with the columns `label` and `text`, or `text` alone.
 
     Args:
-        file: The file.
-        sample: Its first lines.
         form: What `line_form` said of them.
         header: Whether the first line names the column of texts.
 

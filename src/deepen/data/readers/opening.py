@@ -48,7 +48,6 @@ def find_files(path: Path, name: str) -> Layout:
 
     Args:
         path: A file or a folder.
-        name: How the person called it.
 
     Returns:
         The files and how they make up a table.
@@ -71,10 +70,6 @@ def find_files(path: Path, name: str) -> Layout:
 def files_key(layout: Layout, name: str) -> str:
     """A key for the content of files: their sha256 and, where names are labels, those.
 
-    Args:
-        layout: The files.
-        name: How the person called them.
-
     Returns:
         16 hex digits.
 
@@ -88,10 +83,6 @@ def files_key(layout: Layout, name: str) -> str:
 
 def files_stamp(layout: Layout, name: str) -> list[tuple[int, ...]]:
     """What the system says of files that changes when they are written to or replaced, whatever is put into them.
-
-    Args:
-        layout: The files.
-        name: How the person called them.
 
     Returns:
         Node, size and times of each.
@@ -109,8 +100,6 @@ def open_layout(layout: Layout, name: str, settings: DataSettings, prior: Prior)
 
     Args:
         layout: The files and how they make up a table.
-        name: How the person called them.
-        settings: How to read them.
         prior: What is known of them before they are opened.
 
     Returns:
@@ -160,9 +149,6 @@ def open_file(path: Path, name: str, settings: DataSettings, prior: Prior) -> So
     """One file as a source, its format told by its content.
 
     Args:
-        path: The file.
-        name: How the person called it.
-        settings: How to read it.
         prior: What is known of it before it is opened.
 
     Returns:

@@ -22,9 +22,6 @@ _DENSEST = 1_100  # bytes that one byte of gzip can stand for, at most
 def unpacked(path: Path) -> io.RawIOBase:
     """Opens a gzip file.
 
-    Args:
-        path: The file.
-
     Returns:
         Its bytes, as many as text may have.
 
@@ -48,7 +45,6 @@ def check_unpacked(
     """Whether a packed file may hold text: a few bytes can be packed so that they fill any disk.
 
     Args:
-        path: The file.
         packed: Its bytes.
         unpacked: The bytes that it unpacks to, as far as is known.
         remedy: What to do if the file is right.

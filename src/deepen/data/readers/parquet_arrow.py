@@ -28,8 +28,6 @@ def open_columnar(path: Path, name: str, kind: str) -> Source:
     """A Parquet or Arrow file as a source.
 
     Args:
-        path: The file.
-        name: How the person called it.
         kind: `parquet`, `arrow_file` or `arrow_stream`.
 
     Returns:
@@ -115,7 +113,6 @@ def from_batches(name: str, schema: pa.Schema, batches: Batches, *, note: str) -
     """Arrow batches as a source.
 
     Args:
-        name: How the person called it.
         schema: The columns; names of classes are taken from what `datasets` writes there.
         batches: Streams batches of the columns it is given.
         note: How the form was told.
@@ -177,10 +174,6 @@ def _item(feature: Any) -> Any:
 def saved_dataset_files(folder: Path, name: str) -> tuple[list[Path], str | None] | None:
     """The Arrow files of a folder that `datasets` saved.
 
-    Args:
-        folder: The folder.
-        name: How the person called it.
-
     Returns:
         The files and a sentence if one of several splits was taken; None if it is another kind of folder.
 
@@ -236,7 +229,6 @@ def from_dataset(dataset: Any, name: str) -> tuple[Source, str]:
 
     Args:
         dataset: The data set; its order and selection are kept.
-        name: How to call it.
 
     Returns:
         The source, and a key for its content.

@@ -78,10 +78,7 @@ def open_like(file: TextFile, sample: Sequence[str], settings: DataSettings, pri
     """A text file as a source, in the light of the training file.
 
     Args:
-        file: The file.
-        sample: Its first lines.
         settings: What was set wins over what is known.
-        prior: What is known of it.
 
     Returns:
         The source; None if nothing that is known tells its form, and a guess has to.

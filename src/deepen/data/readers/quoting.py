@@ -22,7 +22,6 @@ def split_rows(
 
     Args:
         text_lines: Lines with their line ends.
-        delimiter: What separates cells.
         quoting: Whether `"` encloses cells; two of them inside stand for one.
         max_cell_chars: A quoted cell that grows beyond this many characters has lost its closing quote.
         escaped: Whether `\"` stands for a quote inside too.
@@ -91,8 +90,6 @@ def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple
     r"""How quotes stand in a text.
 
     Args:
-        text: The first lines.
-        delimiter: What separates cells.
         escaped: Whether `\"` stands for a quote inside a cell.
 
     Returns:
@@ -122,7 +119,6 @@ def rows_taken_in(
 
     Args:
         used: The lines of one row.
-        delimiter: What separates cells.
         width: How many cells a row has; None takes that of the first line.
         classes: The values of the columns that have few; with them two lines are enough to tell.
 

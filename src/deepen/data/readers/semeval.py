@@ -41,10 +41,6 @@ def _is_sentence(line: str) -> bool:
 def open_marked(file: TextFile, sample: Sequence[str]) -> Source:
     """A file of blocks as a source with the columns `text` and `label`.
 
-    Args:
-        file: The file.
-        sample: Its first lines.
-
     Returns:
         The source; the marks stay in the text.
 

@@ -32,9 +32,6 @@ class _Plan:
 def as_sentences(source: Source) -> Source:
     """A table of words as one of sentences.
 
-    Args:
-        source: Any table.
-
     Returns:
         The table with a list in every column, one row a sentence; the same table if it is none of words with tags.
 

@@ -78,9 +78,6 @@ def reading(name: str) -> Iterator[None]:
 def not_there(path: Path) -> str:
     """What to say of a path where no file or folder can be opened, after its name.
 
-    Args:
-        path: The path.
-
     Returns:
         What is there instead, or that it does not exist, with a name beside it that is much alike.
     """
@@ -105,7 +102,6 @@ def lies_within(entry: Path, folder: Path) -> bool:
 
     Args:
         entry: The file or folder.
-        folder: The folder.
 
     Returns:
         The answer.
@@ -123,9 +119,6 @@ def _is_close(name: str, wanted: str) -> bool:
 
 def open_bytes(path: Path) -> IO[bytes]:
     """The bytes of a file, unpacked if it is gzip by its first bytes, whatever its name.
-
-    Args:
-        path: The file.
 
     Returns:
         An open binary file; close it.
@@ -146,8 +139,6 @@ def kind_of(path: Path, name: str, encoding: str) -> Literal["parquet", "arrow_f
     """What a file is, by its first bytes.
 
     Args:
-        path: The file.
-        name: How the person called it.
         encoding: The declared encoding of text.
 
     Returns:
@@ -255,11 +246,6 @@ def _is_wide(encoding: str) -> bool:
 def text_file(path: Path, name: str, encoding: str) -> TextFile:
     """A text file with the line ends that it has: those of Windows and Unix, or of old Macs.
 
-    Args:
-        path: The file.
-        name: How the person called it.
-        encoding: The declared encoding.
-
     Returns:
         What `lines` needs.
     """
@@ -270,9 +256,6 @@ def text_file(path: Path, name: str, encoding: str) -> TextFile:
 
 def lines(file: TextFile) -> Iterator[str]:
     """The lines of a file with their line ends, decoded, without the byte order mark.
-
-    Args:
-        file: The file.
 
     Yields:
         One line at a time; the first is line 1.
@@ -340,9 +323,6 @@ def _likely_encoding(raw: bytes) -> str | None:
 
 def sample_lines(file: TextFile) -> tuple[list[str], bool]:
     """The first lines of a file, up to 16 MB, to judge its form by.
-
-    Args:
-        file: The file.
 
     Returns:
         The lines, and whether they are the whole file.

@@ -12,9 +12,6 @@ OFF = frozenset(("", "0", "0.0", "false", "no", "否"))
 def flag_columns(source: Source) -> tuple[int, ...]:
     """The columns that hold nothing but 0 and 1: one for each label, as Kaggle's toxic comments have them.
 
-    Args:
-        source: The table.
-
     Returns:
         Their numbers, if there are at least two.
     """

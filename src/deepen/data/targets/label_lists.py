@@ -44,8 +44,6 @@ def many_plan(source: Source, target: Sequence[int], separator: str | None, *, n
     """How the labels of a source are read, by its first rows.
 
     Args:
-        source: The table.
-        target: The columns of the labels.
         separator: What parts them, if a person said so.
         need: Whether labels are needed.
 
@@ -105,10 +103,6 @@ def holds_several(cell: Any) -> bool:
 def hint_of_many(source: Source, target: Sequence[int] | None) -> str:
     """What to say of an empty label where other rows have several: that it may be none.
 
-    Args:
-        source: The table.
-        target: The columns of the label.
-
     Returns:
         The end of a sentence; empty where rows have one label each.
     """
@@ -128,7 +122,6 @@ def read_many(cells: Sequence[Any], plan: ManyPlan) -> list[str] | Fault | None:
 
     Args:
         cells: The cells of its label columns.
-        plan: How they are read.
 
     Returns:
         Different labels, as `label_table` orders them; an empty list where the cell says that there are none, None
@@ -199,7 +192,6 @@ def many_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ...
     """The label table of training rows that have several labels each.
 
     Args:
-        train: The training rows.
         max_labels: The most labels there may be; None to judge by how many rows there are for each.
 
     Returns:
@@ -229,7 +221,6 @@ def encode_many(part: Part, labels: tuple[str, ...]) -> np.ndarray:
     """The targets as zeros and ones.
 
     Args:
-        part: Rows with a target.
         labels: The label table of the training data.
 
     Returns:

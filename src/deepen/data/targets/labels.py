@@ -25,9 +25,6 @@ _WHOLE = re.compile(r"([+-]?)(0|[1-9]\d{0,14})(\.0+)?")
 def plain_label(value: str) -> str | None:
     """A label in its plainest form if it is a whole number or a truth value, which tools write in several ways.
 
-    Args:
-        value: The label.
-
     Returns:
         The form; None for other labels.
 
@@ -43,9 +40,6 @@ def plain_label(value: str) -> str | None:
 
 def target_counts(part: Part) -> dict[str, int]:
     """How often each target occurs.
-
-    Args:
-        part: Rows with a target.
 
     Returns:
         Label to number of rows, in the order of `label_table`.
@@ -84,7 +78,6 @@ def check_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ..
     """The label table of training rows, if they can be learned as classes.
 
     Args:
-        train: The training rows.
         max_labels: The most labels there may be; None to judge by how many rows each has.
 
     Returns:
@@ -121,7 +114,6 @@ def encode_labels(part: Part, labels: tuple[str, ...], name: str | None = None) 
     """The targets as numbers.
 
     Args:
-        part: Rows with a target.
         labels: The label table of the training data.
         name: The file, for a message; None takes the table's name.
 

@@ -50,7 +50,6 @@ def find_names(text: str, first: str, second: str) -> Marked:
     """Looks two names up in a text; where one is part of the other or both are the same, they don't share a place.
 
     Args:
-        text: The text.
         first: The head's name.
         second: The tail's name.
 

@@ -29,9 +29,6 @@ class _NoValueError(Exception):
 def parse_printed(text: str) -> Any:
     """The list or mapping that a text is.
 
-    Args:
-        text: A cell.
-
     Returns:
         The value; None if the text is anything else, also where NumPy left items out (`...`).
 

@@ -69,9 +69,6 @@ def renaming(
     """How the labels of a source are called.
 
     Args:
-        source: The table.
-        target: The columns of the label.
-        needs: What the task needs.
         columns: What was found; spellings of the training file are in it, or are found here.
         label_names: Names for codes, or other names for labels.
         cut: Whether labels are numbers that are cut into classes.
@@ -124,10 +121,6 @@ def _merged(source: Source, at: int, spelled: Mapping[str, str]) -> str:
 
 def different(source: Source, index: int) -> set[str]:
     """The different values of a column; costs one more pass over the file.
-
-    Args:
-        source: The table.
-        index: The column.
 
     Returns:
         At most 100,000 of them.

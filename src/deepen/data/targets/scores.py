@@ -23,9 +23,6 @@ _THOUSANDS = re.compile(r"[+-]?\d+(,\d{3})?")
 def looks_like_scores(part: Part) -> bool:
     """Whether targets are many different numbers, some of them not whole: a scale, and not codes of classes.
 
-    Args:
-        part: Rows with a target.
-
     Returns:
         The answer; stars from 1 to 5 are classes unless a setting says otherwise.
     """
@@ -39,9 +36,6 @@ def looks_like_scores(part: Part) -> bool:
 
 def read_scores(part: Part) -> np.ndarray:
     """The targets as numbers.
-
-    Args:
-        part: Rows with a target.
 
     Returns:
         scores_N, float32.
@@ -64,9 +58,6 @@ def read_scores(part: Part) -> np.ndarray:
 
 def has_decimal_comma(values: Collection[str]) -> bool:
     """Whether numbers are written as 3,5.
-
-    Args:
-        values: What the cells hold.
 
     Returns:
         False if one is no such number, or all of them may be thousands, as 1,500.

@@ -76,7 +76,6 @@ def tagged_taker(
     """A function that makes the values of a row from its cells.
 
     Args:
-        plan: Which cells.
         settings: How tokens are cleaned.
         changed: What normalisation did; added to in place.
         tally: What was seen; added to in place.
@@ -129,9 +128,6 @@ def tagged_taker(
 def as_list(cell: Any) -> Any:
     """Arrays, as pandas has them, tuples, and lists that were printed into a cell, as lists; other cells as they are.
 
-    Args:
-        cell: A cell.
-
     Returns:
         A list, a mapping or the cell.
     """
@@ -156,9 +152,7 @@ def written_as(
     """How the tags and the tokens of a table are written, by its first rows.
 
     Args:
-        source: The table.
         tokens: The column of the tokens.
-        tags: The column of the tags.
         rename: Gives tags that are codes their names.
 
     Returns:
@@ -243,7 +237,6 @@ def tagged_notes(name: str, tally: TaggedTally) -> list[str]:
     """What there is to say about the tags of a table.
 
     Args:
-        name: The data.
         tally: What was seen.
 
     Returns:
@@ -264,9 +257,6 @@ def tagged_notes(name: str, tally: TaggedTally) -> list[str]:
 
 def looks_tagged(source: Source) -> str:
     """Whether a table holds tagged words, by its first rows.
-
-    Args:
-        source: The table.
 
     Returns:
         A sentence that says why; empty if it does not.

@@ -61,7 +61,6 @@ def scheme_of(survey: Survey, name: str) -> Scheme:
 
     Args:
         survey: What was counted.
-        name: The data, for a message.
 
     Returns:
         The scheme.
@@ -203,7 +202,6 @@ def cut_at_spans(
     Args:
         words: Start and end of each word.
         spans: Start, end and label, sorted.
-        text: The text.
 
     Returns:
         The words after cutting and their IOB2 tags; a text that says what is wrong.

@@ -325,7 +325,6 @@ def compare(
         strata_U: The stratum of each, from 0.
         owner_U: The row of each; rows are drawn, with all that is in them.
         value_of: From sums to scores.
-        seed: The same seed gives the same interval.
         repeats: How many resamples, B.
 
     Returns:

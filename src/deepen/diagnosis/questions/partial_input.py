@@ -159,9 +159,7 @@ def shuffled(text: str | None, size: int, rng: np.random.Generator) -> str:
     a character.
 
     Args:
-        text: The text.
         size: How many words stay together.
-        rng: Draws the order.
 
     Returns:
         The same words; the text itself if they are all of one block.
@@ -191,7 +189,6 @@ def order_of(words: Sequence[str], size: int, rng: np.random.Generator) -> np.nd
     """Where the words of a shuffle come from: blocks of `size`, cut at a random place, in an order that is not theirs.
 
     Args:
-        words: The words of a row.
         size: How many stay together.
         rng: Draws where the blocks begin and how they stand.
 

@@ -53,7 +53,6 @@ def noise_floor(confidence_M: np.ndarray, agrees_M: np.ndarray, num_labels: int,
         confidence_M: The probability of the answer, in (0, 1].
         agrees_M: Whether the answer is the label.
         num_labels: How many labels there are, at least 2.
-        seed: For the draws of the control.
 
     Returns:
         The share with its interval by profile likelihood, and its control.

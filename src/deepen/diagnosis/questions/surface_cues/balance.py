@@ -37,7 +37,6 @@ def write_lengthened(known: Known, cue: Cue, path: Path) -> None:
     those rows, and stand where they stood there: at an end, or in between.
 
     Args:
-        known: The training rows.
         cue: A length of long texts.
         path: A CSV with the inputs and the label of each row, for `--add`.
     """

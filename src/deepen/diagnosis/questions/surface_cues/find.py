@@ -50,7 +50,6 @@ def patterns(words: Sequence[str], max_ngram: int) -> set[tuple[str, ...]]:
 
     Args:
         words: The row's words.
-        max_ngram: The longest run.
 
     Returns:
         Patterns; those of a place begin with an empty word.

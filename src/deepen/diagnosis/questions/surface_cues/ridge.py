@@ -57,7 +57,6 @@ class Ridge:
             features_F: The row.
             forgotten_KF: Features of the rows to forget.
             is_K: Their labels.
-            label: The label to score.
 
         Returns:
             The score of the head without them.

@@ -99,9 +99,6 @@ class Known:
         The half of the rows that the length lies in is cut into ten by length, and wherever the label is surely too
         frequent, its surplus goes: first the rows whose label a head knows only if it has learned that half.
 
-        Args:
-            cue: A length.
-
         Returns:
             Their numbers, rising.
         """
@@ -185,8 +182,6 @@ def plan_texts(known: Known, cue: Cue, num_rows: int) -> Plan:
     """Writes the texts of one trial.
 
     Args:
-        known: The rows.
-        cue: The cue.
         num_rows: The most rows of other labels.
 
     Returns:

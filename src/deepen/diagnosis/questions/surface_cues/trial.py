@@ -63,9 +63,7 @@ def choose_cues(known: Known, cues: Sequence[Cue], num_strongest: int, num_suspe
     """The cues to try: the strongest, and of the others those a head knows only because it has seen them.
 
     Args:
-        known: The training rows.
         cues: All that were found, the strongest first.
-        num_strongest: How many of the strongest.
         num_suspects: How many others; none without an encoder.
 
     Returns:
@@ -98,8 +96,6 @@ def try_cues(known: Known, cues: Sequence[Cue], *, num_rows: int) -> list[Trial]
     """Puts cues into texts and takes them out, and asks the model and the heads.
 
     Args:
-        known: The training rows.
-        cues: What to try.
         num_rows: The most rows of other labels for each cue.
 
     Returns:
