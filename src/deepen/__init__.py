@@ -1,4 +1,4 @@
-"""Deepen: labelled text and a pretrained model in, a model to ship out, and a word on how deep it understands.
+"""Deepen: labelled text and a pretrained model in, a model to ship out, and how deep its understanding goes.
 
 `train` climbs the ladder, `load` gives its model, `check` looks at data first, `diagnose` asks how the model gets its
 score, `report` writes the page. Importing deepen imports none of the heavy libraries; they come with the first call.

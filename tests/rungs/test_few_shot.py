@@ -24,7 +24,7 @@ def work_of(rows: list[dict[str, Any]], model: Path, folder: Path, task: str = "
     return prepare(make_recipe(values), Sources(rows), folder, say=lambda line: None).work
 
 
-def test_the_likest_of_each_label_are_shown() -> None:
+def test_the_most_similar_of_each_label_are_shown() -> None:
     texts = ["a red fox", "the red fox", "a blue whale", "the red foxes", "blue sky", "an old fox"]
     examples = Examples(texts, [0, 0, 1, 1, 1, 0], ("land", "other"), shown=4)
     (shown,) = examples(["the red fox"])
@@ -34,7 +34,7 @@ def test_the_likest_of_each_label_are_shown() -> None:
     (left,) = examples(["the red fox"], without=np.array([1]))
     assert ("the red fox", "land") not in left
     assert len(left) == 4
-    examples.likest_last = False
+    examples.most_similar_last = False
     assert examples(["the red fox"])[0] == shown[::-1]
     few = Examples(texts, [0, 1, 2, 3, 4, 5], tuple("abcdef"), shown=2)
     assert few(["the red fox"])[0] == [("the red foxes", "d"), ("the red fox", "b")]

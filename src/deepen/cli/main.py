@@ -13,7 +13,7 @@ from deepen.cli import bench, check, diagnose, evaluate, failing, models, predic
 from deepen.core.errors import SettingError, nearest, one_line, plain_words
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # its home moved between the versions of typer
-_HELP = """Labelled text and a pretrained model in; a model to ship out, and a word on how deep it understands.
+_HELP = """Labelled text and a pretrained model in; a model to ship out, and how deep its understanding goes.
 
 deepen train reviews.csv; deepen predict runs/reviews-classification-1 --text 'good stuff'"""
 

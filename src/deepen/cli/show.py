@@ -118,7 +118,7 @@ def print_ladder(ladder: dict[str, Any]) -> None:
         "gain, points",
         "seconds",
         "s / 1,000 predictions",
-        "trained numbers",
+        "trained parameters",
     ):
         table.add_column(name, justify="left" if name == "rung" else "right")
     if ladder.get("before"):

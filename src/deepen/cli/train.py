@@ -27,8 +27,8 @@ HELP = """Climb the ladder on labelled text and leave an evaluated model in a ru
 
 def command(
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="A file, a folder or a hub data set.")] = None,
-    validation: Annotated[str | None, typer.Option(help="Rows that decide; else 10 % of DATA are held out.")] = None,
-    test: Annotated[str | None, typer.Option(help="Rows that are scored once, at the end.")] = None,
+    validation: Annotated[str | None, typer.Option(help="Validation set; else 10 % of DATA are held out.")] = None,
+    test: Annotated[str | None, typer.Option(help="Test set, scored once, at the end.")] = None,
     task: Annotated[str | None, typer.Option(help=f"What to learn: {names('tasks')}; else the columns say.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title+body,label=stars, or text=0,label=1.")] = None,
     labels: Annotated[
@@ -36,7 +36,7 @@ def command(
         typer.Option(help="Names for codes of labels: code, name, description, as .csv or with tabs."),
     ] = None,
     drop: Annotated[str | None, typer.Option(help="A file of ids: training rows to leave out.")] = None,
-    fix: Annotated[str | None, typer.Option(help="A file of ids and labels: training rows to label anew.")] = None,
+    fix: Annotated[str | None, typer.Option(help="A file of ids and labels: training rows to relabel.")] = None,
     add: Annotated[str | None, typer.Option(help="A file of more training rows, never held out.")] = None,
     unlabelled: Annotated[
         str | None, typer.Option(help="A file of rows without a label: the best rung labels them, rungs learn again.")
@@ -47,9 +47,9 @@ def command(
     ] = None,
     tuning: Annotated[
         str | None,
-        typer.Option(help=f"What may change: {names('tuning')}."),
+        typer.Option(help=f"Fine-tuning method: {names('tuning')}."),
     ] = None,
-    worth: Annotated[float | None, typer.Option(help="Points a trained rung must gain to go on above it.")] = None,
+    worth: Annotated[float | None, typer.Option(help="Minimum gain in points to try the next rung.")] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Climb to the top.")] = False,
     budget: Annotated[str | None, typer.Option(help="Time for the climb: 90s, 5m, 1.5h.")] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Train the chosen rung once more, on validation too.")] = False,

@@ -26,7 +26,7 @@ class DataSection(DataSettings):
     path: str | None = None
     """The training rows: a file, a folder or a hub name."""
     validation: str | None = None
-    """Rows that decide; None holds some of the training rows out."""
+    """The validation set; None holds some of the training rows out."""
     test: str | None = None
     """Rows that are scored once, at the end."""
     columns: dict[str, str] | None = None

@@ -150,7 +150,8 @@ class Task:
         lexical: The rung `lexical`.
         explain: How its answers are taken apart; None where `deepen predict --explain` does not know how.
         settings: What was chosen about it, if anything can be; its file then has `TaskSettings` and `configured`.
-        deep: A dearer form of the rows for rungs that are `DEEP`, which then start from the pretrained encoder.
+        deep: A more expensive form of the rows for rungs that read it (`Rung.deep_form`), which then start from the
+            pretrained encoder.
         shift: Calibrated outputs and targets of held-out rows to what is added to later logits, where a decision is one
             against a threshold and not against another logit.
         adapted: The task for a label table, where that decides what is to be learned: a label, or a score.

@@ -173,6 +173,8 @@ def load_asked(folder: Path) -> AskedPredictor:
         values = read_object(folder / _ASKING)
         asking = Asking(**values | {"words": tuple(values["words"])})
         shown = read_object(folder / _EXAMPLES) if (folder / _EXAMPLES).is_file() else None
+        if shown is not None and "likest_last" in shown:  # as 0.1.0 calls it
+            shown["most_similar_last"] = shown.pop("likest_last")
         examples = Examples(**shown | {"words": asking.words}) if shown else None
     except (KeyError, TypeError) as error:
         raise ModelError(f"{folder}: what the decoder is asked is damaged: {error}") from None

@@ -21,15 +21,15 @@ class Examples:
         texts: E labelled texts.
         labels: The number of each one's label.
         words: What each label is called.
-        shown: How many are shown: as many of each label, or one each of the labels with the likest texts.
-        likest_last: Whether the likest stands just before the question, or first.
+        shown: How many are shown: as many of each label, or one each of the labels with the most similar texts.
+        most_similar_last: Whether the most similar stands just before the question, or first.
     """
 
     texts: list[str]
     labels: list[int]
     words: tuple[str, ...]
     shown: int
-    likest_last: bool = True
+    most_similar_last: bool = True
 
     @cached_property
     def _fitted(self) -> tuple[Any, Any]:
@@ -57,12 +57,12 @@ class Examples:
             if without is not None:
                 likeness_E[without[at]] = -1.0
             chosen = self._chosen(likeness_E, labels_E)
-            chosen = chosen[::-1] if self.likest_last else chosen
+            chosen = chosen[::-1] if self.most_similar_last else chosen
             found.append([(self.texts[one], self.words[labels_E[one]]) for one in chosen])
         return found
 
     def _chosen(self, likeness_E: np.ndarray, labels_E: np.ndarray) -> list[int]:
-        """The likest texts of each label, the likest of all first; of too many labels the one with the likest text."""
+        """The most similar texts of each label, the most similar of all first; of too many labels the one with it."""
         each = max(1, self.shown // len(self.words))
         order = np.argsort(-likeness_E, kind="stable")
         taken = np.zeros(len(self.words), np.int64)

@@ -43,12 +43,12 @@ class RungSettings(Settings):
     """Which rows are shown, and how."""
 
     shown: int = Field(default=4, ge=1)
-    """Rows in a prompt: as many of each label, or one each of the labels with the likest rows."""
+    """Rows in a prompt: as many of each label, or one each of the labels with the most similar rows."""
     most_rows: int = Field(default=5_000, ge=1)
     """Of more training rows so many are drawn to choose from, as many of each label; they are saved with the model."""
     trial_rows: int = Field(default=64, ge=0)
-    """Training rows, each asked without itself, by which it is decided whether the likest row comes first or last, and
-    what each label's mean score is, which is subtracted (Zhou et al. 2023, arXiv 2309.17249); 0 does neither."""
+    """Training rows, each asked without itself, by which it is decided whether the most similar row comes first or
+    last, and what each label's mean score is, which is subtracted (Zhou et al. 2023, arXiv 2309.17249); 0 does neither."""
     max_tokens: int = Field(default=128, ge=4)
     """Where texts in a prompt are cut."""
     words: dict[str, tuple[str, ...]] | None = None
@@ -100,20 +100,20 @@ def _balanced(labels_N: np.ndarray, most: int, chance: np.random.Generator) -> n
 
 
 def _try(predictor: AskedPredictor, examples: Examples, trial_K: np.ndarray) -> None:
-    """Puts the likest example first or last, and labels level, by some of the rows, each without itself."""
+    """Puts the most similar example first or last, and labels level, by some of the rows, each without itself."""
     if not len(trial_K):
         return
     texts, labels_K = [examples.texts[at] for at in trial_K], np.array(examples.labels)[trial_K]
     best = -np.inf
-    for likest_last in (True, False):
-        examples.likest_last = likest_last
+    for most_similar_last in (True, False):
+        examples.most_similar_last = most_similar_last
         scores_KC = predictor.scores(texts, examples(texts, without=trial_K))
         bias_C = -scores_KC.mean(0)
         levelled_KC = scores_KC + bias_C
         lead = float((levelled_KC[np.arange(len(labels_K)), labels_K] - levelled_KC.max(1)).mean())
         if lead > best:
-            best, chosen, predictor.asking.bias = lead, likest_last, bias_C.tolist()
-    examples.likest_last = chosen
+            best, chosen, predictor.asking.bias = lead, most_similar_last, bias_C.tolist()
+    examples.most_similar_last = chosen
     predictor.num_parameters = len(predictor.asking.words) + 1
 
 

@@ -1,4 +1,4 @@
-"""All layers, starting where `top_layers` ended: the deepest and dearest rung.
+"""All layers, starting where `top_layers` ended: the deepest and most expensive rung.
 
 A task with a deeper form of its rows, as two texts read together, takes it here and starts from the pretrained encoder.
 """
