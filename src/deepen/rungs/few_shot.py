@@ -48,7 +48,8 @@ class RungSettings(Settings):
     """Of more training rows so many are drawn to choose from, as many of each label; they are saved with the model."""
     trial_rows: int = Field(default=64, ge=0)
     """Training rows, each asked without itself, by which it is decided whether the most similar row comes first or
-    last, and what each label's mean score is, which is subtracted (Zhou et al. 2023, arXiv 2309.17249); 0 does neither."""
+    last, and what each label's mean score is, which is subtracted (Zhou et al. 2023, arXiv 2309.17249); 0 does
+    neither."""
     max_tokens: int = Field(default=128, ge=4)
     """Where texts in a prompt are cut."""
     words: dict[str, tuple[str, ...]] | None = None
