@@ -131,6 +131,9 @@ def test_schema_and_recipe_have_their_settings(calls: tuple[Path, Any]) -> None:
     here, said = calls
     schema = json.dumps(json.loads(said["schema"][1]))
     assert schema.count('"toy"') >= 3
+    sections = json.loads(said["schema"][1])["$defs"]
+    assert sections["RungsSection"]["properties"]["toy"]["description"].startswith("The floor: ")
+    assert sections["TuningsSection"]["properties"]["toy"]["description"].startswith("BitFit: ")
     recipe = (here / "first" / "recipe.yaml").read_text(encoding="utf-8")
     assert "  toy: {" in recipe
     assert "task: toy" in recipe

@@ -118,6 +118,9 @@ def test_what_was_not_trained_is_not_called_trained(run):
         assert f"as it was pretrained, at the rung `{rung}`" in text
         assert "with a head, trained" not in text
     assert "with a head, trained up to the rung `full`" in card(ladder, {}, {})
+    ladder["rungs"].append({"rung": "few_shot", "network": None})  # a decoder lies in a folder of its own
+    text = card(ladder | {"chosen": "few_shot"}, {}, {})
+    assert "as it was pretrained, at the rung `few_shot`" in text
 
 
 def test_an_almost_empty_ladder():

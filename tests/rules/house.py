@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("api.py", "applications"),
     ("cli", "__init__"),
 )
-SHELVES = ("tuning", "tasks", "rungs", "diagnosis/questions", "compression")
+SHELVES = {"tuning": "METHOD", "tasks": "TASK", "rungs": "RUNG", "diagnosis/questions": "QUESTION", "compression": ""}
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 400, 60, 7
 NO_PICKLE = ("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")
 
@@ -212,6 +212,26 @@ def shelf_files(sources: list[Source]) -> Iterator[Problem]:
                 yield Problem(source.path, line, f"imports {target}: files on the shelf {shelf}/ stand alone")
 
 
+def shelf_values(sources: list[Source]) -> Iterator[Problem]:
+    """What stands on a shelf says what it is in one value; a folder does so in its __init__."""
+    for source in sources:
+        shelf, feature = _on_a_shelf(source.module)
+        value = SHELVES.get(shelf, "")
+        if (
+            value
+            and source.module == f"deepen.{shelf.replace('/', '.')}.{feature}"
+            and value not in _bound(source.tree)
+        ):
+            yield Problem(source.path, 1, f"has no {value}, by which the shelf {shelf}/ knows it")
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """Names that the top of a module assigns or imports."""
+    targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    imported = [name for node in tree.body if isinstance(node, ast.ImportFrom) for name in node.names]
+    return {*map(_last_name, targets), *(alias.asname or alias.name for alias in imported)}
+
+
 def _on_a_shelf(module: str) -> tuple[str, str]:
     """The shelf that a module stands on, and the feature (a file, or a folder with all that is in it) it is part of."""
     path = "/".join(module.split(".")[1:])
@@ -378,6 +398,7 @@ RULES: dict[str, Callable[[list[Source]], Iterator[Problem]]] = {
         relative_imports,
         cycles,
         shelf_files,
+        shelf_values,
         file_length,
         function_length,
         argument_count,

@@ -101,6 +101,8 @@ BAD: list[tuple[str, str, dict[str, str]]] = [
             "diagnosis/questions/depth.py": "",
         },
     ),
+    ("shelf_values", "a file", {"rungs/full.py": "ORDER = 40"}),
+    ("shelf_values", "a folder", {"diagnosis/questions/cues/__init__.py": "", "diagnosis/questions/cues/ask.py": ""}),
     ("file_length", "401 lines", {"core/a.py": "x = 1\n" * 401}),
     ("function_length", "61 lines", {"core/a.py": f"def f():\n{lines(60)}\n"}),
     ("function_length", "a method", {"core/a.py": "class A:\n    def f(self):\n" + "        x = 1\n" * 60}),
@@ -134,17 +136,17 @@ GOOD: dict[str, str] = {
     "cli/main.py": "from deepen.api import go\n\n\ndef train(\n    a, b, c,\n    d, e, f, g, h, i,\n):\n" + lines(60),
     "core/a.py": "import json\nx = 1\n" + "\n" * 398,
     "core/b.py": "from deepen.core.a import x\n\n\nclass A:\n    def _f(self, **rest): ...\n",
-    "diagnosis/questions/cues/__init__.py": "from deepen.diagnosis.questions.cues.ask import ask\n",
+    "diagnosis/questions/cues/__init__.py": "from deepen.diagnosis.questions.cues.ask import QUESTION\n",
     "diagnosis/questions/cues/ask.py": "from deepen.diagnosis import case\nimport deepen.diagnosis.questions.cues.find",
     "diagnosis/questions/cues/find.py": "from deepen.core.a import x\n",
     "diagnosis/case.py": "x = 1\n",
     "ladder/climb.py": "from deepen.rungs import lexical\n\n\ndef g(n):\n    import_module(f'deepen.rungs.{n}')\n",
     "rungs/__init__.py": "def load(name):\n    return import_module(f'deepen.rungs.{name}')\n",
-    "rungs/lexical.py": "from deepen.rungs import load\nfrom deepen.tasks.classification import score\n",
+    "rungs/lexical.py": "from deepen.rungs import load\nfrom deepen.tasks.classification import score\nRUNG = 1\n",
     "tasks/classification.py": (
         'def score(a, b, c, *d, e, f, g):\n    """S.\n\n    It has notes: like this.\n\n    Args:\n        a: One.\n'
         "        b, c: Two,\n            note: wrapped.\n        *d: More.\n\n"
-        '    Returns:\n        z: A number.\n    """\n' + lines(59)
+        '    Returns:\n        z: A number.\n    """\n' + lines(59) + "\nTASK = 1\n"
     ),
     "models/load.py": "from torch import nn\nf(trust_remote_code=False)\nsafetensors.torch.load_file('x')\n",
 }

@@ -86,14 +86,14 @@ def test_it_learns_from_few_rows(tiny_masked: Path, tmp_path: Path, method: str)
     after = found.predictor.network.encoder.layers[0].state_dict()
     assert any(not np.array_equal(value, after[name]) for name, value in before.items())
     found.predictor.save(tmp_path / "model")
-    again = cloze.load(tmp_path / "model", work.task, work.labels)
+    again = cloze.RUNG.load(tmp_path / "model", work.task, work.labels)
     np.testing.assert_allclose(
         again.predict(work.validation).values_MC, found.predictor.predict(work.validation).values_MC, atol=1e-5
     )
     assert (tmp_path / "model" / "adapter").is_dir() == (method == "lora")
     (tmp_path / "model" / "form.json").write_text('{"pattern": "{}"}', encoding="utf-8")
     with pytest.raises(ModelError, match=r"form\.json is damaged"):
-        cloze.load(tmp_path / "model", work.task, work.labels)
+        cloze.RUNG.load(tmp_path / "model", work.task, work.labels)
 
 
 def test_one_seed_one_result(tiny_masked: Path, tmp_path: Path) -> None:

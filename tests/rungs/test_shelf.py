@@ -52,6 +52,7 @@ def test_it_has_the_shape_of_a_rung(rung: str) -> None:
     assert isinstance(found, Rung)
     assert issubclass(found.settings, Settings)
     found.settings()
+    assert found.about
     arguments = {
         name: list(inspect.signature(getattr(found, name)).parameters)
         for name in ("suits", "climb", "forecast", "load")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def names(*room: str) -> str:
@@ -15,14 +17,17 @@ def names(*room: str) -> str:
     return ", ".join(sorted(found.name for found in pkgutil.iter_modules([str(folder)])))
 
 
-def values(room: ModuleType, name: str) -> dict[str, Any]:
-    """What is on a shelf.
+def values(room: ModuleType, kind: type[T]) -> dict[str, T]:
+    """What is on a shelf: of each file, or folder, its one value of the shelf's kind.
 
     Args:
-        name: What the value of each file is called, as `RUNG`.
+        kind: What its files hold, as `Rung`.
 
     Returns:
         The name of each file, which is the feature's, and its value.
     """
-    found = sorted(module.name for module in pkgutil.iter_modules(room.__path__))
-    return {feature: getattr(importlib.import_module(f"{room.__name__}.{feature}"), name) for feature in found}
+    found: dict[str, T] = {}
+    for name in sorted(file.name for file in pkgutil.iter_modules(room.__path__)):
+        module = import_module(f"{room.__name__}.{name}")
+        [found[name]] = (value for value in vars(module).values() if isinstance(value, kind))
+    return found

@@ -21,8 +21,7 @@ from deepen.diagnosis.question import Kind, Question
 @cache
 def shelf() -> dict[str, Question]:
     """Every question there is, by name, in the order of the page."""
-    found: dict[str, Question] = values(room, "QUESTION")
-    return dict(sorted(found.items(), key=lambda item: item[1].order))
+    return dict(sorted(values(room, Question).items(), key=lambda item: item[1].order))
 
 
 class _Asking(Settings):

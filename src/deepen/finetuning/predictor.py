@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,12 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor
 
+from deepen import tuning
 from deepen.core.errors import ModelError
 from deepen.core.files import write_json
+from deepen.core.foreign import cause
 from deepen.core.progress import progress
+from deepen.core.shelf import values
 from deepen.core.types import Outputs
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
@@ -179,10 +181,10 @@ def put_on(encoder: Encoder, adapter: Adapter) -> Attached:
         ModelError: If the method is not known here.
     """
     try:
-        method: Method = import_module(f"deepen.tuning.{adapter.method}").METHOD
+        method = values(tuning, Method)[adapter.method]
         settings = method.settings(**adapter.settings)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise ModelError(f"an adapter of the tuning '{adapter.method}' can't be read: {error}") from None
+    except (KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"an adapter of the tuning '{adapter.method}' can't be read: {cause(error)}") from None
     attached = method.attach(encoder, adapter.first_layer, settings)
     attached.take(adapter.tensors)
     attached.fold()

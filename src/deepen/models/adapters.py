@@ -144,10 +144,12 @@ class Method:
     """A fine-tuning method.
 
     Attributes:
+        about: What it is; the first line says it to a stranger.
         settings: The class of its settings.
         attach: Puts it on an encoder's layers from a given one on; what is added starts as one that changes nothing.
     """
 
+    about: str
     settings: type[MethodSettings]
     attach: Callable[[Encoder, int, Any], Attached]
 

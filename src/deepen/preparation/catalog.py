@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 from typing import Any
 
@@ -19,16 +17,15 @@ def shelf() -> dict[str, Rung]:
     """Every rung there is, by name, from shallow to deep: the files of the folder `rungs`."""
     import deepen.rungs
 
-    found: dict[str, Rung] = values(deepen.rungs, "RUNG")
-    return dict(sorted(found.items(), key=lambda item: item[1].order))
+    return dict(sorted(values(deepen.rungs, Rung).items(), key=lambda item: item[1].order))
 
 
 @cache
-def tasks() -> tuple[str, ...]:
-    """Every task there is: the files of the folder `tasks`."""
+def tasks() -> dict[str, Task]:
+    """Every task there is, by name, with the defaults of its settings: the files of the folder `tasks`."""
     import deepen.tasks
 
-    return tuple(sorted(found.name for found in pkgutil.iter_modules(deepen.tasks.__path__)))
+    return values(deepen.tasks, Task)
 
 
 @cache
@@ -36,11 +33,11 @@ def tunings() -> dict[str, Method]:
     """Every fine-tuning method there is, by name: the files of the folder `tuning`."""
     import deepen.tuning
 
-    return values(deepen.tuning, "METHOD")
+    return values(deepen.tuning, Method)
 
 
 def load_task(name: str, settings: Any = None) -> Task:
-    """The task of that name: the value `TASK` of its file, or what its `configured` makes of settings.
+    """The task of that name, as settings want it.
 
     Args:
         settings: Its settings, as the recipe or deepen.json has them; None takes the defaults.
@@ -48,10 +45,8 @@ def load_task(name: str, settings: Any = None) -> Task:
     Returns:
         The task.
     """
-    module = importlib.import_module(f"deepen.tasks.{name}")
-    if settings is None or not hasattr(module, "TaskSettings"):
-        task: Task = module.TASK
+    task = tasks()[name]
+    if settings is None or task.settings is None or task.configured is None:
         return task
-    values = settings.model_dump() if isinstance(settings, Settings) else settings
-    made: Task = module.configured(parse(module.TaskSettings, values, where=f"tasks.{name}"))
-    return made
+    chosen = settings.model_dump() if isinstance(settings, Settings) else settings
+    return task.configured(parse(type(task.settings), chosen, where=f"tasks.{name}"))

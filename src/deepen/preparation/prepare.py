@@ -90,7 +90,7 @@ def infer_task(recipe: Recipe, sources: Sources) -> tuple[str, str]:
         DataError: If the rows can't be opened.
     """
     source = look(sources.train if sources.train is not None else recipe.data.path, recipe.data)
-    claims = [(claim, name) for name in tasks() if (claim := load_task(name).recognise(source)) is not None]
+    claims = [(claim, name) for name, task in tasks().items() if (claim := task.recognise(source)) is not None]
     claim, name = max(claims, key=lambda found: found[0].strength)
     return name, claim.reason
 

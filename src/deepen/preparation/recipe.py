@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -206,19 +205,21 @@ class _Recipe(Settings):
         return value
 
 
+def _section(settings: type[Settings], about: str) -> Any:
+    """A feature's settings as a field, which says what the feature is by the first line of its file."""
+    return settings, Field(default=settings(), description=(about or "").partition("\n")[0])  # -OO leaves it out
+
+
 @cache
 def recipe_type() -> type[_Recipe]:
     """The recipe's class; the sections `rungs`, `tasks` and `tunings` have a field for each file with settings."""
-    fields: dict[str, Any] = {name: (rung.settings, rung.settings()) for name, rung in shelf().items()}
+    fields = {name: _section(rung.settings, rung.about) for name, rung in shelf().items()}
     section = create_model("RungsSection", __base__=Settings, __doc__="The settings of each rung.", **fields)
-    found = {name: importlib.import_module(f"deepen.tasks.{name}") for name in tasks()}
     chosen: dict[str, Any] = {
-        name: (module.TaskSettings, module.TaskSettings())
-        for name, module in found.items()
-        if hasattr(module, "TaskSettings")
+        name: (type(task.settings), task.settings) for name, task in tasks().items() if task.settings is not None
     }
     about = create_model("TasksSection", __base__=Settings, __doc__="The settings of each task.", **chosen)
-    ways: dict[str, Any] = {name: (way.settings, way.settings()) for name, way in tunings().items()}
+    ways = {name: _section(way.settings, way.about) for name, way in tunings().items()}
     how = create_model("TuningsSection", __base__=Settings, __doc__="The settings of each tuning.", **ways)
     both: dict[str, Any] = {"rungs": (section, section()), "tasks": (about, about()), "tunings": (how, how())}
     return create_model("Recipe", __base__=_Recipe, __doc__=_Recipe.__doc__, **both)

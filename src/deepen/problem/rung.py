@@ -17,12 +17,13 @@ class Rung:
     """A rung of the ladder.
 
     Attributes:
+        about: What it is; the first line says it to a stranger.
         order: Its place, from shallow to deep.
         settings: The class of its settings.
-        suits: Whether a climb takes it where `--rungs` names none.
         climb: Trains it, from the model folder of the rung below if there is one.
-        forecast: Seconds that it will take; None where that can't be told, or is too little to ask for.
         load: Its model, out of a model folder, for a task with these labels.
+        suits: Whether a climb takes it where `--rungs` names none.
+        forecast: Seconds that it will take; None where that can't be told, or is too little to ask for.
         always: Whether it is cheap enough to run without asking.
         warm_starts: Whether a rung above may start from its model.
         self_trainable: Whether it learns from rows that another rung has labelled.
@@ -30,12 +31,13 @@ class Rung:
         deep_form: Whether it reads rows in the deeper form that a task may have, as two texts together.
     """
 
+    about: str
     order: int
     settings: type[Settings]
-    suits: Callable[[Work], bool]
     climb: Callable[[Work, Any, Path | None], Climbed]
-    forecast: Callable[[Work, Any], float | None]
     load: Callable[[Path, Task, tuple[str, ...]], Predictor]
+    suits: Callable[[Work], bool] = lambda work: True
+    forecast: Callable[[Work, Any], float | None] = lambda work, settings: None
     always: bool = False
     warm_starts: bool = False
     self_trainable: bool = False

@@ -149,7 +149,8 @@ class Task:
         baseline: The rung `majority`.
         lexical: The rung `lexical`.
         explain: How its answers are taken apart; None where `deepen predict --explain` does not know how.
-        settings: What was chosen about it, if anything can be; its file then has `TaskSettings` and `configured`.
+        settings: What was chosen about it, if anything can be.
+        configured: Other settings of that class to the task as they want it.
         deep: A more expensive form of the rows for rungs that read it (`Rung.deep_form`), which then start from the
             pretrained encoder.
         shift: Calibrated outputs and targets of held-out rows to what is added to later logits, where a decision is one
@@ -179,6 +180,7 @@ class Task:
     lexical: Shallow
     explain: Explainable | None = None
     settings: Settings | None = None
+    configured: Callable[[Any], Task] | None = None
     deep: Form | None = None
     shift: Callable[[Outputs, Targets], np.ndarray] | None = None
     adapted: Callable[[tuple[str, ...]], Task] | None = None

@@ -14,10 +14,8 @@ from pydantic import Field
 
 from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
-from deepen.finetuning.predictor import EncoderPredictor
 from deepen.finetuning.settings import TrainedSettings
 from deepen.problem.rung import Rung
-from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 from deepen.prompting.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, question_of
 
@@ -71,12 +69,8 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
     return forecast_trained(asked, depth=work.model.num_layers, settings=_visited(work, settings))
 
 
-def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
-    """Reads the saved rung."""
-    return load_cloze(folder, task, labels)
-
-
 RUNG = Rung(
+    about=__doc__,
     order=19,
     warm_starts=False,  # it reads rows in a form of its own
     self_trainable=True,
@@ -85,5 +79,5 @@ RUNG = Rung(
     suits=suits,
     climb=climb,
     forecast=forecast,
-    load=load,
+    load=load_cloze,
 )

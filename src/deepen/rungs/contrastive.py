@@ -28,7 +28,6 @@ from deepen.finetuning.solved_head import headed
 from deepen.models.heads.network import Network
 from deepen.models.linear import solve_path
 from deepen.problem.rung import Rung
-from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 from deepen.training.loop import Backward, Plan, fit
 from deepen.training.optimizer import OptimizerSettings, parameter_groups
@@ -161,11 +160,6 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
     return 3 * visits * float(lengths.sum()) * seconds_per_token(work) + _START_SECONDS
 
 
-def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
-    """Reads the saved rung."""
-    return load_predictor(folder, task, labels)
-
-
 # Rows of one label are drawn together and those of others apart: the cosine of every pair of a batch is trained.
 
 
@@ -211,6 +205,7 @@ def label_groups(labels_N: np.ndarray, *, size: int, seed: int) -> Sequence[np.n
 
 
 RUNG = Rung(
+    about=__doc__,
     order=18,
     warm_starts=False,  # all its layers are others, and the rungs above build on the cache of the untouched ones
     self_trainable=True,
@@ -219,5 +214,5 @@ RUNG = Rung(
     suits=suits,
     climb=climb,
     forecast=forecast,
-    load=load,
+    load=load_predictor,
 )

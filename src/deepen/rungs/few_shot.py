@@ -18,7 +18,6 @@ from deepen.core.settings import Settings
 from deepen.finetuning.forecast import seconds_per_token
 from deepen.problem import one_label
 from deepen.problem.rung import Rung
-from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 from deepen.prompting.decoder import (
     AskedPredictor,
@@ -61,11 +60,6 @@ class RungSettings(Settings):
     """A labelled row in it, with {text} and {label}."""
     chat: bool = False
     """Whether the prompt goes into the model's chat template, if it has one."""
-
-
-def suits(work: Work) -> bool:
-    """Whether a climb takes it by itself: never, since it is slow and training on the rows says more."""
-    return False
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
@@ -130,16 +124,12 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
     return asked_rows * each * mean * (shown + 1) * seconds_per_token(work) + _START_SECONDS
 
 
-def load(folder: Path, task: Task, labels: tuple[str, ...]) -> AskedPredictor:
-    """Reads the saved rung."""
-    return load_asked(folder)
-
-
 RUNG = Rung(
+    about=__doc__,
     order=16,
     settings=RungSettings,
-    suits=suits,
+    suits=lambda work: False,  # it is slow, and training on the rows says more
     climb=climb,
     forecast=forecast,
-    load=load,
+    load=lambda folder, task, labels: load_asked(folder),
 )

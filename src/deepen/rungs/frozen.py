@@ -20,7 +20,6 @@ from deepen.finetuning.solved_head import best_head, headed
 from deepen.models.heads.network import Network, ranked_head
 from deepen.models.linear import Solved, centroid_head
 from deepen.problem.rung import Rung
-from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 
 # With fewer training units than this for each number of a feature, a head may know them by heart.
@@ -40,11 +39,6 @@ class RungSettings(Settings):
     class are known by then, and memory stays flat in the rows."""
     keep_layers: bool = True
     """Keep the hidden states below the top third of the layers too, for the rung `top_layers`."""
-
-
-def suits(work: Work) -> bool:
-    """Whether a climb takes it by itself: always."""
-    return True
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
@@ -120,24 +114,13 @@ def _outputs(frozen: Frozen, part: Part, head: Solved) -> Outputs:
     return Outputs(logits_MC, np.concatenate([[0], np.cumsum(counts)]))
 
 
-def forecast(work: Work, settings: RungSettings) -> float | None:
-    """It always runs, so nobody asks."""
-    return None
-
-
-def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
-    """Reads the saved rung."""
-    return load_predictor(folder, task, labels)
-
-
 RUNG = Rung(
+    about=__doc__,
     order=20,
     always=True,
     warm_starts=True,
     self_trainable=True,
     settings=RungSettings,
-    suits=suits,
     climb=climb,
-    forecast=forecast,
-    load=load,
+    load=load_predictor,
 )

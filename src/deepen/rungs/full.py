@@ -12,10 +12,9 @@ from pydantic import Field
 
 from deepen.finetuning.finetune import climb_trained, fresh_network
 from deepen.finetuning.forecast import forecast_trained
-from deepen.finetuning.predictor import EncoderPredictor, load_predictor
+from deepen.finetuning.predictor import load_predictor
 from deepen.finetuning.settings import TrainedSettings, rate_for
 from deepen.problem.rung import Rung
-from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 
 _FEWEST_VISITS, _MOST_VISITS, _FRESH_ROWS = 3, 10, 20_000
@@ -42,11 +41,6 @@ class RungSettings(TrainedSettings):
     """Dropout there; None takes the network's own. What is visited six times is otherwise known by heart (LOG.md)."""
     start: Literal["below", "frozen"] = "below"
     """The model to start from: that of the rung just below, or frozen's (docs/decisions/0005)."""
-
-
-def suits(work: Work) -> bool:
-    """Whether a climb takes it by itself: always."""
-    return True
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
@@ -78,19 +72,14 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
     return forecast_trained(work, depth=work.model.num_layers, settings=chosen)
 
 
-def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
-    """Reads the saved rung."""
-    return load_predictor(folder, task, labels)
-
-
 RUNG = Rung(
+    about=__doc__,
     order=40,
     warm_starts=True,
     self_trainable=True,
     deep_form=True,
     settings=RungSettings,
-    suits=suits,
     climb=climb,
     forecast=forecast,
-    load=load,
+    load=load_predictor,
 )

@@ -9,10 +9,9 @@ from pydantic import Field
 
 from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
-from deepen.finetuning.predictor import EncoderPredictor, load_predictor
+from deepen.finetuning.predictor import load_predictor
 from deepen.finetuning.settings import TrainedSettings
 from deepen.problem.rung import Rung
-from deepen.problem.task import Task
 from deepen.problem.work import Climbed, Work
 
 
@@ -33,11 +32,6 @@ def _depth(work: Work, settings: RungSettings) -> int:
     return settings.num_layers or work.model.num_layers - work.first_top_layer
 
 
-def suits(work: Work) -> bool:
-    """Whether a climb takes it by itself: always."""
-    return True
-
-
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Trains the top layers from frozen's head."""
     return climb_trained(work, name="top_layers", depth=_depth(work, settings), settings=settings, below=below)
@@ -48,18 +42,13 @@ def forecast(work: Work, settings: RungSettings) -> float | None:
     return forecast_trained(work, depth=_depth(work, settings), settings=settings)
 
 
-def load(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
-    """Reads the saved rung."""
-    return load_predictor(folder, task, labels)
-
-
 RUNG = Rung(
+    about=__doc__,
     order=30,
     warm_starts=True,
     self_trainable=True,
     settings=RungSettings,
-    suits=suits,
     climb=climb,
     forecast=forecast,
-    load=load,
+    load=load_predictor,
 )

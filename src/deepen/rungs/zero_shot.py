@@ -67,11 +67,6 @@ class RungSettings(ClozeSettings):
     2021, arXiv 2102.09690)."""
 
 
-def suits(work: Work) -> bool:
-    """Whether a climb takes it by itself: never, since there are labels to learn from."""
-    return False
-
-
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Reads descriptions and rows with the untouched encoder, or asks it.
 
@@ -161,11 +156,6 @@ def _vector(network: Network, work: Work, texts: list[str]) -> np.ndarray:
         return np.asarray(nn.functional.normalize(mean_D, dim=0).cpu().numpy())
 
 
-def forecast(work: Work, settings: RungSettings) -> float | None:
-    """Not told: it is climbed when it is asked for, and then at any price."""
-    return None
-
-
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> Predictor:
     """Reads the saved rung."""
     if is_asked(folder):
@@ -174,12 +164,12 @@ def load(folder: Path, task: Task, labels: tuple[str, ...]) -> Predictor:
 
 
 RUNG = Rung(
+    about=__doc__,
     order=15,
     always=True,
     warm_starts=True,
     settings=RungSettings,
-    suits=suits,
+    suits=lambda work: False,  # there are labels to learn from
     climb=climb,
-    forecast=forecast,
     load=load,
 )

@@ -95,6 +95,7 @@ def configured(settings: TaskSettings) -> Task:
         baseline=one_label.BASELINE,
         lexical=Shallow(_fit_lexical, _load_lexical),
         settings=settings,
+        configured=configured,
         explain=Explainable(_decisions, _words, partial(_owners, keep=settings.long), _without)
         if settings.long != "windows"
         else None,

@@ -109,6 +109,7 @@ def configured(settings: TaskSettings) -> Task:
         baseline=one_label.BASELINE,
         lexical=Shallow(_fit_surface, lambda folder: load_pairs(folder, _pairs)),
         settings=settings,
+        configured=configured,
         deep=Form(_together, "mean", called="both texts together") if settings.together else None,
     )
     return by_target(task, settings.target)

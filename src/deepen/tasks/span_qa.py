@@ -278,6 +278,7 @@ def _made(settings: TaskSettings, *, may_be_none: bool) -> Task:
         baseline=Shallow(_fit_place, _load_place),
         lexical=Shallow(_fit_overlap, _load_overlap),
         settings=settings,
+        configured=configured,
         shift=shift if may_be_none else None,
         adapted=lambda labels: _made(settings, may_be_none=labels == PERHAPS_NONE),
     )

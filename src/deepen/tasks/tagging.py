@@ -230,6 +230,7 @@ def configured(settings: TaskSettings) -> Task:
             lambda outputs, part, labels: _decided(outputs, part, labels, how)[1], _places, _owners, _without
         ),
         settings=settings,
+        configured=configured,
     )
 
 

@@ -89,4 +89,4 @@ def _after_update(tuner: Any, config: Any, step: int, num_steps: int) -> None:
     tuner.update_and_allocate(step)
 
 
-METHOD = Method(TuningSettings, attach)
+METHOD = Method(__doc__, TuningSettings, attach)

@@ -51,4 +51,4 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return Attached(encoder, kept=True)
 
 
-METHOD = Method(TuningSettings, attach)
+METHOD = Method(__doc__, TuningSettings, attach)

@@ -41,4 +41,4 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return Attached(encoder)
 
 
-METHOD = Method(TuningSettings, attach)
+METHOD = Method(__doc__, TuningSettings, attach)

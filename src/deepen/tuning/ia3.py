@@ -39,4 +39,4 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return injected(encoder, from_peft.IA3Model, config)[0]
 
 
-METHOD = Method(TuningSettings, attach)
+METHOD = Method(__doc__, TuningSettings, attach)

@@ -39,4 +39,4 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return put_before(encoder, first_layer, settings.num_vectors, settings.size)
 
 
-METHOD = Method(TuningSettings, attach)
+METHOD = Method(__doc__, TuningSettings, attach)

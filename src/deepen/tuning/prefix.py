@@ -45,4 +45,4 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return Attached(encoder, config=lambda: config, kept=True)
 
 
-METHOD = Method(TuningSettings, attach)
+METHOD = Method(__doc__, TuningSettings, attach)
