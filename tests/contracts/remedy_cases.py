@@ -127,6 +127,13 @@ CHECKS: list[Case] = [
         (f"train a.csv --task multilabel {QUICK}",),
     ),
     Case(
+        ("--task multilabel reads a column for each label",),
+        {"a.csv": "text,x,y\n" + "".join(f"film {at},{at % 2},{at % 3 % 2}\n" for at in range(60))},
+        "check a.csv --task classification --columns text=text,label=x+y",
+        "--task multilabel reads a column for each label",
+        (f"train a.csv --task multilabel {QUICK}",),
+    ),
+    Case(
         ("--task multilabel reads none",),
         {"a.csv": table(["x|y", "y|z", "", "z", "y", "x|y|z"] * 10)},
         "check a.csv",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.contracts.conftest import Deepen
+from tests.contracts.conftest import Deepen, Finished
 
 ROWS = "".join(f"{'good' if i % 2 else 'bad'} film number {i},{'yes' if i % 2 else 'no'}\n" for i in range(60))
 GOOD = f"text,label\n{ROWS}"
@@ -248,7 +248,7 @@ def test_a_full_disk(deepen: Deepen, tiny_model: Path) -> None:
 def test_predictions_on_a_full_disk(deepen: Deepen, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("good.csv").write_text(GOOD)
     assert deepen("train", "good.csv", "--model", tiny_model, "--rungs", "majority", "--out", "run").code == 0
-    Path("answers.csv").write_text("what was there before")
+    Path("answers.csv").write_text("text,output\nwhat was there before,a\n")
 
     replace = Path.replace
 
@@ -260,5 +260,33 @@ def test_predictions_on_a_full_disk(deepen: Deepen, tiny_model: Path, monkeypatc
     monkeypatch.setattr(Path, "replace", full)
     line = deepen("predict", "run", "good.csv", "--out", "answers.csv").failed("SettingError")
     assert line == "can't write answers.csv: the disk is full"
-    assert Path("answers.csv").read_text() == "what was there before"
+    assert Path("answers.csv").read_text() == "text,output\nwhat was there before,a\n"
     assert not list(Path().glob(".answers*"))
+
+
+def test_answers_replace_nothing_but_answers(finished: Finished, deepen: Deepen) -> None:
+    Path("mine.csv").write_text("text,label\na film,good\n")
+    line = deepen("predict", finished.folder, "--text", "a film", "--out", "mine.csv").failed("SettingError")
+    assert line == "--out mine.csv is there and holds something else than answers: give them another name"
+    assert Path("mine.csv").read_text() == "text,label\na film,good\n"
+    for name in ("a.csv", "a.jsonl"):
+        for _ in range(2):
+            assert deepen("predict", finished.folder, "--text", "a film", "--out", name).code == 0
+
+
+def test_columns_of_flags_are_no_class(deepen: Deepen, tiny: tuple[str, str]) -> None:
+    rows = "".join(f"film {at},{int(at % 3 == 0)},{int(at % 3 == 1)},{int(at % 3 == 2)}\n" for at in range(60))
+    Path("t.csv").write_text("text,a,b,c\n" + rows)
+    words = ("train", "t.csv", *tiny, "--rungs", "majority", "--columns", "text=text,label=a+b+c", "--task")
+    assert "--task multilabel reads a column for each label" in deepen(*words, "classification").failed("DataError")
+    assert deepen(*words, "multilabel").code == 0
+
+
+def test_added_rows_that_are_held_out_or_contradict_are_said(deepen: Deepen, tiny: tuple[str, str]) -> None:
+    words = "ash birch cedar elm fir hazel larch maple oak pine rowan willow yew plum pear".split()
+    texts = [f"{words[at % 15]} {words[at * 4 % 13]} {words[at * 7 % 11]} tree {at}" for at in range(120)]
+    Path("t.csv").write_text("text,label\n" + "".join(f"{text},{'ab'[at % 2]}\n" for at, text in enumerate(texts)))
+    Path("m.csv").write_text("text,label\n" + "".join(f"{text},{'ba'[at % 2]}\n" for at, text in enumerate(texts[:30])))
+    said = deepen("train", "t.csv", *tiny, "--rungs", "majority", "--add", "m.csv", "--json").err
+    assert "m.csv: where train is what is added," in said
+    assert "m.csv: with what is added," in said

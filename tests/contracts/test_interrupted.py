@@ -6,7 +6,7 @@ import json
 import os
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.contracts.conftest import QUICK, Deepen
 
 from deepen import api
 from deepen.core.lock import holding
-from deepen.rungs import frozen
+from deepen.preparation.catalog import shelf
 
 TIMES = {"seconds", "forecast_seconds", "peak_memory_bytes", "seconds_per_1000_predictions", "run", "before"}
 
@@ -203,14 +203,14 @@ def test_seconds_of_all_parts_add_up(
     deepen: Deepen, two_class_csv: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["train", two_class_csv, "--model", tiny_model, "--rungs", "majority,frozen", "--out", "run"]
-    real = frozen.climb
+    real = shelf()["frozen"]
 
     def slow(*given: Any) -> Any:
         time.sleep(0.4)
         raise KeyboardInterrupt
 
     for _ in range(2):
-        monkeypatch.setattr(frozen, "climb", slow)
+        monkeypatch.setitem(shelf(), "frozen", replace(real, climb=slow))
         stopped = deepen(*words, "--resume")
         assert stopped.code == 130
         assert stopped.err.splitlines()[-1] == "interrupted; `deepen train --out run --resume` goes on from here"
@@ -225,7 +225,7 @@ def test_seconds_of_all_parts_add_up(
     checkpoint.write_text("{}")
     later = Path("run/ladder.json").stat().st_mtime + 100
     os.utime(checkpoint, (later, later))
-    monkeypatch.setattr(frozen, "climb", real)
+    monkeypatch.setitem(shelf(), "frozen", real)
     ladder = deepen(*words, "--resume", "--json").json
     assert 100.8 < ladder["rungs"][1]["seconds"] < ladder["seconds"]
     assert ladder["seconds"] > half["seconds"] + 100

@@ -398,3 +398,20 @@ def test_several_labels_that_nothing_parts_are_noticed(cells: list[str], warned:
 def test_a_dash_where_nobody_decided(labels: list[str], marked: bool) -> None:
     rows = [(f"text number {at}", labels[at % 3]) for at in range(60)]
     assert ("placeholder_label" in problems(rows)) == marked
+
+
+def test_truths_in_two_spellings_are_one_label() -> None:
+    rows = [(f"text number {at}", ("true", "false", "1", "0")[at % 4]) for at in range(60)]
+    assert "are one label?" in problems(rows)["label_variants"].message
+    assert "label_variants" not in problems([(f"text number {at}", "10"[at % 2]) for at in range(60)])
+
+
+@pytest.mark.parametrize("labels", [["a;x", "b;x", "a;y", "b;y"], ["a, x", "b, x", "a, y", "b, y"]])
+def test_few_combinations_are_several_labels_too(labels: list[str]) -> None:
+    rows = [(f"text number {at}", labels[at * 7 % 4]) for at in range(60)]
+    assert "--task multilabel" in problems(rows)["several_labels"].remedy
+
+
+def test_a_printed_object_is_no_label() -> None:
+    rows = [(f"text number {at}", ('{"choices":["a","b"]}', "c")[at % 2]) for at in range(60)]
+    assert "braces and all" in problems(rows)["listed_label"].message

@@ -137,3 +137,10 @@ def test_a_column_that_is_called_split_and_marks_nothing_is_said(values: tuple[s
     assert len(found) == 60
     said = [line for line in (found.warnings if loud else found.notes) if "'split' marks no rows, for it holds" in line]
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(("name", "yes", "no"), [("is_test", "test", "train"), ("is_valid", "validation", "train")])
+def test_a_column_of_flags_marks_rows(name: str, yes: Split, no: Split) -> None:
+    source = [{"text": f"text {at} of it", "label": "ab"[at % 2], name: int(at % 5 == 0)} for at in range(60)]
+    assert len(read(Rows(source, yes))) == 12
+    assert len(read(Rows(source, no))) == 48

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from tests.worlds import WORLDS
 
 from deepen import train
+from deepen.preparation.catalog import shelf
 
 QUICK = [
     "data.validation_at_least=30",
@@ -45,9 +47,8 @@ def test_rungs_that_read_alike_are_judged_by_the_gain(
 
 
 def test_the_budget_still_ends_the_climb(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from deepen.rungs import full
-
-    monkeypatch.setattr(full, "forecast", lambda work, settings: 1e6)
+    long = replace(shelf()["full"], forecast=lambda work, settings: 1e6)
+    monkeypatch.setitem(shelf(), "full", long)
     rows = rows_of("matching", tiny_model, tmp_path / "run", budget="10m")
     assert rows["full"]["status"] == "skipped"
     assert rows["full"]["reason"].startswith("forecast 1000000 s")

@@ -25,7 +25,7 @@ from deepen.data.needs import (
 )
 from deepen.data.places import by_place, by_training_names, labels_at, named_index
 from deepen.data.source import Source, as_text, clip
-from deepen.data.targets.flags import flag_columns
+from deepen.data.targets.flags import are_flags, flag_columns
 
 __all__ = [
     "KNOWN_NAMES",
@@ -85,6 +85,12 @@ def choose_columns(
         if name == TARGET and not need_target and not _has(source, value):
             continue
         chosen[name] = _asked(source, name, value)
+        kind = next(need.kind for need in needs if need.name == name)
+        if kind == "category" and len(chosen[name]) > 1 and are_flags(source, chosen[name]):
+            raise DataError(
+                f"{source.name}: {_called(source, chosen[name])} hold 0 and 1, and the task reads one label a row; "
+                "--task multilabel reads a column for each label"
+            )
         reasons[name] = f"{name} is {_called(source, chosen[name])}, as asked for"
     if like is not None:
         _as_trained(source, needs, like, chosen, reasons)
@@ -267,6 +273,9 @@ def _flags(
     if len(flags) > 1 and (TARGET not in chosen or set(chosen[TARGET]) <= set(flags)):
         chosen[TARGET] = flags
         reasons[TARGET] = f"{TARGET} is {_called(source, flags)}, by content: 0 or 1 for each label"
+        blank = sum(not (as_text(row[at]) or "").strip() for row in source.sample for at in flags if at < len(row))
+        if blank:
+            reasons[TARGET] += f"; {blank:,} cells of the first {len(source.sample):,} rows are blank and read as 0"
 
 
 def _others(source: Source, name: str, indices: Sequence[int]) -> str:

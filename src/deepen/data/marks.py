@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from deepen.data.needs import plain_name
@@ -22,6 +23,13 @@ SPLIT_NAMES: dict[str, Split] = {
 _COLUMNS = frozenset(
     ("split", "set", "subset", "fold", "partition", "data_split", "dataset_split", "split_name", "datasplit", "划分")
 )
+# columns of 0 and 1: what 1 says, and what 0 does
+_FLAGS: dict[str, tuple[Split, Split]] = {
+    "is_test": ("test", "train"),
+    "is_train": ("train", "test"),
+    **dict.fromkeys(("is_valid", "is_validation", "is_val", "is_dev"), ("validation", "train")),
+}
+_YES, _NO = frozenset(("1", "1.0", "true", "yes")), frozenset(("0", "0.0", "false", "no"))
 _ANSWERS = frozenset(("accept", "reject", "ignore"))
 _MOSTLY = 0.9
 SET_ASIDE = "set_aside"
@@ -41,14 +49,14 @@ def _values(source: Source, at: int) -> list[str]:
 
 
 def _called_split(source: Source) -> list[int]:
-    return [at for at, name in enumerate(source.names or ()) if plain_name(name) in _COLUMNS]
+    return [at for at, name in enumerate(source.names or ()) if plain_name(name) in _COLUMNS | _FLAGS.keys()]
 
 
 def split_column(source: Source) -> int | None:
     """The column that says which split a row is for, by its name and its values; None if there is none."""
     for at in _called_split(source):
         values = _values(source, at)
-        known = sum(value.lower() in SPLIT_NAMES for value in values)
+        known = sum(_split(source, at, value) is not None for value in values)
         if known and known >= _MOSTLY * len(values):
             return at
     return None
@@ -60,7 +68,7 @@ def _passed_over(source: Source, used: Sequence[int]) -> Source:
         if at in used:
             continue
         values = Counter(_values(source, at))
-        odd = [value for value in values if value.lower() not in SPLIT_NAMES]
+        odd = [value for value in values if _split(source, at, value) is None]
         if not odd:
             continue
         said = f"{source.name}: column {source.called(at)} marks no rows, for it holds {listed(odd[:5])}"
@@ -108,7 +116,7 @@ def _count(source: Source, used: Sequence[int]) -> tuple[dict[Split, int], Count
         return {}, odd
     for _, _, cells in source.read((at,)):
         if not isinstance(cells, Fault):
-            split = _split(cells[0])
+            split = _split(source, at, cells[0])
             if split is None:
                 odd[(as_text(cells[0]) or "").strip()] += 1
             else:
@@ -116,8 +124,16 @@ def _count(source: Source, used: Sequence[int]) -> tuple[dict[Split, int], Count
     return dict(counts), odd
 
 
-def _split(cell: Any) -> Split | None:
-    return SPLIT_NAMES.get((as_text(cell) or "").strip().lower())
+def _is_for(source: Source, at: int, split: Split, cell: Any) -> bool | None:
+    return True if _split(source, at, cell) == split else None
+
+
+def _split(source: Source, at: int, cell: Any) -> Split | None:
+    value = (as_text(cell) or "").strip().lower()
+    flag = _FLAGS.get(plain_name((source.names or ())[at]))
+    if flag is None:
+        return SPLIT_NAMES.get(value)
+    return flag[0] if value in _YES else flag[1] if value in _NO else None
 
 
 def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
@@ -135,7 +151,7 @@ def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
         told = f"{source.name}: column {source.called(at)} marks the rows: "
         told += ", ".join(f"{name} {counts[name]:,}" for name in ("train", "validation", "test") if name in counts)
         if split in counts and len(counts) > 1:
-            source = _filtered(source, at, lambda cell: True if _split(cell) == split else None)
+            source = _filtered(source, at, partial(_is_for, source, at, split))
             source = replace(source, notes=(*source.notes, f"{told}; those for {split} are read"))
         elif split not in counts:
             source = replace(source, warnings=(*source.warnings, f"{told}; none is for {split}, and all are read"))

@@ -12,6 +12,7 @@ import numpy as np
 from deepen.core.cells import printable
 from deepen.core.errors import DataError
 from deepen.core.types import to_json
+from deepen.data.check import duplicates
 from deepen.data.check.doctor import QUICK
 from deepen.data.check.doctor import examine as run_checks
 from deepen.data.check.problem import Problem, Splits, TokenLengths
@@ -20,7 +21,7 @@ from deepen.data.columns import Columns
 from deepen.data.label_names import LabelNames, read_label_names
 from deepen.data.load import load_table, marked_splits
 from deepen.data.marks import Rows, Split
-from deepen.data.near import row_texts
+from deepen.data.near import NearSettings, row_texts
 from deepen.data.table import Part, Table
 from deepen.models.find import find, packaged
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
@@ -154,6 +155,31 @@ def _pieces(part: Part) -> Iterator[list[str]]:
             texts = []
     if texts:
         yield texts
+
+
+def check_added(
+    added: Part, joined: Part, others: Mapping[str, Part], before: Part, near: NearSettings, said: list[str]
+) -> None:
+    """What rows that are added to the training rows spoil: a validation or a test row among them, labels that conflict.
+
+    Args:
+        joined: The training rows with them.
+        others: The rows of validation and test.
+        before: The training rows without them.
+        said: Gets the warnings, as sentences.
+    """
+    name = added.table.name
+    said += [
+        f"{name}: where train is what is added, {problem.message}"
+        for problem in duplicates.find(Splits({"train": added, **others}, near))
+        if problem.code in ("leakage", "near_leakage")
+    ]
+    counts = [
+        next((one for one in duplicates.find(Splits({"train": part}, near)) if one.code == "conflicting_labels"), None)
+        for part in (before, joined)
+    ]
+    if counts[1] is not None and (counts[0] is None or counts[1].count > counts[0].count):
+        said.append(f"{name}: with what is added, {counts[1].message}")
 
 
 def check_first(splits: Splits, said: list[str]) -> None:

@@ -6,6 +6,7 @@ A folder is a run's by what ladder.json or environment.json say, never by a name
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shlex
@@ -272,6 +273,19 @@ def remove_rung(folder: Path) -> None:
     _remove(found)
 
 
+def _holds_answers(path: Path) -> bool:
+    """Whether a file begins as one of answers does."""
+    with path.open("rb") as file:
+        first = file.readline(1 << 20).decode("utf-8-sig", "replace").strip()
+    if path.name.lower().endswith(".csv"):
+        return "output" in [cell.strip().strip('"') for cell in first.split(",")]
+    try:
+        record = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and bool({"output", "skipped"} & set(record))
+
+
 def check_answers(out: Path, runs: Iterable[str], data: Any) -> None:
     """Whether answers may be written to a file.
 
@@ -294,6 +308,8 @@ def check_answers(out: Path, runs: Iterable[str], data: Any) -> None:
         given = Path(name).expanduser()
         if out.exists() and _exists(given) and place.is_relative_to(given.resolve()):
             raise SettingError(f"--out {out} holds {what} of the run: give the answers another name")
+    if out.is_file() and out.stat().st_size and not _holds_answers(out):
+        raise SettingError(f"--out {out} is there and holds something else than answers: give them another name")
 
 
 def _is_inside(path: Path) -> bool:

@@ -24,7 +24,7 @@ from deepen.data.table import Part, Table
 from deepen.models.find import DEFAULT_MODEL
 from deepen.models.load import load_pretrained
 from deepen.preparation.catalog import load_task, shelf, tasks, tunings
-from deepen.preparation.check import check_first
+from deepen.preparation.check import check_added, check_first
 from deepen.preparation.recipe import DataSection, Recipe
 from deepen.preparation.scorable import scorable
 from deepen.preparation.told import Told
@@ -143,7 +143,11 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     if data.add is not None:
         added = told.of(read_added(data.add, task.needs, data, columns, names))
         task.check(added.all_rows(), labels)
+        before = train
         train, validation = extend(train, validation, added)
+        if data.check:
+            scored = {"validation": validation} if test is None else {"validation": validation, "test": test}
+            check_added(added.all_rows(), train, scored, before, data.near, told.warnings)
         mark = fingerprint(mark, added.fingerprint)
         told.notes.append(f"{added.name}: {len(added):,} rows added to the training rows")
     unlabelled = _unlabelled(recipe, task, columns, [part for part in (train, validation, test) if part], labels, told)

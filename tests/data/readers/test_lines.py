@@ -13,6 +13,7 @@ from tests.data.reading import read, rows
 from deepen.core.errors import DataError
 from deepen.data.load import DataSettings, Need, load_table, look
 from deepen.data.readers.lines import is_numbering, line_form
+from deepen.data.source import Fault
 from deepen.tasks import multilabel
 
 Write = Callable[..., str]
@@ -122,3 +123,10 @@ def test_the_same_rows_in_every_format_give_the_same_table(write: Write, header:
 @given(st.lists(st.text(max_size=20), max_size=12))
 def test_any_lines_have_a_form(lines: list[str]) -> None:
     assert line_form([f"{line}\n" for line in lines]) in ("fasttext", "fasttext_many", "fine", "label", "text")
+
+
+def test_blank_lines_of_a_table_of_one_column_are_gaps(write: Write) -> None:
+    path = write("a.csv", "review\n\ngood film\n\nbad film\n" + "fine film\n" * 9)
+    source = look(path, DataSettings())
+    found = [(line, isinstance(cells, Fault)) for _, line, cells in source.read((0,))]
+    assert found[:4] == [(2, True), (3, False), (4, True), (5, False)]

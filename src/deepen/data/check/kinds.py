@@ -81,7 +81,7 @@ def _scores(train: Part, counts: Mapping[str, int]) -> list[Problem]:
         return [Problem("warning", "labels_are_scores", name, first_row(train, broken[0]), count, message, remedy)]
     commas = [label for label in counts if "," in label]
     if len(commas) >= 2 and has_decimal_comma(counts):
-        message = f"the labels are numbers with a decimal comma, as {shown(commas[0])}: a score, not a class"
+        message = f"the labels are numbers with a comma, as {shown(commas[0])}: a score, or several labels, not a class"
         remedy = f"{_as_score(train)} learns the score"
         count = sum(counts[label] for label in commas)
         return [Problem("warning", "labels_are_scores", name, first_row(train, commas[0]), count, message, remedy)]
@@ -139,6 +139,12 @@ def _several(train: Part, counts: Mapping[str, int]) -> list[Problem]:
         return [
             Problem("warning", "listed_label", train.table.name, first_row(train, first), len(train), message, remedy)
         ]
+    objects = [label for label in counts if isinstance(parse_printed(label), dict)]
+    if objects:
+        message = f"a label is a printed object, braces and all, as {shown(objects[0])}"
+        remedy = "write the label itself into the column"
+        line, count = first_row(train, objects[0]), sum(counts[label] for label in objects)
+        return [Problem("warning", "listed_label", train.table.name, line, count, message, remedy)]
     parted: dict[str, list[str]] = {}
     for label in counts:
         if _LISTED.fullmatch(label) and "," in label:
@@ -150,7 +156,7 @@ def _several(train: Part, counts: Mapping[str, int]) -> list[Problem]:
     parts = Counter(part for found in parted.values() for part in dict.fromkeys(found))
     parts.update(label for label in counts if label not in parted)
     again = [label for label, found in parted.items() if all(part and parts[part] > 1 for part in found)]
-    if len(again) < 2 or len(parts) >= len(counts):
+    if len(again) < 2 or len(parts) > len(counts):
         return []
     message = f"{shown(again[0])} is one label here, and its parts are in others too: several labels in one cell?"
     count = sum(counts[label] for label in again)

@@ -17,6 +17,7 @@ from deepen.data.targets.labels import check_labels, label_table, target_counts
 _RARE = 5
 # what people call a class that means "none of these"
 _DASHES = frozenset(("-", "--", "---", "?", "??"))
+_TRUTHS = {"true": "1", "yes": "1", "false": "0", "no": "0"}
 _NONE = frozenset(("none", "na", "nil", "无", "空"))
 _IMBALANCE = 10
 _SEPARATORS = re.compile(r"(?<=[^\W_])[\s_\-]+(?=[^\W_])")
@@ -105,7 +106,7 @@ def _imbalance(train: Part, counts: Mapping[str, int]) -> list[Problem]:
 def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
     spelled: dict[str, list[str]] = defaultdict(list)
     for label in label_table(counts):
-        spelled[_sounds(label)].append(label)
+        spelled[_TRUTHS.get(_sounds(label), _sounds(label))].append(label)
     found = []
     for labels in spelled.values():
         if len(labels) < 2:

@@ -52,9 +52,12 @@ class Dialect:
         quotes = "quoted cells, a backslash before quotes inside" if self.escaped else "quoted cells"
         return f"{word}-separated, {quotes if self.quoting else 'no quoting'}"
 
-    def rows(self, text_lines: Iterator[str], max_cell_chars: int) -> Iterator[tuple[int, list[str], Sequence[str]]]:
+    def rows(
+        self, text_lines: Iterator[str], max_cell_chars: int, *, blanks: bool = False
+    ) -> Iterator[tuple[int, list[str], Sequence[str]]]:
         """The rows of lines, as `split_rows` gives them."""
-        return split_rows(text_lines, self.delimiter, self.quoting, max_cell_chars, escaped=self.escaped)
+        how = {"escaped": self.escaped, "blanks": blanks}
+        return split_rows(text_lines, self.delimiter, self.quoting, max_cell_chars, **how)
 
 
 def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = "") -> Dialect | None:
@@ -265,7 +268,7 @@ def _read(
     file: TextFile, dialect: Dialect, shape: _Shape, wanted: tuple[int, ...], max_cell_chars: int
 ) -> Iterator[Row]:
     name, width, skip = file.name, shape.width, shape.header is not None
-    rows = dialect.rows(lines(file), max_cell_chars)
+    rows = dialect.rows(lines(file), max_cell_chars, blanks=width == 1)  # there a blank line is an empty cell
     while True:
         try:
             number, cells, used = next(rows)

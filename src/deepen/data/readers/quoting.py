@@ -16,7 +16,13 @@ _ROWS_TAKEN_IN = 2
 
 
 def split_rows(
-    text_lines: Iterator[str], delimiter: str, quoting: bool, max_cell_chars: int, *, escaped: bool = False
+    text_lines: Iterator[str],
+    delimiter: str,
+    quoting: bool,
+    max_cell_chars: int,
+    *,
+    escaped: bool = False,
+    blanks: bool = False,
 ) -> Iterator[tuple[int, list[str], Sequence[str]]]:
     r"""Cuts lines into rows of cells.
 
@@ -25,6 +31,7 @@ def split_rows(
         quoting: Whether `"` encloses cells; two of them inside stand for one.
         max_cell_chars: A quoted cell that grows beyond this many characters has lost its closing quote.
         escaped: Whether `\"` stands for a quote inside too.
+        blanks: Whether lines without any cell are rows of none.
 
     Yields:
         The line a row starts on, from 1, its cells, and its lines if it has several; lines without any cell are left
@@ -37,7 +44,11 @@ def split_rows(
     for line in text_lines:
         number += 1
         row = line.rstrip("\r\n")
-        if not row or (number == 1 and _EXCEL_HINT.fullmatch(row)):
+        if number == 1 and _EXCEL_HINT.fullmatch(row):
+            continue
+        if not row:
+            if blanks:
+                yield number, [], ()
             continue
         if not quoting or '"' not in row:
             yield number, row.split(delimiter), ()

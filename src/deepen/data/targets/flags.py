@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deepen.data.marks import mark_columns
 from deepen.data.source import Source, as_text
 
@@ -18,7 +20,16 @@ def flag_columns(source: Source) -> tuple[int, ...]:
     found = []
     marks = mark_columns(source)
     for at in range(source.own_width):
-        values = {(as_text(row[at]) or "").strip().lower() for row in source.sample if at < len(row)}
+        values = _values(source, at)
         if values and at not in marks and values <= ON | OFF and values & ON and values & (OFF - {""}):
             found.append(at)
     return tuple(found) if len(found) > 1 else ()
+
+
+def are_flags(source: Source, columns: Sequence[int]) -> bool:
+    """Whether columns hold nothing but 0 and 1, or one of them."""
+    return all(_values(source, at) <= ON | OFF for at in columns)
+
+
+def _values(source: Source, at: int) -> set[str]:
+    return {(as_text(row[at]) or "").strip().lower() for row in source.sample if at < len(row)}
