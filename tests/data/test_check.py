@@ -394,7 +394,9 @@ def test_several_labels_that_nothing_parts_are_noticed(cells: list[str], warned:
     assert ("no_several" in [finding["code"] for finding in found["findings"]]) == warned
 
 
-@pytest.mark.parametrize(("labels", "marked"), [(["yes", "no", "-"], True), (["+", "0", "-"], False)])
+@pytest.mark.parametrize(
+    ("labels", "marked"), [(["yes", "no", "-"], True), (["yes", "no", "\\N"], True), (["+", "0", "-"], False)]
+)
 def test_a_dash_where_nobody_decided(labels: list[str], marked: bool) -> None:
     rows = [(f"text number {at}", labels[at % 3]) for at in range(60)]
     assert ("placeholder_label" in problems(rows)) == marked

@@ -26,6 +26,7 @@ _MARKUP = re.compile(
 _WRONG = re.compile("[ÃÂ][\u00a0-\u00bf\u2018-\u2122]|â€|ðŸ|ï»¿|\ufffd|锟斤拷|烫烫烫")
 PLACEHOLDERS = frozenset(
     "nan null none n/a na #n/a #ref! #value! #name? undefined nil <na> tbd todo [deleted] [removed] 无 空".split()
+    + "(null) <null> \\n".split()  # as databases write it: \\N, in small letters
 )
 _ALL_WRONG_SHARE, _MANY_SHARE = 0.5, 0.01
 _TOLD = 0.25
