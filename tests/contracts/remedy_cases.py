@@ -642,6 +642,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "deepen train --out {} --resume",
         "deepen evaluate {} FILE",
     ),
+    "preparation/test_place.py": ("give --out a name in UTF-8",),
     "cli/test_usage.py": ("--text", "--weights", "--out {}"),
     "diagnosis/questions/test_surface_cues.py": ("{} --set {}",),
     "diagnosis/questions/test_depth.py": ("--thorough",),

@@ -87,7 +87,7 @@ def test_a_table_of_answers_has_the_rows_of_the_input(finished: Finished, deepen
             '[{"text": "good film"}, {"text": null}, {"text": "bad film"}, 5, {"text": "so so"}]',
             ["text", "a J"],
         ),
-        ("a.csv", "text,n\ngood film,1\n,2\nbad film,3\n,\nso so,5\n", ["text is empty", "text is empty"]),
+        ("a.csv", "text,n\ngood film,1\n,2\nbad film,3\n,\nso so,5\n", ["text is empty", "the row is blank"]),
     ],
     ids=["lines", "ragged", "jsonl", "json", "empty"],
 )

@@ -296,3 +296,8 @@ def test_answers_are_not_written_over_rows(copy: Path, plain: Path, tmp_path: Pa
 
 def test_the_lists_hold_every_name_once() -> None:
     assert len(set(FILES)) == len(FILES)
+
+
+def test_a_name_that_no_record_can_hold(plain: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="give --out a name in UTF-8"):
+        deepen.train(plain / "rows.jsonl", out=tmp_path / os.fsdecode(b"r\xe9"), rungs="majority")

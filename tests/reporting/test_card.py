@@ -118,7 +118,7 @@ def test_what_was_not_trained_is_not_called_trained(run):
         assert f"as it was pretrained, at the rung `{rung}`" in text
         assert "with a head, trained" not in text
     assert "with a head, trained up to the rung `full`" in card(ladder, {}, {})
-    ladder["rungs"].append({"rung": "few_shot", "network": None})  # a decoder lies in a folder of its own
+    ladder["rungs"].append({"rung": "few_shot", "network": "untouched"})
     text = card(ladder | {"chosen": "few_shot"}, {}, {})
     assert "as it was pretrained, at the rung `few_shot`" in text
 

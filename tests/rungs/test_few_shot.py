@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def test_a_climb_saved_and_read_again(tiny_decoder: Path, tmp_path: Path) -> Non
     assert model.predictor.examples is not None
     kinds = {path.suffix for path in (run.rung("few_shot") / "model").rglob("*") if path.is_file()}
     assert kinds <= {".json", ".safetensors", ".txt", ".md"}
+    assert json.loads((run.folder / "ladder.json").read_text(encoding="utf-8"))["rungs"][0]["network"] == "untouched"
     assert model.evaluate(rows[:20])[0].n == 20
     assert model.explain(texts[:1])[0].answers[0].method == "leave_one_out"
 

@@ -202,3 +202,37 @@ def test_a_climb(tiny_model: Path, tmp_path: Path) -> None:
     outputs, targets = Outputs(np.array([[1.0, -1]]), np.array([0, 1])), Targets(np.array([[1, 0]]), np.array([0, 1]))
     assert TASK.shift is not None
     assert TASK.shift(outputs, targets).tolist() == [0.0, 0.0]
+
+
+def test_rows_that_nobody_marked_are_bad_rows() -> None:
+    """Jigsaw's test set has -1 in each of its columns where a row was not scored."""
+    rows = [{"text": f"row {at}", "toxic": at % 2, "rude": at % 3 // 2, "mean": at % 5 // 4} for at in range(400)]
+    unmarked = {"text": "row x", "toxic": -1, "rude": -1, "mean": -1}
+    claim = TASK.recognise(look([*rows, unmarked], DataSettings()))
+    assert claim is not None
+    assert (
+        TASK.recognise(
+            look(
+                [
+                    {"text": "a", "mood": at % 3 - 1, "stance": at // 2 % 3 - 1, "tone": at // 4 % 3 - 1}
+                    for at in range(99)
+                ],
+                DataSettings(),
+            )
+        )
+        is None
+    )
+    table, columns = load_table([*rows, unmarked], TASK.needs, DataSettings())
+    assert columns.target == ("toxic", "rude", "mean")
+    assert len(table.all_rows()) == 400
+    with pytest.raises(DataError, match="column 'toxic' is '-1', and a column that stands for a label holds 0 or 1"):
+        load_table([*rows, *[unmarked] * 100], TASK.needs, DataSettings())
+
+
+def test_a_label_column_of_training_that_is_missing_is_said() -> None:
+    rows = [{"text": f"row {at}", "toxic": at % 2, "rude": at % 3 // 2} for at in range(9)]
+    trained = _read(rows)[1]
+    fewer = [{"text": row["text"], "toxic": row["toxic"]} for row in rows]
+    with pytest.raises(DataError, match="no column 'rude', which was a part of label in training"):
+        load_table(fewer, TASK.needs, DataSettings(), columns=trained)
+    assert len(load_table(fewer, TASK.needs, DataSettings(), columns=trained, need_target=False)[0].all_rows()) == 9

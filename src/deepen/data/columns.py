@@ -93,7 +93,7 @@ def choose_columns(
             )
         reasons[name] = f"{name} is {_called(source, chosen[name])}, as asked for"
     if like is not None:
-        _as_trained(source, needs, like, chosen, reasons)
+        _as_trained(source, needs, like, chosen, reasons, need_target=need_target)
     _by_name(source, needs, chosen, reasons)
     _flags(source, needs, chosen, reasons, asked)
     if like is not None:
@@ -154,10 +154,16 @@ def _asked(source: Source, name: str, value: str) -> tuple[int, ...]:
 
 
 def _as_trained(
-    source: Source, needs: Sequence[Need], like: Columns, chosen: dict[str, tuple[int, ...]], reasons: dict[str, str]
+    source: Source,
+    needs: Sequence[Need],
+    like: Columns,
+    chosen: dict[str, tuple[int, ...]],
+    reasons: dict[str, str],
+    *,
+    need_target: bool,
 ) -> None:
     """The columns that are called as in the training data."""
-    for name, found in by_training_names(source, needs, like, chosen).items():
+    for name, found in by_training_names(source, needs, like, chosen, need_target=need_target).items():
         chosen[name] = found
         called = source.names is not None or like.form is None or like.form.header is False
         why = "as in the training data" if called else "the only one"

@@ -19,7 +19,7 @@ from deepen.data.ingest import LEFT, ROWS, Plan, Tally, write_rows
 from deepen.data.settings import DataSettings
 from deepen.data.source import Source
 from deepen.data.table import Table
-from deepen.data.targets.tagged_rows import tagged_notes
+from deepen.data.targets.tagged_rows import tagged_notes, tagged_warnings
 
 ABOUT = "about.json"
 _CHANGES = {
@@ -103,7 +103,7 @@ def _read_rows(
         "inputs": [name for name, _, _ in plan.inputs],
         "fingerprint": fingerprint(tally.digest, [name for name, _, _ in plan.inputs], plan.target is not None),
         "notes": [*source.notes, *tagged_notes(source.name, tally.tagged), *_notes(source.name, tally)],
-        "warnings": list(source.warnings),
+        "warnings": [*source.warnings, *tagged_warnings(source.name, tally.tagged)],
         "files": tally.files,
         "changed": tally.changed,
         "faults": tally.faults,

@@ -57,7 +57,7 @@ __all__ = [
 
 Given = Columns | AskedColumns | Mapping[str, str] | None
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 21
+_VERSION = 22
 _SHORT_ROWS = 2048
 _TRIES = 3
 Use = Literal["learn", "score", "answer"]

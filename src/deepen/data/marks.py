@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Literal
 
 from deepen.data.needs import plain_name
-from deepen.data.source import Fault, Row, Source, as_text, clip, listed
+from deepen.data.source import NO, YES, Fault, Row, Source, as_text, clip, listed
 
 Split = Literal["train", "validation", "test"]
 SPLIT_NAMES: dict[str, Split] = {
@@ -29,7 +29,6 @@ _FLAGS: dict[str, tuple[Split, Split]] = {
     "is_train": ("train", "test"),
     **dict.fromkeys(("is_valid", "is_validation", "is_val", "is_dev"), ("validation", "train")),
 }
-_YES, _NO = frozenset(("1", "1.0", "true", "yes")), frozenset(("0", "0.0", "false", "no"))
 _ANSWERS = frozenset(("accept", "reject", "ignore"))
 _MOSTLY = 0.9
 SET_ASIDE = "set_aside"
@@ -133,7 +132,7 @@ def _split(source: Source, at: int, cell: Any) -> Split | None:
     flag = _FLAGS.get(plain_name((source.names or ())[at]))
     if flag is None:
         return SPLIT_NAMES.get(value)
-    return flag[0] if value in _YES else flag[1] if value in _NO else None
+    return flag[0] if value in YES else flag[1] if value in NO else None
 
 
 def pick(source: Source, split: Split, used: Sequence[int]) -> Source:

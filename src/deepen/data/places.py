@@ -28,11 +28,14 @@ def named_index(source: Source, name: str) -> int | None:
     return same[0] if len(same) == 1 else None
 
 
-def by_training_names(source: Source, needs: Sequence[Need], like: Columns, chosen: Found) -> Found:
+def by_training_names(
+    source: Source, needs: Sequence[Need], like: Columns, chosen: Found, *, need_target: bool
+) -> Found:
     """Columns that are called as in the training data.
 
     Args:
         like: The columns of the training data.
+        need_target: Whether there has to be a target.
 
     Returns:
         More of it.
@@ -54,12 +57,14 @@ def by_training_names(source: Source, needs: Sequence[Need], like: Columns, chos
         there = tuple(place for place in places if place is not None and place not in taken)
         if len(there) == len(names):
             found[need.name] = there
-        elif there and need.name != TARGET and not need.optional:
+        elif there and (need_target if need.name == TARGET else not need.optional):
             lacking = [name for name, place in zip(names, places, strict=True) if place is None]
             rest = "+".join((source.names or ())[i] for i in there)
+            # without one of the labels its rows can't be scored: nobody said that they lack it
+            remedy = f" (--columns {need.name}={rest} goes without)" if need.name != TARGET else ""
             raise DataError(
                 f"{source.name} has no column '{clip((lacking or names)[0])}', which was a part of {need.name} in "
-                f"training; columns are {source.listed()} (--columns {need.name}={rest} goes without)"
+                f"training; columns are {source.listed()}{remedy}"
             )
     return found
 

@@ -104,6 +104,9 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     return ", ".join(clip(name, 40) for name in names[:most]) + (", ..." if len(names) > most else "")
 
 
+YES, NO = frozenset(("1", "1.0", "true", "yes", "是")), frozenset(("0", "0.0", "false", "no", "否"))
+"""What cells say for yes and for no, in small letters."""
+
 # how Python, pandas and NumPy print values of their own that stand for a missing one
 _MISSING = frozenset(("NaT", "<NA>", "nan", "NaN"))
 

@@ -145,7 +145,8 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> dict[str, Any]:
         publish(state, name, found.temperature, found.shift_C)
     if name == _SHALLOW and standing.score >= 1 and len(work.validation) >= _ENOUGH_ROWS:
         warn(state, f"{name} is right in every validation row: does a text say its label, or is the data made up?")
-    network = ("trained" if shelf()[name].self_trainable else "untouched") if standing.encoder else None
+    holds_network = any((state.run.rung(name) / "model").rglob("config.json"))
+    network = ("trained" if shelf()[name].self_trainable else "untouched") if holds_network else None
     about = {"rung": name, "status": "stopped" if climbed.stopped else "done", "reason": climbed.reason}
     return about | row | {"network": network} | {"gain": record.interval_record(gain), "ran": climbed.ran}
 

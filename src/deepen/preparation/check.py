@@ -174,12 +174,13 @@ def check_added(
         for problem in duplicates.find(Splits({"train": added, **others}, near))
         if problem.code in ("leakage", "near_leakage")
     ]
-    counts = [
-        next((one for one in duplicates.find(Splits({"train": part}, near)) if one.code == "conflicting_labels"), None)
+    exact = near.model_copy(update={"max_rows": 0})  # near-copies with other labels are a note, and dear to find
+    was, now = (
+        next((one for one in duplicates.find(Splits({"train": part}, exact)) if one.code == "conflicting_labels"), None)
         for part in (before, joined)
-    ]
-    if counts[1] is not None and (counts[0] is None or counts[1].count > counts[0].count):
-        said.append(f"{name}: with what is added, {counts[1].message}")
+    )
+    if now is not None and (was is None or now.count > was.count):
+        said.append(f"{name}: with what is added, {now.message}")
 
 
 def check_first(splits: Splits, said: list[str]) -> None:

@@ -170,6 +170,8 @@ def check_place(path: Path, *, resume: bool, overwrite: bool, inputs: dict[str, 
     """
     if resume and overwrite:
         raise SettingError("--resume and --overwrite exclude each other")
+    if re.search("[\ud800-\udfff]", str(path)):  # so Python reads bytes that are no UTF-8
+        raise SettingError(f"{str(path)!a} can't be written into the run's records: give --out a name in UTF-8")
     with writing(path):
         above = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
         if not above.is_dir():

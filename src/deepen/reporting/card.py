@@ -23,7 +23,7 @@ _PIPELINES = {
     "translation": "translation",
     "summarisation": "summarization",
 }
-# what rungs are whose rows don't say it: those of 0.1.0, and a decoder that is asked, which lies in a folder of its own
+# what rungs of 0.1.0 are, whose rows don't say it
 _NETWORKS = dict.fromkeys(("contrastive", "cloze", "frozen", "top_layers", "full"), "trained") | dict.fromkeys(
     ("zero_shot", "few_shot"), "untouched"
 )
@@ -105,7 +105,7 @@ def _front_matter(ladder: Mapping[str, Any]) -> str:
 
 def _network(ladder: Mapping[str, Any]) -> str | None:
     """Whether a pretrained network is in the model, and has learned: `trained`, `untouched` or None."""
-    said = _chosen_row(ladder).get("network") or _NETWORKS.get(str(ladder.get("chosen")))
+    said = _chosen_row(ladder).get("network", _NETWORKS.get(str(ladder.get("chosen"))))
     return None if said is None else str(said)
 
 

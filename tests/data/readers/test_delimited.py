@@ -157,3 +157,9 @@ def test_columns_of_one_name_are_said(write: Write) -> None:
     source = look(write("a.csv", "text,text,label\n" + "a good film,b,x\na bad film,c,y\n" * 5), DataSettings())
     assert source.names == ("text", "text_2", "label")
     assert any("several columns are called text: the first keeps the name" in warning for warning in source.warnings)
+
+
+def test_rows_of_nothing_at_the_end_are_passed_over(write: Write) -> None:
+    """Excel writes them for rows that were emptied."""
+    file = write("a.csv", "text,label,note\na film,pos,\na play,neg,\n" + ",,\n" * 5)
+    assert rows(read(file)) == [("a film", "pos"), ("a play", "neg")]

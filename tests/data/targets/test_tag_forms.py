@@ -259,3 +259,26 @@ def test_forms_that_lose_nothing_come_back(rows_: list[list[str]]) -> None:
     form = tag_form(suffixed)
     assert form in ("suffix", "prefix")
     assert [with_prefix(row, form) for row in suffixed] == rows_
+
+
+def test_one_tag_too_few_does_not_hide_that_words_are_tagged() -> None:
+    made = [{"tokens": words, "ner_tags": tags} for words, tags in zip(TOKENS * 100, TAGS * 100, strict=True)]
+    made[7] = made[7] | {"ner_tags": made[7]["ner_tags"][:-1]}
+    assert looks_tagged(look(made, DataSettings()))
+    assert len(read(made).all_rows()) == 299
+    for row in made[:60]:
+        row["ner_tags"] = row["ner_tags"][:1]
+    assert not looks_tagged(look(made, DataSettings()))
+
+
+def test_ends_that_cut_words_are_warned_of() -> None:
+    def spans(shift: int) -> list[dict[str, Any]]:
+        text = "she met Mara in Lyon"
+        places = [(8, 12, "PER"), (16, 20, "LOC")]
+        return [{"text": text, "spans": [[a, b + shift, tag] for a, b, tag in places]} for _ in range(10)]
+
+    def warned(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+        return read(rows).warnings
+
+    assert not warned(spans(0))
+    assert "do their ends stand on the last letter" in " ".join(warned(spans(-1)))

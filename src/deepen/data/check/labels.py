@@ -11,13 +11,13 @@ from deepen.core.errors import DataError
 from deepen.data.check.kinds import first_row, kinds, one_each
 from deepen.data.check.problem import Problem, Severity, Splits, rows, shown
 from deepen.data.check.texts import PLACEHOLDERS
+from deepen.data.source import NO, YES
 from deepen.data.table import Part, bearable
 from deepen.data.targets.labels import check_labels, label_table, target_counts
 
 _RARE = 5
 # what people call a class that means "none of these"
 _DASHES = frozenset(("-", "--", "---", "?", "??"))
-_TRUTHS = {"true": "1", "yes": "1", "false": "0", "no": "0"}
 _NONE = frozenset(("none", "na", "nil", "无", "空"))
 _IMBALANCE = 10
 _SEPARATORS = re.compile(r"(?<=[^\W_])[\s_\-]+(?=[^\W_])")
@@ -106,7 +106,7 @@ def _imbalance(train: Part, counts: Mapping[str, int]) -> list[Problem]:
 def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
     spelled: dict[str, list[str]] = defaultdict(list)
     for label in label_table(counts):
-        spelled[_TRUTHS.get(_sounds(label), _sounds(label))].append(label)
+        spelled[_sounds(label)].append(label)
     found = []
     for labels in spelled.values():
         if len(labels) < 2:
@@ -131,10 +131,13 @@ def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
 def _sounds(label: str) -> str:
     """What labels share that a person would read as one: without case, marks between words and what can't be seen.
 
-    A sign before or after a word tells labels apart: -1 and 1, C and C++. So does what stands between numbers.
+    A sign before or after a word tells labels apart: -1 and 1, C and C++. So does what stands between numbers. All that
+    says yes is one, and all that says no.
     """
     seen = "".join(letter for letter in unicodedata.normalize("NFKC", label) if unicodedata.category(letter) != "Cf")
     plain = seen.casefold().strip()
+    if plain in YES | NO:
+        return "yes" if plain in YES else "no"
     return _SEPARATORS.sub(" ", plain) if any(map(str.isalpha, plain)) else plain
 
 

@@ -56,8 +56,7 @@ class Dialect:
         self, text_lines: Iterator[str], max_cell_chars: int, *, blanks: bool = False
     ) -> Iterator[tuple[int, list[str], Sequence[str]]]:
         """The rows of lines, as `split_rows` gives them."""
-        how = {"escaped": self.escaped, "blanks": blanks}
-        return split_rows(text_lines, self.delimiter, self.quoting, max_cell_chars, **how)
+        return split_rows(text_lines, self.delimiter, self.quoting, max_cell_chars, escaped=self.escaped, blanks=blanks)
 
 
 def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = "") -> Dialect | None:
@@ -285,12 +284,12 @@ def _read(
                 yield name, line, Fault(f"inside the quote that is opened in line {number}", "rows_in_a_quote")
         elif cells == shape.header:
             yield name, number, Fault("the header stands here again, as where two files were joined", "header_again")
+        elif not any(map(str.strip, cells)):  # Excel ends a sheet with rows of `,,,`
+            yield name, number, Fault("the row is blank", BLANK)
         elif len(cells) == width:
             yield name, number, [cells[i] for i in wanted]
-        elif any(cells):
-            yield name, number, Fault(_ragged(len(cells), width, dialect), "ragged_row", tuple(cells))
         else:
-            yield name, number, Fault("the row is blank", BLANK)
+            yield name, number, Fault(_ragged(len(cells), width, dialect), "ragged_row", tuple(cells))
 
 
 def _taken_in(num: int) -> str:

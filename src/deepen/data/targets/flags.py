@@ -5,31 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deepen.data.marks import mark_columns
-from deepen.data.source import Source, as_text
+from deepen.data.source import NO, YES, Source, as_text
 
-ON = frozenset(("1", "1.0", "true", "yes", "是"))
-OFF = frozenset(("", "0", "0.0", "false", "no", "否"))
+OFF = NO | {""}
+_UNMARKED = frozenset(("-1", "-1.0"))
 
 
 def flag_columns(source: Source) -> tuple[int, ...]:
     """The columns that hold nothing but 0 and 1: one for each label, as Kaggle's toxic comments have them.
 
+    Where nobody marked a row, they may all hold -1.
+
     Returns:
         Their numbers, if there are at least two.
     """
-    found = []
+    found, rows_unmarked = [], []
     marks = mark_columns(source)
     for at in range(source.own_width):
         values = _values(source, at)
-        if values and at not in marks and values <= ON | OFF and values & ON and values & (OFF - {""}):
+        known = set(values) - _UNMARKED
+        if at not in marks and known <= YES | OFF and known & YES and known & NO:
             found.append(at)
-    return tuple(found) if len(found) > 1 else ()
+            rows_unmarked.append([value in _UNMARKED for value in values])
+    same = all(one == rows_unmarked[0] for one in rows_unmarked)
+    return tuple(found) if len(found) > 1 and same else ()
 
 
 def are_flags(source: Source, columns: Sequence[int]) -> bool:
     """Whether columns hold nothing but 0 and 1, or one of them."""
-    return all(_values(source, at) <= ON | OFF for at in columns)
+    return all(set(_values(source, at)) <= YES | OFF for at in columns)
 
 
-def _values(source: Source, at: int) -> set[str]:
-    return {(as_text(row[at]) or "").strip().lower() for row in source.sample if at < len(row)}
+def _values(source: Source, at: int) -> list[str]:
+    return [(as_text(row[at]) or "").strip().lower() for row in source.sample if at < len(row)]

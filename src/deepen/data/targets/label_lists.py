@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from deepen.core.errors import DataError, nearest
-from deepen.data.source import Fault, Source, as_text, clip
+from deepen.data.source import NO, YES, Fault, Source, as_text, clip
 from deepen.data.table import Part
-from deepen.data.targets.flags import OFF, ON
+from deepen.data.targets.flags import OFF
 from deepen.data.targets.labels import label_table
 from deepen.data.targets.printed import parse_printed
 
@@ -89,7 +89,7 @@ def _places(lists: Sequence[list[Any] | None]) -> int:
 
 
 def _is_bit(item: Any) -> bool:
-    return (as_text(item) or "").strip().lower() in ON | (OFF - {""})
+    return (as_text(item) or "").strip().lower() in YES | NO
 
 
 def holds_several(cell: Any) -> bool:
@@ -166,16 +166,16 @@ def _hot(cell: Any, places: int) -> list[str] | Fault | None:
         return Fault(f"label is '{clip(text)}' where the other rows list {places} zeros and ones") if text else None
     if len(items) != places or not all(map(_is_bit, items)):
         return Fault(f"label is {clip(str(items))}, where the other rows list {places} zeros and ones")
-    return [str(at) for at, item in enumerate(items) if (as_text(item) or "").strip().lower() in ON]
+    return [str(at) for at, item in enumerate(items) if (as_text(item) or "").strip().lower() in YES]
 
 
 def _flags(cells: Sequence[Any], names: Sequence[str]) -> list[str] | Fault:
     found = []
     for cell, name in zip(cells, names, strict=True):
         text = (as_text(cell) or "").strip().lower()
-        if text not in ON and text not in OFF:
+        if text not in YES | OFF:
             return Fault(f"column '{clip(name)}' is '{clip(text)}', and a column that stands for a label holds 0 or 1")
-        if text in ON:
+        if text in YES:
             found.append(name)
     return list(label_table(found))
 

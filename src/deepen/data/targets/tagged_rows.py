@@ -29,6 +29,8 @@ TARGET_TYPE = pa.list_(pa.string())
 _REPLACEMENT = "\ufffd"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LOOKED_ROWS = 200
+_FITTING = 0.9
+_FEWEST_SPANS, _CUT_SHARE = 10, 0.8
 _FORM_ROWS = 2000
 _TAG_NAMES = frozenset(
     "ner_tags tags ner labels label ner_labels bio_tags tag pos pos_tags upos xpos ner_tag chunk_tags".split()
@@ -63,6 +65,7 @@ class TaggedTally:
 
     survey: Survey = field(default_factory=Survey)
     cut_words: int = 0
+    spans: int = 0
 
 
 def fields(plan: TaggedPlan) -> list[tuple[str, pa.DataType]]:
@@ -203,6 +206,7 @@ def _from_text(
     if isinstance(cut, str):
         return Fault(cut)
     tally.cut_words += len(cut[0]) - len(places)
+    tally.spans += len(spans)
     return cut
 
 
@@ -255,6 +259,16 @@ def tagged_notes(name: str, tally: TaggedTally) -> list[str]:
     return notes
 
 
+def tagged_warnings(name: str, tally: TaggedTally) -> list[str]:
+    """What is likely wrong with the tags of a table, as sentences."""
+    if tally.spans < _FEWEST_SPANS or tally.cut_words < _CUT_SHARE * tally.spans:
+        return []
+    return [
+        f"{name}: most of the {tally.spans:,} spans begin or end inside a word: do their ends stand on the last letter "
+        "in place of behind it, do they count from 1, or bytes or UTF-16 units in place of characters?"
+    ]
+
+
 def looks_tagged(source: Source) -> str:
     """Whether a table holds tagged words, by its first rows.
 
@@ -292,4 +306,7 @@ def _are_tags(source: Source, at: int, column: list[list[Any]]) -> bool:
 
 
 def _fit(tokens: list[list[Any]], tags: list[list[Any]]) -> bool:
-    return len(tokens) == len(tags) and all(len(a) == len(b) for a, b in zip(tokens, tags, strict=True))
+    """Whether nearly every row has as many tags as tokens; one that has not is a bad row."""
+    if len(tokens) != len(tags):
+        return False
+    return sum(len(a) == len(b) for a, b in zip(tokens, tags, strict=True)) >= _FITTING * len(tags)
