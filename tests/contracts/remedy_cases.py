@@ -643,6 +643,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "deepen evaluate {} FILE",
     ),
     "preparation/test_place.py": ("give --out a name in UTF-8",),
+    "data/test_columns.py": ("--set data.delimiter=， reads them",),
     "cli/test_usage.py": ("--text", "--weights", "--out {}"),
     "diagnosis/questions/test_surface_cues.py": ("{} --set {}",),
     "diagnosis/questions/test_depth.py": ("--thorough",),

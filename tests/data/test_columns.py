@@ -129,3 +129,18 @@ def test_an_empty_label_is_no_error_when_predicting(write: Write) -> None:
     name = write("a.csv", "text,label\na b,1\nc d,\n")
     table, _ = load_table(name, NEEDS, PLAIN, need_target=False)
     assert rows(table) == [("a b", "1"), ("c d", None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("<html><body>\n<table>\n", "it holds a web page"),
+        ("文本，标签\n好，正\n坏，负\n", "--set data.delimiter=， reads them"),
+    ],
+)
+def test_a_single_column_with_a_known_cause(write: Write, content: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        found(write("a.csv", content))
+    if "，" in content:
+        table = load_table(write("a.csv", content), NEEDS, DataSettings(delimiter="，"))[0]
+        assert len(table.all_rows()) == 2

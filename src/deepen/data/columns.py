@@ -379,5 +379,9 @@ def _missing(source: Source, need: Need, needed_names: Sequence[str]) -> str:
             cause = f"give each row all of them, as {{{', '.join(f'{name!r}: ...' for name in needed_names)}}}"
         elif re.search(r"\.ya?ml$", source.name.lower()):
             cause = "YAML is not read as data: write the rows as CSV or JSON Lines"
+        elif re.match(r"\s*<(!doctype|html|table)\b", first := str((source.names or source.sample[0])[0]).lower()):
+            cause = "it holds a web page, as some programs write for Excel: save it as .xlsx or CSV"
+        elif "，" in first:
+            cause = "do full-width commas part its cells? --set data.delimiter=， reads them"
         return f"{source.name} has a single column, but {' and '.join(needed_names)} are needed; {cause}"
     return f"{source.name}: no column looks like '{need.name}'; the columns are {source.listed()}: say which, {hint}"
