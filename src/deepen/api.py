@@ -14,6 +14,7 @@ from typing import Any
 from deepen.core.arguments import as_path, as_text, as_words
 from deepen.core.errors import DataError, DeepenError, Interrupted, SettingError
 from deepen.core.files import write_json
+from deepen.core.ladder import LadderRow
 from deepen.core.lock import holding
 from deepen.core.recipe_file import read_recipe
 from deepen.core.run import Run, open_run
@@ -65,7 +66,7 @@ def train(
     seed: int | None = None,
     device: str | None = None,
     say: Callable[[str], None] | None = None,
-    on_row: Callable[[dict[str, Any]], None] | None = None,
+    on_row: Callable[[LadderRow], None] | None = None,
 ) -> Run:
     """Climbs the ladder on labelled rows and leaves an evaluated model in a run folder.
 
@@ -156,7 +157,7 @@ def _climb(
     folder: Path,
     resume: bool,
     overwrite: bool,
-    listeners: tuple[Callable[[str], None] | None, Callable[[dict[str, Any]], None] | None],
+    listeners: tuple[Callable[[str], None] | None, Callable[[LadderRow], None] | None],
     began: float,
 ) -> Run:
     say = listeners[0] or (lambda line: None)

@@ -6,7 +6,8 @@ import re
 import yaml
 from tests.reporting.fabricate import make_run
 
-from deepen.reporting.card import card
+from deepen.core.ladder import Ladder
+from deepen.reporting import card as whole
 
 RECIPE = {"task": "classification", "training": {"learning_rate": 2e-5, "epochs": 3}, "note": "a ``` fence"}
 ENVIRONMENT = {"versions": {"torch": "2.13.0"}, "seed": 0, "machine": {"host": "secret-host"}, "git_commit": None}
@@ -14,6 +15,10 @@ ENVIRONMENT = {"versions": {"torch": "2.13.0"}, "seed": 0, "machine": {"host": "
 
 def ladder_of(run):
     return json.loads((run / "ladder.json").read_text(encoding="utf-8"))
+
+
+def card(ladder, recipe, environment):
+    return whole.card(Ladder.model_validate(ladder), recipe, environment)
 
 
 def front_of(text):
@@ -118,7 +123,7 @@ def test_what_was_not_trained_is_not_called_trained(run):
         assert f"as it was pretrained, at the rung `{rung}`" in text
         assert "with a head, trained" not in text
     assert "with a head, trained up to the rung `full`" in card(ladder, {}, {})
-    ladder["rungs"].append({"rung": "few_shot", "network": "untouched"})
+    ladder["rungs"].append({"rung": "few_shot", "status": "done", "network": "untouched"})
     text = card(ladder | {"chosen": "few_shot"}, {}, {})
     assert "as it was pretrained, at the rung `few_shot`" in text
 

@@ -11,6 +11,7 @@ from tests.reporting.fabricate import LABELS, make_diagnosis, make_finding, scor
 from tests.reporting.test_page import Page
 
 from deepen.core.errors import DataError
+from deepen.core.ladder import read_ladder
 from deepen.reporting import charts
 from deepen.reporting.card import card
 from deepen.reporting.findings import lay_out, read_diagnosis
@@ -269,7 +270,7 @@ def mutate(value, chance, odd):
 
 
 def test_the_card_has_a_line_for_each_question(run):
-    ladder = json.loads((run / "ladder.json").read_text(encoding="utf-8"))
+    ladder = read_ladder(run / "ladder.json")
     text = card(ladder, {}, {}, make_diagnosis() | {"where": "/home/someone/held_out.csv"})
     part = text.split("## How it gets its score\n\n")[1].split("\n\n## ")[0]
     assert "tried it on 600 examples (held_out.csv)" in part
@@ -288,7 +289,7 @@ def test_the_card_has_a_line_for_each_question(run):
 
 
 def test_the_card_is_safe_too(run):
-    ladder = json.loads((run / "ladder.json").read_text(encoding="utf-8"))
+    ladder = read_ladder(run / "ladder.json")
     finding = make_finding(HOSTILE, evidence=[{"kind": "cue", "cue": HOSTILE}])
     text = card(ladder, {}, {}, wrapped(finding, finding, {**finding, "evidence": []}))
     assert "<script" not in text.split("## How it gets")[1].split("## ")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepen.cli import streams
@@ -13,11 +13,12 @@ from deepen.core.cells import json_printable, lines_printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from deepen.core.ladder import GainRecord, Ladder, LadderRow, ScoreRecord
+
 _ROW_KEYS = (
     *("rung", "status", "reason", "score", "gain", "seconds", "forecast_seconds", "num_trained_parameters"),
     *("peak_memory_bytes", "seconds_per_1000_predictions"),
 )
-_WITHOUT_SCORE = ("skipped", "failed")
 
 
 def line(text: str) -> None:
@@ -72,24 +73,24 @@ def console() -> Console:
     return Plain(width=None if sys.stdout.isatty() else 120, markup=False, highlight=False)
 
 
-def train_record(ladder: dict[str, Any]) -> dict[str, Any]:
+def train_record(ladder: Ladder) -> dict[str, Any]:
     """The record of `train --json`."""
     keys = ("run", "task", "model", "chosen", "cheapest_not_worse", "seconds")
-    record = {key: ladder[key] for key in keys}
-    record["rungs"] = [{key: row.get(key) for key in _ROW_KEYS} for row in ladder["rungs"]]
-    return record | {"test": ladder["test"]}
+    record = {key: getattr(ladder, key) for key in keys}
+    record["rungs"] = [{key: getattr(row, key) for key in _ROW_KEYS} for row in ladder.rungs]
+    return record | {"test": ladder.test}
 
 
-def row_line(row: dict[str, Any]) -> str:
+def row_line(row: LadderRow) -> str:
     """A finished rung in one line."""
-    if row["status"] in _WITHOUT_SCORE:
-        return f"  {row['rung']:<12} {row['status']}: {row['reason']}"
-    gain = f"  gain {_signed(row['gain'])}" if row["gain"] else ""
-    why = f"  ({row['reason']})" if row["reason"] else ""
-    return f"  {row['rung']:<12} {score_text(row['score'])}{gain}  {row['seconds']:.1f} s{why}"
+    if not row.climbed:
+        return f"  {row.rung:<12} {row.status}: {row.reason}"
+    gain = f"  gain {_signed(row.gain)}" if row.gain else ""
+    why = f"  ({row.reason})" if row.reason else ""
+    return f"  {row.rung:<12} {score_text(row.score)}{gain}  {row.seconds:.1f} s{why}"
 
 
-def score_text(score: dict[str, Any] | None) -> str:
+def score_text(score: ScoreRecord | None) -> str:
     """A score with its interval."""
     if score is None:
         return ""
@@ -97,21 +98,23 @@ def score_text(score: dict[str, Any] | None) -> str:
     return f"{score['value']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
 
 
-def _signed(gain: dict[str, float] | None) -> str:
+def _signed(gain: GainRecord | None) -> str:
     if not gain:
         return ""
     return f"{100 * gain['value']:+.1f} [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
 
 
-def print_ladder(ladder: dict[str, Any]) -> None:
+def print_ladder(ladder: Ladder) -> None:
     """The ladder table, the chosen rung and the test scores."""
     from rich.table import Table
 
+    from deepen.core.ladder import Data
     from deepen.reporting.commands import predict
 
-    scored = next((row["score"]["name"] for row in ladder["rungs"] if row["score"]), "score")
+    scored = next((row.score["name"] for row in ladder.rungs if row.score), "score")
+    data = ladder.data or Data()
     wide = console()
-    table = Table(title=f"{ladder['task']} on {ladder['data']['name']}, {ladder['model']}", title_justify="left")
+    table = Table(title=f"{ladder.task} on {data.name}, {ladder.model}", title_justify="left")
     for name in (
         "rung",
         f"{scored} (validation)",
@@ -121,37 +124,37 @@ def print_ladder(ladder: dict[str, Any]) -> None:
         "trained parameters",
     ):
         table.add_column(name, justify="left" if name == "rung" else "right")
-    if ladder.get("before"):
-        table.add_row("(before tuning)", score_text(ladder["before"]), "", "", "", "0", style="dim")
-    for row in ladder["rungs"]:
-        if row["status"] in _WITHOUT_SCORE:
-            table.add_row(row["rung"], row["status"], "", "", "", "", style="dim")
+    if ladder.before:
+        table.add_row("(before tuning)", score_text(ladder.before), "", "", "", "0", style="dim")
+    for row in ladder.rungs:
+        if not row.climbed:
+            table.add_row(row.rung, row.status, "", "", "", "", style="dim")
             continue
-        mark = " *" if row["rung"] == ladder["chosen"] else ""
-        cost = row["seconds_per_1000_predictions"]
+        mark = " *" if row.rung == ladder.chosen else ""
+        cost = row.seconds_per_1000_predictions
         table.add_row(
-            row["rung"] + mark,
-            score_text(row["score"]),
-            _signed(row["gain"]),
-            f"{row['seconds']:.1f}",
+            row.rung + mark,
+            score_text(row.score),
+            _signed(row.gain),
+            f"{row.seconds:.1f}",
             f"{cost:.2f}" if cost is not None else "",
-            f"{row['num_trained_parameters']:,}",
+            f"{row.num_trained_parameters:,}",
         )
     wide.print(table)
-    for row in ladder["rungs"]:
-        if row["status"] in _WITHOUT_SCORE:
-            wide.print(f"{row['rung']} {row['status']}: {row['reason']}")
-    chosen, cheapest = ladder["chosen"], ladder["cheapest_not_worse"]
+    for row in ladder.rungs:
+        if not row.climbed:
+            wide.print(f"{row.rung} {row.status}: {row.reason}")
+    chosen, cheapest = ladder.chosen, ladder.cheapest_not_worse
     same = "" if cheapest == chosen else f"; the cheapest that is not significantly worse: {cheapest}"
-    wide.print(f"chosen: {chosen}{same}; {ladder['seconds']:.0f} s in all")
-    if ladder.get("chosen_reason"):
-        wide.print(ladder["chosen_reason"])
-    if ladder["test"]:
-        print_scores(ladder["test"], title=f"test, {ladder['data']['test']:,} rows, {chosen}")
-    wide.print(f"run: {ladder['run']}  ({predict(ladder)})")
+    wide.print(f"chosen: {chosen}{same}; {ladder.seconds:.0f} s in all")
+    if ladder.chosen_reason:
+        wide.print(ladder.chosen_reason)
+    if ladder.test:
+        print_scores(ladder.test, title=f"test, {data.test:,} rows, {chosen}")
+    wide.print(f"run: {ladder.run}  ({predict(ladder)})")
 
 
-def print_scores(scores: list[dict[str, Any]], *, title: str) -> None:
+def print_scores(scores: Sequence[Mapping[str, Any]], *, title: str) -> None:
     """Scores with their intervals: the overall ones, then a table of labels."""
     from rich.table import Table
 

@@ -142,14 +142,14 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
     """Writes JSON, whole or not at all; text stays readable in any script."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=indent, default=_plain) + "\n")
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=indent, default=plain) + "\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Writes one JSON object a line, streamed, whole or not at all."""
     with replacing(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as out:
         for row in rows:
-            out.write(json.dumps(row, ensure_ascii=False, default=_plain) + "\n")
+            out.write(json.dumps(row, ensure_ascii=False, default=plain) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -200,7 +200,7 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         raise DataError(f"{path} is damaged: {error}") from None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """numpy numbers and paths as JSON values."""
     if hasattr(value, "tolist"):
         return value.tolist()

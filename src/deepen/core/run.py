@@ -6,11 +6,10 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from deepen.core.errors import DataError
 from deepen.core.files import read_object, replacing, write_json
-from deepen.core.ladder import read_ladder
+from deepen.core.ladder import Ladder, read_ladder
 from deepen.core.places import path_of
 
 MODEL_NOTES = ("deepen.json", "README.md")
@@ -24,19 +23,19 @@ class Run:
     folder: Path
 
     @property
-    def ladder(self) -> dict[str, Any]:
+    def ladder(self) -> Ladder:
         """ladder.json: one row a rung, the chosen one, the scores."""
         return read_ladder(self.folder / "ladder.json")
 
     @property
     def chosen(self) -> str:
         """The rung whose model is in `model/`."""
-        return str(self.ladder["chosen"])
+        return str(self.ladder.chosen)
 
     @property
     def complete(self) -> bool:
         """Whether the climb ended by itself."""
-        return (self.folder / "ladder.json").is_file() and bool(self.ladder.get("complete"))
+        return (self.folder / "ladder.json").is_file() and bool(self.ladder.complete)
 
     def rung(self, name: str) -> Path:
         """The folder of a rung.
@@ -49,9 +48,9 @@ class Run:
         """
         return self.folder / "rungs" / name
 
-    def write_ladder(self, ladder: dict[str, Any]) -> None:
+    def write_ladder(self, ladder: Ladder) -> None:
         """Replaces ladder.json."""
-        write_json(self.folder / "ladder.json", ladder)
+        write_json(self.folder / "ladder.json", ladder.dump())
 
     def publish(self, name: str) -> None:
         """Makes a rung's model the run's: hard links (copies where the file system has none), swapped in at once.

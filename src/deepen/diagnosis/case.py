@@ -166,7 +166,7 @@ def open_case(
         say(f"  {where}: {max_rows:,} of {len(rows):,} rows, drawn at random (--set max_rows={len(rows)} takes all)")
         chosen = np.random.default_rng(seed).choice(len(rows), max_rows, replace=False)
         rows = rows.take(np.sort(chosen))
-    names = [row["rung"] for row in opened.ladder["rungs"] if row["status"] in ("done", "stopped")]
+    names = [row.rung for row in opened.ladder.rungs if row.climbed]
     there = [name for name in names if (opened.rung(name) / "model" / "deepen.json").is_file()]
     predictors: dict[str, Callable[[], Predictor]] = {name: _reader(opened, name) for name in there}
     predictors[model.rung] = lambda: model.predictor

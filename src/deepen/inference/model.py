@@ -338,8 +338,8 @@ def load_model(
 
 def _rungs(run: Path) -> dict[str, Callable[[], Predictor]]:
     """The rungs of a run that have a model, from shallow to deep; each is read when it is asked for."""
-    rows = open_run(run).ladder["rungs"]
-    there = [row["rung"] for row in rows if (run / "rungs" / row["rung"] / "model" / "deepen.json").is_file()]
+    rows = open_run(run).ladder.rungs
+    there = [row.rung for row in rows if (run / "rungs" / row.rung / "model" / "deepen.json").is_file()]
     return {name: lambda name=name: load_model(run, rung=name).predictor for name in there}  # type: ignore[misc]
 
 

@@ -10,16 +10,15 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from deepen.core.errors import DeepenError
 from deepen.core.files import write_jsonl
+from deepen.core.ladder import Data, Ladder, LadderRow, RowState, Stage, UnderWay
 from deepen.core.run import Run
 from deepen.core.seed import derive
 from deepen.core.settings import parse_duration
-from deepen.core.types import to_json
 from deepen.ladder import record
 from deepen.ladder.decide import (
     Standing,
@@ -32,7 +31,17 @@ from deepen.ladder.decide import (
     reason_to_rest,
     reason_to_stop,
 )
-from deepen.ladder.judge import OUTPUTS, Climbing, Events, chosen, judge, standing_of, start_of, write_model
+from deepen.ladder.judge import (
+    OUTPUTS,
+    Climbing,
+    Events,
+    begin_stage,
+    chosen,
+    judge,
+    standing_of,
+    start_of,
+    write_model,
+)
 from deepen.ladder.refit import refit
 from deepen.ladder.self_train import LABELS, adopt, self_train, taught_again
 from deepen.preparation.catalog import shelf
@@ -57,41 +66,37 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
     budget = parse_duration(recipe.ladder.budget) if recipe.ladder.budget else None
     work = replace(prepared.work, deadline=began + budget if budget else None)
     write_left_out(run.folder / LEFT_OUT, prepared.tables)
-    ladder = _begin(run, prepared, recipe)
-    state = Climbing(recipe, work, prepared, run, events, ladder, [], began)
+    state = Climbing(recipe, work, prepared, run, events, _begin(run, prepared), [], began)
     adopt(state)
     _restore(state)
-    spent = float(ladder["seconds"])
+    spent = state.ladder.seconds
     try:
         _climb_all(state, spent)
     except BaseException:
         with suppress(DeepenError):  # what is on disk is whole; what is in memory may be half done
-            run.write_ladder(run.ladder | _time_spent(state, spent))
+            run.write_ladder(run.ladder.but(_time_spent(state, spent)))
         raise
-    ladder["complete"] = True  # last: what comes before it is not done again
-    run.write_ladder(ladder)
+    state.write({"complete": True})  # last: what comes before it is not done again
 
 
 def _climb_all(state: Climbing, spent: float) -> None:
     """Every rung, what follows from them, and the scores of the test rows."""
-    recipe, work, ladder, run = state.recipe, state.work, state.ladder, state.run
+    recipe, work = state.recipe, state.work
     forced = recipe.ladder.rungs
     wanted = [name for name, rung in shelf().items() if (name in forced if forced else rung.suits(work))]
     for position, name in enumerate(wanted):
-        if any(row["rung"] == name for row in ladder["rungs"]):
+        if any(row.rung == name for row in state.ladder.rungs):
             continue
-        if ladder["stop_reason"]:
-            _skip(state, name, ladder["stop_reason"], None)
+        if state.ladder.stop_reason:
+            _skip(state, name, state.ladder.stop_reason, None)
         else:
             _climb_one(state, name, wanted[position + 1 :], deliberate=bool(forced))
-        ladder |= _time_spent(state, spent)
-        run.write_ladder(ladder)
+        state.write(_time_spent(state, spent))
     self_train(state)
     _finish(state)
-    ladder |= _time_spent(state, spent)
-    run.write_ladder(ladder)
-    write_recipe(run.folder / "recipe.yaml", _what_ran(recipe, ladder))
-    state.events.published(run)
+    state.write(_time_spent(state, spent))
+    write_recipe(state.run.folder / "recipe.yaml", _what_ran(recipe, state.ladder))
+    state.events.published(state.run)
 
 
 def _time_spent(state: Climbing, spent: float) -> dict[str, float]:
@@ -102,72 +107,73 @@ def _time_spent(state: Climbing, spent: float) -> dict[str, float]:
     return found | {"seconds": round(spent + now - state.began, 3)}
 
 
-def _count_lost(run: Run, ladder: dict[str, Any]) -> None:
+def _count_lost(run: Run, ladder: Ladder) -> Ladder:
     """Adds the time between the last word of a climb that was killed, which is its last checkpoint, and its ladder."""
     last = [path.stat().st_mtime for path in run.folder.glob("rungs/*/checkpoint/state.json")]
     lost = max([0.0, *last]) - (run.folder / "ladder.json").stat().st_mtime
-    if lost > 0:
-        ladder["seconds"] = round(ladder["seconds"] + lost, 3)
-        ladder["under_way_seconds"] = round(ladder.get("under_way_seconds", 0.0) + lost, 3)
+    if lost <= 0:
+        return ladder
+    under_way = (ladder.under_way_seconds or 0.0) + lost
+    return ladder.but({"seconds": round(ladder.seconds + lost, 3), "under_way_seconds": round(under_way, 3)})
 
 
-def _begin(run: Run, prepared: Prepared, recipe: Recipe) -> dict[str, Any]:
+def _begin(run: Run, prepared: Prepared) -> Ladder:
     work = prepared.work
     parts = {"train": work.train, "validation": work.validation, "test": prepared.test}
     parts |= {"unlabelled": prepared.unlabelled} if prepared.unlabelled else {}
     if (run.folder / "ladder.json").is_file():
         check_rows(run, prepared.mark)
-        ladder = run.ladder
-        _count_lost(run, ladder)
-        run.write_ladder(ladder)
-        return ladder
-    ladder = {
-        "schema": 1,
-        "mark": prepared.mark,
-        "run": str(run.folder),
-        "task": work.task.name,
-        "model": work.model.name,
-        "tuning": work.tuning.name,
-        "chosen": None,
-        "cheapest_not_worse": None,
-        "seconds": 0.0,
-        "before": None,
-        "stop_reason": "",
-        "rungs": [],
-        "test": [],
-        "labels": list(work.labels),
-        "data": {name: len(part) if part is not None else 0 for name, part in parts.items()}
-        | {
-            "name": "/".join(Path(work.train.table.name).parts[-2:]),
-            "notes": list(prepared.notes),
-            "warnings": list(prepared.warnings),
-            "columns": prepared.columns.reasons,
-        },
-        "complete": False,
-    }
+        ladder = _count_lost(run, run.ladder)
+    else:
+        ladder = Ladder(
+            schema=1,
+            mark=prepared.mark,
+            run=str(run.folder),
+            task=work.task.name,
+            model=work.model.name,
+            tuning=work.tuning.name,
+            chosen=None,
+            cheapest_not_worse=None,
+            seconds=0.0,
+            before=None,
+            stop_reason="",
+            rungs=(),
+            test=(),
+            labels=work.labels,
+            data=Data(
+                **{name: len(part) if part is not None else 0 for name, part in parts.items()},
+                name="/".join(Path(work.train.table.name).parts[-2:]),
+                notes=tuple(prepared.notes),
+                warnings=tuple(prepared.warnings),
+                columns=prepared.columns.reasons,
+            ),
+            complete=False,
+        )
     run.write_ladder(ladder)
     return ladder
 
 
 def _restore(state: Climbing) -> None:
     """Rungs that an interrupted climb left: their outputs are read and give the standings again, to the bit."""
-    for row in state.ladder["rungs"]:
-        if row["status"] in ("done", "stopped"):
-            rung, folder = shelf()[row["rung"]], state.run.rung(row["rung"])
+    for row in state.ladder.rungs:
+        if row.climbed:
+            rung, folder = shelf()[row.rung], state.run.rung(row.rung)
             read_about(folder / "model")  # what is built upon must be whole
             if (folder / OUTPUTS).is_file():
                 outputs = record.read_outputs(folder / OUTPUTS, len(state.work.validation))
             else:  # interrupted while the finished climb was tidied up
                 predictor = rung.load(folder / "model", state.work.task, state.work.labels)
                 outputs = predictor.predict(state.work.validation)
-            state.standings.append(standing_of(state, row["rung"], outputs))
+            state.standings.append(standing_of(state, row.rung, outputs))
 
 
 def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool) -> None:
     """Climbs a rung, or skips it, and notes why the climb ends with it, if it does."""
     rung, work = shelf()[name], state.work
     settings = getattr(state.recipe.rungs, name)
-    forecast = None if rung.always or name == state.ladder.get("under_way") else rung.forecast(work, settings)
+    under_way = UnderWay(Stage.FIRST, name)
+    known = rung.always or state.ladder.under_way == under_way
+    forecast = None if known else rung.forecast(work, settings)
     left = None if work.deadline is None else work.deadline - time.monotonic()
     if not rung.always and not fits(forecast, seconds_left=left):
         reason = f"forecast {forecast or 0:.0f} s, but {max(left or 0, 0):.0f} s of the budget are left"
@@ -175,9 +181,9 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
         return
     if forecast is not None:
         work.say(f"  {name}: forecast {forecast:.0f} s")
-        state.ladder["under_way"] = name
-        state.run.write_ladder(state.ladder)
-    state.rung_began = time.monotonic() - state.ladder.pop("under_way_seconds", 0.0)
+        state.write({"under_way": under_way})
+    state.rung_began = time.monotonic() - (state.ladder.under_way_seconds or 0.0)
+    state.note({"under_way_seconds": None})
     encoders = [standing for standing in state.standings if standing.encoder]
     try:
         start = start_of(state, name)
@@ -189,23 +195,19 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
         if rung.always or not state.standings:
             raise  # there is no model to fall back on
         if not (deliberate or state.recipe.ladder.thorough or rung.few_shot):
-            state.ladder["stop_reason"] = f"{name} failed"
+            state.note({"stop_reason": f"{name} failed"})
         _fail(state, name, error, forecast, time.monotonic() - state.rung_began)
         return
     row = judge(state, name, climbed)
-    row |= {
-        "seconds": round(time.monotonic() - state.rung_began, 3),
-        "forecast_seconds": forecast and round(forecast, 1),
-    }
-    row["peak_memory_bytes"] = record.peak_memory_bytes()
-    state.ladder["rungs"].append(row)
+    took, forecast = round(time.monotonic() - state.rung_began, 3), forecast and round(forecast, 1)
+    state.put(row.but({"seconds": took, "forecast_seconds": forecast, "peak_memory_bytes": record.peak_memory_bytes()}))
     _rest(state)
     if not (deliberate or state.recipe.ladder.thorough):
-        state.ladder["stop_reason"] = _reason_to_stop(state, climbed, encoders, above[0] if above else None)
-    state.run.write_ladder(state.ladder)  # the row and what follows from it at once, or a resumed climb goes on above
-    if state.ladder["chosen"] == name:
+        state.note({"stop_reason": _reason_to_stop(state, climbed, encoders, above[0] if above else None)})
+    state.write()  # the row and what follows from it at once, or a resumed climb goes on above
+    if state.ladder.chosen == name:
         state.events.published(state.run)
-    state.events.row(row)
+    state.events.row(state.ladder.row(name))
 
 
 def _reason_to_stop(state: Climbing, climbed: Climbed, encoders: list[Standing], next_rung: str | None) -> str:
@@ -222,17 +224,15 @@ def _reason_to_stop(state: Climbing, climbed: Climbed, encoders: list[Standing],
     form = state.work.task.deep
     if not found or next_rung is None or form is None or shelf()[next_rung].deep_form == rung.deep_form:
         return found
-    row = state.ladder["rungs"][-1]
     why = reason_to_go_on(gain, over=below.name, next_rung=next_rung, reads=form.called)
-    row["reason"] = f"{row['reason']}; {why}" if row["reason"] else why
+    state.put(state.ladder.rungs[-1].because(why))
     return ""
 
 
 def _rest(state: Climbing) -> None:
     """Between two rungs: none is under way."""
     state.rung_began = None
-    state.ladder.pop("under_way", None)
-    state.ladder.pop("under_way_seconds", None)
+    state.note({"under_way": None, "under_way_seconds": None})
 
 
 def _fail(state: Climbing, name: str, error: Exception, forecast: float | None, seconds: float) -> None:
@@ -240,30 +240,45 @@ def _fail(state: Climbing, name: str, error: Exception, forecast: float | None, 
     _rest(state)
     remove_rung(state.run.rung(name))
     said = " ".join(str(error).split())[:200]
-    _skip(state, name, f"{type(error).__name__}{': ' if said else ''}{said}", forecast, "failed", seconds)
+    _skip(state, name, f"{type(error).__name__}{': ' if said else ''}{said}", forecast, RowState.FAILED, seconds)
 
 
 def _skip(
-    state: Climbing, name: str, reason: str, forecast: float | None, status: str = "skipped", seconds: float = 0.0
+    state: Climbing,
+    name: str,
+    reason: str,
+    forecast: float | None,
+    status: RowState = RowState.SKIPPED,
+    seconds: float = 0.0,
 ) -> None:
-    row: dict[str, Any] = {"rung": name, "status": status, "reason": reason, "score": None, "gain": None}
-    row |= {"seconds": round(seconds, 3), "forecast_seconds": forecast and round(forecast, 1)}
-    row |= {"num_trained_parameters": 0, "peak_memory_bytes": 0, "seconds_per_1000_predictions": None}
-    state.ladder["rungs"].append(row)
+    row = LadderRow(
+        rung=name,
+        status=status,
+        reason=reason,
+        score=None,
+        gain=None,
+        seconds=round(seconds, 3),
+        forecast_seconds=forecast and round(forecast, 1),
+        num_trained_parameters=0,
+        peak_memory_bytes=0,
+        seconds_per_1000_predictions=None,
+    )
+    state.put(row)
     state.events.row(row)
 
 
 def _finish(state: Climbing) -> None:
     """Names the chosen rung and the cheapest that is not worse, and scores the test rows once."""
-    ladder, work = state.ladder, state.work
-    if not ladder.get("refitted"):  # if so, validation rows were learned from and decide nothing any more
+    work = state.work
+    if not state.ladder.refitted:  # if so, validation rows were learned from and decide nothing any more
         seed = derive(state.recipe.seed, "gain")
-        ladder["chosen"], best = chosen(state), best_of(state.standings).name
-        ladder["chosen_reason"] = reason_to_choose(ladder["chosen"], best, num_held_out=len(work.validation))
-        ladder["cheapest_not_worse"] = cheapest_not_worse(state.standings, work.task.value_of, seed=seed)
+        best = chosen(state)
+        why = reason_to_choose(best, best_of(state.standings).name, num_held_out=len(work.validation))
+        cheapest = cheapest_not_worse(state.standings, work.task.value_of, seed=seed)
+        state.note({"chosen": best, "chosen_reason": why, "cheapest_not_worse": cheapest})
         if state.recipe.ladder.refit:
-            _refit(state, ladder["chosen"])
-    best = ladder["chosen"]
+            _refit(state, best)
+    best = str(state.ladder.chosen)
     folder = state.run.rung(best)
     predictor = shelf()[best].load(folder / "model", work.task, work.labels)
     test = state.prepared.test
@@ -273,50 +288,43 @@ def _finish(state: Climbing) -> None:
         per_row = (time.monotonic() - began) / max(1, len(test))
         targets = work.task.targets(test, work.labels)
         scores = work.task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "test"))
-        ladder["test"] = [to_json(score) for score in scores]
+        state.note({"test": tuple(map(record.as_record, scores))})
         rows = record.predictions(
             work.task, test, outputs, labels=work.labels, rung=best, seconds=per_row, predictor=predictor
         )
         write_jsonl(folder / "predictions-test.jsonl", rows)
     (state.run.folder / LABELS).unlink(missing_ok=True)
-    for row in ladder["rungs"]:
-        shutil.rmtree(state.run.rung(row["rung"]) / "checkpoint", ignore_errors=True)
-        (state.run.rung(row["rung"]) / OUTPUTS).unlink(missing_ok=True)
+    for row in state.ladder.rungs:
+        shutil.rmtree(state.run.rung(row.rung) / "checkpoint", ignore_errors=True)
+        (state.run.rung(row.rung) / OUTPUTS).unlink(missing_ok=True)
 
 
 def _refit(state: Climbing, name: str) -> None:
     """Puts the chosen rung's model, trained on the validation rows too, in place of the one that they judged."""
-    ladder, work = state.ladder, state.work
-    row = next(row for row in ladder["rungs"] if row["rung"] == name)
+    work, row = state.work, state.ladder.row(name)
     learned = taught_again(state, row)
-    if ladder.get("under_way") != "refit":  # else it was interrupted, and goes on from its checkpoint
-        shutil.rmtree(state.run.rung(name) / "checkpoint", ignore_errors=True)
-        ladder["under_way"] = "refit"
-        state.run.write_ladder(ladder)
+    begin_stage(state, UnderWay(Stage.REFIT), name)
     work.say(f"  {name}: once more, on {len(learned.train) + len(work.validation):,} rows")
     start = start_of(state, name)
     below = state.run.rung(start.name) / "model" if start else None
-    predictor = refit(learned, shelf()[name], getattr(state.recipe.rungs, name), row.get("won") or {}, below)
-    predictor.calibrate(ladder["temperature"], np.array(ladder.get("shift", 0.0)))
+    predictor = refit(learned, shelf()[name], getattr(state.recipe.rungs, name), row.won or {}, below)
+    predictor.calibrate(state.ladder.temperature or 1.0, np.array(state.ladder.shift or 0.0))
     write_model(state, name, predictor, state.run.rung(name))
     state.run.publish(name)
-    ladder.pop("under_way")
-    ladder["refitted"] = row["refitted"] = True
-    state.run.write_ladder(ladder)
+    state.put(row.but({"refitted": True}))
+    state.write({"under_way": None, "refitted": True})
 
 
-def _what_ran(recipe: Recipe, ladder: dict[str, Any]) -> Recipe:
+def _what_ran(recipe: Recipe, ladder: Ladder) -> Recipe:
     """The recipe that repeats this climb: the rungs that ran, with the steps they made, and no clock."""
     values = recipe.model_dump()
-    values["task"] = ladder["task"]
-    values["ladder"] |= {
-        "rungs": tuple(row["rung"] for row in ladder["rungs"] if row["status"] in ("done", "stopped")),
-        "budget": None,
-    }
-    again = {row["rung"]: row["self_trained"]["ran"] for row in ladder["rungs"] if "ran" in row.get("self_trained", {})}
-    if "self_training" in ladder:
+    values["task"] = ladder.task
+    values["ladder"] |= {"rungs": tuple(row.rung for row in ladder.rungs if row.climbed), "budget": None}
+    tried = {row.rung: row.self_trained.ran for row in ladder.rungs if row.self_trained}
+    again = {name: ran for name, ran in tried.items() if ran is not None}
+    if ladder.self_training:
         steps = {name: ran["max_steps"] for name, ran in again.items() if "max_steps" in ran}
         values["self_training"] |= {"rungs": tuple(again), "steps": steps}
-    for row in ladder["rungs"]:
-        values["rungs"][row["rung"]] |= row.get("ran") or {}
+    for row in ladder.rungs:
+        values["rungs"][row.rung] |= row.ran or {}
     return type(recipe).model_validate(values)

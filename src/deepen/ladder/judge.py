@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from deepen.core.files import open_to_others, replacing, write_jsonl
+from deepen.core.ladder import Data, Ladder, LadderRow, RowState, UnderWay
 from deepen.core.run import Run, keep_strangers
 from deepen.core.seed import derive
-from deepen.core.types import Outputs, Score, to_json
+from deepen.core.types import Outputs, Score
 from deepen.evaluation.calibration import fit_temperature
 from deepen.ladder import record
 from deepen.ladder.decide import Standing, best_of, chosen_of, gain_over
@@ -35,7 +37,7 @@ _READING = {"encoding", "normalise", "label_cuts", "label_names", "hide"}
 class Events:
     """What the caller wants to hear of: every finished row of the table, and every change of the best model."""
 
-    row: Callable[[dict[str, Any]], None]
+    row: Callable[[LadderRow], None]
     published: Callable[[Run], None]
 
 
@@ -48,10 +50,23 @@ class Climbing:
     prepared: Prepared
     run: Run
     events: Events
-    ladder: dict[str, Any]
+    ladder: Ladder
     standings: list[Standing]
     began: float
     rung_began: float | None = None
+
+    def note(self, changes: Mapping[str, Any]) -> None:
+        """Changes fields of the ladder."""
+        self.ladder = self.ladder.but(changes)
+
+    def put(self, row: LadderRow) -> None:
+        """Puts a row into the ladder, in the place of its rung's or on top."""
+        self.ladder = self.ladder.with_row(row)
+
+    def write(self, changes: Mapping[str, Any] | None = None) -> None:
+        """Writes ladder.json, with fields changed."""
+        self.note(changes or {})
+        self.run.write_ladder(self.ladder)
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,13 @@ def start_of(state: Climbing, name: str) -> Standing | None:
     return next(lends, None)
 
 
+def begin_stage(state: Climbing, stage: UnderWay, name: str) -> None:
+    """Notes that a rung learns once more; if that was interrupted, it goes on from its checkpoint instead."""
+    if state.ladder.under_way != stage:
+        shutil.rmtree(state.run.rung(name) / "checkpoint", ignore_errors=True)
+        state.write({"under_way": stage})
+
+
 def measure(state: Climbing, climbed: Climbed) -> Measured:
     """Calibrates a rung and scores it.
 
@@ -118,7 +140,7 @@ def measure(state: Climbing, climbed: Climbed) -> Measured:
     return Measured(outputs, scores, temperature, shift_C)
 
 
-def judge(state: Climbing, name: str, climbed: Climbed) -> dict[str, Any]:
+def judge(state: Climbing, name: str, climbed: Climbed) -> LadderRow:
     """Calibrates, scores, saves and, if it is the one to ship so far, publishes a rung.
 
     Args:
@@ -140,21 +162,23 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> dict[str, Any]:
         before = task.scores(
             climbed.before, work.validation_targets, work.labels, derive(state.recipe.seed, "bootstrap")
         )
-        state.ladder["before"] = record.score_of(before, task.score_name)
+        state.note({"before": record.score_of(before, task.score_name)})
     if chosen(state) == name:
         publish(state, name, found.temperature, found.shift_C)
     if name == _SHALLOW and standing.score >= 1 and len(work.validation) >= _ENOUGH_ROWS:
         warn(state, f"{name} is right in every validation row: does a text say its label, or is the data made up?")
+    status, why = RowState.STOPPED if climbed.stopped else RowState.DONE, climbed.reason
     holds_network = any((state.run.rung(name) / "model").rglob("config.json"))
     network = ("trained" if shelf()[name].self_trainable else "untouched") if holds_network else None
-    about = {"rung": name, "status": "stopped" if climbed.stopped else "done", "reason": climbed.reason}
-    return about | row | {"network": network} | {"gain": record.interval_record(gain), "ran": climbed.ran}
+    row |= {"network": network, "gain": record.interval_record(gain), "ran": climbed.ran}
+    return LadderRow(rung=name, status=status, reason=why, **row)
 
 
 def warn(state: Climbing, sentence: str) -> None:
     """Says what makes a result doubtful, and keeps it with what was said of the data."""
     state.work.say(f"  warning: {sentence}")
-    state.ladder["data"].setdefault("warnings", []).append(sentence)
+    data = state.ladder.data or Data()
+    state.note({"data": data.but({"warnings": (*(data.warnings or ()), sentence)})})
 
 
 def publish(state: Climbing, name: str, temperature: float, shift_C: Any) -> None:
@@ -165,9 +189,9 @@ def publish(state: Climbing, name: str, temperature: float, shift_C: Any) -> Non
         shift_C: What was added to its logits.
     """
     state.run.publish(name)
-    state.ladder |= {"chosen": name, "temperature": temperature}
+    state.note({"chosen": name, "temperature": temperature})
     if state.work.task.shift is not None:
-        state.ladder["shift"] = np.asarray(shift_C).tolist()
+        state.note({"shift": np.asarray(shift_C).tolist()})
 
 
 def write_model(state: Climbing, name: str, predictor: Predictor, folder: Path) -> None:
@@ -210,7 +234,7 @@ def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, fo
         "num_trained_parameters": climbed.num_trained_parameters,
         "seconds_per_1000_predictions": round(1000 * per_row, 4),
         "temperature": round(found.temperature, 4),
-        "validation": [to_json(score) for score in found.scores],
+        "validation": tuple(map(record.as_record, found.scores)),
         "read_by_others": read_by_others(folder / "model"),
         "opens_with": opens_with(folder / "model"),
         "won": climbed.won,

@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl, write_jsonl
+from deepen.core.ladder import GainRecord, ScoreRecord
 from deepen.core.types import Interval, Outputs, Prediction, Score, to_json
 from deepen.data.table import Part
 from deepen.finetuning.predictor import tokens_read
@@ -122,15 +123,22 @@ def peak_memory_bytes() -> int:
     return int(peak if sys.platform == "darwin" else peak * 1024)
 
 
-def score_of(scores: list[Score], name: str) -> dict[str, Any]:
+def score_of(scores: list[Score], name: str) -> ScoreRecord:
     """The overall score of that name as a record."""
     found = next(score for score in scores if score.name == name and score.label is None)
-    return to_json(found)
+    return as_record(found)
 
 
-def interval_record(interval: Interval | None) -> dict[str, float] | None:
+def as_record(score: Score) -> ScoreRecord:
+    """A score as JSON has it."""
+    return cast(ScoreRecord, to_json(score))
+
+
+def interval_record(interval: Interval | None) -> GainRecord | None:
     """An interval as a record."""
-    return None if interval is None else {key: round(value, 6) for key, value in to_json(interval).items()}
+    if interval is None:
+        return None
+    return GainRecord(value=round(interval.value, 6), low=round(interval.low, 6), high=round(interval.high, 6))
 
 
 def append_metrics(path: Path, rung: str, rows: tuple[dict[str, Any], ...]) -> None:

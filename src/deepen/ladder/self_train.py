@@ -12,7 +12,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,7 @@ import torch
 
 from deepen.core.errors import DataError
 from deepen.core.files import replacing
+from deepen.core.ladder import LadderRow, SelfTrained, SelfTraining, Stage, UnderWay
 from deepen.core.run import keep_strangers
 from deepen.core.seed import derive
 from deepen.core.settings import Settings
@@ -27,7 +27,7 @@ from deepen.data.table import Part
 from deepen.evaluation.calibration import softmax
 from deepen.ladder import record
 from deepen.ladder.decide import best_of, fits, gain_over
-from deepen.ladder.judge import Climbing, Measured, chosen, measure, publish, start_of, write_rung
+from deepen.ladder.judge import Climbing, Measured, begin_stage, chosen, measure, publish, start_of, write_rung
 from deepen.ladder.refit import refit
 from deepen.preparation.catalog import shelf
 from deepen.preparation.training_rows import extend
@@ -86,35 +86,33 @@ def self_train(state: Climbing) -> None:
         DataError: If what the teacher said is gone from an interrupted run.
     """
     unlabelled, ladder = state.prepared.unlabelled, state.ladder
-    if unlabelled is None or ladder.get("self_training", {}).get("done"):
+    if unlabelled is None or (ladder.self_training and ladder.self_training.done):
         return
     allowed = state.recipe.self_training.rungs
     names = [name for name, rung in shelf().items() if rung.self_trainable and (allowed is None or name in allowed)]
-    rows = [row for row in ladder["rungs"] if row["status"] in ("done", "stopped") and row["rung"] in names]
-    if not rows or ("self_training" not in ladder and not _teach(state, unlabelled)):
+    rows = [row for row in ladder.rungs if row.climbed and row.rung in names]
+    if not rows or (ladder.self_training is None and not _teach(state, unlabelled)):
         return
     lesson = _lesson(state, unlabelled)
     for row in rows:
-        if "self_trained" not in row:
+        if row.self_trained is None:
             began = time.monotonic()
-            _learn(state, lesson, row)
-            row["self_trained"]["seconds"] = round(time.monotonic() - began, 3)
-            row["seconds"] = round(row["seconds"] + row["self_trained"]["seconds"], 3)
-            row["peak_memory_bytes"] = record.peak_memory_bytes()
-            ladder.pop("under_way", None)
-            state.run.write_ladder(ladder)
+            new, about, told = _learn(state, lesson, row)
+            took = round(time.monotonic() - began, 3)
+            changed = {"self_trained": about.but({"seconds": took}), "seconds": round((row.seconds or 0.0) + took, 3)}
+            state.put(new.because(told).but({**changed, "peak_memory_bytes": record.peak_memory_bytes()}))
+            state.write({"under_way": None})
             adopt(state)
-            told = row["reason"].split("; ")[-1]
-            state.work.say(f"  {row['rung']}: {told}")
+            state.work.say(f"  {row.rung}: {told}")
     _conclude(state)
 
 
 def adopt(state: Climbing) -> None:
     """Puts second models that stand in the place of the first, and removes what an interruption left of others."""
-    for row in state.ladder["rungs"]:
-        folder = state.run.rung(row["rung"])
+    for row in state.ladder.rungs:
+        folder = state.run.rung(row.rung)
         beside = folder / _BESIDE
-        if beside.is_dir() and row.get("self_trained", {}).get("kept"):
+        if beside.is_dir() and row.kept:
             for item in sorted(beside.iterdir()):
                 if (folder / item.name).is_dir():
                     keep_strangers(folder / item.name, item)
@@ -123,7 +121,7 @@ def adopt(state: Climbing) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def taught_again(state: Climbing, row: dict[str, Any]) -> Work:
+def taught_again(state: Climbing, row: LadderRow) -> Work:
     """What the chosen rung learns from with `--refit`: the teacher learns from the validation rows first.
 
     Args:
@@ -132,39 +130,33 @@ def taught_again(state: Climbing, row: dict[str, Any]) -> Work:
     Returns:
         The climb, with the rows that the teacher is sure of now among the training rows, if the rung learned from such.
     """
-    unlabelled, ladder = state.prepared.unlabelled, state.ladder
-    about = row.get("self_trained", {})
-    if unlabelled is None or not about.get("kept"):
+    unlabelled, told, about = state.prepared.unlabelled, state.ladder.self_training, row.self_trained
+    if unlabelled is None or told is None or about is None or not about.kept:
         return state.work
-    if ladder.get("under_way") != "refit":
-        name = ladder["self_training"]["teacher"]
-        if ladder.get("under_way") != "refit the teacher":
-            shutil.rmtree(state.run.rung(name) / "checkpoint", ignore_errors=True)
-            ladder["under_way"] = "refit the teacher"
-            state.run.write_ladder(ladder)
+    if state.ladder.under_way != UnderWay(Stage.REFIT):
+        name = told.teacher
+        begin_stage(state, UnderWay(Stage.TEACHER), name)
         state.work.say(f"  {name}: once more, to label the rows without a label")
         below = start_of(state, name)
         folder = state.run.rung(below.name) / "model" if below else None
-        won = ladder["self_training"]["won"]
-        teacher = refit(state.work, shelf()[name], getattr(state.recipe.rungs, name), won, folder)
-        teacher.calibrate(ladder["self_training"]["temperature"])
+        teacher = refit(state.work, shelf()[name], getattr(state.recipe.rungs, name), told.won or {}, folder)
+        teacher.calibrate(told.temperature or 1.0)
         _label(state, unlabelled, teacher)
-    return _lesson(state, unlabelled).at(about["threshold"])
+    return _lesson(state, unlabelled).at(about.threshold or 0.0)
 
 
 def _teach(state: Climbing, unlabelled: Part) -> bool:
     """The best rung labels the rows, if there is time for it; whether it did."""
-    ladder, best = state.ladder, chosen(state)
-    row = next(row for row in ladder["rungs"] if row["rung"] == best)
-    about = {"teacher": best, "rows": len(unlabelled), "threshold": None}
-    if short := _short(state, len(unlabelled) * float(row["seconds_per_1000_predictions"]) / 1000):
-        ladder["self_training"] = about | {"done": True, "reason": short}
+    best = chosen(state)
+    row = state.ladder.row(best)
+    about = SelfTraining(teacher=best, rows=len(unlabelled), threshold=None)
+    if short := _short(state, len(unlabelled) * (row.seconds_per_1000_predictions or 0.0) / 1000):
+        state.note({"self_training": about.but({"done": True, "reason": short})})
         state.work.say(f"  {best}: labels no rows, {short}")
         return False
     state.work.say(f"  {best}: labels {len(unlabelled):,} rows")
     _label(state, unlabelled, shelf()[best].load(state.run.rung(best) / "model", state.work.task, state.work.labels))
-    ladder["self_training"] = about | {"temperature": ladder["temperature"], "won": row["won"]}
-    state.run.write_ladder(ladder)
+    state.write({"self_training": about.but({"temperature": state.ladder.temperature, "won": row.won})})
     return True
 
 
@@ -201,33 +193,32 @@ def _lesson(state: Climbing, unlabelled: Part) -> Lesson:
     return Lesson(replace(work, train=train, validation=validation), num, labels_N, sure_N)
 
 
-def _learn(state: Climbing, lesson: Lesson, row: dict[str, Any]) -> None:
-    """Trains a rung on more rows and notes in its row what came of it; what is better lies beside the first model."""
-    name, told = row["rung"], state.ladder["self_training"]
+def _learn(state: Climbing, lesson: Lesson, row: LadderRow) -> tuple[LadderRow, SelfTrained, str]:
+    """Trains a rung on more rows: its row, what came of it, in a sentence too; what is better lies beside the model."""
+    name, told = row.rung, _told(state)
     given = state.recipe.self_training.thresholds
     middle = given[len(given) // 2]  # where no cheap rung has chosen
-    asked = given if shelf()[name].always else [told["threshold"] if told["threshold"] is not None else middle]
+    asked = given if shelf()[name].always else [told.threshold if told.threshold is not None else middle]
     thresholds = [threshold for threshold in asked if lesson.usable(threshold)]
     if not thresholds:
-        _left(row, f"not self-trained: {told['teacher']} is sure of too few rows, or gives them all one label")
-        return
+        why = f"not self-trained: {told.teacher} is sure of too few rows, or gives them all one label"
+        return row, SelfTrained(kept=False), why
     if short := _short(state, _forecast(row, lesson.at(thresholds[0]), _settings(state, name))):
-        _left(row, short)
-        return
+        return row, SelfTrained(kept=False), short
     try:
         best = min(_tries(state, lesson, name, thresholds), key=lambda tried: tried.loss)
     except (MemoryError, RuntimeError, ArithmeticError) as error:
         said = " ".join(str(error).split())[:200]
-        _left(row, f"not self-trained: {type(error).__name__}{': ' if said else ''}{said}")
-        return
+        why = f"not self-trained: {type(error).__name__}{': ' if said else ''}{said}"
+        return row, SelfTrained(kept=False), why
     if shelf()[name].always:
-        told["threshold"] = best.threshold
-    _decide(state, lesson, row, best)
+        state.note({"self_training": told.but({"threshold": best.threshold})})
+    return _decide(state, lesson, row, best)
 
 
-def _left(row: dict[str, Any], why: str) -> None:
-    row["self_trained"] = {"kept": False}
-    row["reason"] = "; ".join([*filter(None, [row["reason"]]), why])
+def _told(state: Climbing) -> SelfTraining:
+    """What the ladder says of the teacher."""
+    return state.ladder.self_training or SelfTraining(teacher=chosen(state))
 
 
 def _tries(state: Climbing, lesson: Lesson, name: str, thresholds: list[float]) -> Iterator[_Tried]:
@@ -237,11 +228,7 @@ def _tries(state: Climbing, lesson: Lesson, name: str, thresholds: list[float]) 
     below = state.run.rung(start.name) / "model" if start else None
     for threshold in thresholds:
         work = lesson.at(threshold)
-        mark = f"self-training {name}"
-        if state.ladder.get("under_way") != mark:  # else it was interrupted, and goes on from its checkpoint
-            shutil.rmtree(state.run.rung(name) / "checkpoint", ignore_errors=True)
-            state.ladder["under_way"] = mark
-            state.run.write_ladder(state.ladder)
+        begin_stage(state, UnderWay(Stage.AGAIN, name), name)
         climbed = rung.climb(replace(work, reached=start.score if start else None), settings, below)
         if not np.isfinite(climbed.validation.values_MC).all():
             raise FloatingPointError("the training diverged: its outputs are no numbers")
@@ -258,49 +245,46 @@ def _settings(state: Climbing, name: str) -> Settings:
     return settings.model_copy(update={"max_steps": state.recipe.self_training.steps.get(name)})
 
 
-def _forecast(row: dict[str, Any], work: Work, settings: Settings) -> float:
+def _forecast(row: LadderRow, work: Work, settings: Settings) -> float:
     """Seconds: a pass over all rows at the speed of the rung's first model, or what the rung says."""
-    one_pass = len(work.train) * float(row["seconds_per_1000_predictions"]) / 1000
-    return max(one_pass, shelf()[row["rung"]].forecast(work, settings) or 0.0)
+    one_pass = len(work.train) * (row.seconds_per_1000_predictions or 0.0) / 1000
+    return max(one_pass, shelf()[row.rung].forecast(work, settings) or 0.0)
 
 
-def _decide(state: Climbing, lesson: Lesson, row: dict[str, Any], best: _Tried) -> None:
+def _decide(state: Climbing, lesson: Lesson, row: LadderRow, best: _Tried) -> tuple[LadderRow, SelfTrained, str]:
     """Whether the second model stands: if it is better on the validation rows."""
-    name, work = row["rung"], state.work
+    name, work = row.rung, state.work
     place = next(at for at, standing in enumerate(state.standings) if standing.name == name)
     old, outputs, targets = state.standings[place], best.found.outputs, work.validation_targets
     new = replace(old, stats_NK=work.task.statistics(outputs, targets), score=work.task.score(outputs, targets))
     gain = gain_over(new, old, work.task.value_of, seed=derive(state.recipe.seed, "gain")).interval
-    kept, rows, teacher = new.score > old.score, lesson.count(best.threshold), state.ladder["self_training"]["teacher"]
-    row["self_trained"] = {"threshold": best.threshold, "rows": rows, "kept": kept}
-    row["self_trained"] |= {"gain": record.interval_record(gain), "ran": best.climbed.ran}
+    kept, rows, teacher = new.score > old.score, lesson.count(best.threshold), _told(state).teacher
+    about = SelfTrained(threshold=best.threshold, rows=rows, kept=kept)
+    about = about.but({"gain": record.interval_record(gain), "ran": best.climbed.ran})
     said = f"again with {rows:,} rows that {teacher} is {best.threshold:g} sure of: {100 * gain.value:+.1f} points"
     said += f" [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}], {'kept' if kept else 'not kept'}"
-    row["reason"] = "; ".join([*filter(None, [row["reason"]]), said])
     if not kept:
-        return
+        return row, about, said
     climbed, num = best.climbed, lesson.num_labelled
     if climbed.dynamics is not None:  # the diagnosis asks about labelled rows
         seen = climbed.dynamics
         climbed = replace(climbed, dynamics=Dynamics(seen.margins_EN[:, :num], seen.losses_EN[:, :num]))
     folder = state.run.rung(name) / _BESIDE
     shutil.rmtree(folder, ignore_errors=True)
-    row["self_trained"] |= {"temperature": best.found.temperature}
-    row |= write_rung(state, name, climbed, best.found, folder)
+    row = row.but(write_rung(state, name, climbed, best.found, folder))
     state.standings[place] = new
+    return row, about.but({"temperature": best.found.temperature}), said
 
 
 def _conclude(state: Climbing) -> None:
     """The best model is published, and gains are told anew where a rung below has become better."""
-    ladder, task, seed = state.ladder, state.work.task, derive(state.recipe.seed, "gain")
-    rows = {row["rung"]: row for row in ladder["rungs"]}
+    task, seed = state.work.task, derive(state.recipe.seed, "gain")
     for place, standing in enumerate(state.standings[1:], 1):
         gain = gain_over(standing, best_of(state.standings[:place]), task.value_of, seed=seed).interval
-        rows[standing.name]["gain"] = record.interval_record(gain)
-    best = chosen(state)
-    again = rows[best].get("self_trained", {})
-    if again.get("kept") or best != ladder["chosen"]:
-        publish(state, best, again.get("temperature", rows[best]["temperature"]), 0.0)
-    ladder["self_training"]["done"] = True
-    state.run.write_ladder(ladder)
+        state.put(state.ladder.row(standing.name).but({"gain": record.interval_record(gain)}))
+    best = state.ladder.row(chosen(state))
+    if best.kept or best.rung != state.ladder.chosen:
+        exact = best.self_trained.temperature if best.self_trained else None
+        publish(state, best.rung, (best.temperature or 1.0) if exact is None else exact, 0.0)
+    state.write({"self_training": _told(state).but({"done": True})})
     state.events.published(state.run)

@@ -40,7 +40,7 @@ def reopened(run: Run, recipe: Recipe) -> tuple[Prepared | None, str]:
         prepared = prepare(recipe, Sources(), run.folder, say=lambda line: None)
     except DeepenError as error:
         return None, f"the training rows can't be read again: {error}"
-    if run.ladder["mark"] != prepared.mark:
+    if run.ladder.mark != prepared.mark:
         return None, f"the rows of {recipe.data.path}, or of another file of the run, have changed since it was made"
     return prepared, ""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import read_object
-from deepen.core.ladder import read_ladder
+from deepen.core.ladder import Ladder, RowState, read_ladder
 from deepen.core.recipe_file import read_recipe
 from deepen.core.run import Run
 from deepen.core.settings import shown
@@ -59,11 +59,12 @@ def check_resumed(folder: Path, recipe: Recipe) -> None:
     if values is None:
         return
     kept, now = dict(_flat(values)), dict(_flat(recipe.model_dump(mode="json")))
-    ladder = read_ladder(folder / "ladder.json") if (folder / "ladder.json").is_file() else {"rungs": []}
-    begun = {row["rung"] for row in ladder["rungs"] if row["status"] != "skipped"} | {ladder.get("under_way")}
-    complete = bool(ladder.get("complete"))
+    ladder = read_ladder(folder / "ladder.json") if (folder / "ladder.json").is_file() else Ladder(task="", rungs=())
+    begun = {row.rung for row in ladder.rungs if row.status != RowState.SKIPPED}
+    begun |= {ladder.under_way.rung} if ladder.under_way else set()
+    complete = bool(ladder.complete)
     if complete:
-        known = [row["rung"] for row in ladder["rungs"]]
+        known = [row.rung for row in ladder.rungs]
         kept["ladder.rungs"] = known if set(now["ladder.rungs"] or ()) - set(known) else now["ladder.rungs"]
     told = {"data.bad_rows"} | (_told(ladder) if complete else frozenset())
     for key, value in now.items():
@@ -89,11 +90,11 @@ def check_rows(run: Run, mark: str) -> None:
     Raises:
         DataError: If they are others.
     """
-    if (run.folder / "ladder.json").is_file() and run.ladder.get("mark") != mark:
+    if (run.folder / "ladder.json").is_file() and run.ladder.mark != mark:
         raise DataError(f"{run.folder}: the data is not what the run began with; use --overwrite to start anew")
 
 
-def _may_change(key: str, begun: set[str | None], *, complete: bool) -> bool:
+def _may_change(key: str, begun: set[str], *, complete: bool) -> bool:
     section, _, rest = key.partition(".")
     if section == "ladder":  # says what is ahead: nothing of a complete run
         return key == "ladder.budget" or not complete
@@ -102,9 +103,9 @@ def _may_change(key: str, begun: set[str | None], *, complete: bool) -> bool:
     return key == "device" or key in _BY_CONTENT or (key == "data.labels" and not complete)
 
 
-def _told(ladder: Mapping[str, Any]) -> frozenset[str]:
+def _told(ladder: Ladder) -> frozenset[str]:
     """What a climb put into its recipe when it was complete, but for what else may change."""
-    ran = {f"rungs.{row['rung']}.{key}" for row in ladder["rungs"] for key in row.get("ran") or ()}
+    ran = {f"rungs.{row.rung}.{key}" for row in ladder.rungs for key in row.ran or ()}
     return frozenset(ran | {"self_training.rungs"})
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl
+from deepen.core.ladder import Ladder
 from deepen.evaluation.calibration import ReliabilityBin, confidence_bins
 from deepen.reporting import words
 
@@ -76,11 +77,11 @@ class Answers:
         ]
 
 
-def read_answers(run: Path, ladder: words.Record) -> Answers | None:
+def read_answers(run: Path, ladder: Ladder) -> Answers | None:
     """Reads the chosen rung's predictions once.
 
     Args:
-        ladder: The content of its ladder.json.
+        ladder: Its ladder.
 
     Returns:
         What they tell; None if there are none.
@@ -89,10 +90,10 @@ def read_answers(run: Path, ladder: words.Record) -> Answers | None:
         DataError: If a line is no prediction.
     """
     for where in ("test", "validation"):
-        path = run / "rungs" / str(ladder.get("chosen")) / f"predictions-{where}.jsonl"
+        path = run / "rungs" / str(ladder.chosen) / f"predictions-{where}.jsonl"
         if path.is_file():
             try:
-                return _read(path, where, str(ladder.get("task")), [str(name) for name in ladder.get("labels") or []])
+                return _read(path, where, ladder.task, ladder.labels)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise DataError(f"{path} is damaged: a line in it is no prediction: {error}") from None
     return None

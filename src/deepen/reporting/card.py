@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from deepen.core.ladder import Data, Ladder
 from deepen.reporting import commands, words
 from deepen.reporting.findings import Question, lay_out
 
@@ -32,7 +33,7 @@ _LABEL_CHARS = 60
 
 
 def card(
-    ladder: Mapping[str, Any],
+    ladder: Ladder,
     recipe: Mapping[str, Any],
     environment: Mapping[str, Any],
     diagnosis: Mapping[str, Any] | None = None,
@@ -40,7 +41,7 @@ def card(
     """The README.md of a model folder. It says only what the run knows; sections without content are left out.
 
     Args:
-        ladder: The content of ladder.json.
+        ladder: The run's.
         recipe: The content of recipe.yaml.
         environment: The content of environment.json.
         diagnosis: The content of diagnosis.json; None if nobody has asked.
@@ -48,11 +49,11 @@ def card(
     Returns:
         Markdown with YAML front matter, ending in a line break.
     """
-    ladder = words.readable(dict(ladder))
-    name = _text((ladder.get("data") or {}).get("name") or ladder.get("task") or "model")
+    ladder = words.readable(ladder)
+    name = _text((ladder.data and ladder.data.name) or ladder.task or "model")
     parts = [
         _front_matter(ladder),
-        f"# {name}: {_text(ladder.get('chosen'))}",
+        f"# {name}: {_text(ladder.chosen)}",
         _unfinished(ladder),
         _what(ladder),
         _use(ladder),
@@ -68,27 +69,27 @@ def card(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _unfinished(ladder: Mapping[str, Any]) -> str:
-    if ladder.get("complete", True):
+def _unfinished(ladder: Ladder) -> str:
+    if not ladder.unfinished:
         return ""
-    again = _code(f"deepen train --out {commands.quoted(ladder.get('run') or 'RUN')} --resume")
+    again = _code(f"deepen train --out {commands.quoted(ladder.run or 'RUN')} --resume")
     return f"**The run is not finished**: deeper rungs may be missing, and no test rows are scored. {again} goes on."
 
 
-def _front_matter(ladder: Mapping[str, Any]) -> str:
-    kind = _PIPELINES.get(str(ladder.get("task")))
-    opens = _chosen_row(ladder).get("opens_with")
+def _front_matter(ladder: Ladder) -> str:
+    kind = _PIPELINES.get(ladder.task)
+    opens = ladder.chosen_row.opens_with
     encoder = _network(ladder) is not None
-    model = str(ladder.get("model") or "")
+    model = ladder.model or ""
     front: dict[str, Any] = {}
-    if encoder and ladder.get("task") != "tagging" and _read_by_others(ladder):
+    if encoder and ladder.task != "tagging" and ladder.chosen_row.read_by_others:
         front["library_name"] = "sentence-transformers"
     # A local folder is not a name on a hub, and hubs refuse a card that says so.
     if encoder and re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", model):
         front["base_model"] = model
     if kind and opens:  # hubs and `pipeline(...)` take it as a promise
         front["pipeline_tag"] = kind
-    front["tags"] = ["deepen", str(ladder.get("chosen"))] + ([kind] if kind else [])
+    front["tags"] = ["deepen", str(ladder.chosen)] + ([kind] if kind else [])
     where, scores = words.final_scores(ladder)
     metrics = [
         {"type": item["name"], "name": words.title(item["name"]), "value": round(float(item["value"]), 6)}
@@ -96,44 +97,34 @@ def _front_matter(ladder: Mapping[str, Any]) -> str:
         if item.get("label") is None
     ]
     if metrics and kind:
-        name = str((ladder.get("data") or {}).get("name") or "unnamed data")
+        name = str((ladder.data and ladder.data.name) or "unnamed data")
         dataset = {"name": name, "type": re.sub(r"[^\w.-]+", "-", name).strip("-") or "data", "split": where}
         result = {"task": {"type": kind}, "dataset": dataset, "metrics": metrics}
-        front["model-index"] = [{"name": f"{name}: {ladder.get('chosen')}", "results": [result]}]
+        front["model-index"] = [{"name": f"{name}: {ladder.chosen}", "results": [result]}]
     return f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False).rstrip()}\n---"
 
 
-def _network(ladder: Mapping[str, Any]) -> str | None:
+def _network(ladder: Ladder) -> str | None:
     """Whether a pretrained network is in the model, and has learned: `trained`, `untouched` or None."""
-    said = _chosen_row(ladder).get("network", _NETWORKS.get(str(ladder.get("chosen"))))
-    return None if said is None else str(said)
+    return ladder.chosen_row.network or _NETWORKS.get(str(ladder.chosen))
 
 
-def _chosen_row(ladder: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next((row for row in ladder.get("rungs") or [] if row.get("rung") == ladder.get("chosen")), {})
-
-
-def _read_by_others(ladder: Mapping[str, Any]) -> bool:
-    """Whether other tools that read the folder say what Deepen says."""
-    return bool(_chosen_row(ladder).get("read_by_others", True))
-
-
-def _pattern(ladder: Mapping[str, Any]) -> str:
+def _pattern(ladder: Ladder) -> str:
     """The pattern with a gap that the model reads its texts in; empty where it reads them as they are."""
-    return str((_chosen_row(ladder).get("ran") or {}).get("pattern") or "")
+    return str((ladder.chosen_row.ran or {}).get("pattern") or "")
 
 
-def _what(ladder: Mapping[str, Any]) -> str:
-    labels = [_code(words.shorten(label, _LABEL_CHARS)) for label in ladder.get("labels") or []]
-    noun = "documents" if ladder.get("task") == "ranking" else "labels"
+def _what(ladder: Ladder) -> str:
+    labels = [_code(words.shorten(label, _LABEL_CHARS)) for label in ladder.labels]
+    noun = "documents" if ladder.task == "ranking" else "labels"
     shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    lines = [f"A model for {ladder.get('task')}" + (f" with {len(labels)} {noun}: {shown}." if labels else ".")]
+    lines = [f"A model for {ladder.task}" + (f" with {len(labels)} {noun}: {shown}." if labels else ".")]
     if _network(ladder) is not None:
         how = ", as it was pretrained, at" if _network(ladder) == "untouched" else " with a head, trained up to"
-        lines.append(f"It is {_code(ladder.get('model'))}{how} the rung `{ladder.get('chosen')}`.")
+        lines.append(f"It is {_code(ladder.model)}{how} the rung `{ladder.chosen}`.")
     else:
-        lines.append(f"It is the rung `{ladder.get('chosen')}`: no pretrained language model is in it.")
-    if ladder.get("refitted"):
+        lines.append(f"It is the rung `{ladder.chosen}`: no pretrained language model is in it.")
+    if ladder.refitted:
         lines.append("It was chosen by the validation rows and then trained once more, on them too.")
     where, _ = words.final_scores(ladder)
     best = words.main_score(ladder)
@@ -145,16 +136,16 @@ def _what(ladder: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _use(ladder: Mapping[str, Any]) -> str:
+def _use(ladder: Ladder) -> str:
     out = ["## How to use it"]
-    if _network(ladder) is not None and not _read_by_others(ladder):
+    if _network(ladder) is not None and not ladder.chosen_row.read_by_others:
         pattern = _pattern(ladder)
         if pattern:
             out.append(f"It reads a text as {_code(pattern)} and says which label's word fits the gap.")
         out.append("The folder holds JSON and safetensors only; only Deepen puts its parts together.")
-    elif _network(ladder) is not None and ladder.get("task") == "classification":
+    elif _network(ladder) is not None and ladder.task == "classification":
         out.append(_text_code(ladder))
-    elif _network(ladder) is not None and ladder.get("task") == "tagging":
+    elif _network(ladder) is not None and ladder.task == "tagging":
         out.append(
             "Without Deepen (`FOLDER` is this folder):\n\n```python\n"
             "from transformers import AutoModelForTokenClassification, AutoTokenizer\n\n"
@@ -168,15 +159,16 @@ def _use(ladder: Mapping[str, Any]) -> str:
     return "\n\n".join(out)
 
 
-def _text_code(ladder: Mapping[str, Any]) -> str:
+def _text_code(ladder: Ladder) -> str:
     """How sentence-transformers answers a text."""
     start = "Without Deepen (`FOLDER` is this folder):\n\n```python\n"
     load = "from sentence_transformers import SentenceTransformer\n\n"
-    if ladder.get("labels") == ["score"]:
+    if ladder.labels == ("score",):
         return f'{start}{load}print(SentenceTransformer("FOLDER").encode(["a text"])[:, 0])\n```'
-    # Deepen 0.1.0 wrote no labels.json; deepen.json has them in every release.
-    names = '"FOLDER/labels.json"' if "opens_with" in _chosen_row(ladder) else '"FOLDER/deepen.json"'
-    inner = "" if "opens_with" in _chosen_row(ladder) else '["labels"]'
+    # Deepen 0.1.0 wrote neither this nor labels.json; deepen.json has them in every release.
+    told = "opens_with" in ladder.chosen_row.model_fields_set
+    names = '"FOLDER/labels.json"' if told else '"FOLDER/deepen.json"'
+    inner = "" if told else '["labels"]'
     return (
         f"{start}import json\n\n{load}"
         'logits = SentenceTransformer("FOLDER").encode(["a text"])\n'
@@ -186,41 +178,41 @@ def _text_code(ladder: Mapping[str, Any]) -> str:
     )
 
 
-def _ladder_table(ladder: Mapping[str, Any]) -> str:
-    rows = ladder.get("rungs") or []
-    name = next((row["score"]["name"] for row in rows if row.get("score")), None)
+def _ladder_table(ladder: Ladder) -> str:
+    rows = ladder.rungs
+    name = next((row.score["name"] for row in rows if row.score), None)
     if name is None:
         return ""
     head = ["rung", "status", f"{words.title(name)} on validation (95 % interval)", "gain in points", "time"]
     head += ["time per 1,000 predictions", "trained parameters"]
     body = [
         [
-            f"**{_text(row['rung'])}**" if row["rung"] == ladder.get("chosen") else _text(row["rung"]),
-            _text(row.get("status") or ""),
-            words.score(row.get("score")),
-            words.gain(row.get("gain"), name=name),
-            words.seconds(row.get("seconds")),
-            words.seconds(row.get("seconds_per_1000_predictions")),
-            words.count(row.get("num_trained_parameters")),
+            f"**{_text(row.rung)}**" if row.rung == ladder.chosen else _text(row.rung),
+            _text(row.status),
+            words.score(row.score),
+            words.gain(row.gain, name=name),
+            words.seconds(row.seconds),
+            words.seconds(row.seconds_per_1000_predictions),
+            words.count(row.num_trained_parameters),
         ]
         for row in rows
     ]
     out = ["## The ladder", _table(head, body)]
     out.append("The gain is over the best rung below, on the same validation examples. The chosen rung is in bold.")
-    before = ladder.get("before")
+    before = ladder.before
     if before:
         out.append(f"Before tuning, by the nearest class centroid of the untouched encoder: {words.score(before)}.")
-    cheapest = ladder.get("cheapest_not_worse")
-    if cheapest and cheapest != ladder.get("chosen"):
+    cheapest = ladder.cheapest_not_worse
+    if cheapest and cheapest != ladder.chosen:
         out.append(f"The cheapest rung that is not significantly worse than the chosen one is {_code(cheapest)}.")
-    if ladder.get("chosen_reason"):
-        out.append(_text(ladder["chosen_reason"]))
-    if ladder.get("stop_reason"):
-        out.append(f"Why the climb went no further: {_text(ladder['stop_reason'])}.")
+    if ladder.chosen_reason:
+        out.append(_text(ladder.chosen_reason))
+    if ladder.stop_reason:
+        out.append(f"Why the climb went no further: {_text(ladder.stop_reason)}.")
     return "\n\n".join(out)
 
 
-def _scores(ladder: Mapping[str, Any]) -> str:
+def _scores(ladder: Ladder) -> str:
     where, scores = words.final_scores(ladder)
     body = [
         [
@@ -235,7 +227,7 @@ def _scores(ladder: Mapping[str, Any]) -> str:
     return f"## Scores on {where}\n\n" + _table(["score", "value", "95 % interval", "examples"], body) if body else ""
 
 
-def _classes(ladder: Mapping[str, Any]) -> str:
+def _classes(ladder: Ladder) -> str:
     where, scores = words.final_scores(ladder)
     rows = words.class_rows(scores)
     if not rows:
@@ -286,18 +278,17 @@ def _figures(question: Question) -> str:
     return f" {', '.join(told)}{called}." if told else f"{called}"
 
 
-def _data(ladder: Mapping[str, Any]) -> str:
-    data = ladder.get("data") or {}
-    counts = [
-        f"- {part}: {words.count(data[part])} examples" for part in ("train", "validation", "test") if data.get(part)
-    ]
-    columns = [f"- column {_code(key)}: {_text(why)}" for key, why in (data.get("columns") or {}).items()]
-    notes = [f"- Warning: {_text(warning)}" for warning in data.get("warnings") or []]
-    notes += [f"- {_text(note)}" for note in data.get("notes") or []]
+def _data(ladder: Ladder) -> str:
+    data = ladder.data or Data()
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    counts = [f"- {part}: {words.count(number)} examples" for part, number in parts.items() if number]
+    columns = [f"- column {_code(key)}: {_text(why)}" for key, why in (data.columns or {}).items()]
+    notes = [f"- Warning: {_text(warning)}" for warning in data.warnings or []]
+    notes += [f"- {_text(note)}" for note in data.notes or []]
     return "## Data\n\n" + "\n".join(counts + columns + notes) if counts or columns or notes else ""
 
 
-def _limits(ladder: Mapping[str, Any]) -> str:
+def _limits(ladder: Ladder) -> str:
     where, _ = words.final_scores(ladder)
     lines = [
         f"- All scores were measured on {where} examples of this data set only. Texts of another source, time, "
@@ -312,7 +303,7 @@ def _limits(ladder: Mapping[str, Any]) -> str:
             "- There was no test set. The rung was chosen on the examples it is scored on, so its score is a little "
             "too high.",
         )
-    temperature = words.chosen_row(ladder).get("temperature")
+    temperature = ladder.chosen_row.temperature
     if temperature is not None:
         lines.append(
             f"- Probabilities were calibrated by one temperature ({temperature:.3g}), fitted on validation. They can "

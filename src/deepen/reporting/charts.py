@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from deepen.core.errors import SettingError
+from deepen.core.ladder import LadderRow
 from deepen.evaluation.calibration import ReliabilityBin
 from deepen.evaluation.statistics import wilson
 from deepen.reporting import words
@@ -40,7 +41,7 @@ _POINT = 10.5 / 72
 _LABEL_LENGTH = 24
 
 
-def score_picture(rungs: Sequence[words.Record], *, chosen: str | None, before: words.Record | None = None) -> str:
+def score_picture(rungs: Sequence[LadderRow], *, chosen: str | None, before: words.Record | None = None) -> str:
     """Score against the seconds spent so far, one point a rung with its 95 % interval.
 
     Args:
@@ -82,12 +83,12 @@ def score_picture(rungs: Sequence[words.Record], *, chosen: str | None, before: 
     return _svg(figure, f"{words.title(name)} against time spent: {told}.")
 
 
-def _points(rungs: Sequence[words.Record]) -> list[dict[str, Any]]:
+def _points(rungs: Sequence[LadderRow]) -> list[dict[str, Any]]:
     points, spent = [], 0.0
     for row in rungs:
-        spent += row.get("seconds") or 0.0
-        if row.get("score"):
-            points.append({"rung": str(row["rung"]), "score": row["score"], "spent": max(spent, 1e-2)})
+        spent += row.seconds or 0.0
+        if row.score:
+            points.append({"rung": row.rung, "score": row.score, "spent": max(spent, 1e-2)})
     return points
 
 

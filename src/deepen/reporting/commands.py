@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import SettingError
+from deepen.core.ladder import Ladder
 from deepen.core.recipe_file import read_recipe
-from deepen.reporting import words
 
 _TYPED = {"relation": "the <e1>cat</e1> sat on the <e2>mat</e2>"}
 _SEVERAL = {
@@ -18,20 +18,20 @@ _SEVERAL = {
 """Tasks whose rows are more than one text, which nobody can type after `--text`."""
 
 
-def here(folder: Path, ladder: words.Record) -> dict[str, Any]:
+def here(folder: Path, ladder: Ladder) -> Ladder:
     """A ladder that names its run by where it is now: a run may have been moved since it was made.
 
     Args:
-        ladder: The content of its ladder.json.
+        ladder: Its ladder.
 
     Returns:
         The same, with another `run` if the one it names is not this folder.
     """
     try:
-        same = folder.samefile(str(ladder.get("run") or ""))
+        same = folder.samefile(ladder.run or "")
     except (OSError, ValueError):
         same = False
-    return dict(ladder) if same else dict(ladder) | {"run": str(folder)}
+    return ladder if same else ladder.but({"run": str(folder)})
 
 
 def has_rows(folder: Path) -> bool:
@@ -48,56 +48,56 @@ def quoted(path: Any) -> str:
     return shlex.quote(str(path))
 
 
-def code(ladder: words.Record) -> str:
+def code(ladder: Ladder) -> str:
     """Python that answers a row.
 
     Args:
-        ladder: The content of ladder.json.
+        ladder: The run's.
 
     Returns:
         Three lines.
     """
-    task, run = str(ladder.get("task")), str(ladder.get("run") or "RUN")
+    task, run = ladder.task, ladder.run or "RUN"
     row = _SEVERAL.get(task) or _TYPED.get(task, "a text")
     return f"import deepen\n\nprint(deepen.load({run!r}).predict([{row!r}]))"
 
 
-def predict(ladder: words.Record, *, rung: str = "") -> str:
+def predict(ladder: Ladder, *, rung: str = "") -> str:
     """The command that answers a typed text, or a file where a row is more than one text.
 
     Args:
-        ladder: The content of ladder.json.
+        ladder: The run's.
         rung: A rung to ask in place of the chosen one.
 
     Returns:
         The command.
     """
-    task = str(ladder.get("task"))
+    task = ladder.task
     given = "FILE" if task in _SEVERAL else f"--text {_worded(_TYPED.get(task, 'a text'))}"
     asked = f" --rung {quoted(rung)}" if rung else ""
-    return f"deepen predict {quoted(ladder.get('run') or 'RUN')}{asked} {given}"
+    return f"deepen predict {quoted(ladder.run or 'RUN')}{asked} {given}"
 
 
 def _worded(text: str) -> str:
     return f'"{text}"'
 
 
-def commands(ladder: words.Record, *, rows: bool) -> list[tuple[str, str]]:
+def commands(ladder: Ladder, *, rows: bool) -> list[tuple[str, str]]:
     """How to go on.
 
     Args:
-        ladder: The content of ladder.json.
+        ladder: The run's.
         rows: Whether the run's recipe names its rows.
 
     Returns:
         What it is for, and the command.
     """
-    run, typed = str(ladder.get("run") or "RUN"), str(ladder.get("task")) not in _SEVERAL
-    folder, cheapest = quoted(run), ladder.get("cheapest_not_worse")
+    run, typed = ladder.run or "RUN", ladder.task not in _SEVERAL
+    folder, cheapest = quoted(run), ladder.cheapest_not_worse
     found = [("label a text", predict(ladder))] if typed else []
-    if cheapest and cheapest != ladder.get("chosen"):
+    if cheapest and cheapest != ladder.chosen:
         what = "a text" if typed else "a file"
-        found.append((f"label {what} with the cheaper rung", predict(ladder, rung=str(cheapest))))
+        found.append((f"label {what} with the cheaper rung", predict(ladder, rung=cheapest)))
     found += [
         ("label a file", f"deepen predict {folder} FILE --out labelled.csv"),
         ("score it on other labelled data", f"deepen evaluate {folder} FILE"),

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from deepen.core.errors import DataError
 from deepen.core.files import read_object, write_text
-from deepen.core.ladder import read_ladder
+from deepen.core.ladder import Ladder, read_ladder
 from deepen.core.places import path_of
 from deepen.reporting import charts, words
 from deepen.reporting.answers import Answers, read_answers
@@ -25,15 +25,6 @@ from deepen.reporting.findings import read_diagnosis
 _HARDEST = 12
 _FEW = 5
 _MOST_BARS = 16  # all examples and fifteen labels
-# What a record may leave out; the template is strict, so that a misspelt name in it is an error.
-_ROW: dict[str, Any] = dict.fromkeys(
-    [
-        *("status", "reason", "score", "gain", "seconds"),
-        *("forecast_seconds", "seconds_per_1000_predictions", "num_trained_parameters"),
-    ]
-)
-_LADDER: dict[str, Any] = dict.fromkeys(("chosen", "cheapest_not_worse", "task", "model", "seconds", "stop_reason"))
-_DATA: dict[str, Any] = dict.fromkeys(("train", "validation", "test", "columns", "notes", "warnings"))
 
 
 def write_report(run: Path) -> Path:
@@ -52,7 +43,7 @@ def write_report(run: Path) -> Path:
     ladder = here(run, words.readable(read_ladder(run / "ladder.json")))
     environment = read_object(run / "environment.json") if (run / "environment.json").is_file() else {}
     context = _context(ladder, environment, read_answers(run, ladder))
-    diagnosis = read_diagnosis(run, ladder.get("chosen"))
+    diagnosis = read_diagnosis(run, ladder.chosen)
     context["commands"] = commands(ladder, rows=has_rows(run))
     path = run / "report.html"
     write_text(path, _render({**context, "diagnosis": diagnosis, "few_examples": _FEW, "most_bars": _MOST_BARS}))
@@ -72,41 +63,38 @@ def _render(context: Mapping[str, Any]) -> str:
     return env.get_template("page.html.jinja").render(context)
 
 
-def _context(ladder: Mapping[str, Any], environment: Mapping[str, Any], answers: Answers | None) -> dict[str, Any]:
+def _context(ladder: Ladder, environment: Mapping[str, Any], answers: Answers | None) -> dict[str, Any]:
     where, scores = words.final_scores(ladder)
-    row = words.chosen_row(ladder)
-    rungs = [_ROW | dict(item) for item in ladder.get("rungs") or []]
-    name = (ladder.get("data") or {}).get("name") or ladder.get("run") or "run"
+    row = ladder.chosen_row
+    name = (ladder.data and ladder.data.name) or ladder.run or "run"
     return {
         "name": words.shorten(name, 120),
-        "ladder": _LADDER | dict(ladder),
+        "ladder": ladder,
         "where": where,
         "best": words.main_score(ladder),
         "sentence": _sentence(ladder),
-        "unfinished": "" if ladder.get("complete", True) else _resume(ladder),
-        "rungs": rungs,
-        "rung_score": next((item["score"]["name"] for item in rungs if item.get("score")), ""),
-        "picture": Markup(charts.score_picture(rungs, chosen=ladder.get("chosen"), before=ladder.get("before"))),
+        "unfinished": _resume(ladder) if ladder.unfinished else "",
+        "rung_score": next((item.score["name"] for item in ladder.rungs if item.score), ""),
+        "picture": Markup(charts.score_picture(ladder.rungs, chosen=ladder.chosen, before=ladder.before)),
         "overall": [item for item in scores if item.get("label") is None],
-        "before": ladder.get("before"),
-        "after": row.get("score"),
+        "after": row.score,
         "classes": words.class_rows(scores),
         "hardest": _HARDEST,
         "matrix_picture": _matrix_picture(answers),
         "pairs": answers.pairs if answers else [],
         "answers": answers,
         "calibration_picture": Markup(charts.calibration_picture(answers.bins)) if answers else Markup(""),
-        "temperature": row.get("temperature"),
-        "data": _DATA | dict(ladder["data"]) if ladder.get("data") else None,
+        "temperature": row.temperature,
+        "data": ladder.data,
         "environment": [(key, words.shorten(value, 300)) for key, value in _flat(environment)],
     }
 
 
-def _resume(ladder: Mapping[str, Any]) -> str:
-    return f"deepen train --out {quoted(ladder.get('run') or 'RUN')} --resume"
+def _resume(ladder: Ladder) -> str:
+    return f"deepen train --out {quoted(ladder.run or 'RUN')} --resume"
 
 
-def _sentence(ladder: Mapping[str, Any]) -> str:
+def _sentence(ladder: Ladder) -> str:
     """What the run found, in one plain sentence."""
     where, _ = words.final_scores(ladder)
     best = words.main_score(ladder)
@@ -114,17 +102,18 @@ def _sentence(ladder: Mapping[str, Any]) -> str:
         return "No rung has a score yet."
     examples = f"{words.count(best['n'])} {where} examples"
     if best["name"] == "accuracy":
-        span = f" (between {100 * best['low']:.1f} and {100 * best['high']:.1f} %)" if words.interval(best) else ""
+        low, high = best.get("low"), best.get("high")
+        span = "" if low is None or high is None else f" (between {100 * low:.1f} and {100 * high:.1f} %)"
         said = f"Of {examples} it gets {100 * best['value']:.1f} % right{span}"
     else:
         said = f"On {examples} its {words.title(best['name'])} is {words.score(best)}"
-    cheapest = ladder.get("cheapest_not_worse")
-    if ladder.get("chosen_reason"):
-        return f"{said}. {ladder['chosen_reason']}"
-    if cheapest and cheapest != ladder.get("chosen"):
+    cheapest = ladder.cheapest_not_worse
+    if ladder.chosen_reason:
+        return f"{said}. {ladder.chosen_reason}"
+    if cheapest and cheapest != ladder.chosen:
         return f"{said}; the cheaper rung “{cheapest}” is not significantly worse."
-    climbed = [row["rung"] for row in ladder.get("rungs") or [] if row.get("score")]
-    alone = climbed[:1] == [ladder.get("chosen")]
+    climbed = [row.rung for row in ladder.rungs if row.score]
+    alone = climbed[:1] == [ladder.chosen]
     return f"{said}; every cheaper rung is significantly worse." if cheapest and not alone else f"{said}."
 
 

@@ -7,8 +7,12 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
+from deepen.core.ladder import Ladder, ScoreRecord
+
 Record = Mapping[str, Any]
-"""A JSON object of docs/reference/records.md: a score, a gain, a ladder row."""
+"""A JSON object of docs/reference/records.md: a score, a gain."""
 
 _TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _OUT_OF_100 = {"bleu", "chrf"}
@@ -173,21 +177,23 @@ def readable(record: Any) -> Any:
     """A record without numbers that are none: NaN and infinity say nothing, and a score of such a value is no score.
 
     Args:
-        record: The content of a JSON file.
+        record: The content of a JSON file, or a ladder.
 
     Returns:
         The same, with None in their place; in a list of scores they are left out.
     """
+    if isinstance(record, BaseModel):
+        return record.model_copy(update={name: readable(value) for name, value in record})
     if isinstance(record, dict):
         out = {key: readable(value) for key, value in record.items()}
         lost = {"name", "value"} <= out.keys() and out["value"] is None
         return None if lost else out
-    if isinstance(record, list):
-        return [item for item in map(readable, record) if item is not None]
+    if isinstance(record, list | tuple):
+        return type(record)(item for item in map(readable, record) if item is not None)
     return None if isinstance(record, float) and not math.isfinite(record) else record
 
 
-def find(scores: Sequence[Record] | None, name: str, *, label: str | None = None) -> Record | None:
+def find(scores: Sequence[ScoreRecord] | None, name: str, *, label: str | None = None) -> ScoreRecord | None:
     """The score of that name and label.
 
     Args:
@@ -203,35 +209,27 @@ def find(scores: Sequence[Record] | None, name: str, *, label: str | None = None
     return None
 
 
-def chosen_row(ladder: Record) -> Record:
-    """The ladder row of the chosen rung; an empty one if no rung is finished."""
-    for row in ladder.get("rungs") or ():
-        if row["rung"] == ladder.get("chosen"):
-            return dict(row)
-    return {}
-
-
-def final_scores(ladder: Record) -> tuple[str, Sequence[Record]]:
+def final_scores(ladder: Ladder) -> tuple[str, Sequence[ScoreRecord]]:
     """Where the chosen rung was scored last, and its scores there.
 
     Args:
-        ladder: The content of ladder.json.
+        ladder: The run's.
 
     Returns:
         `test` with its scores if there is a test set; else `validation`.
     """
-    row = chosen_row(ladder)
-    test = ladder.get("test") or row.get("test")
+    row = ladder.chosen_row
+    test = ladder.test or row.test
     if test:
         return "test", test
-    return "validation", row.get("validation") or ([row["score"]] if row.get("score") else [])
+    return "validation", row.validation or ([row.score] if row.score else [])
 
 
-def main_score(ladder: Record) -> Record | None:
+def main_score(ladder: Ladder) -> ScoreRecord | None:
     """The score the ladder was climbed by, of the chosen rung, on test if there is one."""
     _, scores = final_scores(ladder)
-    climbed_by = (chosen_row(ladder).get("score") or {}).get("name")
-    return find(scores, climbed_by) if climbed_by else None
+    climbed_by = ladder.chosen_row.score
+    return find(scores, climbed_by["name"]) if climbed_by else None
 
 
 def class_rows(scores: Sequence[Record]) -> list[dict[str, Any]]:
