@@ -18,7 +18,7 @@ from deepen.data.marks import SET_ASIDE
 from deepen.data.normalise import normalise, normalise_label
 from deepen.data.own import own_id
 from deepen.data.settings import DataSettings
-from deepen.data.source import BLANK, Fault, Source, as_text, clip
+from deepen.data.source import BLANK, BLANK_ROW, Fault, Source, as_text, clip
 from deepen.data.table import LEAVE_OUT, LEFT_OUT, too_many
 from deepen.data.targets.answers import read_answers
 from deepen.data.targets.label_lists import ManyPlan, read_many
@@ -185,7 +185,7 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path 
 
 def _fault(fault: Fault, file: str, line: int, settings: DataSettings, tally: Tally) -> bool:
     """Counts a row that is left out; whether it is worth listing."""
-    if fault.code == BLANK:
+    if fault.code == BLANK or (fault.code == BLANK_ROW and settings.bad_rows != "error"):
         return tally.gaps
     if fault.code == SET_ASIDE:
         tally.aside += 1

@@ -28,8 +28,9 @@ class Fault:
     cells: tuple[Any, ...] = ()
 
 
-BLANK = "blank_line"
-"""The kind of fault of a line that holds nothing: passed over, but for answers, which are laid beside lines."""
+BLANK, BLANK_ROW = "blank_line", "blank_row"
+"""The kinds of fault of a line, or of a row of cells, that holds nothing: passed over, but for answers, which are laid
+beside lines."""
 
 
 Row = tuple[str, int, Sequence[Any] | Fault]

@@ -17,7 +17,7 @@ from deepen.data.readers.headers import are_classes, judge_header, names_columns
 from deepen.data.readers.quoting import quote_evidence, rows_taken_in, split_rows
 from deepen.data.readers.sniff import TextFile, lines
 from deepen.data.settings import DataSettings
-from deepen.data.source import BLANK, Fault, Form, Row, Source, listed
+from deepen.data.source import BLANK, BLANK_ROW, Fault, Form, Row, Source, listed
 
 # what no file holds: a row is one cell
 NO_DELIMITER = "\0"
@@ -284,8 +284,8 @@ def _read(
                 yield name, line, Fault(f"inside the quote that is opened in line {number}", "rows_in_a_quote")
         elif cells == shape.header:
             yield name, number, Fault("the header stands here again, as where two files were joined", "header_again")
-        elif not any(map(str.strip, cells)):  # Excel ends a sheet with rows of `,,,`
-            yield name, number, Fault("the row is blank", BLANK)
+        elif not any(cells) and len(cells) != 1:  # Excel ends a sheet with rows of `,,,`
+            yield name, number, Fault("the row is blank", BLANK if width == 1 else BLANK_ROW)
         elif len(cells) == width:
             yield name, number, [cells[i] for i in wanted]
         else:
