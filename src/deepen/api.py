@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from deepen.core.arguments import as_path, as_text, as_words
+from deepen.core.cache import trim
 from deepen.core.errors import DataError, DeepenError, Interrupted, SettingError
 from deepen.core.files import write_json
 from deepen.core.ladder import LadderRow
 from deepen.core.lock import holding
+from deepen.core.log import telling
 from deepen.core.recipe_file import read_recipe
 from deepen.core.run import Run, open_run
 from deepen.core.settings import override, parse, shown
-from deepen.core.types import Finding, to_json
+from deepen.core.types import Finding, Score, to_json
 from deepen.data.readers.in_memory import is_frame
 from deepen.data.readers.parquet_arrow import is_dataset
 from deepen.diagnosis.case import open_case
@@ -95,7 +97,7 @@ def train(
         overwrite: Replace it.
         seed: The one number that all chance comes from.
         device: Where networks run: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; None is `auto`, or what the recipe says.
-        say: Called with lines for the user; None is silent.
+        say: Called with lines for the user; None writes them to the logger `deepen`.
         on_row: Called with each finished row of the ladder.
 
     Returns:
@@ -111,7 +113,7 @@ def train(
         >>> load("runs/x").predict(["fine"])[0].output  # doctest: +SKIP
         '+'
     """
-    began = time.monotonic()
+    began, say = time.monotonic(), telling(say)
     if resume and out is None:
         raise SettingError("--resume needs --out: which run to go on with?")
     if os.environ.get("WORLD_SIZE", "1") not in ("", "0", "1"):
@@ -136,7 +138,7 @@ def train(
     if made.task is None:
         name, why = infer_task(made, sources)
         made = made.model_copy(update={"task": name})
-        (say or (lambda line: None))(f"task: {name}, since {why}")
+        say(f"task: {name}, since {why}")
     with on(made.device, say) as there:
         made = made.model_copy(update={"device": str(there)})
         return _climb(made, sources, folder or _free_folder(made), resume, overwrite, (say, on_row), began)
@@ -160,7 +162,7 @@ def _climb(
     listeners: tuple[Callable[[str], None] | None, Callable[[LadderRow], None] | None],
     began: float,
 ) -> Run:
-    say = listeners[0] or (lambda line: None)
+    say = telling(listeners[0])
     run = Run(folder)
     with holding(folder) as hold:
         if resume:
@@ -169,6 +171,7 @@ def _climb(
         if again:
             say(f"{folder} is complete already")
         else:
+            trim(say)
             prepared = prepare(recipe, sources, folder, say=say)
             if resume:
                 check_rows(run, prepared.mark)
@@ -237,7 +240,7 @@ def load(
         rung: A rung of the run; None is the chosen one.
         settings: Words such as `data.bad_rows=drop`, laid over how the training data was read.
         device: Where its network is put, wherever it was trained: `cpu`, `cuda`, `cuda:N` or `mps`; None is `auto`.
-        say: Called with lines for the user; None is silent.
+        say: Called with lines for the user; None writes them to the logger `deepen`.
 
     Returns:
         The model.
@@ -248,10 +251,42 @@ def load(
         SettingError: If an argument or a setting is wrong.
     """
     folder = run.folder if isinstance(run, Run) else as_path("run", run)
-    words, tell = as_words("settings", settings), say or (lambda line: None)
-    with on(device, say):
+    words, tell = as_words("settings", settings), telling(say)
+    with on(device, tell):
         how: dict[str, Any] = {"rung": rung, "settings": words, "say": tell}
         return load_triples(str(folder), **how) or load_model(folder, **how)
+
+
+def evaluate(
+    run: str | Path | Run,
+    data: Any,
+    *,
+    columns: Mapping[str, str] | None = None,
+    rung: str | None = None,
+    settings: Sequence[str] = (),
+    device: str | None = None,
+    say: Callable[[str], None] | None = None,
+) -> list[Score]:
+    """Scores a run's model on labelled rows: `load` and its `evaluate` in one.
+
+    Args:
+        run: A run or its folder.
+        data: Rows with targets: a path, a DataFrame, or a list of mappings.
+        columns: Which columns are what, if not as in the training data.
+        rung: A rung of the run; None is the chosen one.
+        settings: Words such as `data.bad_rows=drop`, laid over how the training data was read.
+        device: As in `load`.
+        say: Called with lines for the user; None writes them to the logger `deepen`.
+
+    Returns:
+        Every score of the task, with 95 % intervals.
+
+    Raises:
+        DataError: If there is no such run, or the rows can't be read.
+        ModelError: If there is no such rung, or its files are damaged.
+        SettingError: If an argument or a setting is wrong.
+    """
+    return load(run, rung=rung, settings=settings, device=device, say=say).evaluate(data, columns=columns)
 
 
 def report(run: str | Path | Run, *, say: Callable[[str], None] | None = None) -> Path:
@@ -271,7 +306,7 @@ def report(run: str | Path | Run, *, say: Callable[[str], None] | None = None) -
     from deepen.reporting.page import write_report
 
     opened = run if isinstance(run, Run) else open_run(as_path("run", run))
-    warn(opened, say or (lambda line: None))
+    warn(opened, telling(say))
     return write_report(opened.folder)
 
 
@@ -298,7 +333,7 @@ def check(
         labels: A file with names for numeric labels.
         model: A model whose tokens are counted; None takes the default model, if it is on this machine.
         settings: Words such as `data.near.threshold=0.7`.
-        say: Called with lines for the user; None is silent.
+        say: Called with lines for the user; None writes them to the logger `deepen`.
 
     Returns:
         The record that `deepen check --json` prints: rows, columns with their reasons, task, and the findings, errors
@@ -320,7 +355,7 @@ def check(
     recipe = make_recipe(override(values, as_words("settings", settings)), where="settings")
     given = {"train": data, "validation": validation, "test": test}
     given = {name: source for name, source in given.items() if source is not None}
-    return examine(recipe, given, _task_of(recipe, sources), model=as_text(model), say=say or (lambda line: None))
+    return examine(recipe, given, _task_of(recipe, sources), model=as_text(model), say=telling(say))
 
 
 def _task_of(recipe: Recipe, sources: Sources) -> Task:
@@ -361,11 +396,11 @@ def diagnose(
     """
     from deepen import diagnosis
 
-    tell = say or (lambda line: None)
+    tell = telling(say)
     names = diagnosis.chosen_questions(questions)
     chosen = parse(diagnosis.settings_type(), override({}, as_words("settings", settings)), where="settings")
     folder = run.folder if isinstance(run, Run) else as_path("run", run)
-    with on(device, say):
+    with on(device, tell):
         case = open_case(folder, data, columns=columns, max_rows=chosen.max_rows, say=tell)
         findings = diagnosis.diagnose(case, names, chosen)
     titles = {name: diagnosis.shelf()[name].title for name in names}

@@ -98,7 +98,7 @@ CALLS: dict[str, str] = {
     "evaluate RUN": "missing argument 'DATA'",
     "predict nope --text x": "nope is not a run",
     f"predict {LONG} --text x": "File name too long",
-    "predict RUN": "give either a file of rows or --text",
+    "predict RUN": "give either a file of rows (- is standard input), --text or --input",
     "predict RUN pipe": "pipe is a named pipe",
     "predict RUN --text x --out x.txt": "must end in .jsonl or .csv",
     "predict RUN --text x --set data.bad_rows=1": "data.bad_rows",

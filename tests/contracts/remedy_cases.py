@@ -644,6 +644,13 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     ),
     "preparation/test_place.py": ("give --out a name in UTF-8",),
     "data/test_columns.py": ("--set data.delimiter=， reads them",),
+    "contracts/test_first_hour.py": (
+        "deepen cache --clear",
+        "goes with --out FILE.csv",
+        "`deepen runs FOLDER` looks elsewhere",
+        "write it as name=text",
+    ),
+    "contracts/test_predict_every_task.py": ("reads no such part", "--input {}={}"),
     "cli/test_usage.py": ("--text", "--weights", "--out {}"),
     "diagnosis/questions/test_surface_cues.py": ("{} --set {}",),
     "diagnosis/questions/test_depth.py": ("--thorough",),

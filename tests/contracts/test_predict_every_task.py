@@ -13,6 +13,7 @@ from tests.worlds import WORLDS
 from deepen.core.errors import DataError
 
 ALONE = {"classification", "tagging", "relation", "multilabel", "ranking"}
+CHOICES = {"classification", "matching", "multilabel", "relation"}
 TOGETHER = {"matching": "sentence1 and sentence2", "span_qa": "context and question"}
 
 
@@ -49,7 +50,17 @@ def test_a_file(run: tuple[str, Path], deepen: Deepen, tmp_path: Path) -> None:
     with (tmp_path / "o.csv").open(encoding="utf-8", newline="") as file:
         cells = list(csv.DictReader(file))
     assert len(cells) == 5
-    assert {*json.loads(rows.read_text(encoding="utf-8").splitlines()[0]), "output", "probability"} == set(cells[0])
+    own = {*json.loads(rows.read_text(encoding="utf-8").splitlines()[0]), "output"}
+    chances = set(answers[0].get("probabilities") or ())
+    assert set(cells[0]) - own == ({f"p_{label}" for label in chances} if task in CHOICES else {"probability"})
+    if task in CHOICES:
+        assert [{label: float(row[f"p_{label}"]) for label in chances} for row in cells] == [
+            row["probabilities"] for row in answers
+        ]
+    assert deepen("predict", folder / "run", rows, "--out", "top.csv", "--top", "--bom").code == 0
+    with (tmp_path / "top.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert set(next(csv.DictReader(file))) == own | {"probability"}
+    assert (tmp_path / "top.csv").read_bytes().startswith(b"\xef\xbb\xbf")
 
 
 def test_typed_texts(run: tuple[str, Path], deepen: Deepen) -> None:
@@ -63,6 +74,11 @@ def test_typed_texts(run: tuple[str, Path], deepen: Deepen) -> None:
         assert len(printed.out.splitlines()) == 2
         assert len(deepen(*typed, "--json").json["predictions"]) == 2
         return
+    parts = [f"{name}=the film was good" for name in TOGETHER[task].split(" and ")]
+    one = deepen("predict", folder / "run", "--input", parts[0], "--input", parts[1])
+    assert (one.code, len(one.out.splitlines())) == (0, 1), one.err
+    wrong = deepen("predict", folder / "run", "--input", parts[0], "--input", "nonsense=x").failed("SettingError")
+    assert "reads no such part" in wrong
     said = deepen(*typed).failed("DataError")
     assert f"{task} answers {TOGETHER[task]} together" in said
     remedy = said.partition("rows.jsonl: ")[2]

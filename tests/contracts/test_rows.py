@@ -63,10 +63,10 @@ def test_a_table_of_answers_has_the_rows_of_the_input(finished: Finished, deepen
     answer = deepen("predict", finished.folder, "new.csv", "--out", "answers.csv")
     assert answer.out.strip() == "6 predictions, and 2 rows without one in answers.csv"
     header, *rows = read("answers.csv")
-    assert header == ["id", "text", "output", "output_2", "probability"]
+    assert header == ["id", "text", "output", "output_2", "p_negative", "p_positive"]
     guarded = {"=1+1": "'=1+1", "=HYPERLINK(1)": "'=HYPERLINK(1)"}
     assert [row[:3] for row in rows] == [[guarded.get(cell, cell) for cell in (*row, "kept")] for row in ODD]
-    assert [row[3:] == ["", ""] for row in rows] == [not text.strip() for _, text in ODD]
+    assert [row[3:] == ["", "", ""] for row in rows] == [not text.strip() for _, text in ODD]
     deepen("predict", finished.folder, "new.csv", "--out", "answers.jsonl")
     lines = [json.loads(line) for line in Path("answers.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line.get("output", "") for line in lines] == [row[3] for row in rows]

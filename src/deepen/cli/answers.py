@@ -12,41 +12,71 @@ from deepen.core.cells import lines_printable, write_csv
 from deepen.core.errors import DataError
 from deepen.data.source import Fault, Source, as_text
 
+_MOST_COLUMNS = 500
+
 
 def write_answers(
-    path: Path, rows: Sequence[Mapping[str, Any]], source: Source, as_cell: Callable[[Mapping[str, Any]], str]
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    source: Source,
+    as_cell: Callable[[Mapping[str, Any]], str],
+    *,
+    labels: Sequence[str] | None,
+    bom: bool = False,
 ) -> None:
-    """Writes a CSV: the columns, cells and rows of the source as they are, then `output` and `probability`.
+    """Writes a CSV: the columns, cells and rows of the source as they are, then `output` and probabilities.
 
-    A row without an answer has two empty cells there. Answers of several models follow one another, and a last column
+    A row without an answer has empty cells there. Answers of several models follow one another, and a last column
     says which. A cell that a spreadsheet would compute gets `'` before it (`guarded`); numbers do not.
 
     Args:
         rows: Predictions as records, in the order of the source, once for each model.
         source: What was answered.
         as_cell: A prediction to the text of its answer.
+        labels: The labels that get a column `p_<label>` each; None writes one, `probability`, that of the answer.
+        bom: Whether the file begins with a byte order mark, without which Excel takes UTF-8 for another encoding.
 
     Raises:
         DataError: If the source is not what was answered any more.
         SettingError: If the file can't be written.
     """
-    write_csv(path, _lines(rows, source, as_cell))
+    write_csv(path, _lines(rows, source, as_cell, labels), bom=bom)
+
+
+def named_labels(rows: Sequence[Mapping[str, Any]], tables: Sequence[Sequence[str]]) -> list[str] | None:
+    """The labels that have a column each: those of classifiers; None for other answers, and for too many.
+
+    Args:
+        rows: Predictions as records.
+        tables: The labels of each model; documents that are ranked come in another order.
+    """
+    orders = {tuple(row.get("probabilities") or ()) for row in rows if "skipped" not in row}
+    labels = dict.fromkeys(label for table in tables for label in table)
+    return list(labels) if orders and orders <= set(map(tuple, tables)) and len(labels) <= _MOST_COLUMNS else None
 
 
 def _lines(
-    rows: Sequence[Mapping[str, Any]], source: Source, as_cell: Callable[[Mapping[str, Any]], str]
+    rows: Sequence[Mapping[str, Any]],
+    source: Source,
+    as_cell: Callable[[Mapping[str, Any]], str],
+    labels: Sequence[str] | None,
 ) -> Iterator[list[Any]]:
     several = any("adapter" in row for row in rows)
     numbered = ("text",) if source.own_width == 1 else tuple(map(str, range(source.own_width)))
     names = source.names[: source.own_width] if source.names is not None else numbered
-    yield [*names, *_free(("output", "probability", *(("adapter",) if several else ())), names)]
+    chances = ("probability",) if labels is None else tuple(f"p_{lines_printable(label)}" for label in labels)
+    yield [*names, *_free(("output", *chances, *(("adapter",) if several else ())), names)]
     at = 0
     while at < len(rows):
         first = at
         for given, row in zip_longest(source.read(tuple(range(source.own_width))), _one_model(rows, at)):
             if given is None or row is None or row["row"]["line"] != given[1]:
                 raise DataError(f"{source.name} has changed since its rows were answered")
-            yield [*_cells(given[2], source.own_width), *_answer(row, as_cell), *([row["adapter"]] if several else [])]
+            yield [
+                *_cells(given[2], source.own_width),
+                *_answer(row, as_cell, labels),
+                *([row["adapter"]] if several else []),
+            ]
             at += 1
         if at == first:
             raise DataError(f"{source.name} has changed since its rows were answered")
@@ -90,8 +120,10 @@ def _cell(value: Any) -> str:
     return as_text(value) or ""
 
 
-def _answer(row: Mapping[str, Any], as_cell: Callable[[Mapping[str, Any]], str]) -> list[Any]:
+def _answer(
+    row: Mapping[str, Any], as_cell: Callable[[Mapping[str, Any]], str], labels: Sequence[str] | None
+) -> list[Any]:
     if "skipped" in row:
-        return ["", ""]
-    said = as_cell(row)
-    return [lines_printable(said), (row.get("probabilities") or {}).get(said, "")]
+        return [""] * (2 if labels is None else 1 + len(labels))
+    said, chances = as_cell(row), row.get("probabilities") or {}
+    return [lines_printable(said), *(chances.get(label, "") for label in ((said,) if labels is None else labels))]

@@ -75,11 +75,11 @@ def _print(findings: list[dict[str, Any]]) -> None:
         head.append(f"  {shelf()[question].title}", "dim")
         wide.print(head)
         for line in _figures(finding):
-            wide.print(Padding(Text(line), (0, 0, 0, 15)))
+            wide.print(Padding(Text(line), (0, 0, 0, 15), expand=False))
         if finding["verdict"] == "not_applicable":
-            wide.print(Padding(Text(finding["caveat"], "dim"), (0, 0, 0, 15)))
+            wide.print(Padding(Text(finding["caveat"], "dim"), (0, 0, 0, 15), expand=False))
         if finding["remedy"]:
-            wide.print(Padding(Text(f"-> {finding['remedy']}"), (0, 0, 0, 15)))
+            wide.print(Padding(Text(f"-> {finding['remedy']}"), (0, 0, 0, 15), expand=False))
 
 
 def _figures(finding: dict[str, Any]) -> list[str]:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import sys
 from contextlib import suppress
+from functools import wraps
 from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
 
-from deepen.cli import bench, check, diagnose, evaluate, failing, models, predict, report, schema, show, streams, train
+from deepen.cli import (
+    bench,
+    cache,
+    check,
+    diagnose,
+    evaluate,
+    failing,
+    models,
+    predict,
+    report,
+    runs,
+    schema,
+    show,
+    streams,
+    train,
+)
 from deepen.core.errors import SettingError, nearest, one_line, plain_words
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # its home moved between the versions of typer
@@ -18,11 +36,40 @@ _HELP = """Labelled text and a pretrained model in; a model to ship out, and how
 deepen train reviews.csv; deepen predict runs/reviews-classification-1 --text 'good stuff'"""
 
 app = typer.Typer(
-    name="deepen", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=_HELP
+    name="deepen",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-VERBS = {module.NAME: module for module in (train, evaluate, predict, check, diagnose, report, bench, models, schema)}
+_MODULES = (train, evaluate, predict, check, diagnose, report, runs, cache, bench, models, schema)
+VERBS = {module.NAME: module for module in _MODULES}
+
+
+def _heard(command: Any) -> Any:
+    """A command that takes -q and -v too."""
+    quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results and warnings alone.")]
+    verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print seconds since the start with each line.")]
+
+    @wraps(command)
+    def run(*, quiet: bool, verbose: bool, **given: Any) -> None:
+        show.Loudness.quiet, show.Loudness.verbose = quiet, verbose
+        command(**given)
+
+    own = inspect.signature(command, eval_str=True)
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in {"quiet": quiet, "verbose": verbose}.items()
+    ]
+    parameters = [*own.parameters.values(), *more]
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del run.__wrapped__
+    return run
+
+
 for name, module in VERBS.items():
-    app.command(name, help=module.HELP)(module.command)
+    app.command(name, help=module.HELP)(_heard(module.command))
 
 
 def _version(show: bool) -> None:
@@ -44,6 +91,8 @@ def _options(
 
 def main() -> None:
     """Runs the command line: 0 done, 2 something to put right, 1 a bug, 130 interrupted."""
+    if "_DEEPEN_COMPLETE" in os.environ:  # the shell asks what could come next
+        app(prog_name="deepen")
     streams.prepare()
     words = sys.argv[1:] or ["--help"]
     with streams.for_a_record(_as_json(words)):
@@ -76,7 +125,7 @@ def _ended(words: list[str]) -> int:
 def _as_json(words: list[str]) -> bool:
     """Whether stdout is for one object; help and version are for people."""
     asked = words[: words.index("--")] if "--" in words else words
-    return "--json" in asked and not {"--help", "--version"} & set(asked)
+    return "--json" in asked and not {"-h", "--help", "--version"} & set(asked)
 
 
 def _run(words: list[str]) -> int:

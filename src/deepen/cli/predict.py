@@ -18,6 +18,8 @@ HELP = """Answer rows of a file, or texts typed here.
   deepen predict runs/first --text "a fine film" --text "dull"
   deepen predict runs/first --text "a fine film" --explain
   deepen predict runs/first new.csv --out answers.csv
+  deepen predict runs/pairs --input sentence1="It rains." --input sentence2="The sun is out."
+  cat new.txt | deepen predict runs/first - --json
   deepen predict runs/tagger+runs/relation --text "Marie Curie was born in Warsaw"
   deepen predict runs/mood --adapter runs/topic --text "a fine film"
   deepen predict runs/films --adapter runs/hotels --compose sum new.csv
@@ -28,9 +30,12 @@ HELP = """Answer rows of a file, or texts typed here.
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder.")],
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="Rows: a file, a folder or a hub data set.")
+        str | None, typer.Argument(metavar="DATA", help="Rows: a file, a folder, a hub data set, or - for stdin.")
     ] = None,
     text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be repeated.")] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", help="A part of one row, as in question='Who?'; repeat it for each.")
+    ] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title; else as in training.")] = None,
     rung: Annotated[str | None, typer.Option(help="A rung of the run; else the chosen one.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
@@ -43,22 +48,22 @@ def command(
     ] = None,
     weights: Annotated[str | None, typer.Option(help="For --compose, a number a run, as in 0.7,0.3.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file: .jsonl or .csv.")] = None,
+    top: Annotated[bool, typer.Option("--top", help="In a .csv the best label's probability alone.")] = False,
+    bom: Annotated[bool, typer.Option("--bom", help="Begin a .csv with the mark by which Excel knows UTF-8.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say why: depth, words, analogies.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Answers."""
     from deepen.api import load
-    from deepen.cli.answers import write_answers
+    from deepen.cli.answers import named_labels, write_answers
+    from deepen.cli.typed import check_names, given_rows
     from deepen.core.errors import DataError, SettingError
     from deepen.core.files import write_jsonl
     from deepen.core.places import path_of
-    from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
     from deepen.inference.adapters import compose, load_together
     from deepen.preparation.place import check_answers
 
-    if (data is None) == (not text):
-        raise SettingError("give either a file of rows or --text, one of the two")
     out = path_of(out, called="--out") if out is not None else None
     if out is not None and out.suffix not in (".jsonl", ".csv"):
         raise SettingError(f"--out {out}: the name must end in .jsonl or .csv")
@@ -66,32 +71,31 @@ def command(
         check_answers(out, [run, *(adapter or [])], data)
     if explain and out is not None and out.suffix == ".csv":
         raise SettingError(f"--out {out}: a table has no room for explanations; write a .jsonl")
+    if (top or bom) and (out is None or out.suffix != ".csv"):
+        raise SettingError(f"--{'top' if top else 'bom'} goes with --out FILE.csv")
     if weights is not None and composed is None:
         raise SettingError("--weights goes with --compose")
     asked = parse_columns(columns) if columns is not None else None
-    given, say = list(text) if text else data, show.once(show.lines_to(stderr=True))
+    say = show.once(show.lines_to(stderr=True))
     how: dict[str, Any] = {"rung": rung, "settings": settings or [], "device": device, "say": say}
     runs = [run, *(adapter or [])]
     if composed is not None:
         models: list[Any] = [compose(runs, by=composed, weights=_numbers(weights), **how)]
     else:
         models = load_together(runs, **how) if adapter else [load(run, **how)]
-    rows = []
-    for name, model in zip(runs, models, strict=composed is None):
-        some = [to_json(prediction) for prediction in model.predict(given, columns=asked)]
-        if explain:
-            answered = (row for row in some if "skipped" not in row)
-            for row, explanation in zip(answered, model.explain(given, columns=asked), strict=True):
-                row["explanation"] = to_json(explanation)
-        rows += [{**row, "adapter": name} for row in some] if len(models) > 1 else some
-    model = models[0]
-    if text and all("skipped" in row for row in rows):
-        raise DataError(f"--text: there is nothing to answer: {rows[0]['skipped']}")
+    with given_rows(data, text or (), inputs or ()) as given:
+        model = models[0]
+        if inputs:
+            check_names(given[0], model)
+        rows = _answered(models, runs, given, asked, explain=explain)
+        if data is None and all("skipped" in row for row in rows):
+            raise DataError(f"--{'text' if text else 'input'}: there is nothing to answer: {rows[0]['skipped']}")
+        if out is not None and out.suffix == ".csv":
+            labels = None if top else named_labels(rows, [getattr(one, "labels", ()) for one in models])
+            write_answers(out, rows, model.source(given, columns=asked), _as_text, labels=labels, bom=bom)
     if out is not None:
         if out.suffix == ".jsonl":
             write_jsonl(out, rows)
-        else:
-            write_answers(out, rows, model.source(given, columns=asked), _as_text)
         gaps = sum("skipped" in row for row in rows)
         without = f", and {gaps:,} row{'' if gaps == 1 else 's'} without one" if gaps else ""
         show.lines_to(stderr=as_json)(f"{len(rows) - gaps:,} predictions{without} in {out}")
@@ -101,6 +105,21 @@ def command(
         )
     elif out is None:
         _print(rows)
+
+
+def _answered(models: list[Any], runs: list[str], given: Any, asked: Any, *, explain: bool) -> list[dict[str, Any]]:
+    """The answers of each model as records, explained if wanted; those of several say whose they are."""
+    from deepen.core.types import to_json
+
+    rows = []
+    for name, model in zip(runs, models, strict=len(models) > 1):
+        some = [to_json(prediction) for prediction in model.predict(given, columns=asked)]
+        if explain:
+            answered = (row for row in some if "skipped" not in row)
+            for row, explanation in zip(answered, model.explain(given, columns=asked), strict=True):
+                row["explanation"] = to_json(explanation)
+        rows += [{**row, "adapter": name} for row in some] if len(models) > 1 else some
+    return rows
 
 
 def _numbers(text: str | None) -> list[float] | None:
@@ -129,7 +148,8 @@ def _print_answer(row: dict[str, Any]) -> None:
         found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])
         show.line(f"{'; '.join(found) or '-'}\t{' '.join(given['text'].split())}")
         return
-    sure = f"  {probabilities[answer]:.3f}" if isinstance(answer, str) and answer in probabilities else ""
+    named = [answer] if isinstance(answer, str) else answer if isinstance(answer, list) else []
+    sure = "".join(f"  {probabilities[label]:.3f}" for label in named if label in probabilities)
     said = given["text"] if "tokens" in given else " | ".join(str(value) for value in given.values())
     show.line(f"{_as_text(row) or '-'}{sure}\t{' '.join(said.split())}")
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepen.cli import streams
 from deepen.core.cells import json_printable, lines_printable
+from deepen.core.log import is_warning
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from deepen.core.ladder import GainRecord, Ladder, LadderRow, ScoreRecord
 
@@ -19,6 +22,7 @@ _ROW_KEYS = (
     *("rung", "status", "reason", "score", "gain", "seconds", "forecast_seconds", "num_trained_parameters"),
     *("peak_memory_bytes", "seconds_per_1000_predictions"),
 )
+_WIDE, _ONE_LINE = 110, 10_000
 
 
 def line(text: str) -> None:
@@ -26,11 +30,23 @@ def line(text: str) -> None:
     print(lines_printable(text))
 
 
+class Loudness:
+    """How much is said on the way: with `quiet` warnings alone, with `verbose` the seconds since the start too."""
+
+    quiet = False
+    verbose = False
+    began = time.monotonic()
+
+
 def lines_to(*, stderr: bool) -> Callable[[str], None]:
     """A function that prints a line at once, as `line` does; to stderr if stdout is kept for JSON."""
 
     def say(text: str) -> None:
         stream = sys.stderr if stderr else sys.stdout
+        if Loudness.quiet and not is_warning(text):
+            return
+        if Loudness.verbose:
+            text = f"[{time.monotonic() - Loudness.began:7.1f} s] {text}"
         try:
             print(lines_printable(text), file=stream, flush=True)
         except BrokenPipeError:  # nobody listens any more; the work goes on
@@ -58,7 +74,7 @@ def print_json(record: Any, *, indent: int | None = None) -> None:
 
 
 def console() -> Console:
-    """Where tables are printed: as wide as the terminal, 120 letters where there is none; words as `line` has them."""
+    """Where tables are printed: as wide as the terminal; in a file or a pipe a row is one line, however long."""
     from rich.console import Console
     from rich.segment import Segment
 
@@ -70,7 +86,31 @@ def console() -> Console:
             for part in super().render(renderable, options):
                 yield part if part.control else Segment(lines_printable(part.text), part.style)
 
-    return Plain(width=None if sys.stdout.isatty() else 120, markup=False, highlight=False)
+    return Plain(width=None if sys.stdout.isatty() else _ONE_LINE, markup=False, highlight=False)
+
+
+def is_narrow() -> bool:
+    """Whether the terminal has no room for every column of a table."""
+    return console().width < _WIDE
+
+
+def table(title: str | None, *names: str) -> Table:
+    """A table of these columns; those whose name begins with `>` stand at the right."""
+    from rich.table import Table
+
+    made = Table(title=title, title_justify="left")
+    for name in names:
+        made.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
+    return made
+
+
+def size(num_bytes: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "kB", "MB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.3g} GB"
 
 
 def train_record(ladder: Ladder) -> dict[str, Any]:
@@ -98,49 +138,58 @@ def score_text(score: ScoreRecord | None) -> str:
     return f"{score['value']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
 
 
+def short_score(score: ScoreRecord | None) -> str:
+    """A score with the longer half of its interval."""
+    if score is None:
+        return ""
+    low, high = score.get("low"), score.get("high")
+    half = None if low is None or high is None else max(high - score["value"], score["value"] - low)
+    return f"{score['value']:.3f}" + ("" if half is None else f" ±{half:.3f}")
+
+
+def _short_gain(gain: GainRecord | None) -> str:
+    if not gain:
+        return ""
+    return f"{100 * gain['value']:+.1f} ±{100 * max(gain['high'] - gain['value'], gain['value'] - gain['low']):.1f}"
+
+
 def _signed(gain: GainRecord | None) -> str:
     if not gain:
         return ""
     return f"{100 * gain['value']:+.1f} [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
 
 
-def print_ladder(ladder: Ladder) -> None:
-    """The ladder table, the chosen rung and the test scores."""
-    from rich.table import Table
+def print_ladder(ladder: Ladder, *, every_column: bool = False) -> None:
+    """The ladder table, the chosen rung and the test scores.
 
+    Args:
+        ladder: What a climb left.
+        every_column: Whether to show all columns in a narrow terminal too.
+    """
     from deepen.core.ladder import Data
     from deepen.reporting.commands import predict
 
     scored = next((row.score["name"] for row in ladder.rungs if row.score), "score")
-    data = ladder.data or Data()
-    wide = console()
-    table = Table(title=f"{ladder.task} on {data.name}, {ladder.model}", title_justify="left")
-    for name in (
-        "rung",
-        f"{scored} (validation)",
-        "gain, points",
-        "seconds",
-        "s / 1,000 predictions",
-        "trained parameters",
-    ):
-        table.add_column(name, justify="left" if name == "rung" else "right")
+    data, wide, short = ladder.data or Data(), console(), is_narrow() and not every_column
+    title = f"{ladder.task} on {data.name}, {ladder.model}"
+    names = ["rung", f">{scored}" if short else f">{scored} (validation)", ">gain" if short else ">gain, points"]
+    names += [">seconds"] if short else [">seconds", ">s / 1,000 predictions", ">trained parameters"]
+    made = table(title, *names)
     if ladder.before:
-        table.add_row("(before tuning)", score_text(ladder.before), "", "", "", "0", style="dim")
+        made.add_row("(before tuning)", (short_score if short else score_text)(ladder.before), style="dim")
     for row in ladder.rungs:
         if not row.climbed:
-            table.add_row(row.rung, row.status, "", "", "", "", style="dim")
+            made.add_row(row.rung, row.status, style="dim")
             continue
-        mark = " *" if row.rung == ladder.chosen else ""
+        mark = f"{row.rung} *" if row.rung == ladder.chosen else row.rung
+        if short:
+            made.add_row(mark, short_score(row.score), _short_gain(row.gain), f"{row.seconds:.1f}")
+            continue
         cost = row.seconds_per_1000_predictions
-        table.add_row(
-            row.rung + mark,
-            score_text(row.score),
-            _signed(row.gain),
-            f"{row.seconds:.1f}",
-            f"{cost:.2f}" if cost is not None else "",
-            f"{row.num_trained_parameters:,}",
-        )
-    wide.print(table)
+        price = f"{cost:.2f}" if cost is not None else ""
+        trained = f"{row.num_trained_parameters:,}"
+        made.add_row(mark, score_text(row.score), _signed(row.gain), f"{row.seconds:.1f}", price, trained)
+    wide.print(made)
     for row in ladder.rungs:
         if not row.climbed:
             wide.print(f"{row.rung} {row.status}: {row.reason}")
@@ -156,25 +205,18 @@ def print_ladder(ladder: Ladder) -> None:
 
 def print_scores(scores: Sequence[Mapping[str, Any]], *, title: str) -> None:
     """Scores with their intervals: the overall ones, then a table of labels."""
-    from rich.table import Table
-
     wide = console()
-    table = Table(title=title, title_justify="left")
-    for name in ("score", "value", "95 % interval", "n"):
-        table.add_column(name, justify="left" if name == "score" else "right")
+    made = table(title, "score", ">value", ">95 % interval", ">n")
     for score in scores:
         if score["label"] is None:
             bounds = "" if score["low"] is None else f"{score['low']:.4f} to {score['high']:.4f}"
-            table.add_row(score["name"], f"{score['value']:.4f}", bounds, f"{score['n']:,}")
-    wide.print(table)
+            made.add_row(score["name"], f"{score['value']:.4f}", bounds, f"{score['n']:,}")
+    wide.print(made)
     labels = list(dict.fromkeys(score["label"] for score in scores if score["label"] is not None))
     if not labels:
         return
     names = list(dict.fromkeys(score["name"] for score in scores if score["label"] is not None))
-    each = Table(title="by label", title_justify="left")
-    each.add_column("label")
-    for name in (*names, "n"):
-        each.add_column(name, justify="right")
+    each = table("by label", "label", *(f">{name}" for name in (*names, "n")))
     by = {(score["label"], score["name"]): score for score in scores}
     for label in labels[:40]:
         cells = [f"{by[label, name]['value']:.3f}" if (label, name) in by else "" for name in names]

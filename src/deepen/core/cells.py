@@ -81,13 +81,15 @@ def plain(cell: str, known: Sequence[str] = ()) -> str:
     return cell[1:] if marked else cell
 
 
-def write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
+def write_csv(path: Path, rows: Iterable[Iterable[Any]], *, bom: bool = False) -> None:
     """Writes a table for spreadsheets, streamed, whole or not at all; cells are guarded.
 
     Args:
         rows: The names of the columns, then rows of cells.
+        bom: Whether a byte order mark comes first.
     """
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+    encoding = "utf-8-sig" if bom else "utf-8"
+    with replacing(path) as beside, beside.open("w", encoding=encoding, errors="backslashreplace", newline="") as file:
         writer = csv.writer(file)
         for row in rows:
             writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in row])

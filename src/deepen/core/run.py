@@ -7,13 +7,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepen.core import html
 from deepen.core.errors import DataError
 from deepen.core.files import read_object, replacing, write_json
-from deepen.core.ladder import Ladder, read_ladder
+from deepen.core.ladder import Ladder, LadderRow, read_ladder
 from deepen.core.places import path_of
 
 MODEL_NOTES = ("deepen.json", "README.md")
 """What is in a model folder beside the files that deepen.json lists."""
+_HEAD = ("rung", "score", "95 %", "", "seconds")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,23 @@ class Run:
     def complete(self) -> bool:
         """Whether the climb ended by itself."""
         return (self.folder / "ladder.json").is_file() and bool(self.ladder.complete)
+
+    def __repr__(self) -> str:
+        """The folder, and what came of the climb as far as it went."""
+        try:
+            ladder = self.ladder
+        except DataError:
+            return f"Run({str(self.folder)!r}, nothing finished)"
+        score, row = ladder.chosen_row.score, ladder.chosen
+        said = f", {row}, {score['name']} {score['value']:.3f}" if score else ""
+        return f"Run({str(self.folder)!r}, {ladder.task}{said}{', unfinished' if ladder.unfinished else ''})"
+
+    def _repr_html_(self) -> str:
+        try:
+            ladder = self.ladder
+        except DataError:
+            return html.cell(repr(self))
+        return html.table(f"{ladder.task}: {self.folder}", _HEAD, [_html_row(row, ladder) for row in ladder.rungs])
 
     def rung(self, name: str) -> Path:
         """The folder of a rung.
@@ -62,6 +81,16 @@ class Run:
         with replacing(place) as beside:
             shutil.copytree(source, beside, copy_function=_link)
             keep_strangers(place, beside)
+
+
+def _html_row(row: LadderRow, ladder: Ladder) -> list[str]:
+    score, name = row.score, f"{row.rung} *" if row.rung == ladder.chosen else row.rung
+    if score is None:
+        return [html.cell(name), html.cell(row.status), "", html.cell(row.reason), ""]
+    low, high = score.get("low"), score.get("high")
+    bounds = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    share = html.bar(score["value"]) if score.get("unit", "fraction") == "fraction" else ""
+    return [html.cell(name), html.cell(score["value"]), bounds, share, f"{row.seconds or 0:.1f}"]
 
 
 def model_files(folder: Path) -> set[str]:

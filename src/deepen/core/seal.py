@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from deepen.core.files import write_json
@@ -42,6 +44,8 @@ def sealed(folder: Path) -> bool:
     except (OSError, ValueError, TypeError):
         return False
     _seen.update(marks)
+    with suppress(OSError):
+        os.utime(folder / SEAL)  # it is in use: the cache keeps it longer
     return True
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core import html
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -61,6 +63,21 @@ class Prediction:
     seconds: float = 0.0
     row: dict[str, Any] | None = None
     skipped: str | None = None
+
+    def __repr__(self) -> str:
+        """The answer, how likely it is, and the beginning of what was read."""
+        if self.skipped is not None:
+            return f"Prediction(skipped={self.skipped!r})"
+        said = f"Prediction({_short(self.output)!r}"
+        if isinstance(self.output, str) and self.output in (self.probabilities or {}):
+            said += f", {(self.probabilities or {})[self.output]:.3f}"
+        given = " | ".join(map(str, (self.inputs or {}).values()))
+        return f"{said}, {_short(given)!r}, rung={self.rung!r})"
+
+    def _repr_html_(self) -> str:
+        title = self.skipped or _short(" | ".join(map(str, (self.inputs or {}).values())), 300)
+        rows = html.probabilities(self.probabilities or {}) or [[html.cell(self.output)]]
+        return html.table(title, (), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +182,33 @@ class Explanation:
     sure: float
     answers: list[ExplainedAnswer]
     notes: list[str]
+
+    def _repr_html_(self) -> str:
+        return "".join(map(_explained, self.answers)) + "".join(f"<p>{html.cell(note)}</p>" for note in self.notes)
+
+
+def _explained(answer: ExplainedAnswer) -> str:
+    """Words coloured by what they add, the rungs with their answers, and the most similar training rows."""
+    most = max((abs(word.value) for word in answer.words), default=0.0) or 1.0
+    words = " ".join(html.tinted(word.text, word.value / most) for word in answer.words)
+    rungs = [
+        [html.cell(one.rung), html.cell(one.output), "" if one.confidence is None else html.bar(one.confidence)]
+        for one in answer.rungs
+    ]
+    near = [
+        [html.cell(one.label), html.cell(one.similarity), html.cell(_short(one.text, 200))] for one in answer.analogies
+    ]
+    sure = "" if answer.confidence is None else f" {answer.confidence:.3f}"
+    depth = f", depth: {answer.depth}" if answer.depth else ""
+    return (
+        html.table(f"{answer.output}{sure}{depth}", (), [[words]])
+        + html.table("rungs", ("rung", "says", "confidence"), rungs)
+        + (html.table("most similar training rows", ("label", "similarity", "text"), near) if near else "")
+    )
+
+
+def _short(value: Any, most: int = 60) -> Any:
+    return value if not isinstance(value, str) or len(value) <= most else value[: most - 3] + "..."
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
 
+from deepen.core import html
 from deepen.core.errors import DataError, ModelError, SettingError, nearest
 from deepen.core.files import fingerprint
 from deepen.core.foreign import blaming
@@ -25,12 +26,15 @@ from deepen.data.label_names import LabelNames
 from deepen.data.load import AskedColumns, Use, load_table, open_source
 from deepen.data.marks import Rows
 from deepen.data.normalise import normalise_label
+from deepen.data.readers.parquet_arrow import is_dataset
 from deepen.data.settings import DataSettings
 from deepen.data.source import Source
 from deepen.data.table import Part, Table
 from deepen.finetuning.predictor import tokens_read
 from deepen.inference.explain import Asked, ExplainSettings, explain
+from deepen.inference.frames import as_frame, probabilities
 from deepen.inference.gaps import in_place, told_gaps
+from deepen.inference.given import as_rows
 from deepen.models.device import chosen_device, using
 from deepen.preparation.catalog import load_task, shelf
 from deepen.preparation.manifest import About, read_about
@@ -65,12 +69,35 @@ class Model:
     strict: bool = False
     device: torch.device = field(default_factory=chosen_device)
 
-    def predict(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Prediction]:
+    def __repr__(self) -> str:
+        """What it answers, and where it came from."""
+        labels = ", ".join(self.labels[:5]) + (f" and {len(self.labels) - 5} more" if len(self.labels) > 5 else "")
+        return f"Model({str(self.folder)!r}, {self.task.name}, {self.rung}, labels: {labels or 'none'})"
+
+    def _repr_html_(self) -> str:
+        about = {
+            "task": self.task.name,
+            "rung": self.rung,
+            "device": self.device,
+            "labels": ", ".join(self.labels[:20]),
+        }
+        return html.table(str(self.folder), (), [[html.cell(name), html.cell(value)] for name, value in about.items()])
+
+    @overload
+    def predict(
+        self, data: Any, *, columns: Mapping[str, str] | None = None, as_pandas: Literal[False] = False
+    ) -> list[Prediction]: ...
+    @overload
+    def predict(self, data: Any, *, columns: Mapping[str, str] | None = None, as_pandas: Literal[True]) -> Any: ...
+    def predict(self, data: Any, *, columns: Mapping[str, str] | None = None, as_pandas: bool = False) -> Any:
         """Answers rows.
 
         Args:
-            data: A path, a DataFrame, or a list of texts or of mappings from column names to values.
+            data: A text, a row (a mapping from column names to values), a list of either, a Series, an array, a
+                DataFrame, or a path.
             columns: Which columns are the inputs, if they are not called as in the training data.
+            as_pandas: Whether to return a DataFrame under the index of the data: `output`, and `p_<label>` for each
+                label.
 
         Returns:
             One prediction a row, in order. A row that can't be answered (a blank text, a line with too many cells)
@@ -79,6 +106,27 @@ class Model:
         Raises:
             DataError: If the data can't be read or lacks a column.
         """
+        rows = as_rows(data)
+        found = self._predict(rows, columns) if is_dataset(rows) or isinstance(rows, str | Path) or len(rows) else []
+        return as_frame(found, self.labels, data) if as_pandas else found
+
+    def predict_proba(self, data: Any, *, columns: Mapping[str, str] | None = None) -> np.ndarray:
+        """The probability of each label, as scikit-learn's classifiers give it.
+
+        Args:
+            data: Rows in any form that `predict` takes.
+            columns: As for `predict`.
+
+        Returns:
+            One row a row, one column a label in the order of `labels`; NaN where a row can't be answered.
+
+        Raises:
+            DataError: If the data can't be read or lacks a column.
+            SettingError: If the task's answers are no choice among labels.
+        """
+        return probabilities(self.predict(data, columns=columns), self.labels)
+
+    def _predict(self, data: Any, columns: Mapping[str, str] | None) -> list[Prediction]:
         part = self.read(data, columns=columns, use="answer")
         answers = (answer for piece in self._pieces(part) for answer in self._answers(piece))
         return list(in_place(answers, part.table, self.rung, is_file=isinstance(data, str | Path)))
@@ -206,6 +254,7 @@ class Model:
         Raises:
             DataError: If the data can't be read or lacks a column.
         """
+        data = as_rows(data)
         chosen = self._columns_for(data, columns)
         settings = self.settings
         if use == "answer":  # nothing is too bad to be said, unless it was asked to be an error
@@ -241,6 +290,7 @@ class Model:
         Raises:
             DataError: If the data can't be opened.
         """
+        data = as_rows(data)
         return open_source(data, self.task.needs, self.settings, self._columns_for(data, columns))
 
     def _columns_for(self, data: Any, columns: Mapping[str, str] | None) -> Any:

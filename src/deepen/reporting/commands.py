@@ -15,7 +15,7 @@ _SEVERAL = {
     "matching": {"sentence1": "a text", "sentence2": "another text"},
     "span_qa": {"context": "The cat sat on the mat.", "question": "Where did the cat sit?"},
 }
-"""Tasks whose rows are more than one text, which nobody can type after `--text`."""
+"""Tasks whose rows are more than one text, which are typed after `--input`."""
 
 
 def here(folder: Path, ladder: Ladder) -> Ladder:
@@ -63,7 +63,7 @@ def code(ladder: Ladder) -> str:
 
 
 def predict(ladder: Ladder, *, rung: str = "") -> str:
-    """The command that answers a typed text, or a file where a row is more than one text.
+    """The command that answers a typed text, or the texts of a row where it is more than one.
 
     Args:
         ladder: The run's.
@@ -73,7 +73,8 @@ def predict(ladder: Ladder, *, rung: str = "") -> str:
         The command.
     """
     task = ladder.task
-    given = "FILE" if task in _SEVERAL else f"--text {_worded(_TYPED.get(task, 'a text'))}"
+    parts = [f"--input {name}={_worded(text)}" for name, text in _SEVERAL.get(task, {}).items()]
+    given = " ".join(parts) or f"--text {_worded(_TYPED.get(task, 'a text'))}"
     asked = f" --rung {quoted(rung)}" if rung else ""
     return f"deepen predict {quoted(ladder.run or 'RUN')}{asked} {given}"
 
@@ -92,11 +93,10 @@ def commands(ladder: Ladder, *, rows: bool) -> list[tuple[str, str]]:
     Returns:
         What it is for, and the command.
     """
-    run, typed = ladder.run or "RUN", ladder.task not in _SEVERAL
+    run, what = ladder.run or "RUN", "a text" if ladder.task not in _SEVERAL else "a row"
     folder, cheapest = quoted(run), ladder.cheapest_not_worse
-    found = [("label a text", predict(ladder))] if typed else []
+    found = [(f"label {what}", predict(ladder))]
     if cheapest and cheapest != ladder.chosen:
-        what = "a text" if typed else "a file"
         found.append((f"label {what} with the cheaper rung", predict(ladder, rung=cheapest)))
     found += [
         ("label a file", f"deepen predict {folder} FILE --out labelled.csv"),
