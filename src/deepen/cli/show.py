@@ -200,6 +200,8 @@ def print_ladder(ladder: Ladder, *, every_column: bool = False) -> None:
         wide.print(ladder.chosen_reason)
     if ladder.test:
         print_scores(ladder.test, title=f"test, {data.test:,} rows, {chosen}")
+    for sentence in dict.fromkeys(data.warnings or ()):
+        wide.print(f"warning: {sentence}", style="yellow")
     wide.print(f"run: {ladder.run}  ({predict(ladder)})")
 
 

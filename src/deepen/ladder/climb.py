@@ -19,7 +19,9 @@ from deepen.core.ladder import Data, Ladder, LadderRow, RowState, Stage, UnderWa
 from deepen.core.run import Run
 from deepen.core.seed import derive
 from deepen.core.settings import parse_duration
+from deepen.data.columns import TARGET
 from deepen.ladder import record
+from deepen.ladder.closing import doubts
 from deepen.ladder.decide import (
     Standing,
     best_of,
@@ -40,6 +42,7 @@ from deepen.ladder.judge import (
     judge,
     standing_of,
     start_of,
+    warn,
     write_model,
 )
 from deepen.ladder.refit import refit
@@ -276,6 +279,10 @@ def _finish(state: Climbing) -> None:
         why = reason_to_choose(best, best_of(state.standings).name, num_held_out=len(work.validation))
         cheapest = cheapest_not_worse(state.standings, work.task.value_of, seed=seed)
         state.note({"chosen": best, "chosen_reason": why, "cheapest_not_worse": cheapest})
+        one_label = any(need.name == TARGET and need.kind == "category" for need in work.task.needs)
+        for sentence in doubts(state.ladder, one_label=one_label):
+            if sentence not in ((state.ladder.data and state.ladder.data.warnings) or ()):
+                warn(state, sentence)
         if state.recipe.ladder.refit:
             _refit(state, best)
     best = str(state.ladder.chosen)
