@@ -57,6 +57,7 @@ def train(
     rungs: Sequence[str] | str | None = None,
     tuning: str | None = None,
     worth: float | None = None,
+    decide_by: str | None = None,
     thorough: bool | None = None,
     budget: str | float | None = None,
     refit: bool | None = None,
@@ -86,6 +87,7 @@ def train(
         model: A pretrained model: a folder or a hub id.
         rungs: Climb just these rungs: a list, or names with commas between them.
         tuning: Which numbers of the trained layers may change.
+        decide_by: The score that decides, as `macro_f1`; None is the usual one of the task.
         worth: Points that a trained rung must gain for the climb to go on.
         thorough: Climb to the top.
         budget: Time for the whole climb, as in `5m`; a number is seconds.
@@ -127,7 +129,14 @@ def train(
     lists = {"labels": labels, "drop": drop, "fix": fix, "add": add, "unlabelled": unlabelled}
     chosen = {"task": task, "tuning": tuning, "seed": seed, "device": device, "model": {"name": as_text(model)}}
     chosen["data"] = paths | {"columns": columns} | {name: as_text(path) for name, path in lists.items()}
-    chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}
+    chosen["ladder"] = {
+        "rungs": rungs,
+        "worth": worth,
+        "decide_by": decide_by,
+        "thorough": thorough,
+        "budget": budget,
+        "refit": refit,
+    }
     where = f"recipe {recipe}" if isinstance(recipe, str | Path) else "settings"
     made = make_recipe(override(_over(values, chosen), as_words("settings", settings)), where=where)
     if folder is not None and not resume:

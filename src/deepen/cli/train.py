@@ -17,6 +17,7 @@ HELP = """Climb the ladder on labelled text and leave an evaluated model in a ru
 \b
   deepen train reviews.csv
   deepen train train.tsv --test test.tsv --columns text=0,label=1 --out runs/first
+  deepen train alerts.csv --decide-by macro_f1
   deepen train news.csv --columns text=title+body,label=topic --budget 5m
   deepen train reviews.csv --tuning lora --set tunings.lora.rank=8
   deepen train few.csv --unlabelled more.txt --test test.csv
@@ -49,6 +50,7 @@ def command(
         str | None,
         typer.Option(help=f"Fine-tuning method: {names('tuning')}."),
     ] = None,
+    decide_by: Annotated[str | None, typer.Option(help="The score that decides, as macro_f1 for rare labels.")] = None,
     worth: Annotated[float | None, typer.Option(help="Minimum gain in points to try the next rung.")] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Climb to the top.")] = False,
     budget: Annotated[str | None, typer.Option(help="Time for the climb: 90s, 5m, 1.5h.")] = None,
@@ -83,6 +85,7 @@ def command(
         model=model,
         rungs=rungs,
         tuning=tuning,
+        decide_by=decide_by,
         worth=worth,
         thorough=thorough or None,
         budget=budget,

@@ -120,6 +120,63 @@ def accuracy_value(sums_BK: np.ndarray) -> np.ndarray:
     return _share(sums_BK[:, 0], sums_BK[:, 1])
 
 
+DECISION_SCORES = ("balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "mcc")
+"""Scores that follow from decisions, besides accuracy."""
+
+
+def decision_statistics(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    """What the bootstrap needs to know of each example to tell the scores of `DECISION_SCORES`.
+
+    Args:
+        logits_NC: Logits, shape (N, C).
+        labels_N: True class index, shape (N,); a row with -100 counts for nothing.
+
+    Returns:
+        Shape (N, 3C), float64: the label, the decision and what is right of it, each as zeros and a one.
+    """
+    logits_NC, labels_N = np.asarray(logits_NC), np.asarray(labels_N)
+    eye_CC, decided_N = np.eye(logits_NC.shape[1]), logits_NC.argmax(axis=1)
+    scored_N1 = (labels_N != NOT_SCORED)[:, None]
+    right_N1 = (labels_N == decided_N)[:, None]
+    parts = (eye_CC[np.maximum(labels_N, 0)], eye_CC[decided_N], eye_CC[decided_N] * right_N1)
+    return np.concatenate(parts, axis=1) * scored_N1
+
+
+def decision_value(name: str, sums_BK: np.ndarray) -> np.ndarray:
+    """A score of `DECISION_SCORES` from summed `decision_statistics`.
+
+    Args:
+        sums_BK: Shape (B, 3C).
+
+    Returns:
+        Shape (B,).
+    """
+    return _decision_values(*np.split(sums_BK, 3, axis=1))[name]
+
+
+def best_prior_shift(name: str, logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    """What added to later logits makes decisions that score best: a share of the logarithms of how rare labels are.
+
+    Args:
+        name: A score of `DECISION_SCORES`.
+        logits_NC: Calibrated logits of held-out examples, shape (N, C).
+        labels_N: True class index, shape (N,); rows with -100 are left out.
+
+    Returns:
+        Shape (C,); zeros where no share is better than none. One number is chosen, so that it holds for other examples.
+
+    Source:
+        Menon et al. 2021, "Long-tail learning via logit adjustment", https://arxiv.org/abs/2007.07314, section 4.1.
+    """
+    logits_NC, labels_N = _scored(logits_NC, labels_N)
+    counts_C = np.bincount(labels_N, minlength=logits_NC.shape[1])
+    rarity_C = -np.log((counts_C + 0.5) / (counts_C.sum() + 0.5 * len(counts_C)))
+    rarity_C -= rarity_C.min()
+    shares = np.linspace(0, 1.5, 31)
+    sums_BK = np.stack([decision_statistics(logits_NC + share * rarity_C, labels_N).sum(0) for share in shares])
+    return np.asarray(shares[decision_value(name, sums_BK).argmax()] * rarity_C)
+
+
 def _scored(logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     logits_NC, labels_N = np.asarray(logits_NC), np.asarray(labels_N)
     if logits_NC.ndim != 2 or labels_N.shape != logits_NC.shape[:1]:

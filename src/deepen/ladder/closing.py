@@ -37,7 +37,7 @@ def _never_found(ladder: Ladder) -> Iterator[str]:
         rows = sum(score["n"] for score in missed)
         yield (
             f"{ladder.chosen} finds none of the {rows:,} validation rows of {names}: more rows of "
-            f"{'it' if len(missed) == 1 else 'them'}, or a rung that is chosen by another score, may help"
+            f"{'it' if len(missed) == 1 else 'them'}, or --decide-by macro_f1, may help"
         )
 
 

@@ -127,7 +127,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     told = Told(warnings=_unread(task, source, data, columns) if task.unread else [])
     whole = told.of(table).all_rows()
     labels = task.labels(whole, data.max_labels)
-    task = task.for_labels(labels)
+    task = task.for_labels(labels).decided_by(recipe.ladder.decide_by)
     others = _others(sources, data, source, marked_splits(source, data, columns))
     read = partial(_other, task=task, labels=labels, data=data, columns=columns, names=names, told=told)
     held, test = (read(other) if other is not None else None for other in others)

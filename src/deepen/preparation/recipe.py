@@ -75,6 +75,9 @@ class LadderSettings(Settings):
     """Climb just these; None climbs until more depth stops paying."""
     worth: float = Field(default=0.5, ge=0, allow_inf_nan=False)
     """Points (hundredths of the score) that a trained rung must gain for the climb to go on above it."""
+    decide_by: str | None = None
+    """The score that decides between rungs and when a training ends, as macro_f1 where some labels are rare; None is
+    the usual one of the task."""
     fitted: float = Field(default=0.98, gt=0, le=1)
     """A solved head with this score on its own training rows leaves deeper rungs too little to learn, so the climb
     ends; 1 never ends it (docs/decisions/0008)."""

@@ -6,6 +6,7 @@ Shape legend: N examples, M units (here M = N), C labels.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,16 @@ from deepen.data.table import Part
 from deepen.data.targets.labels import check_labels, encode_labels
 from deepen.data.tokens import Encode
 from deepen.evaluation.calibration import softmax
-from deepen.evaluation.classification import accuracy_statistics, classification_scores
+from deepen.evaluation.classification import (
+    DECISION_SCORES,
+    accuracy_statistics,
+    best_prior_shift,
+    classification_scores,
+    decision_statistics,
+    decision_value,
+)
 from deepen.models.tokenizer import Keep, Tokenizer
-from deepen.problem.task import Shallow
+from deepen.problem.task import Decider, Shallow
 from deepen.shallow.tfidf import Frequencies, load_frequencies
 
 TEXT = Need(
@@ -91,6 +99,18 @@ def check(part: Part, labels: tuple[str, ...]) -> None:
 def statistics(outputs: Outputs, targets: Targets) -> np.ndarray:
     """Right answers and examples, sums_NK."""
     return accuracy_statistics(outputs.values_MC, targets.labels_M)
+
+
+def _decider(name: str) -> Decider:
+    return Decider(
+        lambda outputs, targets: decision_statistics(outputs.values_MC, targets.labels_M),
+        partial(decision_value, name),
+        lambda outputs, targets: best_prior_shift(name, outputs.values_MC, targets.labels_M),
+    )
+
+
+DECIDERS = {name: _decider(name) for name in DECISION_SCORES}
+"""Scores of a classifier that may decide in place of accuracy; where labels are rare, decisions are shifted to them."""
 
 
 def scores(outputs: Outputs, targets: Targets, labels: Sequence[str], seed: int) -> list[Score]:

@@ -100,6 +100,7 @@ def with_scores(task: Task) -> Task:
         losses=squared_error,
         margins=nearness,
         score_name="pearson",
+        deciders={},
         statistics=lambda outputs, targets: pearson_statistics(outputs.values_MC[:, 0], targets.labels_M),
         value_of=pearson,
         scores=_scores,

@@ -6,12 +6,13 @@ Shape legend: N examples, M units, C outputs of a unit, K sums of a score.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from deepen.core.errors import SettingError
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Targets
 from deepen.data.load import Need
@@ -79,6 +80,14 @@ class Claim:
 
     strength: float
     reason: str
+
+
+class Decider(NamedTuple):
+    """A score that can decide in place of the usual one: `statistics`, `value_of` and `shift` are as in `Task`."""
+
+    statistics: Callable[[Outputs, Targets], np.ndarray]
+    value_of: Callable[[np.ndarray], np.ndarray]
+    shift: Callable[[Outputs, Targets], np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -158,6 +167,7 @@ class Task:
         adapted: The task for a label table, where that decides what is to be learned: a label, or a score.
         documents: For a task that ranks: the documents of a part's table, or of the label table. An output of a unit
             is then how well a document fits, and a target the number of the right one.
+        deciders: Other scores that may decide (`ladder.decide_by`), by their names.
         unread: Names of columns that a person may think are read, and are not.
     """
 
@@ -186,6 +196,26 @@ class Task:
     adapted: Callable[[tuple[str, ...]], Task] | None = None
     documents: Callable[[Part, tuple[str, ...]], Documents] | None = None
     unread: tuple[str, ...] = ()
+    deciders: Mapping[str, Decider] = field(default_factory=dict)
+
+    def decided_by(self, name: str | None) -> Task:
+        """The task with another score deciding between rungs and when a training ends.
+
+        Args:
+            name: The score; None leaves it as it is.
+
+        Raises:
+            SettingError: If that score can't decide here.
+        """
+        if name is None or name == self.score_name:
+            return self
+        if name not in self.deciders:
+            known = [self.score_name, *self.deciders]
+            raise SettingError(f"ladder.decide_by={name}: {self.name} is decided by {' or '.join(known)}")
+        found = self.deciders[name]
+        return replace(
+            self, score_name=name, statistics=found.statistics, value_of=found.value_of, shift=found.shift, deciders={}
+        )
 
     def for_labels(self, labels: tuple[str, ...]) -> Task:
         """The task as these labels need it."""

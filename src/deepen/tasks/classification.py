@@ -90,6 +90,7 @@ def configured(settings: TaskSettings) -> Task:
         score_name="accuracy",
         statistics=one_label.statistics,
         value_of=accuracy_value,
+        deciders=one_label.DECIDERS,
         scores=one_label.scores,
         decode=one_label.decode,
         baseline=one_label.BASELINE,
