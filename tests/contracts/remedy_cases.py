@@ -650,7 +650,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "`deepen runs FOLDER` looks elsewhere",
         "write it as name=text",
     ),
-    "ladder/test_closing.py": ("--task multilabel",),
+    "ladder/test_closing.py": ("--task multilabel", "--decide-by macro_f1, may help"),
     "contracts/test_predict_every_task.py": ("reads no such part", "--input {}={}"),
     "cli/test_usage.py": ("--text", "--weights", "--out {}"),
     "diagnosis/questions/test_surface_cues.py": ("{} --set {}",),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from deepen.core.ladder import Ladder
 from deepen.data.source import clip, listed
 
-_FEWEST_ROWS = 3
+_FEWEST_ROWS, _MISSED = 3, 0.2
 _FLOOR = "majority"
 _SEPARATORS = ("|", ";", ",", "+", "/")
 _FEW_ROWS = 1000
@@ -29,14 +29,14 @@ def doubts(ladder: Ladder, *, one_label: bool) -> list[str]:
 
 
 def _never_found(ladder: Ladder) -> Iterator[str]:
-    """Labels of which the chosen model finds no validation row."""
+    """Labels of which the chosen model finds hardly a validation row."""
     recalls = [score for score in ladder.chosen_row.validation if score.get("label") and score["name"] == "recall"]
-    missed = [score for score in recalls if score["value"] == 0 and score["n"] >= _FEWEST_ROWS]
+    missed = [score for score in recalls if score["value"] <= _MISSED and score["n"] >= _FEWEST_ROWS]
     if missed and len(recalls) > 1:
         names = listed([str(score["label"]) for score in missed], 5)
-        rows = sum(score["n"] for score in missed)
+        rows, right = sum(score["n"] for score in missed), round(sum(score["n"] * score["value"] for score in missed))
         yield (
-            f"{ladder.chosen} finds none of the {rows:,} validation rows of {names}: more rows of "
+            f"{ladder.chosen} finds {right or 'none'} of the {rows:,} validation rows of {names}: more rows of "
             f"{'it' if len(missed) == 1 else 'them'}, or --decide-by macro_f1, may help"
         )
 
