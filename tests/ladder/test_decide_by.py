@@ -74,7 +74,7 @@ def test_a_rare_label_is_found(tmp_path: Path, tiny_model: Path) -> None:
         rows, test=test, model=tiny_model, rungs="majority,lexical", out=tmp_path / "run", decide_by="macro_f1"
     )
     [found] = [one["value"] for one in run.ladder.test if (one["name"], one["label"]) == ("recall", "rare")]
-    assert found == 1
+    assert found > 0.5
     assert run.ladder.chosen_row.score is not None
     assert run.ladder.chosen_row.score["name"] == "macro_f1"
     assert "decide_by: macro_f1" in (run.folder / "recipe.yaml").read_text()
