@@ -58,6 +58,7 @@ def train(
     tuning: str | None = None,
     worth: float | None = None,
     decide_by: str | None = None,
+    class_weights: str | None = None,
     thorough: bool | None = None,
     budget: str | float | None = None,
     refit: bool | None = None,
@@ -88,6 +89,7 @@ def train(
         rungs: Climb just these rungs: a list, or names with commas between them.
         tuning: Which numbers of the trained layers may change.
         decide_by: The score that decides, as `macro_f1`; None is the usual one of the task.
+        class_weights: `balanced` lets rare labels count as much as common ones; None does not.
         worth: Points that a trained rung must gain for the climb to go on.
         thorough: Climb to the top.
         budget: Time for the whole climb, as in `5m`; a number is seconds.
@@ -133,6 +135,7 @@ def train(
         "rungs": rungs,
         "worth": worth,
         "decide_by": decide_by,
+        "class_weights": class_weights,
         "thorough": thorough,
         "budget": budget,
         "refit": refit,

@@ -84,6 +84,31 @@ def test_a_rare_label_is_found(tmp_path: Path, tiny_model: Path) -> None:
     assert answers.count("rare") > 30, "the cut is saved with the model"
 
 
+def test_balanced_weights(tmp_path: Path, tiny_model: Path) -> None:
+    rows, test = _rare(600), _rare(300)
+    made = {}
+    for way in (None, "balanced"):
+        run = front_door.train(
+            rows,
+            test=test,
+            model=tiny_model,
+            rungs="lexical,frozen,full",
+            thorough=True,
+            settings=["rungs.full.num_epochs=2"],
+            out=tmp_path / str(way),
+            class_weights=way,
+        )
+        for row in run.ladder.rungs:
+            scores = front_door.evaluate(run, test, rung=row.rung)
+            made[way, row.rung] = next(one.value for one in scores if (one.name, one.label) == ("recall", "rare"))
+    for rung in ("lexical", "frozen", "full"):
+        assert made["balanced", rung] > made[None, rung], made
+    with pytest.raises(front_door.SettingError, match="do not have one label each"):
+        front_door.train(WORLDS["tagging"](60), model=tiny_model, out=tmp_path / "t", class_weights="balanced")
+    with pytest.raises(front_door.SettingError, match="class_weights"):
+        front_door.train(rows, model=tiny_model, out=tmp_path / "o", class_weights="heavy")
+
+
 def test_scores_that_cannot_decide(tmp_path: Path, tiny_model: Path) -> None:
     for task, name in (("classification", "elo"), ("tagging", "macro_f1")):
         with pytest.raises(front_door.SettingError, match=f"ladder.decide_by={name}: {task} is decided by"):

@@ -31,6 +31,7 @@ from deepen.preparation.told import Told
 from deepen.preparation.training_rows import amend, extend, label_rows, read_added
 from deepen.preparation.unlabelled import check_task, read_unlabelled
 from deepen.problem.task import Task
+from deepen.problem.weights import balanced
 from deepen.problem.work import Tuning, Work
 
 
@@ -158,6 +159,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         train, validation = extend(train, validation, named)
         work = replace(work, train=train, validation=validation)
         told.notes.append(f"few rows a label: {len(named):,} training rows more, what their labels are called or mean")
+    if recipe.ladder.class_weights == "balanced":
+        work = balanced(work)
     _warn_of_language(work, told.notes)
     told.notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
     told.aloud(say)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, create_model, field_validator
@@ -78,6 +78,9 @@ class LadderSettings(Settings):
     decide_by: str | None = None
     """The score that decides between rungs and when a training ends, as macro_f1 where some labels are rare; None is
     the usual one of the task."""
+    class_weights: Literal["balanced"] | None = None
+    """`balanced` lets rows of rare labels count as much as those of common ones, for tasks of one label a row;
+    probabilities are then too high for the rare ones."""
     fitted: float = Field(default=0.98, gt=0, le=1)
     """A solved head with this score on its own training rows leaves deeper rungs too little to learn, so the climb
     ends; 1 never ends it (docs/decisions/0008)."""

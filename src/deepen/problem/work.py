@@ -82,7 +82,7 @@ class Work:
 
     `say` prints a line for the user; `deadline` is the moment (`time.monotonic`) at which the budget is spent;
     `reached` is the validation score of the encoder below, None where there is none; `descriptions` say of some labels
-    what they mean.
+    what they mean; `weights_C` is how much a row of each label counts, None where all count the same.
     """
 
     task: Task
@@ -98,6 +98,7 @@ class Work:
     reached: float | None = None
     tuning: Tuning = field(default_factory=Tuning)
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    weights_C: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Raises SettingError if head or encoder have no place for what was set."""
