@@ -40,12 +40,8 @@ def main() -> None:
         table, out = Path(folder, "reviews.csv"), Path(folder, "run")
         write_rows(table, 400)
         run = deepen.train(table, model=model_name, out=out, rungs=["majority", "lexical", "frozen"])
-        for row in run.ladder["rungs"]:
-            print(
-                f"{row['rung']:<10} {row['score']['value']:.3f}"
-                if row["score"]
-                else f"{row['rung']:<10} {row['reason']}"
-            )
+        for row in run.ladder.rungs:
+            print(f"{row.rung:<10} {row.score['value']:.3f}" if row.score else f"{row.rung:<10} {row.reason}")
         model = deepen.load(out)
         for prediction in model.predict(["the kettle broke at once", "this radio is a joy to use"]):
             print(prediction.output, {label: round(p, 3) for label, p in (prediction.probabilities or {}).items()})

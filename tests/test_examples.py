@@ -18,3 +18,19 @@ def test_it_runs(script: Path, tiny_model: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert LAST[script.stem] in done.stdout
+
+
+def test_the_notebook_runs(tiny_model: Path, tmp_path: Path) -> None:
+    """In a real kernel; what Deepen says on the way and what it shows are there."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    book = nbformat.read(Path(__file__).parents[1] / "examples" / "first_hour.ipynb", as_version=4)
+    [setup] = [cell for cell in book.cells if "MODEL = None" in cell.source]
+    setup.source = setup.source.replace("MODEL = None", f"MODEL = {str(tiny_model)!r}")
+    nbclient.NotebookClient(book, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+    said = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert "train " in said
+    assert "validation" in said
+    shown = "".join(output.data.get("text/html", "") for output in outputs if "data" in output)
+    for word in ("lexical *", "frozen", "p_good", "most similar training rows", "kettle"):
+        assert word in shown, word

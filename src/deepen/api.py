@@ -18,12 +18,9 @@ from deepen.core.files import write_json
 from deepen.core.ladder import LadderRow
 from deepen.core.lock import holding
 from deepen.core.log import telling
-from deepen.core.recipe_file import read_recipe
 from deepen.core.run import Run, open_run
-from deepen.core.settings import override, parse, shown
+from deepen.core.settings import override, parse
 from deepen.core.types import Finding, Score, to_json
-from deepen.data.readers.in_memory import is_frame
-from deepen.data.readers.parquet_arrow import is_dataset
 from deepen.diagnosis.case import open_case
 from deepen.inference.chain import Triples, load_triples
 from deepen.inference.model import Model, load_model
@@ -33,10 +30,11 @@ from deepen.models.device import on
 from deepen.preparation.catalog import load_task
 from deepen.preparation.check import examine
 from deepen.preparation.environment import write_environment
+from deepen.preparation.given import free_folder, over, sources_of, start
 from deepen.preparation.place import check_place, inputs_of, new_run, warn
 from deepen.preparation.prepare import Sources, infer_task, prepare
 from deepen.preparation.recipe import Recipe, make_recipe, write_recipe
-from deepen.preparation.resume import check_resumed, check_rows, read_kept
+from deepen.preparation.resume import check_resumed, check_rows
 from deepen.problem.task import Task
 from deepen.reporting.leave import leave_card, leave_page
 
@@ -118,30 +116,27 @@ def train(
         '+'
     """
     began, say = time.monotonic(), telling(say)
-    if resume and out is None:
-        raise SettingError("--resume needs --out: which run to go on with?")
-    if os.environ.get("WORLD_SIZE", "1") not in ("", "0", "1"):
-        said = f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but a climb runs in one process"
-        raise SettingError(f"{said} (docs/decisions/0004-processes.md)")
+    _check_alone()
     folder = as_path("out", out) if out is not None else None
-    if resume and folder is not None:
+    if resume:
+        if folder is None:
+            raise SettingError("--resume needs --out: which run to go on with?")
         check_place(folder, resume=resume, overwrite=overwrite)
-    values = _start(recipe, folder if resume else None)
-    sources, paths = _sources(data, validation, test)
+    values = start(recipe, folder if resume else None)
+    sources, paths = sources_of(data, validation, test)
     lists = {"labels": labels, "drop": drop, "fix": fix, "add": add, "unlabelled": unlabelled}
-    chosen = {"task": task, "tuning": tuning, "seed": seed, "device": device, "model": {"name": as_text(model)}}
-    chosen["data"] = paths | {"columns": columns} | {name: as_text(path) for name, path in lists.items()}
-    chosen["ladder"] = {
-        "rungs": rungs,
-        "worth": worth,
-        "decide_by": decide_by,
-        "class_weights": class_weights,
-        "thorough": thorough,
-        "budget": budget,
-        "refit": refit,
+    chosen: dict[str, Any] = {
+        "task": task,
+        "tuning": tuning,
+        "seed": seed,
+        "device": device,
+        "model": {"name": as_text(model)},
     }
+    chosen["data"] = paths | {"columns": columns} | {name: as_text(path) for name, path in lists.items()}
+    chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}
+    chosen["ladder"] |= {"decide_by": decide_by, "class_weights": class_weights}
     where = f"recipe {recipe}" if isinstance(recipe, str | Path) else "settings"
-    made = make_recipe(override(_over(values, chosen), as_words("settings", settings)), where=where)
+    made = make_recipe(override(over(values, chosen), as_words("settings", settings)), where=where)
     if folder is not None and not resume:
         check_place(folder, resume=False, overwrite=overwrite, inputs=inputs_of(made, recipe))
     if sources.train is None and made.data.path is None:
@@ -153,16 +148,13 @@ def train(
         say(f"task: {name}, since {why}")
     with on(made.device, say) as there:
         made = made.model_copy(update={"device": str(there)})
-        return _climb(made, sources, folder or _free_folder(made), resume, overwrite, (say, on_row), began)
+        return _climb(made, sources, folder or free_folder(made), resume, overwrite, (say, on_row), began)
 
 
-def _start(recipe: Any, resumed: Path | None) -> dict[str, Any]:
-    """What the other arguments are laid over: the recipe, or that of the run that goes on."""
-    if recipe is None:
-        return (read_kept(resumed) if resumed else None) or {}
-    if isinstance(recipe, Mapping):
-        return dict(recipe)
-    return read_recipe(as_path("recipe", recipe))
+def _check_alone() -> None:
+    if os.environ.get("WORLD_SIZE", "1") not in ("", "0", "1"):
+        said = f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but a climb runs in one process"
+        raise SettingError(f"{said} (docs/decisions/0004-processes.md)")
 
 
 def _climb(
@@ -201,40 +193,6 @@ def _climb(
             leave_card(run, say)
             leave_page(run, say)
     return run
-
-
-def _sources(data: Any, validation: Any, test: Any) -> tuple[Sources, dict[str, str | None]]:
-    """Paths go into the recipe; rows from Python are handed on."""
-    given = {"path": data, "validation": validation, "test": test}
-    for name, value in given.items():
-        named = value is None or isinstance(value, str | Path)
-        if not (named or isinstance(value, list | tuple) or is_frame(value) or is_dataset(value)):
-            called = "data" if name == "path" else name
-            raise SettingError(f"{called} is {shown(value)}: it must be a path, a hub name, a DataFrame or a list")
-    paths = {key: str(value) if isinstance(value, str | Path) else None for key, value in given.items()}
-    rows = [None if isinstance(value, str | Path) else value for value in given.values()]
-    return Sources(*rows), paths
-
-
-def _over(values: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Lays what was given over a recipe; None is not given. What is no section there is left for its check."""
-    out = dict(values)
-    for key, value in chosen.items():
-        if not isinstance(value, Mapping):
-            if value is not None:
-                out[key] = value
-        elif out.get(key) is None or isinstance(out[key], Mapping):
-            given = {name: item for name, item in value.items() if item is not None}
-            out[key] = dict(out.get(key) or {}) | given
-    return out
-
-
-def _free_folder(recipe: Recipe) -> Path:
-    stem = Path(recipe.data.path).name.split(".")[0][:100] if recipe.data.path else "data"
-    number = 1
-    while (folder := Path("runs") / f"{stem}-{recipe.task}-{number}").exists():
-        number += 1
-    return folder
 
 
 def load(
@@ -361,9 +319,9 @@ def check(
         >>> found["findings"][0]["code"]  # doctest: +SKIP
         'one_label'
     """
-    sources, paths = _sources(data, validation, test)
+    sources, paths = sources_of(data, validation, test)
     section = {**paths, "columns": columns, "labels": as_text(labels)}
-    values = _over({}, {"task": task, "data": section, "model": {"name": as_text(model)}})
+    values = over({}, {"task": task, "data": section, "model": {"name": as_text(model)}})
     recipe = make_recipe(override(values, as_words("settings", settings)), where="settings")
     given = {"train": data, "validation": validation, "test": test}
     given = {name: source for name, source in given.items() if source is not None}

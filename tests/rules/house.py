@@ -34,6 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("serving", "cluster"),
     ("api.py", "applications"),
     ("cli", "__init__"),
+    ("__main__",),
 )
 SHELVES = {"tuning": "METHOD", "tasks": "TASK", "rungs": "RUNG", "diagnosis/questions": "QUESTION", "compression": ""}
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 400, 60, 7

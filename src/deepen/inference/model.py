@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -12,32 +12,32 @@ import numpy as np
 import torch
 
 from deepen.core import html
-from deepen.core.errors import DataError, ModelError, SettingError, nearest
+from deepen.core.errors import DataError, ModelError, SettingError
 from deepen.core.files import fingerprint
 from deepen.core.foreign import blaming
 from deepen.core.places import path_of
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
-from deepen.core.settings import Settings, override, parse, shown
+from deepen.core.settings import Settings, override, parse
 from deepen.core.types import Explanation, Outputs, Prediction, Score
 from deepen.data.check.problem import rows
 from deepen.data.columns import TARGET, Columns, columns_from_json
 from deepen.data.label_names import LabelNames
 from deepen.data.load import AskedColumns, Use, load_table, open_source
 from deepen.data.marks import Rows
-from deepen.data.normalise import normalise_label
 from deepen.data.readers.parquet_arrow import is_dataset
 from deepen.data.settings import DataSettings
 from deepen.data.source import Source
 from deepen.data.table import Part, Table
 from deepen.finetuning.predictor import tokens_read
 from deepen.inference.explain import Asked, ExplainSettings, explain
+from deepen.inference.folder import model_folder, tuples, uneven, with_labels
 from deepen.inference.frames import as_frame, probabilities
 from deepen.inference.gaps import in_place, told_gaps
 from deepen.inference.given import as_rows
 from deepen.models.device import chosen_device, using
 from deepen.preparation.catalog import load_task, shelf
-from deepen.preparation.manifest import About, read_about
+from deepen.preparation.manifest import read_about
 from deepen.preparation.place import warn
 from deepen.preparation.recipe import asked_columns
 from deepen.preparation.scorable import scorable
@@ -361,7 +361,7 @@ def load_model(
         SettingError: If a setting is wrong.
     """
     path = path_of(path, kind=DataError)
-    folder = _model_folder(path, rung)
+    folder = model_folder(path, rung)
     about = read_about(folder)
     # how the training file was written is known of its form, and says nothing certain of another
     known = {"delimiter", "header"} if about.columns.get("form") else set()
@@ -372,8 +372,8 @@ def load_model(
             task = load_task(about.task, about.task_settings).for_labels(about.labels)
         except SettingError as error:
             raise ValueError(str(error)) from None
-        columns = _with_labels(columns_from_json(about.columns), task, about.labels)
-        names = LabelNames(**_tuples(about.label_names)) if about.label_names else _uneven(about, task, reading.data)
+        columns = with_labels(columns_from_json(about.columns), task, about.labels)
+        names = LabelNames(**tuples(about.label_names)) if about.label_names else uneven(about, task, reading.data)
         read = shelf()[about.rung].load
     with blaming(folder, "the model can't be read"):
         predictor = read(folder, task, about.labels)
@@ -391,49 +391,3 @@ def _rungs(run: Path) -> dict[str, Callable[[], Predictor]]:
     rows = open_run(run).ladder.rungs
     there = [row.rung for row in rows if (run / "rungs" / row.rung / "model" / "deepen.json").is_file()]
     return {name: lambda name=name: load_model(run, rung=name).predictor for name in there}  # type: ignore[misc]
-
-
-def _model_folder(path: Path, rung: Any) -> Path:
-    if rung is not None and not isinstance(rung, str):
-        raise SettingError(f"rung is {shown(rung)}: it must be text")
-    if rung is not None:
-        there = [found.parents[1].name for found in path.glob("rungs/*/model/deepen.json")]
-        if rung in there:
-            return path / "rungs" / rung / "model"
-        if there:
-            raise ModelError(f"{path} has no rung '{rung}'; {nearest(rung, there)}")
-        if (path / "deepen.json").is_file():
-            raise ModelError(f"{path} is a model by itself, without rungs: leave --rung out")
-        if (path / "model" / "deepen.json").is_file():
-            raise ModelError(
-                f"{path} has no rung '{rung}': its folder rungs/ is gone; leave --rung out for the chosen one"
-            )
-    for folder in (path, path / "model"):
-        if (folder / "deepen.json").is_file():
-            return folder
-    why = "there is no such folder" if not path.exists() else "it has no finished rung"
-    raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
-
-
-def _uneven(about: About, task: Task, data: DataSettings) -> LabelNames | None:
-    """Names for labels that are evened out today and were not when the model was made: they keep theirs."""
-    even = {label: normalise_label(label, data.normalise, {}) for label in about.labels}
-    if task.documents is not None or all(label == name for label, name in even.items()):
-        return None
-    return LabelNames("the labels of the run", mapping=tuple((name, label) for label, name in even.items()))
-
-
-def _with_labels(columns: Columns, task: Task, labels: tuple[str, ...]) -> Columns:
-    """Columns that know every label, for runs of 0.1.0, and for files that begin with rows of few labels."""
-    target = next((need for need in task.needs if need.name == TARGET), None)
-    if target is None or target.kind not in ("category", "labels") or len(labels) > 1000 or task.documents is not None:
-        return columns
-    return replace(columns, values=tuple(dict.fromkeys((*columns.values, *labels))))
-
-
-def _tuples(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists where the record had tuples."""
-    pairs, told = (
-        tuple((str(one), str(two)) for one, two in value.get(key, ())) for key in ("mapping", "descriptions")
-    )
-    return {"source": value["source"], "names": tuple(value["names"]), "mapping": pairs, "descriptions": told}

@@ -153,14 +153,13 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         told.notes.append(f"{added.name}: {len(added):,} rows added to the training rows")
     unlabelled = _unlabelled(recipe, task, columns, [part for part in (train, validation, test) if part], labels, told)
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
-    work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say, tuning=tuning)
-    work = replace(work, descriptions=dict(names.descriptions) if names is not None else {})
+    about: dict[str, Any] = {"tuning": tuning, "descriptions": dict(names.descriptions) if names is not None else {}}
+    work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say, **about)
     if data.label_rows and _learns(recipe) and (named := label_rows(work, data)) is not None:
         train, validation = extend(train, validation, named)
         work = replace(work, train=train, validation=validation)
         told.notes.append(f"few rows a label: {len(named):,} training rows more, what their labels are called or mean")
-    if recipe.ladder.class_weights == "balanced":
-        work = balanced(work)
+    work = balanced(work) if recipe.ladder.class_weights == "balanced" else work
     _warn_of_language(work, told.notes)
     told.notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
     told.aloud(say)
