@@ -5,7 +5,6 @@ Their arguments mirror the command line, which is why they may be more than seve
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +29,7 @@ from deepen.models.device import on
 from deepen.preparation.catalog import load_task
 from deepen.preparation.check import examine
 from deepen.preparation.environment import write_environment
-from deepen.preparation.given import free_folder, over, sources_of, start
+from deepen.preparation.given import check_alone, free_folder, over, sources_of, start
 from deepen.preparation.place import check_place, inputs_of, new_run, warn
 from deepen.preparation.prepare import Sources, infer_task, prepare
 from deepen.preparation.recipe import Recipe, make_recipe, write_recipe
@@ -116,7 +115,7 @@ def train(
         '+'
     """
     began, say = time.monotonic(), telling(say)
-    _check_alone()
+    check_alone()
     folder = as_path("out", out) if out is not None else None
     if resume:
         if folder is None:
@@ -149,12 +148,6 @@ def train(
     with on(made.device, say) as there:
         made = made.model_copy(update={"device": str(there)})
         return _climb(made, sources, folder or free_folder(made), resume, overwrite, (say, on_row), began)
-
-
-def _check_alone() -> None:
-    if os.environ.get("WORLD_SIZE", "1") not in ("", "0", "1"):
-        said = f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but a climb runs in one process"
-        raise SettingError(f"{said} (docs/decisions/0004-processes.md)")
 
 
 def _climb(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,10 @@ def start(recipe: Any, resumed: Path | None) -> dict[str, Any]:
     if isinstance(recipe, Mapping):
         return dict(recipe)
     return read_recipe(as_path("recipe", recipe))
+
+
+def check_alone() -> None:
+    """Raises if this is one of several processes that climb together."""
+    if os.environ.get("WORLD_SIZE", "1") not in ("", "0", "1"):
+        said = f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but a climb runs in one process"
+        raise SettingError(f"{said} (docs/decisions/0004-processes.md)")
