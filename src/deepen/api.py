@@ -29,7 +29,7 @@ from deepen.models.device import on
 from deepen.preparation.catalog import load_task
 from deepen.preparation.check import examine
 from deepen.preparation.environment import write_environment
-from deepen.preparation.given import check_alone, free_folder, over, sources_of, start
+from deepen.preparation.given import check_alone, check_data, free_folder, over, recipe_of, sources_of
 from deepen.preparation.place import check_place, inputs_of, new_run, warn
 from deepen.preparation.prepare import Sources, infer_task, prepare
 from deepen.preparation.recipe import Recipe, make_recipe, write_recipe
@@ -121,26 +121,17 @@ def train(
         if folder is None:
             raise SettingError("--resume needs --out: which run to go on with?")
         check_place(folder, resume=resume, overwrite=overwrite)
-    values = start(recipe, folder if resume else None)
     sources, paths = sources_of(data, validation, test)
     lists = {"labels": labels, "drop": drop, "fix": fix, "add": add, "unlabelled": unlabelled}
-    chosen: dict[str, Any] = {
-        "task": task,
-        "tuning": tuning,
-        "seed": seed,
-        "device": device,
-        "model": {"name": as_text(model)},
-    }
-    chosen["data"] = paths | {"columns": columns} | {name: as_text(path) for name, path in lists.items()}
+    data_section = paths | {"columns": columns} | {name: as_text(path) for name, path in lists.items()}
+    chosen: dict[str, Any] = {"task": task, "tuning": tuning, "seed": seed, "device": device, "data": data_section}
+    chosen["model"] = {"name": as_text(model)}
     chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}
     chosen["ladder"] |= {"decide_by": decide_by, "class_weights": class_weights}
-    where = f"recipe {recipe}" if isinstance(recipe, str | Path) else "settings"
-    made = make_recipe(override(over(values, chosen), as_words("settings", settings)), where=where)
+    made = recipe_of(recipe, chosen, as_words("settings", settings), resumed=folder if resume else None)
     if folder is not None and not resume:
         check_place(folder, resume=False, overwrite=overwrite, inputs=inputs_of(made, recipe))
-    if sources.train is None and made.data.path is None:
-        begun = f"{folder} holds no run that has begun, so there is no data" if resume else "no data"
-        raise SettingError(f"{begun}: name a file, a folder or a hub data set, or a recipe that does")
+    check_data(made, sources, resumed=folder if resume else None)
     if made.task is None:
         name, why = infer_task(made, sources)
         made = made.model_copy(update={"task": name})

@@ -10,11 +10,11 @@ from typing import Any
 from deepen.core.arguments import as_path
 from deepen.core.errors import SettingError
 from deepen.core.recipe_file import read_recipe
-from deepen.core.settings import shown
+from deepen.core.settings import override, shown
 from deepen.data.readers.in_memory import is_frame
 from deepen.data.readers.parquet_arrow import is_dataset
 from deepen.preparation.prepare import Sources
-from deepen.preparation.recipe import Recipe
+from deepen.preparation.recipe import Recipe, make_recipe
 from deepen.preparation.resume import read_kept
 
 
@@ -53,7 +53,7 @@ def free_folder(recipe: Recipe) -> Path:
     return folder
 
 
-def start(recipe: Any, resumed: Path | None) -> dict[str, Any]:
+def _start(recipe: Any, resumed: Path | None) -> dict[str, Any]:
     """What the other arguments are laid over: the recipe, or that of the run that goes on."""
     if recipe is None:
         return (read_kept(resumed) if resumed else None) or {}
@@ -67,3 +67,23 @@ def check_alone() -> None:
     if os.environ.get("WORLD_SIZE", "1") not in ("", "0", "1"):
         said = f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but a climb runs in one process"
         raise SettingError(f"{said} (docs/decisions/0004-processes.md)")
+
+
+def recipe_of(recipe: Any, chosen: Mapping[str, Any], words: list[str], *, resumed: Path | None) -> Recipe:
+    """The recipe of a training: what was named, the arguments over it, and settings over both.
+
+    Args:
+        recipe: A file, a mapping or None.
+        chosen: What the arguments say, by sections; None is not given.
+        words: Settings, as in `rungs.full.num_epochs=3`.
+        resumed: The run folder that goes on; None begins a new one.
+    """
+    where = f"recipe {recipe}" if isinstance(recipe, str | Path) else "settings"
+    return make_recipe(override(over(_start(recipe, resumed), chosen), words), where=where)
+
+
+def check_data(recipe: Recipe, sources: Sources, *, resumed: Path | None) -> None:
+    """Raises SettingError if nothing says where the rows are."""
+    if sources.train is None and recipe.data.path is None:
+        begun = f"{resumed} holds no run that has begun, so there is no data" if resumed else "no data"
+        raise SettingError(f"{begun}: name a file, a folder or a hub data set, or a recipe that does")
