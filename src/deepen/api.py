@@ -36,6 +36,7 @@ from deepen.preparation.recipe import Recipe, make_recipe, write_recipe
 from deepen.preparation.resume import check_resumed, check_rows
 from deepen.problem.task import Task
 from deepen.reporting.leave import leave_card, leave_page
+from deepen.reporting.trackers import check_tracker, track
 
 
 def train(
@@ -66,6 +67,7 @@ def train(
     overwrite: bool = False,
     seed: int | None = None,
     device: str | None = None,
+    tracker: str | None = None,
     say: Callable[[str], None] | None = None,
     on_row: Callable[[LadderRow], None] | None = None,
 ) -> Run:
@@ -98,6 +100,7 @@ def train(
         overwrite: Replace it.
         seed: The one number that all chance comes from.
         device: Where networks run: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; None is `auto`, or what the recipe says.
+        tracker: Tells `tensorboard`, `mlflow`, `wandb` or `trackio` of the finished run.
         say: Called with lines for the user; None writes them to the logger `deepen`.
         on_row: Called with each finished row of the ladder.
 
@@ -116,6 +119,7 @@ def train(
     """
     began, say = time.monotonic(), telling(say)
     check_alone()
+    check_tracker(tracker)
     folder = as_path("out", out) if out is not None else None
     if resume:
         if folder is None:
@@ -138,7 +142,9 @@ def train(
         say(f"task: {name}, since {why}")
     with on(made.device, say) as there:
         made = made.model_copy(update={"device": str(there)})
-        return _climb(made, sources, folder or free_folder(made), resume, overwrite, (say, on_row), began)
+        run = _climb(made, sources, folder or free_folder(made), resume, overwrite, (say, on_row), began)
+    track(run, tracker, say)
+    return run
 
 
 def _climb(

@@ -369,7 +369,12 @@ def _runs_foreign_code(node: ast.AST) -> Iterator[str]:
 
 # --- what the project says it needs ---------------------------------------------------------------------------------
 
-NAMED_OTHERWISE = {"yaml": "pyyaml", "sklearn": "scikit-learn", "pycrfsuite": "python-crfsuite"}
+NAMED_OTHERWISE = {
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "pycrfsuite": "python-crfsuite",
+    "mlflow": "mlflow-skinny",
+}
 
 
 def requirements(root: Path) -> dict[str, set[str]]:

@@ -63,6 +63,9 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
     seed: Annotated[int | None, typer.Option(help="The one number all chance comes from.")] = None,
     device: Annotated[str | None, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:N or mps.")] = None,
+    tracker: Annotated[
+        str | None, typer.Option(help="Tell a tracker of the finished run: tensorboard, mlflow, wandb or trackio.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Climbs the ladder."""
@@ -99,6 +102,7 @@ def command(
         overwrite=overwrite,
         seed=seed,
         device=device,
+        tracker=tracker,
         say=say,
         on_row=lambda row: say(show.row_line(row)),
     )
