@@ -82,3 +82,12 @@ def test_scripts_of_earlier_releases_read_keys() -> None:
     assert ladder.get("refitted", "no") == "no"
     with pytest.raises(KeyError):
         ladder["refitted"]
+
+
+def test_an_interrupt_while_it_is_written_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(value: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deepen.core.ladder.plain", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Ladder(task="a", rungs=(), shift=object()).dump()

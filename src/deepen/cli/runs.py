@@ -36,10 +36,13 @@ def command(
     if not found:
         show.line(f"no runs in {folder}: `deepen train` makes them, `deepen runs FOLDER` looks elsewhere")
         return
-    table = show.table(None, "run", "data", "chosen", ">validation", ">test", ">size", "changed", "state")
+    short = show.is_narrow()
+    names = ("run", "chosen", ">validation", ">test", ">size", "state")
+    table = show.table(*names, *(() if short else ("data", "changed")))
     for run in found:
         validation, test = (show.short_score(score) for score in (run.score, run.test))
         when = datetime.fromtimestamp(run.changed).strftime("%m-%d %H:%M")
-        about = (Path(run.run).name, run.data or "", run.chosen or "", validation, test, show.size(run.bytes), when)
-        table.add_row(*about, "" if run.state == "finished" else run.state)
+        state = "" if run.state == "finished" else run.state
+        about = (Path(run.run).name, run.chosen or "", validation, test, show.size(run.bytes), state)
+        table.add_row(*about, *(() if short else (run.data or "", when)))
     show.console().print(table)

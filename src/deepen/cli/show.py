@@ -94,13 +94,14 @@ def is_narrow() -> bool:
     return console().width < _WIDE
 
 
-def table(title: str | None, *names: str) -> Table:
+def table(*names: str) -> Table:
     """A table of these columns; those whose name begins with `>` stand at the right."""
     from rich.table import Table
 
-    made = Table(title=title, title_justify="left")
+    made = Table()
     for name in names:
-        made.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
+        right = name.startswith(">")
+        made.add_column(name.removeprefix(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
     return made
 
 
@@ -174,7 +175,8 @@ def print_ladder(ladder: Ladder, *, every_column: bool = False) -> None:
     title = f"{ladder.task} on {data.name}, {ladder.model}"
     names = ["rung", f">{scored}" if short else f">{scored} (validation)", ">gain" if short else ">gain, points"]
     names += [">seconds"] if short else [">seconds", ">s / 1,000 predictions", ">trained parameters"]
-    made = table(title, *names)
+    wide.print(title, style="italic")
+    made = table(*names)
     if ladder.before:
         made.add_row("(before tuning)", (short_score if short else score_text)(ladder.before), style="dim")
     for row in ladder.rungs:
@@ -208,7 +210,8 @@ def print_ladder(ladder: Ladder, *, every_column: bool = False) -> None:
 def print_scores(scores: Sequence[Mapping[str, Any]], *, title: str) -> None:
     """Scores with their intervals: the overall ones, then a table of labels."""
     wide = console()
-    made = table(title, "score", ">value", ">95 % interval", ">n")
+    wide.print(title, style="italic")
+    made = table("score", ">value", ">95 % interval", ">n")
     for score in scores:
         if score["label"] is None:
             bounds = "" if score["low"] is None else f"{score['low']:.4f} to {score['high']:.4f}"
@@ -218,7 +221,8 @@ def print_scores(scores: Sequence[Mapping[str, Any]], *, title: str) -> None:
     if not labels:
         return
     names = list(dict.fromkeys(score["name"] for score in scores if score["label"] is not None))
-    each = table("by label", "label", *(f">{name}" for name in (*names, "n")))
+    wide.print("by label", style="italic")
+    each = table("label", *(f">{name}" for name in (*names, "n")))
     by = {(score["label"], score["name"]): score for score in scores}
     for label in labels[:40]:
         cells = [f"{by[label, name]['value']:.3f}" if (label, name) in by else "" for name in names]

@@ -96,7 +96,12 @@ class Record(BaseModel):
 
     def dump(self) -> dict[str, Any]:
         """What the file has of it: the fields that were given."""
-        return self.model_dump(mode="json", exclude_unset=True, by_alias=True, fallback=plain)
+        try:
+            return self.model_dump(mode="json", exclude_unset=True, by_alias=True, fallback=plain)
+        except ValueError as error:  # pydantic's own, which hides what a function of ours raised
+            if "KeyboardInterrupt" in str(error):  # Ctrl-C in the middle of it is no fault of the record
+                raise KeyboardInterrupt from None
+            raise
 
 
 class RowState(StrEnum):
