@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepen.api import check, diagnose, load, report, train
+    from deepen.api import check, diagnose, export, load, report, train
     from deepen.core.errors import DataError, DeepenError, ModelError, SettingError
     from deepen.core.run import Run
     from deepen.core.types import Explanation, Finding, Prediction, Score
@@ -20,6 +20,7 @@ _HOMES = {
     "train": "deepen.api",
     "check": "deepen.api",
     "diagnose": "deepen.api",
+    "export": "deepen.api",
     "load": "deepen.api",
     "load_together": "deepen.inference.adapters",
     "compose": "deepen.inference.adapters",
@@ -49,6 +50,7 @@ __all__ = [
     "check",
     "compose",
     "diagnose",
+    "export",
     "load",
     "load_together",
     "report",

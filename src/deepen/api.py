@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepen.core.arguments import as_path, as_text, as_words
 from deepen.core.errors import DataError, DeepenError, Interrupted, SettingError
@@ -37,6 +37,9 @@ from deepen.preparation.recipe import Recipe, make_recipe, write_recipe
 from deepen.preparation.resume import check_resumed, check_rows, read_kept
 from deepen.problem.task import Task
 from deepen.reporting.leave import leave_card, leave_page
+
+if TYPE_CHECKING:
+    from deepen.exporting.export import Exported
 
 
 def train(
@@ -252,6 +255,38 @@ def load(
     with on(device, say):
         how: dict[str, Any] = {"rung": rung, "settings": words, "say": tell}
         return load_triples(str(folder), **how) or load_model(folder, **how)
+
+
+def export(
+    run: str | Path | Run,
+    out: str | Path,
+    *,
+    form: str = "onnx",
+    rung: str | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Exported:
+    """Writes a run's network as a folder that runs without Deepen or torch, if it says the same as the model.
+
+    Args:
+        run: A finished run or its folder.
+        out: A folder that is not there yet; `deepen.load` reads it.
+        form: `onnx`, or `onnx-int8` with 8-bit integers for weights.
+        rung: A rung with a network; None is the chosen one.
+        say: Called with lines for the user; None is silent.
+
+    Returns:
+        What was written, and how its answers and its speed compare with the model's on this machine.
+
+    Raises:
+        DataError: If there is no such run.
+        ModelError: If the rung has no network, or the export does not say the same.
+        SettingError: If an argument is wrong, or onnx, onnxscript or onnxruntime is not installed.
+    """
+    from deepen.exporting.export import export as write
+
+    folder = run.folder if isinstance(run, Run) else as_path("run", run)
+    how: dict[str, Any] = {"form": as_text(form), "rung": rung, "say": say or (lambda line: None)}
+    return write(folder, as_path("out", out), **how)
 
 
 def report(run: str | Path | Run, *, say: Callable[[str], None] | None = None) -> Path:

@@ -9,7 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from deepen.cli import bench, check, diagnose, evaluate, failing, models, predict, report, schema, show, streams, train
+from deepen.cli import (
+    bench,
+    check,
+    diagnose,
+    evaluate,
+    export,
+    failing,
+    models,
+    predict,
+    report,
+    schema,
+    show,
+    streams,
+    train,
+)
 from deepen.core.errors import SettingError, nearest, one_line, plain_words
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # its home moved between the versions of typer
@@ -20,7 +34,9 @@ deepen train reviews.csv; deepen predict runs/reviews-classification-1 --text 'g
 app = typer.Typer(
     name="deepen", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=_HELP
 )
-VERBS = {module.NAME: module for module in (train, evaluate, predict, check, diagnose, report, bench, models, schema)}
+VERBS = {
+    module.NAME: module for module in (train, evaluate, predict, check, diagnose, export, report, bench, models, schema)
+}
 for name, module in VERBS.items():
     app.command(name, help=module.HELP)(module.command)
 

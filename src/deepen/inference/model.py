@@ -30,8 +30,10 @@ from deepen.data.source import Source
 from deepen.data.table import Part, Table
 from deepen.finetuning.predictor import tokens_read
 from deepen.inference.explain import Asked, ExplainSettings, explain
+from deepen.inference.exported import load_exported
 from deepen.inference.gaps import in_place, told_gaps
 from deepen.models.device import chosen_device, using
+from deepen.models.runtimes.form import FILE
 from deepen.preparation.catalog import load_task, shelf
 from deepen.preparation.manifest import About, read_about
 from deepen.preparation.place import warn
@@ -324,9 +326,12 @@ def load_model(
             raise ValueError(str(error)) from None
         columns = _with_labels(columns_from_json(about.columns), task, about.labels)
         names = LabelNames(**_tuples(about.label_names)) if about.label_names else _uneven(about, task, reading.data)
-        read = shelf()[about.rung].load
+        rung_of = shelf()[about.rung]
     with blaming(folder, "the model can't be read"):
-        predictor = read(folder, task, about.labels)
+        if about.runtime is not None:
+            predictor: Predictor = load_exported(folder, about.runtime, task, about.labels)
+        else:
+            predictor = rung_of.load(folder, task, about.labels)
     run = None if folder == path else path
     warn(Run(run or folder.parent), say)
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}
@@ -361,6 +366,8 @@ def _model_folder(path: Path, rung: Any) -> Path:
     for folder in (path, path / "model"):
         if (folder / "deepen.json").is_file():
             return folder
+    if (path / FILE).is_file():
+        raise ModelError(f"{path} is not what `deepen export` writes: there is no deepen.json beside {FILE}")
     why = "there is no such folder" if not path.exists() else "it has no finished rung"
     raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
 
