@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepen.api import check, diagnose, evaluate, load, report, train
+    from deepen.api import check, diagnose, evaluate, export, load, report, train
     from deepen.core.errors import DataError, DeepenError, ModelError, SettingError
     from deepen.core.run import Run
     from deepen.core.types import Explanation, Finding, Prediction, Score
@@ -21,6 +21,7 @@ _HOMES = {
     "check": "deepen.api",
     "diagnose": "deepen.api",
     "evaluate": "deepen.api",
+    "export": "deepen.api",
     "load": "deepen.api",
     "load_together": "deepen.inference.adapters",
     "compose": "deepen.inference.adapters",
@@ -51,6 +52,7 @@ __all__ = [
     "compose",
     "diagnose",
     "evaluate",
+    "export",
     "load",
     "load_together",
     "report",

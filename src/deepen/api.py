@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepen.core.arguments import as_path, as_text, as_words
 from deepen.core.cache import trim
@@ -37,6 +37,9 @@ from deepen.preparation.resume import check_resumed, check_rows
 from deepen.problem.task import Task
 from deepen.reporting.leave import leave_card, leave_page
 from deepen.reporting.trackers import check_tracker, track
+
+if TYPE_CHECKING:
+    from deepen.exporting.export import Exported
 
 
 def train(
@@ -227,26 +230,42 @@ def evaluate(
     device: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Score]:
-    """Scores a run's model on labelled rows: `load` and its `evaluate` in one.
-
-    Args:
-        run: A run or its folder.
-        data: Rows with targets: a path, a DataFrame, or a list of mappings.
-        columns: Which columns are what, if not as in the training data.
-        rung: A rung of the run; None is the chosen one.
-        settings: Words such as `data.bad_rows=drop`, laid over how the training data was read.
-        device: As in `load`.
-        say: Called with lines for the user; None writes them to the logger `deepen`.
+    """Scores a run's model on labelled rows: `load` and `Model.evaluate` in one, whose arguments these are.
 
     Returns:
         Every score of the task, with 95 % intervals.
-
-    Raises:
-        DataError: If there is no such run, or the rows can't be read.
-        ModelError: If there is no such rung, or its files are damaged.
-        SettingError: If an argument or a setting is wrong.
     """
     return load(run, rung=rung, settings=settings, device=device, say=say).evaluate(data, columns=columns)
+
+
+def export(
+    run: str | Path | Run,
+    out: str | Path,
+    *,
+    form: str = "onnx",
+    rung: str | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Exported:
+    """Writes a run's network as a folder that runs without Deepen or torch, if it says the same as the model.
+
+    Args:
+        out: A folder that is not there yet; `deepen.load` reads it.
+        form: `onnx`, or `onnx-int8` with 8-bit integers for weights.
+        rung: A rung with a network; None is the chosen one.
+
+    Returns:
+        What was written, and how its answers and its speed compare with the model's on this machine.
+
+    Raises:
+        DataError: If there is no such run.
+        ModelError: If the rung has no network, or the export does not say the same.
+        SettingError: If an argument is wrong, or onnx, onnxscript or onnxruntime is not installed.
+    """
+    from deepen.exporting.export import export as write
+
+    folder = run.folder if isinstance(run, Run) else as_path("run", run)
+    how: dict[str, Any] = {"form": as_text(form), "rung": rung, "say": telling(say)}
+    return write(folder, as_path("out", out), **how)
 
 
 def report(run: str | Path | Run, *, say: Callable[[str], None] | None = None) -> Path:
@@ -285,15 +304,9 @@ def check(
     """Looks for what would spoil a model before it is trained: bad rows, leaks, labels that conflict, personal data.
 
     Args:
-        data: The training rows: a file, a folder, a hub name, a DataFrame or a list of mappings.
-        validation: Rows that would decide.
-        test: Rows that would be scored at the end.
-        columns: Which columns are what.
         task: What would be learned; None infers it from the columns.
         labels: A file with names for numeric labels.
         model: A model whose tokens are counted; None takes the default model, if it is on this machine.
-        settings: Words such as `data.near.threshold=0.7`.
-        say: Called with lines for the user; None writes them to the logger `deepen`.
 
     Returns:
         The record that `deepen check --json` prints: rows, columns with their reasons, task, and the findings, errors

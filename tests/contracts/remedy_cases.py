@@ -657,6 +657,10 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "diagnosis/questions/test_surface_cues.py": ("{} --set {}",),
     "diagnosis/questions/test_depth.py": ("--thorough",),
     "tuning/test_together.py": ("has no adapter", "--tuning bitfit"),
+    "exporting/test_refusals.py": ("name another with --rung", "is not what `deepen export` writes"),
+    "exporting/test_integers.py": ("--form onnx is faster",),
+    # the page of an export, whose program test_kinds.py runs
+    "exporting/test_kinds.py": ("deepen predict FOLDER", "pip install onnxruntime tokenizers numpy"),
     "rungs/test_zero_shot.py": ("says nothing to compare with",),
     "rungs/test_few_shot.py": ("is no word to ask for", "can't be asked"),
     "models/test_load.py": ("install it:", "pip install --no-deps"),

@@ -18,6 +18,7 @@ from deepen.cli import (
     check,
     diagnose,
     evaluate,
+    export,
     failing,
     models,
     predict,
@@ -42,7 +43,7 @@ app = typer.Typer(
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_MODULES = (train, evaluate, predict, check, diagnose, report, runs, cache, bench, models, schema)
+_MODULES = (train, evaluate, predict, check, diagnose, export, report, runs, cache, bench, models, schema)
 VERBS = {module.NAME: module for module in _MODULES}
 
 

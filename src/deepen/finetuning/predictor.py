@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -227,13 +227,23 @@ def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> Encoder
     return made
 
 
+@runtime_checkable
+class ReadsTokens(Protocol):
+    """A predictor with a tokenizer: a network, whatever runs it."""
+
+    tokenizer: Tokenizer
+
+    def tokens(self, table: Table) -> TokenTable:
+        """The tokens that it reads of a table, made once."""
+
+
 def tokens_read(predictor: Predictor, part: Part) -> Iterator[tuple[int, bool]]:
     """How many tokens a model reads of each row, and whether it cuts something; 0 for a model that reads no tokens.
 
     Returns:
         One pair a row.
     """
-    if not isinstance(predictor, EncoderPredictor):
+    if not isinstance(predictor, ReadsTokens):
         return repeat((0, False), len(part))
     tokens = predictor.tokens(part.table)
     rows_N = part.rows_N

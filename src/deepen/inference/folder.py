@@ -12,6 +12,7 @@ from deepen.data.columns import TARGET, Columns
 from deepen.data.label_names import LabelNames
 from deepen.data.normalise import normalise_label
 from deepen.data.settings import DataSettings
+from deepen.models.runtimes.form import FILE
 from deepen.preparation.manifest import About
 from deepen.problem.task import Task
 
@@ -35,6 +36,8 @@ def model_folder(path: Path, rung: Any) -> Path:
     for folder in (path, path / "model"):
         if (folder / "deepen.json").is_file():
             return folder
+    if (path / FILE).is_file():
+        raise ModelError(f"{path} is not what `deepen export` writes: there is no deepen.json beside {FILE}")
     why = "there is no such folder" if not path.exists() else "it has no finished rung"
     raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
 

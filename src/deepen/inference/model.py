@@ -31,6 +31,7 @@ from deepen.data.source import Source
 from deepen.data.table import Part, Table
 from deepen.finetuning.predictor import tokens_read
 from deepen.inference.explain import Asked, ExplainSettings, explain
+from deepen.inference.exported import load_exported
 from deepen.inference.folder import model_folder, tuples, uneven, with_labels
 from deepen.inference.frames import as_frame, probabilities
 from deepen.inference.gaps import in_place, told_gaps
@@ -374,9 +375,12 @@ def load_model(
             raise ValueError(str(error)) from None
         columns = with_labels(columns_from_json(about.columns), task, about.labels)
         names = LabelNames(**tuples(about.label_names)) if about.label_names else uneven(about, task, reading.data)
-        read = shelf()[about.rung].load
+        rung_of = shelf()[about.rung]
     with blaming(folder, "the model can't be read"):
-        predictor = read(folder, task, about.labels)
+        if about.runtime is not None:
+            predictor: Predictor = load_exported(folder, about.runtime, task, about.labels)
+        else:
+            predictor = rung_of.load(folder, task, about.labels)
     run = None if folder == path else path
     warn(Run(run or folder.parent), say)
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}

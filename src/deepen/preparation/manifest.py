@@ -13,6 +13,7 @@ from deepen.core.files import read_object, sha256_file, write_json
 from deepen.core.settings import parse
 from deepen.data.columns import columns_to_json
 from deepen.data.settings import DataSettings
+from deepen.models.runtimes.form import Runtime
 from deepen.preparation.prepare import Prepared
 from deepen.problem.work import Work
 
@@ -51,6 +52,8 @@ class About(BaseModel):
     task_settings: dict[str, Any] | None = None
     label_names: dict[str, Any] | None = None
     files: dict[str, str] = {}
+    runtime: Runtime | None = None
+    """How it runs, of what `deepen export` wrote."""
 
 
 def read_about(folder: Path) -> About:

@@ -21,6 +21,7 @@ from typing import Any
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import read_object, remove_leftovers, writing
 from deepen.core.run import MODEL_NOTES, Run, model_files
+from deepen.evaluation.promises import FOLDER as BOUNDS
 from deepen.preparation.catalog import shelf
 from deepen.preparation.recipe import Recipe
 
@@ -30,7 +31,7 @@ FILES = (
     *("recipe.yaml", "metrics.jsonl", "report.html", "diagnosis.json", "left-out.csv", "self_training.npz"),
     *MARKS,
 )
-"""What a run writes into its folder, beside the folders `model`, `rungs` and `diagnosis`."""
+"""What a run writes into its folder, beside the folders `model`, `rungs`, `diagnosis` and `bounds`."""
 LISTS = ("suspects.csv", "suspects-*.csv", "rows-of-*-words.csv")
 """What a person is handed to work on: they stay when the run is replaced."""
 _DIAGNOSIS = ("clean.jsonl", "new-names.jsonl")
@@ -78,6 +79,8 @@ def written(folder: Path) -> Written:
     _model(found, folder / "model")
     if (folder / "diagnosis").is_dir() and not (folder / "diagnosis").is_symlink():
         found.files += [path for path in found.enter(folder / "diagnosis") if path.name in _DIAGNOSIS]
+    if (folder / BOUNDS).is_dir() and not (folder / BOUNDS).is_symlink():
+        found.files += [path for path in found.enter(folder / BOUNDS) if path.suffix == ".json"]
     for path in found.enter(folder / "rungs"):
         _rung(found, path, _known_rungs(folder))
     return found
@@ -317,7 +320,7 @@ def check_answers(out: Path, runs: Iterable[str], data: Any) -> None:
 def _is_inside(path: Path) -> bool:
     """Whether a path in a run folder is one that a run writes, now or later."""
     first = path.parts[0]
-    return first in ("model", "rungs", "diagnosis", *FILES) or any(fnmatch(first, name) for name in LISTS)
+    return first in ("model", "rungs", "diagnosis", BOUNDS, *FILES) or any(fnmatch(first, name) for name in LISTS)
 
 
 def _learned_from(runs: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""A finished model as a file that runs anywhere. Start with `export.py`."""
