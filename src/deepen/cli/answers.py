@@ -19,16 +19,8 @@ def write_answers(
     """Writes a CSV: the columns, cells and rows of the source as they are, then `output` and `probability`.
 
     A row without an answer has two empty cells there. Answers of several models follow one another, and a last column
-    says which. A cell that a spreadsheet would compute gets `'` before it (`guarded`); numbers do not.
-
-    Args:
-        rows: Predictions as records, in the order of the source, once for each model.
-        source: What was answered.
-        as_cell: A prediction to the text of its answer.
-
-    Raises:
-        DataError: If the source is not what was answered any more.
-        SettingError: If the file can't be written.
+    says which. A cell that a spreadsheet would compute gets `'` before it (`guarded`); numbers do not. `rows` come in
+    the order of the source, once for each model.
     """
     write_csv(path, _lines(rows, source, as_cell))
 

@@ -31,12 +31,8 @@ class Ending(NamedTuple):
 def ending(error: BaseException, words: list[str]) -> Ending:
     """How a command ends that raised something.
 
-    Args:
-        error: What was raised.
-        words: The words of the command, which may name the file that is to blame.
-
-    Returns:
-        2 for what a person can put right, 130 for an interrupt, 1 for a bug, with one line each.
+    `words` of the command may name the file that is to blame. 2 for what a person can put right, 130 for an interrupt,
+    1 for a bug, with one line each.
     """
     if isinstance(error, OSError):
         error = _of_the_system(error)

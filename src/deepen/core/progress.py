@@ -24,12 +24,7 @@ class Advance(Protocol):
 def progress(title: str, total: float | None = None, *, unit: str = "rows") -> Iterator[Advance]:
     """Shows how far a piece of work is.
 
-    Args:
-        title: What is being done, e.g. `reading reviews.csv`.
-        total: How many units there are; None if not known.
-
-    Yields:
-        A function to call with the number of units just done.
+    `total` is None if not known. Gives a function to call with the number of units just done.
     """
     if not sys.stderr.isatty():
         yield lambda amount=1: None

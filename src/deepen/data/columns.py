@@ -62,16 +62,8 @@ def choose_columns(
     different values that recur, a text is long.
 
     Args:
-        needs: What the task needs; the one called `label` is the target.
-        columns: What the person asked for, or the columns found on the training file, or None.
         need_target: False if the target may be missing, as when predicting.
         like: The columns found on the training file, where others are asked for.
-
-    Returns:
-        The columns, with a sentence for each that says why.
-
-    Raises:
-        DataError: If a column that is needed can't be found; all columns are listed.
     """
     like = columns if isinstance(columns, Columns) else like
     asked = {} if columns is None or isinstance(columns, Columns) else columns

@@ -17,11 +17,7 @@ _SEVERAL = re.compile(r"[|;,\n]")
 def seen_values(cells: Iterable[Any]) -> tuple[str, ...]:
     """The different values of a column that holds labels.
 
-    Args:
-        cells: Its cells, as they were read.
-
-    Returns:
-        The values as they are written; none if they do not recur, since then they are not labels.
+    Empty if they do not recur, since then they are not labels.
     """
     texts = [text.strip() for cell in cells for item in _items(cell) if (text := as_text(item)) is not None]
     found = dict.fromkeys(text.encode("utf-8", "replace").decode() for text in texts if text)
@@ -36,12 +32,7 @@ def _items(cell: Any) -> Sequence[Any]:
 def share_known(cells: Iterable[Any], values: Iterable[str]) -> float:
     """How many of the cells that hold anything are labels that training saw.
 
-    Args:
-        cells: A column of another file.
-        values: What `seen_values` found in the training file.
-
-    Returns:
-        The share, 0 to 1; a cell with several labels counts if it knows each of them. 0 if every cell is empty.
+    From 0 to 1; a cell with several labels counts if it knows each of them. 0 if every cell is empty.
     """
     known = set(values)
     plain = {spelled for value in known if (spelled := plain_label(value)) is not None}

@@ -53,24 +53,13 @@ class LabelNames:
     def first_code(self, codes: Iterable[str]) -> int:
         """The code of the first name: 0, or 1 if the data holds no 0 but the number of names.
 
-        Args:
-            codes: The different targets of the training data.
-
-        Returns:
-            0 or 1; 0 too where codes are written out in a mapping.
+        0 too where codes are written out in a mapping.
         """
         found = {_whole(code) for code in codes}
         return 1 if self.names and "0" not in found and str(len(self.names)) in found else 0
 
     def resolve(self, first_code: int) -> dict[str, str]:
-        """Every code to its name; names stand for themselves.
-
-        Args:
-            first_code: What `first_code` said of the training data.
-
-        Returns:
-            The mapping.
-        """
+        """Every code to its name; names stand for themselves."""
         if self.mapping:
             pairs = dict(self.mapping)
         else:
@@ -95,12 +84,6 @@ def read_label_names(path: Path | str) -> LabelNames:
         path: Plain lines (one name a line, from code 0, or from 1 if the data says so), `code<TAB>name` lines, with a
             tab and a description behind it or not, the same as `.csv`, whose first line may be `code,name,description`,
             a JSON or YAML list, or a JSON or YAML mapping of codes to names (or names to codes).
-
-    Returns:
-        The names.
-
-    Raises:
-        DataError: If the file can't be read, is empty, or gives a name or code twice.
     """
     name = printable(str(path))
     path = path_of(path, kind=DataError)

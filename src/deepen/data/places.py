@@ -17,8 +17,7 @@ _MOST_COLUMNS = 1000
 def named_index(source: Source, name: str) -> int | None:
     """The number of a column of this name, or of one that differs from it in case and signs only.
 
-    Returns:
-        The number; None if there is none, or several that are alike.
+    None if there is none, or several that are alike.
     """
     if source.names is None:
         return None
@@ -32,13 +31,6 @@ def by_training_names(
     source: Source, needs: Sequence[Need], like: Columns, chosen: Found, *, need_target: bool
 ) -> Found:
     """Columns that are called as in the training data.
-
-    Args:
-        like: The columns of the training data.
-        need_target: Whether there has to be a target.
-
-    Returns:
-        More of it.
 
     Raises:
         DataError: If several columns were joined in training, and some of them are here and others not.
@@ -72,12 +64,7 @@ def by_training_names(
 def by_place(source: Source, needs: Sequence[Need], like: Columns, chosen: Found, *, need_target: bool) -> Found:
     """Columns that stand where they stood in the training file, for tables of which one has no header.
 
-    Args:
-        like: The columns of the training data.
-        need_target: Whether there has to be a target.
-
-    Returns:
-        More of it; nothing if the table is laid out differently, or something else stands where the labels were.
+    Nothing if the table is laid out differently, or something else stands where the labels were.
     """
     places = {need.name: _places(like, need.name) for need in needs}
     if any(
@@ -139,14 +126,7 @@ def _shift(source: Source, like: Columns, target: tuple[int, ...] | None, *, nee
 
 
 def labels_at(source: Source, like: Columns) -> int | None:
-    """The number of the column that holds labels which training saw.
-
-    Args:
-        like: The columns of the training data.
-
-    Returns:
-        The number; None if no column has mostly those.
-    """
+    """The number of the column that holds labels which training saw. None if no column has mostly those."""
     if not like.values or source.width > _MOST_COLUMNS:
         return None
     shares = [

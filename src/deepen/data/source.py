@@ -114,11 +114,7 @@ _MISSING = frozenset(("NaT", "<NA>", "nan", "NaN"))
 def as_text(value: Any) -> str | None:
     """A cell as text: None for what is missing, `1` and not `1.0` for whole numbers that are stored as integers.
 
-    Args:
-        value: What a reader found: text, a number, a truth value, a list of texts, None.
-
-    Returns:
-        The text, or None if the cell is missing (None, NaN, NaT) or a mapping, which is no text.
+    None if the cell is missing (None, NaN, NaT) or a mapping, which is no text.
     """
     if isinstance(value, str):
         return value

@@ -40,14 +40,7 @@ def card(
 ) -> str:
     """The README.md of a model folder. It says only what the run knows; sections without content are left out.
 
-    Args:
-        ladder: The run's.
-        recipe: The content of recipe.yaml.
-        environment: The content of environment.json.
-        diagnosis: The content of diagnosis.json; None if nobody has asked.
-
-    Returns:
-        Markdown with YAML front matter, ending in a line break.
+    Markdown with YAML front matter; `diagnosis` is None if nobody has asked.
     """
     ladder = words.readable(ladder)
     name = _text((ladder.data and ladder.data.name) or ladder.task or "model")

@@ -19,14 +19,7 @@ _SEVERAL = {
 
 
 def here(folder: Path, ladder: Ladder) -> Ladder:
-    """A ladder that names its run by where it is now: a run may have been moved since it was made.
-
-    Args:
-        ladder: Its ladder.
-
-    Returns:
-        The same, with another `run` if the one it names is not this folder.
-    """
+    """A ladder that names its run by where it is now: a run may have been moved since it was made."""
     try:
         same = folder.samefile(ladder.run or "")
     except (OSError, ValueError):
@@ -49,14 +42,7 @@ def quoted(path: Any) -> str:
 
 
 def code(ladder: Ladder) -> str:
-    """Python that answers a row.
-
-    Args:
-        ladder: The run's.
-
-    Returns:
-        Three lines.
-    """
+    """Python that answers a row."""
     task, run = ladder.task, ladder.run or "RUN"
     row = _SEVERAL.get(task) or _TYPED.get(task, "a text")
     return f"import deepen\n\nprint(deepen.load({run!r}).predict([{row!r}]))"
@@ -65,12 +51,7 @@ def code(ladder: Ladder) -> str:
 def predict(ladder: Ladder, *, rung: str = "") -> str:
     """The command that answers a typed text, or a file where a row is more than one text.
 
-    Args:
-        ladder: The run's.
-        rung: A rung to ask in place of the chosen one.
-
-    Returns:
-        The command.
+    `rung` is one to ask in place of the chosen one.
     """
     task = ladder.task
     given = "FILE" if task in _SEVERAL else f"--text {_worded(_TYPED.get(task, 'a text'))}"
@@ -83,15 +64,7 @@ def _worded(text: str) -> str:
 
 
 def commands(ladder: Ladder, *, rows: bool) -> list[tuple[str, str]]:
-    """How to go on.
-
-    Args:
-        ladder: The run's.
-        rows: Whether the run's recipe names its rows.
-
-    Returns:
-        What it is for, and the command.
-    """
+    """How to go on. What it is for, and the command; `rows` says whether the run's recipe names its rows."""
     run, typed = ladder.run or "RUN", ladder.task not in _SEVERAL
     folder, cheapest = quoted(run), ladder.cheapest_not_worse
     found = [("label a text", predict(ladder))] if typed else []

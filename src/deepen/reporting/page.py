@@ -28,15 +28,7 @@ _MOST_BARS = 16  # all examples and fifteen labels
 
 
 def write_report(run: Path) -> Path:
-    """Writes `report.html` into a run: self-contained, readable on a phone, and safe to open whatever the data holds.
-
-    Returns:
-        The page's path.
-
-    Raises:
-        DataError: If the folder holds no run, or a record in it is not readable.
-        SettingError: If matplotlib is not installed or the page can't be written.
-    """
+    """Writes `report.html` into a run: self-contained, readable on a phone, safe to open whatever the data holds."""
     run = path_of(run, kind=DataError)
     if not (run / "ladder.json").is_file():
         raise DataError(f"{run} holds no ladder.json: it is not a run, or its training has not finished a rung yet")

@@ -157,14 +157,7 @@ def fit_lexical(
 ) -> Lexical:
     """Fits TF-IDF and a logistic regression, whose C cross-validation chooses.
 
-    Args:
-        texts: Gives the text of each row of a part.
-        labels_N: Their classes, or their scores.
-        num_classes: C; every class must occur. 1 for scores.
-        settings: N-grams and the search for C.
-
-    Returns:
-        The model.
+    Every class must occur; `num_classes` is 1 for scores.
     """
     vectorizers, matrix = _tf_idf(texts, part, settings)
     if num_classes == 1:
@@ -196,13 +189,7 @@ def _tf_idf(texts: Texts, part: Any, settings: LexicalSettings) -> tuple[dict[st
 def fit_many(texts: Texts, part: Any, many_NC: np.ndarray, settings: LexicalSettings, seed: int) -> Lexical:
     """Fits TF-IDF and a logistic regression for each label, with one C for all, which cross-validation chooses.
 
-    Args:
-        texts: Gives the text of each row of a part.
-        many_NC: 1 where a row has a label, else 0.
-        settings: N-grams and the search for C.
-
-    Returns:
-        The model; a label is given where its logit is above 0.
+    A label is given where its logit is above 0.
     """
     from sklearn.model_selection import KFold
 
@@ -288,17 +275,7 @@ def _choose(matrix: Any, labels_N: np.ndarray, num_classes: int, settings: Lexic
 
 
 def load_lexical(folder: Path, texts: Texts) -> Lexical:
-    """Reads what `Lexical.save` wrote.
-
-    Args:
-        texts: Gives the text of each row of a part.
-
-    Returns:
-        The model.
-
-    Raises:
-        ModelError: If a file is missing or corrupt.
-    """
+    """Reads what `Lexical.save` wrote."""
     path, names = folder / "model.safetensors", folder / "vocabulary.json"
     vocabulary = read_names(names, {})
     arrays = read_arrays(path, {"weight": 2, "bias": 1, **{f"idf.{kind}": 1 for kind in vocabulary}})

@@ -41,8 +41,7 @@ class _Entity:
 def brat_pairs(files: Sequence[Path]) -> list[Path]:
     """The texts and annotations of a folder of brat.
 
-    Returns:
-        Each text and after it its annotations; nothing if it is no such folder.
+    Each text and after it its annotations; nothing if it is no such folder.
     """
     names = {file.name: file for file in files}
     pairs = [
@@ -56,14 +55,7 @@ def brat_pairs(files: Sequence[Path]) -> list[Path]:
 def open_brat(files: Sequence[Path], name: str, encoding: str) -> Source:
     """Texts with annotations beside them as a source with the columns `text` and `entities`.
 
-    Args:
-        files: What `brat_pairs` gave.
-
-    Returns:
-        The source; relations, events and attributes are left aside.
-
-    Raises:
-        DataError: If no text holds anything.
+    Relations, events and attributes are left aside.
     """
 
     def rows(seen: _Seen) -> Iterator[Row]:

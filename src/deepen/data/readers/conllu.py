@@ -42,11 +42,7 @@ class ConlluForm:
 def conllu_form(sample: Sequence[str]) -> ConlluForm | None:
     """Whether lines are CoNLL-U.
 
-    Args:
-        sample: The first lines of a file.
-
-    Returns:
-        Its columns; None if nearly all lines are not words with an id and as many cells as there are columns.
+    None if nearly all lines are not words with an id and as many cells as there are columns.
     """
     names: tuple[str, ...] = _COLUMNS
     if sample and sample[0].startswith(_PLUS):
@@ -92,14 +88,7 @@ def _entity_key(found: Iterable[dict[str, str]]) -> str:
 def open_conllu(file: TextFile, sample: Sequence[str], form: ConlluForm) -> Source:
     """A CoNLL-U file as a source: a row is a sentence, and every column holds a list.
 
-    Args:
-        form: What `conllu_form` said of them.
-
-    Returns:
-        The source, with the file's columns, `tokens` for the forms and `tags` at the end.
-
-    Raises:
-        DataError: If there is no sentence in it.
+    The columns are the file's, with `tokens` for the forms and `tags` at the end.
     """
     names = (*form.names, "tags")
 

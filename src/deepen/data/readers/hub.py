@@ -22,8 +22,7 @@ _FILE = re.compile(r"\.(csv|tsv|tab|txt|json|jsonl|ndjson|parquet|arrow|gz|zip|x
 def looks_like_hub_name(text: str) -> bool:
     """Whether something that is no path may be `owner/name`, `name` or `owner/name:split` on the hub.
 
-    Returns:
-        False for what has a file's ending or starts with a folder that is there.
+    Not what has a file's ending or starts with a folder that is there.
     """
     if not _NAME.fullmatch(text) or text.startswith(".") or _FILE.search(text.lower()):
         return False
@@ -33,15 +32,7 @@ def looks_like_hub_name(text: str) -> bool:
 def open_hub(name: str, no_path: str) -> tuple[Source, str]:
     """A data set of the hub; without a connection, the copy that an earlier call left on this machine.
 
-    Args:
-        name: `owner/name` or `name`, with `:split` if it is not train.
-        no_path: What to say of the name as a path, for the message.
-
-    Returns:
-        The source, and a key for its content.
-
-    Raises:
-        DataError: If there is no such data set, or no connection and no copy.
+    `:split` stands behind the name if it is not train. A key for the content comes with it.
     """
     repository, _, split = name.partition(":")
     try:

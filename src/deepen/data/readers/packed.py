@@ -22,11 +22,7 @@ _DENSEST = 1_100  # bytes that one byte of gzip can stand for, at most
 def unpacked(path: Path) -> io.RawIOBase:
     """Opens a gzip file.
 
-    Returns:
-        Its bytes, as many as text may have.
-
-    Raises:
-        DataError: If it unpacks to more; for a large file that lies about it, later, while it is read.
+    An error if it unpacks to more than text may; for a large file that lies about it, while it is read.
     """
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -44,13 +40,7 @@ def check_unpacked(
 ) -> None:
     """Whether a packed file may hold text: a few bytes can be packed so that they fill any disk.
 
-    Args:
-        packed: Its bytes.
-        unpacked: The bytes that it unpacks to, as far as is known.
-        remedy: What to do if the file is right.
-
-    Raises:
-        DataError: If that is too much to be true.
+    `packed` and `unpacked` count bytes; `remedy` says what to do if the file is right.
     """
     if unpacked > max(_UNPACKED_ANYWAY, _MOST_TIMES * packed):
         name = printable(str(path))

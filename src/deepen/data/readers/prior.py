@@ -77,14 +77,7 @@ class Prior:
 def open_like(file: TextFile, sample: Sequence[str], settings: DataSettings, prior: Prior) -> Source | None:
     """A text file as a source, in the light of the training file.
 
-    Args:
-        settings: What was set wins over what is known.
-
-    Returns:
-        The source; None if nothing that is known tells its form, and a guess has to.
-
-    Raises:
-        DataError: If the form it seems to have is broken.
+    What was set wins over what is known; None if nothing that is known tells its form, and a guess has to.
     """
     like = prior.like
     if like is None:

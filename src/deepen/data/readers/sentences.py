@@ -32,11 +32,7 @@ class _Plan:
 def as_sentences(source: Source) -> Source:
     """A table of words as one of sentences.
 
-    Returns:
-        The table with a list in every column, one row a sentence; the same table if it is none of words with tags.
-
-    Raises:
-        DataError: If its rows are words with tags, and nothing says where a sentence ends.
+    A list in every column, one row a sentence; the same table if it is none of words with tags.
     """
     plan = _plan_of(source)
     if plan is None or source.names is None:
