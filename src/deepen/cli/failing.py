@@ -29,11 +29,7 @@ class Ending(NamedTuple):
 
 
 def ending(error: BaseException, words: list[str]) -> Ending:
-    """How a command ends that raised something.
-
-    `words` of the command may name the file that is to blame. 2 for what a person can put right, 130 for an interrupt,
-    1 for a bug, with one line each.
-    """
+    """The exit code, line and record of an error: 2 if a person can put it right, 130 interrupted, 1 a bug."""
     if isinstance(error, OSError):
         error = _of_the_system(error)
     elif isinstance(error, MemoryError):

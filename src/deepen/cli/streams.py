@@ -58,10 +58,7 @@ def wants_record() -> bool:
 
 @contextmanager
 def for_a_record(wanted: bool) -> Iterator[None]:
-    """Keeps stdout for `out` alone: whatever else prints there, a library in C too, is sent to stderr.
-
-    Unless `wanted`, nothing changes.
-    """
+    """If `wanted`, keeps stdout for `out` alone: whatever else prints there, a library in C too, goes to stderr."""
     if not wanted:
         yield
         return

@@ -70,10 +70,7 @@ def plain(cell: str, known: Sequence[str] = ()) -> str:
 
 
 def write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
-    """Writes a table for spreadsheets, streamed, whole or not at all; cells are guarded.
-
-    The names of the columns come first, then rows of cells.
-    """
+    """Writes a table for spreadsheets, the names of columns first, whole or not at all; cells are guarded."""
     with replacing(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.writer(file)
         for row in rows:

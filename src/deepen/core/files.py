@@ -36,10 +36,7 @@ _CAUSES = {
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to and renames it over `path` on success; on failure nothing is left behind.
-
-    Write a file or make a folder there.
-    """
+    """Gives a path beside `path` to write a file or folder to, and renames it on success; else nothing is left."""
     owner = f"{socket.gethostname()}-{os.getpid()}"
     beside = path.with_name(f".{path.name}.{owner}.part")
     with writing(path):
@@ -59,10 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path, name: str = "*") -> None:
-    """Removes what killed processes of this machine were writing with `replacing`.
-
-    `name` is the file or folder they were writing; the default is all of them.
-    """
+    """Removes what killed processes of this machine were writing with `replacing` (all, or of one name)."""
     pattern = name if name == "*" else glob.escape(name)
     for path in [*folder.glob(f".{pattern}.*.part"), *folder.glob(f".{pattern}.*.old")]:
         stem, _, end = path.name.rpartition(".")

@@ -25,10 +25,7 @@ _OURS = (DeepenError, KeyboardInterrupt, SystemExit, GeneratorExit)
 
 @contextmanager
 def blaming(file: Path | str, said: str = "can't be read", *, kind: type[DeepenError] = ModelError) -> Iterator[None]:
-    """Turns whatever is raised inside it into an error that names the file and the cause.
-
-    `said` is what is wrong with it, as the words after its name.
-    """
+    """Turns whatever is raised inside it into an error: the file, what is `said` of it, and the cause."""
     try:
         yield
     except _OURS:
@@ -77,10 +74,7 @@ def whole_number(value: Any, *, least: int, most: float = math.inf) -> bool:
 
 
 def read_yaml(text: str) -> Any:
-    """Reads YAML that may come from anybody.
-
-    An error if it is not YAML, is nested too deeply, or grows when its aliases are followed.
-    """
+    """Reads YAML of anybody; an error if it is none, nested too deeply, or grows when its aliases are followed."""
     try:
         _check_depth(text)
         loader = _Loader(text)

@@ -19,10 +19,7 @@ _SPECIAL = {
 
 
 def path_of(path: str | os.PathLike[str], *, called: str = "", kind: type[DeepenError] = SettingError) -> Path:
-    """A path as the system knows it, whether something is there or not.
-
-    In an error it is `called` so, as in `recipe`; the path follows.
-    """
+    """A path as the system knows it, whether something is there or not; errors name it as `called`."""
     text = os.fspath(path)
     name = " ".join(filter(None, (called, one_line(text, 100))))
     if not text or "\0" in text:
@@ -50,10 +47,7 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def without_home(word: str) -> str:
-    """A word with the path in it as seen from the working folder or from `~`, so that it names no person.
-
-    A path elsewhere stays as it is.
-    """
+    """A word with the path in it as seen from the working folder or from `~`, so that it names no person."""
     start = 0 if os.path.isabs(word) else word.find("=") + 1
     path = word[start:]
     try:
@@ -69,10 +63,7 @@ def without_home(word: str) -> str:
 
 
 def what_is(path: Path) -> str:
-    """What stands at a path where a file is wanted.
-
-    Nothing if it is a file, else the end of a sentence that starts with its name.
-    """
+    """What stands where a file is wanted, as the end of a sentence; nothing if it is a file."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):

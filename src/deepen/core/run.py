@@ -54,10 +54,7 @@ class Run:
 
 
 def model_files(folder: Path) -> set[str]:
-    """The files that were saved with a model, as its folder says: what else is in it somebody else put there.
-
-    With `/` between folder and file; empty if the folder does not tell.
-    """
+    """The files that were saved with a model, as its folder says; what else is there somebody put there."""
     path = folder / "deepen.json"
     try:
         files = read_object(path).get("files") if path.is_file() else None
@@ -67,10 +64,7 @@ def model_files(folder: Path) -> set[str]:
 
 
 def keep_strangers(folder: Path, beside: Path) -> None:
-    """Carries what a person put into a model folder over to the one that takes its place.
-
-    `beside` is the one to come, which is whole; what is in both under one name gets `.old` behind it.
-    """
+    """Carries what a person put into a model folder over to its successor; a name in both gets `.old` behind it."""
     ours = model_files(folder) | set(MODEL_NOTES)
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
         name = path.relative_to(folder)

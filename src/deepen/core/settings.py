@@ -29,10 +29,7 @@ S = TypeVar("S", bound=BaseModel)
 
 
 def parse(kind: type[S], values: Mapping[str, Any], *, where: str = "recipe") -> S:
-    """Checks a nested mapping against a settings class.
-
-    `where` is what to call the source in an error, e.g. the recipe's path.
-    """
+    """Checks a nested mapping against a settings class; `where` is what to call the source in an error."""
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:

@@ -11,10 +11,7 @@ import numpy as np
 
 
 def sorted_batches(lengths_K: np.ndarray, *, max_tokens: int, max_rows: int = 512) -> list[np.ndarray]:
-    """Batches for a pass without training: longest first, so that running out of memory shows at once.
-
-    A row longer than `max_tokens` is a batch of its own.
-    """
+    """Batches for a pass without training: longest first, so that running out of memory shows at once."""
     order = np.argsort(-lengths_K, kind="stable")
     return _cut(order, lengths_K, max_tokens=max_tokens, max_rows=max_rows)
 
@@ -43,10 +40,7 @@ def shuffled_batches(lengths_K: np.ndarray, *, max_tokens: int, seed: int, pool:
 def grouped_batches(
     groups: Sequence[np.ndarray], lengths_K: np.ndarray, *, max_tokens: int, seed: int
 ) -> list[np.ndarray]:
-    """Batches for one epoch out of groups of rows that belong into one batch, in random order.
-
-    A group that does not fit is cut.
-    """
+    """Batches for one epoch out of groups of rows that belong together, in random order; too large a group is cut."""
     order = np.concatenate([groups[at] for at in np.random.default_rng(seed).permutation(len(groups))])
     return _cut(order, lengths_K, max_tokens=max_tokens, max_rows=len(order))
 

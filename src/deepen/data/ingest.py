@@ -79,10 +79,7 @@ class Tally:
 
 
 class _Batches:
-    """An Arrow file that is written row by row, without holding more than a batch in memory.
-
-    Without a path nothing is written, and `table` has the rows.
-    """
+    """An Arrow file that is written row by row, a batch in memory; without a path `table` has it all."""
 
     def __init__(self, path: Path | None, schema: pa.Schema) -> None:
         self.rows = 0

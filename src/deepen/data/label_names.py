@@ -29,10 +29,7 @@ _HEAD = re.compile(r"(code|id|index|label),(name|label)(,(description|meaning))?
 
 @dataclass(frozen=True)
 class LabelNames:
-    """Names for the codes in a target: `names` for the codes from 0 or 1 on, or `mapping` for codes as written.
-
-    `descriptions` says of some names what they mean.
-    """
+    """Names for codes: `names` for those from 0 or 1 on, or `mapping` as written; `descriptions` say what some mean."""
 
     source: str
     names: tuple[str, ...] = ()
@@ -41,20 +38,14 @@ class LabelNames:
 
     @property
     def keeps_others(self) -> bool:
-        """Whether a label without a line keeps its name: lines that give labels other names need not name them all.
-
-        Where codes get names, as `0` that of `negative`, each needs one.
-        """
+        """Whether a label without a line keeps its name; not where codes get names, as `0` that of `negative`."""
         codes = [code for code, _ in self.mapping if _CODE.fullmatch(code)]
         return bool(self.mapping) and (
             len(codes) < len(self.mapping) or any(_CODE.fullmatch(name) for _, name in self.mapping)
         )
 
     def first_code(self, codes: Iterable[str]) -> int:
-        """The code of the first name: 0, or 1 if the data holds no 0 but the number of names.
-
-        0 too where codes are written out in a mapping.
-        """
+        """The code of the first name: 0, or 1 if names are a list and the data holds no 0 but the number of names."""
         found = {_whole(code) for code in codes}
         return 1 if self.names and "0" not in found and str(len(self.names)) in found else 0
 

@@ -168,10 +168,7 @@ def _used(source: Source, columns: Columns) -> tuple[int, ...]:
 
 
 def marked_splits(source: Any, settings: DataSettings, columns: Columns) -> dict[Split, int]:
-    """How many rows a source marks for each split, in a column or by the lists of a JSON object.
-
-    Empty where nothing says.
-    """
+    """How many rows a source marks for each split, in a column or by the lists of a JSON object; empty if none."""
     found = _open(source, settings, Prior(expected_names(columns, ()))).source()
     return count_splits(found, _used(found, columns))
 
@@ -220,10 +217,7 @@ def open_source(source: Any, needs: Sequence[Need], settings: DataSettings, colu
 
 
 def look(source: Any, settings: DataSettings, prior: Prior | None = None) -> Source:
-    """Opens a source to see what it holds: the names of its columns and its first rows.
-
-    Nothing but its first rows has been read.
-    """
+    """Opens a source to see the names of its columns and its first rows; no more of it is read."""
     return _open(source, settings, prior or Prior()).source()
 
 

@@ -148,10 +148,7 @@ def numbers_sentences(name: str) -> bool:
 
 
 def expected_names(columns: Columns | Mapping[str, str] | None, needs: Sequence[Need]) -> frozenset[str]:
-    """Names that a header can be told by, because they were asked for or another file of the data has them.
-
-    The names as written; plain forms for the usual names of the needs.
-    """
+    """Names that a header can be told by, as asked for or in another file; those of the needs in plain form."""
     found = {plain_name(name) for need in needs for name in need.names if len(name) > 1}
     if isinstance(columns, Columns):
         for parts in (*columns.inputs.values(), columns.target or ()):

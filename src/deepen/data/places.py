@@ -15,10 +15,7 @@ _MOST_COLUMNS = 1000
 
 
 def named_index(source: Source, name: str) -> int | None:
-    """The number of a column of this name, or of one that differs from it in case and signs only.
-
-    None if there is none, or several that are alike.
-    """
+    """The number of the column of this name, or of the only one that differs from it in case and signs; else None."""
     if source.names is None:
         return None
     if name in source.names:
@@ -62,10 +59,7 @@ def by_training_names(
 
 
 def by_place(source: Source, needs: Sequence[Need], like: Columns, chosen: Found, *, need_target: bool) -> Found:
-    """Columns that stand where they stood in the training file, for tables of which one has no header.
-
-    Nothing if the table is laid out differently, or something else stands where the labels were.
-    """
+    """Columns that stand where they stood in the training file; none if the table is laid out differently."""
     places = {need.name: _places(like, need.name) for need in needs}
     if any(
         places[need.name] is None and need.name not in chosen and not need.optional

@@ -18,10 +18,7 @@ def clip(text: str, chars: int = 60) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one row, as the end of a sentence that starts with file and line.
-
-    `code` is its kind, `cells` what it holds all the same.
-    """
+    """What is wrong with one row, to follow file and line; `code` is its kind, `cells` what it holds all the same."""
 
     message: str
     code: str = "bad_row"
@@ -112,10 +109,7 @@ _MISSING = frozenset(("NaT", "<NA>", "nan", "NaN"))
 
 
 def as_text(value: Any) -> str | None:
-    """A cell as text: None for what is missing, `1` and not `1.0` for whole numbers that are stored as integers.
-
-    None if the cell is missing (None, NaN, NaT) or a mapping, which is no text.
-    """
+    """A cell as text; None for what is missing (None, NaN, NaT) and for a mapping, `1` and not `1.0` for integers."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, Mapping) or (isinstance(value, float) and math.isnan(value)):

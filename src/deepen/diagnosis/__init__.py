@@ -39,10 +39,7 @@ def settings_type() -> type[_Asking]:
 
 
 def chosen_questions(questions: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Checks names of questions.
-
-    A list, or names with commas between them; None takes all. They come in the order of the page.
-    """
+    """Checks names of questions, a list or with commas between; None takes all. In the order of the page."""
     if questions is None:
         return tuple(shelf())
     asked = questions.split(",") if isinstance(questions, str) else list(questions)

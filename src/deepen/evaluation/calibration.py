@@ -33,10 +33,7 @@ class ReliabilityBin:
 
 
 def log_softmax(logits_NC: np.ndarray) -> np.ndarray:
-    """Log probabilities in nats, in float64, without overflow.
-
-    -inf rules a class out; NaN and +inf are errors, most often because training diverged.
-    """
+    """Log probabilities in nats, in float64; -inf rules a class out, NaN and +inf are errors."""
     logits = np.asarray(logits_NC, dtype=np.float64)
     top = logits.max(axis=-1, keepdims=True)
     if not np.isfinite(top).all():
@@ -139,10 +136,7 @@ def calibration_error(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int =
 
 
 def reliability(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int = 15) -> list[ReliabilityBin]:
-    """The table behind the calibration picture.
-
-    Rows with -100 are left out. Only bins that hold an example, by rising confidence.
-    """
+    """The table behind the calibration picture: bins that hold an example; rows with -100 are left out."""
     probs_NC, labels_N = np.asarray(probs_NC), np.asarray(labels_N)
     if probs_NC.ndim != 2 or labels_N.shape != probs_NC.shape[:1]:
         raise ValueError(f"probs_NC has shape {probs_NC.shape} and labels_N {labels_N.shape}: needed (N, C) and (N,)")
@@ -156,10 +150,7 @@ def reliability(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int = 15) -
 
 
 def confidence_bins(confidence_N: np.ndarray, right_N: np.ndarray, *, bins: int = 15) -> list[ReliabilityBin]:
-    """Confidence beside the share that is right, from predictions already made.
-
-    Only bins that hold an example, by rising confidence.
-    """
+    """Confidence beside the share that is right, from predictions already made: bins that hold an example."""
     bin_N = bin_of(confidence_N, bins=bins)
     size = np.bincount(bin_N, minlength=bins)
     confidence = np.bincount(bin_N, weights=np.asarray(confidence_N, dtype=np.float64), minlength=bins)

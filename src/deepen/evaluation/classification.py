@@ -64,10 +64,7 @@ def classification_scores(
 
 
 def confusion(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """How often each class was decided to be each class.
-
-    Row the label, column the decision; rows with -100 are left out.
-    """
+    """How often each class (row) was decided to be each class (column); rows with -100 are left out."""
     logits_NC, labels_N = _scored(logits_NC, labels_N)
     num_classes = logits_NC.shape[1]
     cells = labels_N.astype(np.int64) * num_classes + logits_NC.argmax(axis=1)
@@ -75,10 +72,7 @@ def confusion(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
 
 
 def accuracy_statistics(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """What the bootstrap needs to know of each example to tell the accuracy.
-
-    A row with -100 counts for nothing. Shape (N, 2): right or not, scored or not.
-    """
+    """Whether each example is right, and whether it is scored (not -100): what accuracy is summed from, (N, 2)."""
     labels_N = np.asarray(labels_N)
     right_N = np.asarray(logits_NC).argmax(axis=1) == labels_N
     return np.stack([right_N, labels_N != NOT_SCORED], axis=1).astype(np.float64)

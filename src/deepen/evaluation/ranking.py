@@ -55,10 +55,7 @@ def _share(sums_BK: np.ndarray, at: int) -> np.ndarray:
 
 
 def ranking_scores(scores_ND: np.ndarray, right_N: np.ndarray, *, seed: int) -> list[Score]:
-    """MRR, nDCG@10 and recall@10 with 95 % intervals.
-
-    Each query has one right document, or none (`right_N` below 0).
-    """
+    """MRR, nDCG@10 and recall@10 with 95 % intervals; queries without a right document (below 0) are left out."""
     stats_NK = ranking_statistics(scores_ND, right_N)
     stats_NK = stats_NK[stats_NK[:, 3] > 0]
     if not len(stats_NK):

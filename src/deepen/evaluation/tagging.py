@@ -126,10 +126,7 @@ def _matched(gold: Entities, found: Entities) -> np.ndarray:
 
 
 def entity_statistics(decided_M: np.ndarray, labels_M: np.ndarray, offsets_N1: np.ndarray) -> np.ndarray:
-    """What the bootstrap needs to know of each example to tell the entity F1.
-
-    Shape (N, 3): right, decided and true entities.
-    """
+    """Right, decided and true entities of each example, (N, 3): what entity F1 is summed from."""
     gold, found = entities(labels_M, offsets_N1), entities(decided_M, offsets_N1)
     num = len(offsets_N1) - 1
     parts = (found.starts_E[_matched(gold, found)], found.starts_E, gold.starts_E)

@@ -38,10 +38,7 @@ def card(
     environment: Mapping[str, Any],
     diagnosis: Mapping[str, Any] | None = None,
 ) -> str:
-    """The README.md of a model folder. It says only what the run knows; sections without content are left out.
-
-    Markdown with YAML front matter; `diagnosis` is None if nobody has asked.
-    """
+    """The README.md of a model folder, Markdown with YAML front matter; what the run does not know is left out."""
     ladder = words.readable(ladder)
     name = _text((ladder.data and ladder.data.name) or ladder.task or "model")
     parts = [

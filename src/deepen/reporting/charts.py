@@ -142,10 +142,7 @@ def _tick(seconds: float) -> str:
 
 
 def confusion_picture(matrix_CC: np.ndarray, labels: Sequence[str]) -> str:
-    """The confusion matrix: each row shaded by how the examples of one label were decided.
-
-    `matrix_CC` holds counts: row the label, column the decision.
-    """
+    """The confusion matrix of counts, a row a label, a column a decision, each row shaded by its shares."""
     matrix_CC = np.asarray(matrix_CC)
     num_classes = len(matrix_CC)
     names = [words.shorten(label, _LABEL_LENGTH) for label in labels]
@@ -179,10 +176,7 @@ def confusion_picture(matrix_CC: np.ndarray, labels: Sequence[str]) -> str:
 
 
 def calibration_picture(bins: Sequence[ReliabilityBin]) -> str:
-    """Confidence against the share that is right, with 95 % intervals; an honest model is on the diagonal.
-
-    Empty if there is no bin.
-    """
+    """Confidence against the share that is right, with 95 % intervals; empty if there is no bin."""
     if not bins:
         return ""
     figure, axes = _figure(4.2, 3.5, salt="calibration")

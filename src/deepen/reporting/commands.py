@@ -49,10 +49,7 @@ def code(ladder: Ladder) -> str:
 
 
 def predict(ladder: Ladder, *, rung: str = "") -> str:
-    """The command that answers a typed text, or a file where a row is more than one text.
-
-    `rung` is one to ask in place of the chosen one.
-    """
+    """The command that answers a typed text, or a file where a row is more than one; `rung` in place of the chosen."""
     task = ladder.task
     given = "FILE" if task in _SEVERAL else f"--text {_worded(_TYPED.get(task, 'a text'))}"
     asked = f" --rung {quoted(rung)}" if rung else ""

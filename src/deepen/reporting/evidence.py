@@ -130,10 +130,7 @@ def _text(value: Any) -> str:
 
 
 def tell_apart(evidence: Sequence[Sequence[Any]]) -> list[str]:
-    """What tells the findings of one question apart: the first text in the first row of each one's evidence.
-
-    Empty where there is a single finding, a number where the evidence does not tell them apart.
-    """
+    """What tells the findings of one question apart: the first text in their evidence, else a number."""
     if len(evidence) == 1:
         return [""]
     found = [_name(rows) for rows in evidence]
@@ -151,10 +148,7 @@ def _name(rows: Sequence[Any]) -> str:
 
 
 def find_examples(rung: Path, ids: Collection[str]) -> dict[str, words.Record]:
-    """Predictions of a rung on some examples, on test or else validation.
-
-    By id; examples that are not there, such as training rows, are left out.
-    """
+    """Predictions of a rung on some examples by id, on test or else validation; others are left out."""
     wanted = set(ids)
     found: dict[str, words.Record] = {}
     for where in ("test", "validation"):
@@ -171,10 +165,7 @@ def find_examples(rung: Path, ids: Collection[str]) -> dict[str, words.Record]:
 
 
 def look_up(ids: Sequence[str], known: Mapping[str, words.Record]) -> Examples:
-    """The examples of a finding as texts.
-
-    `ids` come with the most telling first. At most fifty with their predictions, and at most twenty ids of others.
-    """
+    """The examples of a finding, most telling first: at most fifty with their predictions, and twenty other ids."""
     there = [name for name in dict.fromkeys(ids) if name in known]
     others = [words.shorten(name, 80) for name in dict.fromkeys(ids) if name not in known]
     shown, listed = there[:_MOST_EXAMPLES], others[:_MOST_UNKNOWN]

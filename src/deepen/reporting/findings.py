@@ -110,10 +110,7 @@ class Diagnosis:
 
 
 def read_diagnosis(run: Path, chosen: Any) -> Diagnosis | None:
-    """Reads RUN/diagnosis.json, and the predictions of the examples that it names.
-
-    `chosen` is the rung whose predictions are looked up; None if the run has no diagnosis.
-    """
+    """Reads RUN/diagnosis.json and what the chosen rung predicted for its examples; None if there is none."""
     path = run / "diagnosis.json"
     if not path.exists():
         return None

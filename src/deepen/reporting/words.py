@@ -56,19 +56,13 @@ def interval(record: Record) -> str:
 
 
 def gain(record: Record | None, *, name: str = "") -> str:
-    """A difference in points, e.g. `+1.2 (+0.3 to +2.1)`: hundredths of a fraction, or points of BLEU and chrF.
-
-    A dash for None.
-    """
+    """A difference in points, e.g. `+1.2 (+0.3 to +2.1)`: hundredths, or points of BLEU and chrF; a dash for None."""
     value, within = gain_parts(record, name=name)
     return f"{value} ({within})" if within else value
 
 
 def gain_parts(record: Record | None, *, name: str = "") -> tuple[str, str]:
-    """A difference in points and its interval, e.g. `+1.2` and `+0.3 to +2.1`.
-
-    A dash for a missing gain, nothing for a missing interval.
-    """
+    """A difference in points and its interval: `+1.2` and `+0.3 to +2.1`; a dash and nothing where they lack."""
     if not record or record.get("value") is None:
         return "–", ""
     # Adding 0.0 turns -0.0 into 0.0, so that "no difference" carries no minus sign.

@@ -135,10 +135,7 @@ def _joined(dense: np.ndarray, words: Any, first: list[str], second: list[str]) 
 def fit_pairs(
     pairs: Pairs, part: Any, targets_N: np.ndarray, num_outputs: int, settings: LexicalSettings, seed: int
 ) -> PairSurface:
-    """Fits a linear model on the surface of pairs; cross-validation chooses its strength.
-
-    `num_outputs` is C; 1 for scores.
-    """
+    """Fits a linear model on the surface of pairs; cross-validation chooses its strength. One output is a score."""
     first, second = pairs(part)
     vectorizers = {}
     for kind in _NGRAMS:

@@ -157,10 +157,7 @@ def fit_usual_place(asked: Asked, spans: Sequence[Sequence[tuple[int, int]]], pa
 
 
 def fit_overlap(asked: Asked, spans: Sequence[Sequence[tuple[int, int]]], part: Any) -> Overlap:
-    """Counts in how many contexts each word stands, and how often the chosen run is right.
-
-    Its longest run is as long as nine in ten answers.
-    """
+    """Counts in how many contexts each word stands, how often the chosen run is right, how long most answers are."""
     contexts = {tuple(context) for _, context in asked(part)}
     counts = Counter(word.lower() for context in contexts for word in set(context))
     num = len(contexts)

@@ -155,10 +155,7 @@ def _matrix(vectorizers: dict[str, TfidfVectorizer], texts: list[str]) -> Any:
 def fit_lexical(
     texts: Texts, part: Any, labels_N: np.ndarray, num_classes: int, settings: LexicalSettings, seed: int
 ) -> Lexical:
-    """Fits TF-IDF and a logistic regression, whose C cross-validation chooses.
-
-    Every class must occur; `num_classes` is 1 for scores.
-    """
+    """Fits TF-IDF and a logistic regression, whose C cross-validation chooses; one class is a score."""
     vectorizers, matrix = _tf_idf(texts, part, settings)
     if num_classes == 1:
         return Lexical(vectorizers, *_ridge(matrix, labels_N, settings, seed), texts)
@@ -187,10 +184,7 @@ def _tf_idf(texts: Texts, part: Any, settings: LexicalSettings) -> tuple[dict[st
 
 
 def fit_many(texts: Texts, part: Any, many_NC: np.ndarray, settings: LexicalSettings, seed: int) -> Lexical:
-    """Fits TF-IDF and a logistic regression for each label, with one C for all, which cross-validation chooses.
-
-    A label is given where its logit is above 0.
-    """
+    """Fits TF-IDF and a logistic regression for each label (logit above 0), one C that cross-validation chooses."""
     from sklearn.model_selection import KFold
 
     vectorizers, matrix = _tf_idf(texts, part, settings)

@@ -150,10 +150,7 @@ def _has_digits(tokens: Sequence[str]) -> bool:
 
 
 def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Source:
-    """A column file as a source: a row is a sentence, and every column holds a list.
-
-    The file's other columns, by number, stand between `tokens` and `tags`.
-    """
+    """A column file as a source, a sentence a row, a list in every column: `tokens`, others by number, `tags`."""
     names = [f"column {index}" for index in range(form.width)]
     names[form.token], names[form.tag] = "tokens", "tags"
 

@@ -108,10 +108,7 @@ def _is_prose(sample: Sequence[str], dialect: Dialect, *, tabular: bool) -> bool
 
 
 def judge(sample: Sequence[str], delimiter: str, settings: DataSettings) -> Dialect:
-    """How rows are written if this is what separates their cells.
-
-    With the width that most rows have, and how many have it.
-    """
+    """How rows are written if this separates their cells: the width that most have, and how many have it."""
     text = "".join(sample)
     good, bad = quote_evidence(text, delimiter)
     escaped = False

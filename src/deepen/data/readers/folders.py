@@ -185,10 +185,7 @@ def _differing(stems: Sequence[str]) -> list[str]:
 
 
 def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
-    """Files or sub-folders whose names are labels, as a source with the columns `label` and `text`.
-
-    Lines are those of each file.
-    """
+    """Files or sub-folders whose names are labels as a source of `label` and `text`; lines are those of each file."""
 
     def rows() -> Iterator[tuple[str, int, tuple[str, str]]]:
         for path, label in zip(layout.files, layout.labels, strict=True):

@@ -22,10 +22,7 @@ _SAMPLE_CHARS = 32 << 20
 
 
 def json_form(head: str, name: str) -> JsonForm | None:
-    """Whether a text is JSON, and which form of it.
-
-    A broken `.json` is still JSON, a broken list of other names is text.
-    """
+    """Whether a text is JSON, and which form; a broken `.json` is still JSON, a broken list of other names is text."""
     text = head.lstrip()
     named = re.search(r"\.(json|jsonl|ndjson)(\.gz)?$", name.lower()) is not None
     first, *rest = re.split(r"[\r\n]+", text, maxsplit=1)

@@ -46,10 +46,7 @@ class Layout:
 
 
 def survey(file: TextFile) -> tuple[dict[str, Entry], bool]:
-    """What an object holds, read once from start to end without holding it.
-
-    With whether more objects follow the first.
-    """
+    """What an object holds, read once without holding it, and whether more objects follow the first."""
     cursor = Cursor(file)
     entries: dict[str, Entry] = {}
     for key in _keys(cursor):
@@ -193,10 +190,7 @@ def listed_rows(file: TextFile, keys: Sequence[str]) -> Iterator[tuple[str, int,
 
 
 def whole_rows(file: TextFile, entries: Mapping[str, Entry]) -> tuple[list[Any], str]:
-    """The rows of an object that is a table in one of pandas' forms, a mapping of rows, or a single row.
-
-    With what the form is called.
-    """
+    """The rows of an object (a table in a form of pandas, a mapping of rows, a single row), and what that is called."""
     value = Cursor(file).value()
     if is_row(entries):
         return [value], "one object"

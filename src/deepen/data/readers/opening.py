@@ -65,10 +65,7 @@ def files_key(layout: Layout, name: str) -> str:
 
 
 def files_stamp(layout: Layout, name: str) -> list[tuple[int, ...]]:
-    """What the system says of files that changes when they are written to or replaced, whatever is put into them.
-
-    Node, size and times of each.
-    """
+    """Node, size and times of files, which change when they are written to or replaced, whatever is put into them."""
     with reading(name):
         found = [file.stat() for file in layout.files]
     return [(one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]

@@ -150,10 +150,7 @@ def _item(feature: Any) -> Any:
 
 
 def saved_dataset_files(folder: Path, name: str) -> tuple[list[Path], str | None] | None:
-    """The Arrow files of a folder that `datasets` saved.
-
-    With a sentence if one of several splits was taken; None if it is another kind of folder.
-    """
+    """The Arrow files of a folder that `datasets` saved, and which split was taken; None for other folders."""
     note = None
     if (folder / "dataset_dict.json").is_file():
         with reading(name):

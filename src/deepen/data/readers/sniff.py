@@ -66,10 +66,7 @@ def reading(name: str) -> Iterator[None]:
 
 
 def not_there(path: Path) -> str:
-    """What to say of a path where no file or folder can be opened, after its name.
-
-    What is there instead, or that it does not exist, with a name beside it that is much alike.
-    """
+    """What to say of a path that is no file or folder: what is there instead, or a name beside it that is alike."""
     if path.is_symlink() and not path.exists():
         return " is a symbolic link that leads nowhere"
     if path.exists():
@@ -101,10 +98,7 @@ def _is_close(name: str, wanted: str) -> bool:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """The bytes of a file, unpacked if it is gzip by its first bytes, whatever its name.
-
-    An error if it is gzip and unpacks to far more than texts do; also later, while it is read.
-    """
+    """The bytes of a file, unpacked if it is gzip by its first bytes, which `unpacked` bounds."""
     stream = path.open("rb")
     packed = stream.read(2) == b"\x1f\x8b"
     stream.seek(0)
@@ -188,10 +182,7 @@ def _decoded(head: bytes, encoding: str) -> str:
 
 
 def other_encoding(file: TextFile) -> list[str]:
-    """What to warn of where a file is UTF-8 and read as something else: hardly any other text is valid UTF-8 by chance.
-
-    None if the file is ASCII, or read as what it is.
-    """
+    """A warning where a file is valid UTF-8, as hardly any other text is by chance, and read as something else."""
     if codecs.lookup(file.encoding).name in ("utf-8", "utf-8-sig", "ascii"):
         return []
     with reading(file.name), open_bytes(file.path) as stream:

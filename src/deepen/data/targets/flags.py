@@ -12,10 +12,7 @@ _UNMARKED = frozenset(("-1", "-1.0"))
 
 
 def flag_columns(source: Source) -> tuple[int, ...]:
-    """The columns that hold nothing but 0 and 1: one for each label, as Kaggle's toxic comments have them.
-
-    Where nobody marked a row, they may all hold -1. Their numbers, if there are at least two.
-    """
+    """Columns of nothing but 0 and 1 (or -1 in all, where nobody marked a row), if there are at least two."""
     found, rows_unmarked = [], []
     marks = mark_columns(source)
     for at in range(source.own_width):

@@ -41,10 +41,7 @@ class ManyPlan:
 
 
 def many_plan(source: Source, target: Sequence[int], separator: str | None, *, need: bool) -> ManyPlan:
-    """How the labels of a source are read, by its first rows.
-
-    An error where labels are needed and nothing but 0 and 1 is there, which no set of labels is.
-    """
+    """How the labels of a source are read, by its first rows; an error if labels are needed and all are 0 or 1."""
     names = tuple(source.names[at] if source.names is not None else str(at) for at in target)
     if len(target) > 1:
         return ManyPlan(names, separator)
@@ -93,10 +90,7 @@ def holds_several(cell: Any) -> bool:
 
 
 def hint_of_many(source: Source, target: Sequence[int] | None) -> str:
-    """What to say of an empty label where other rows have several: that it may be none.
-
-    Empty where rows have one label each.
-    """
+    """What to say of an empty label where other rows have several: that it may be none; else nothing."""
     cells = [row[target[0]] for row in source.sample if target[0] < len(row)] if target else []
     several = sum(holds_several(cell) or (isinstance(cell, str) and "|" in cell) for cell in cells)
     return (
@@ -175,10 +169,7 @@ def _listed(text: str) -> list[Any] | None:
 
 
 def many_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ...]:
-    """The label table of training rows that have several labels each.
-
-    `max_labels` None judges by how many rows there are for each.
-    """
+    """The label table of rows with several labels each; `max_labels` None judges by how many rows there are."""
     name = train.table.name
     if not train.table.has_target:
         raise DataError(f"{name} has no label column")

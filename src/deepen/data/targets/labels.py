@@ -51,10 +51,7 @@ def _targets(part: Part) -> pa.ChunkedArray:
 
 
 def label_table(source: Part | Table | Iterable[str]) -> tuple[str, ...]:
-    """The different labels, in the order that a model's outputs get.
-
-    By number if all are whole numbers, else by letters.
-    """
+    """The different labels in the order of a model's outputs: by number if all are whole numbers, else by letters."""
     if isinstance(source, Table):
         source = source.all_rows()
     if isinstance(source, Part):
@@ -96,10 +93,7 @@ def check_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ..
 
 
 def encode_labels(part: Part, labels: tuple[str, ...], name: str | None = None) -> np.ndarray:
-    """The targets as numbers.
-
-    In a message the file is called `name`; None takes the table's. int64 (N,), each in [0, len(labels)).
-    """
+    """The targets as numbers, int64 (N,); `name` is what a message calls the file, None its table's name."""
     name = name if name is not None else part.table.name
     if not part.table.has_target:
         raise DataError(f"{name} has no label column")

@@ -21,10 +21,7 @@ _THOUSANDS = re.compile(r"[+-]?\d+(,\d{3})?")
 
 
 def looks_like_scores(part: Part) -> bool:
-    """Whether targets are many different numbers, some of them not whole: a scale, and not codes of classes.
-
-    Stars from 1 to 5 are classes unless a setting says otherwise.
-    """
+    """Whether targets are many different numbers, some of them not whole: a scale, and not codes (or stars)."""
     values = {str(value) for value in part.values("target") if value is not None}
     comma = has_decimal_comma(values)
     numbers = [_number(value, comma) for value in values]

@@ -94,10 +94,7 @@ _FEWEST_TOKENS = 5
 
 
 def language_prefix(rows: Iterable[Sequence[str]]) -> str:
-    """What every token begins with, as WikiANN's own files write the language: `en:Mara`.
-
-    With its colon; empty if they share none.
-    """
+    """What every token begins with, as WikiANN writes the language: `en:`; empty if they share nothing."""
     tokens = [token for row in rows for token in row]
     found = _LANGUAGE.match(tokens[0]) if len(tokens) >= _FEWEST_TOKENS else None
     return found[0] if found is not None and all(token.startswith(found[0]) for token in tokens) else ""

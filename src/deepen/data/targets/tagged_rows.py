@@ -143,10 +143,7 @@ def as_words(cell: Any) -> Any:
 def written_as(
     source: Source, tokens: int, tags: int | None, rename: Callable[[str], str | None] | None
 ) -> tuple[TagForm, str]:
-    """How the tags and the tokens of a table are written, by its first rows.
-
-    The form of the tags, and what every token begins with; `rename` gives tags that are codes their names.
-    """
+    """The form of a table's tags, and what every token begins with, by its first rows; `rename` names codes."""
     rows = source.sample[:_FORM_ROWS]
     words = [cell for row in rows if isinstance(cell := as_words(row[tokens]), list)]
     language = language_prefix([as_text(token) or "" for token in cell] for cell in words)

@@ -179,10 +179,7 @@ def _words(text: str) -> list[str]:
 
 
 def order_of(words: Sequence[str], size: int, rng: np.random.Generator) -> np.ndarray:
-    """Where the words of a shuffle come from: blocks of `size`, cut at a random place, in an order that is not theirs.
-
-    They stay as they were if every word is equal or all are of one block.
-    """
+    """Where the words of a shuffle come from: blocks of `size` in another order, unless all words are equal."""
     places = np.arange(len(words))
     if len(words) < 2:
         return places

@@ -19,12 +19,7 @@ _MOST_PATTERNS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A pattern that goes with a label.
-
-    `kind` is word, ngram, punctuation, first, last or length; `words` are what is found in the text (for a length,
-    none, and `shortest` to `longest` words). Of the `n` rows that have it, the share `share` has the label; `expected`
-    is the share without the cue: the label's own, and for a run of words, a first or a last word that of its parts.
-    """
+    """Runs of words in a row's text, and its first and last word, which begin with an empty word and `^` or `$`."""
 
     kind: str
     words: tuple[str, ...]

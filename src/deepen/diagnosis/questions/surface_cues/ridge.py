@@ -51,11 +51,7 @@ class Ridge:
         return np.asarray(self.standard(features_KF) @ (self.inverse_FF @ self.cross_FC[:, label]))
 
     def score_without(self, features_F: np.ndarray, forgotten_KF: np.ndarray, is_K: np.ndarray, label: int) -> float:
-        """What one row would score if some rows had not been learned, without solving again.
-
-        Source:
-            Woodbury 1950, inverting modified matrices.
-        """
+        """What one row would score if some rows had not been learned, without solving again (Woodbury 1950)."""
         row_F = self.standard(features_F[None])[0]
         rows_KF, weights_K = self.standard(forgotten_KF), self.weight_C[is_K]
         cross_F = self.cross_FC[:, label] - (rows_KF * weights_K[:, None]).T @ (is_K == label)
