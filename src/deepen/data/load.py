@@ -114,11 +114,7 @@ def load_table(
 
 
 def _load(
-    source: Any,
-    needs: Sequence[Need],
-    settings: DataSettings,
-    columns: Given,
-    how: tuple[bool, LabelNames | None, Use],
+    source: Any, needs: Sequence[Need], settings: DataSettings, columns: Given, how: tuple[bool, LabelNames | None, Use]
 ) -> tuple[Table, Columns]:
     """All rows that can be read, however many can't. A file that changes while it is read is read again."""
     columns, like, prior = _known(columns, needs, need_target=how[0])

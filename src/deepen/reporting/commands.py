@@ -41,6 +41,11 @@ def quoted(path: Any) -> str:
     return shlex.quote(str(path))
 
 
+def resume(ladder: Ladder) -> str:
+    """The command that goes on with an unfinished run."""
+    return f"deepen train --out {quoted(ladder.run or 'RUN')} --resume"
+
+
 def code(ladder: Ladder) -> str:
     """Python that answers a row."""
     task, run = ladder.task, ladder.run or "RUN"

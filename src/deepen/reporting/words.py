@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jinja2
 from pydantic import BaseModel
 
 from deepen.core.ladder import Ladder, ScoreRecord
@@ -176,3 +178,17 @@ def class_rows(scores: Sequence[Record]) -> list[dict[str, Any]]:
             if name == "recall":
                 row["n"] = record["n"]
     return sorted(rows.values(), key=lambda row: row["f1"]["value"] if row["f1"] else 0.0)
+
+
+def rendered(template: str, context: Mapping[str, Any]) -> str:
+    """A template of this room, filled in; what goes into HTML is escaped."""
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader("deepen.reporting", "."),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.globals["words"] = sys.modules[__name__]
+    return env.get_template(template).render(context)

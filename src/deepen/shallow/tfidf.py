@@ -124,10 +124,7 @@ class Lexical:
         """Writes the vocabulary as JSON, weights and document frequencies as safetensors."""
         folder.mkdir(parents=True, exist_ok=True)
         vocabulary = {
-            name: {
-                "ngrams": list(v.ngram_range),
-                "terms": sorted(v.vocabulary_, key=v.vocabulary_.get),
-            }
+            name: {"ngrams": list(v.ngram_range), "terms": sorted(v.vocabulary_, key=v.vocabulary_.get)}
             for name, v in self.vectorizers.items()
         }
         write_json(folder / "vocabulary.json", vocabulary, indent=None)

@@ -107,9 +107,7 @@ def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple
         return 0, 0
     sep, first = re.escape(delimiter), re.escape(delimiter[0])
     inner = r'(?:[^"\\]++|\\.|"")*+' if escaped else r'(?:[^"]++|"")*+'
-    pattern = re.compile(
-        rf'(?ms)(?:^|{sep})(?:(?P<good>"{inner}"(?={sep}|\r?$))|(?P<bad>"|[^{first}"\r\n]*+"))',
-    )
+    pattern = re.compile(rf'(?ms)(?:^|{sep})(?:(?P<good>"{inner}"(?={sep}|\r?$))|(?P<bad>"|[^{first}"\r\n]*+"))')
     good = bad = 0
     for match in pattern.finditer(text):
         if match.lastgroup == "bad":

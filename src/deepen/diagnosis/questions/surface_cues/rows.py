@@ -213,12 +213,7 @@ def _pairs(
     other: np.ndarray, agree: np.ndarray, made: list[str], plain: list[str]
 ) -> tuple[Texts, Texts, Texts, Texts]:
     num = len(other)
-    return (
-        Texts(other, made[:num]),
-        Texts(other, plain[:num]),
-        Texts(agree, made[num:]),
-        Texts(agree, plain[num:]),
-    )
+    return (Texts(other, made[:num]), Texts(other, plain[:num]), Texts(agree, made[num:]), Texts(agree, plain[num:]))
 
 
 def _less_a_word(known: Known, cue: Cue, rows: np.ndarray, rng: np.random.Generator) -> Texts:
