@@ -44,7 +44,7 @@ class Rows:
 
 
 def _values(source: Source, at: int) -> list[str]:
-    return [(as_text(row[at]) or "").strip() for row in source.sample if at < len(row)]
+    return [(as_text(cell) or "").strip() for cell in source.cells(at)]
 
 
 def _called_split(source: Source) -> list[int]:

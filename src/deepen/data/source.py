@@ -85,6 +85,10 @@ class Source:
             whole = tuple(name.encode("utf-8", "replace").decode() for name in self.names)
             object.__setattr__(self, "names", whole)
 
+    def cells(self, index: int) -> list[Any]:
+        """What a column holds in the first rows."""
+        return [row[index] for row in self.sample if index < len(row)]
+
     def called(self, index: int) -> str:
         """How a column is called in a message: its name, or its number from 0."""
         return f"'{clip(self.names[index])}'" if self.names is not None else f"{index}"

@@ -31,4 +31,4 @@ def are_flags(source: Source, columns: Sequence[int]) -> bool:
 
 
 def _values(source: Source, at: int) -> list[str]:
-    return [(as_text(row[at]) or "").strip().lower() for row in source.sample if at < len(row)]
+    return [(as_text(cell) or "").strip().lower() for cell in source.cells(at)]

@@ -45,7 +45,7 @@ def many_plan(source: Source, target: Sequence[int], separator: str | None, *, n
     names = tuple(source.names[at] if source.names is not None else str(at) for at in target)
     if len(target) > 1:
         return ManyPlan(names, separator)
-    held = [row[target[0]] for row in source.sample if target[0] < len(row)]
+    held = source.cells(target[0])
     cells = [cell for cell in held if cell is not None and not (isinstance(cell, str) and not cell.strip())]
     places = _places([_items(cell) or _bits(cell) for cell in cells])
     if need and cells and not places and all(_is_bit(cell) for cell in cells):
@@ -91,7 +91,7 @@ def holds_several(cell: Any) -> bool:
 
 def hint_of_many(source: Source, target: Sequence[int] | None) -> str:
     """What to say of an empty label where other rows have several: that it may be none; else nothing."""
-    cells = [row[target[0]] for row in source.sample if target[0] < len(row)] if target else []
+    cells = source.cells(target[0]) if target else []
     several = sum(holds_several(cell) or (isinstance(cell, str) and "|" in cell) for cell in cells)
     return (
         ", and others have several: --task multilabel reads none" if several > 1 and 10 * several > len(cells) else ""

@@ -50,8 +50,8 @@ def spelled_on(source: Source, target: Sequence[int]) -> dict[str, str]:
     """The spellings of the label column, by its first rows."""
     if len(target) != 1:
         return {}
-    cells = [as_text(row[target[0]]) for row in source.sample if target[0] < len(row)]
-    return spellings(text.strip() for text in cells if text and not text.isspace())
+    texts = map(as_text, source.cells(target[0]))
+    return spellings(text.strip() for text in texts if text and not text.isspace())
 
 
 def renaming(
@@ -98,8 +98,8 @@ def _speller(spelled: Mapping[str, str]) -> Callable[[str], str | None]:
 
 def _merged(source: Source, at: int, spelled: Mapping[str, str]) -> str:
     """What to say where one label is written in several ways."""
-    for row in source.sample:
-        value = (as_text(row[at]) or "").strip() if at < len(row) else ""
+    for cell in source.cells(at):
+        value = (as_text(cell) or "").strip()
         name = spelled.get(plain_label(value) or "")
         if name is not None and name != value:
             return f"; '{clip(value)}' and '{clip(name)}' are one label"
