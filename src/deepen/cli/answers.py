@@ -27,18 +27,9 @@ def write_answers(
     """Writes a CSV: the columns, cells and rows of the source as they are, then `output` and probabilities.
 
     A row without an answer has empty cells there. Answers of several models follow one another, and a last column
-    says which. A cell that a spreadsheet would compute gets `'` before it (`guarded`); numbers do not.
-
-    Args:
-        rows: Predictions as records, in the order of the source, once for each model.
-        source: What was answered.
-        as_cell: A prediction to the text of its answer.
-        labels: The labels that get a column `p_<label>` each; None writes one, `probability`, that of the answer.
-        bom: Whether the file begins with a byte order mark, without which Excel takes UTF-8 for another encoding.
-
-    Raises:
-        DataError: If the source is not what was answered any more.
-        SettingError: If the file can't be written.
+    says which. A cell that a spreadsheet would compute gets `'` before it (`guarded`); numbers do not. `rows` come in
+    the order of the source, once for each model; `labels` get a column `p_<label>` each, None writes one, `probability`,
+    that of the answer; `bom` begins the file with a byte order mark, by which Excel knows UTF-8.
     """
     write_csv(path, _lines(rows, source, as_cell, labels), bom=bom)
 

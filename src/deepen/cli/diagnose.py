@@ -27,8 +27,7 @@ def command(
         str | None, typer.Argument(metavar="DATA", help="Labelled rows to try it on; else the test rows.")
     ] = None,
     questions: Annotated[
-        str | None,
-        typer.Option(help=f"As in depth,surface_cues, of {names('diagnosis', 'questions')}; else all."),
+        str | None, typer.Option(help=f"As in depth,surface_cues, of {names('diagnosis', 'questions')}; else all.")
     ] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title,label=stars; else as in training.")] = None,
     fail_on: Annotated[

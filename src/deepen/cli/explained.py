@@ -16,12 +16,7 @@ _WORTH_SHOWING = 0.05  # of the strongest word
 
 
 def print_explanation(explanation: dict[str, Any], text: str) -> None:
-    """Prints why a row got its answers.
-
-    Args:
-        explanation: An explanation record.
-        text: The row's text.
-    """
+    """Prints why a row got its answers."""
     from rich.text import Text
 
     for answer in explanation["answers"]:

@@ -29,15 +29,7 @@ class Ending(NamedTuple):
 
 
 def ending(error: BaseException, words: list[str]) -> Ending:
-    """How a command ends that raised something.
-
-    Args:
-        error: What was raised.
-        words: The words of the command, which may name the file that is to blame.
-
-    Returns:
-        2 for what a person can put right, 130 for an interrupt, 1 for a bug, with one line each.
-    """
+    """The exit code, line and record of an error: 2 if a person can put it right, 130 interrupted, 1 a bug."""
     if isinstance(error, OSError):
         error = _of_the_system(error)
     elif isinstance(error, MemoryError):

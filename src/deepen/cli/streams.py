@@ -58,11 +58,7 @@ def wants_record() -> bool:
 
 @contextmanager
 def for_a_record(wanted: bool) -> Iterator[None]:
-    """Keeps stdout for `out` alone: whatever else prints there, a library in C too, is sent to stderr.
-
-    Args:
-        wanted: Whether to; else nothing changes.
-    """
+    """If `wanted`, keeps stdout for `out` alone: whatever else prints there, a library in C too, goes to stderr."""
     if not wanted:
         yield
         return
@@ -89,11 +85,7 @@ def for_a_record(wanted: bool) -> Iterator[None]:
 
 
 def silence(stream: TextIO) -> None:
-    """Sends what a stream still holds, and all that follows, nowhere: else the interpreter complains when it ends.
-
-    Args:
-        stream: One that can't be written to any more.
-    """
+    """Sends what a stream still holds, and all that follows, nowhere: else the interpreter complains when it ends."""
     with suppress(OSError, ValueError):  # a stream in memory has no file
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

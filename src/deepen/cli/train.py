@@ -33,8 +33,7 @@ def command(
     task: Annotated[str | None, typer.Option(help=f"What to learn: {names('tasks')}; else the columns say.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title+body,label=stars, or text=0,label=1.")] = None,
     labels: Annotated[
-        str | None,
-        typer.Option(help="Names for codes of labels: code, name, description, as .csv or with tabs."),
+        str | None, typer.Option(help="Names for codes of labels: code, name, description, as .csv or with tabs.")
     ] = None,
     drop: Annotated[str | None, typer.Option(help="A file of ids: training rows to leave out.")] = None,
     fix: Annotated[str | None, typer.Option(help="A file of ids and labels: training rows to relabel.")] = None,
@@ -46,10 +45,7 @@ def command(
     rungs: Annotated[
         str | None, typer.Option(help=f"Climb just these, as in lexical,frozen; of {names('rungs')}.")
     ] = None,
-    tuning: Annotated[
-        str | None,
-        typer.Option(help=f"Fine-tuning method: {names('tuning')}."),
-    ] = None,
+    tuning: Annotated[str | None, typer.Option(help=f"Fine-tuning method: {names('tuning')}.")] = None,
     decide_by: Annotated[str | None, typer.Option(help="The score that decides, as macro_f1 for rare labels.")] = None,
     class_weights: Annotated[str | None, typer.Option(help="balanced: rare labels count as much as common.")] = None,
     worth: Annotated[float | None, typer.Option(help="Minimum gain in points to try the next rung.")] = None,

@@ -13,18 +13,7 @@ from deepen.core.settings import shown
 
 
 def as_path(name: str, value: Any) -> Path:
-    """A path, or text that is one.
-
-    Args:
-        name: The argument's name, for the error.
-        value: What was given.
-
-    Returns:
-        The path, with `~` as the home folder.
-
-    Raises:
-        SettingError: If it is neither, or the system can't look there.
-    """
+    """A path, or text that is one. `~` is the home folder."""
     if not isinstance(value, str | os.PathLike):
         raise SettingError(f"{name} is {shown(value)}: it must be a path")
     return path_of(value, called=name)
@@ -36,18 +25,7 @@ def as_text(value: Any) -> Any:
 
 
 def as_words(name: str, value: Any) -> list[str]:
-    """A list of words; a single text is none, since Python would take it for a list of letters.
-
-    Args:
-        name: The argument's name, for the error.
-        value: What was given.
-
-    Returns:
-        The words.
-
-    Raises:
-        SettingError: If it is something else.
-    """
+    """A list of words; a single text is none, since Python would take it for a list of letters."""
     good = isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(word, str) for word in value)
     if not good:
         raise SettingError(f"{name} is {shown(value)}: it must be a list of words such as ['data.bad_rows=drop']")

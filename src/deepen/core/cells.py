@@ -21,11 +21,7 @@ _FIRST = ("\t", "\r", "\n")
 def printable(text: str) -> str:
     r"""A text that can be printed on one line: control characters, and bytes that are not UTF-8, as `\xff`.
 
-    Args:
-        text: Whatever stood in a file.
-
-    Returns:
-        The text; an escape sequence in it does nothing to a terminal, and letters stay in their order.
+    An escape sequence in it does nothing to a terminal, and letters stay in their order.
 
     Example:
         >>> print(printable("a\udcff\n.csv"), printable("\x1b[31mred"))
@@ -54,8 +50,7 @@ def json_printable(text: str) -> str:
 def guarded(text: str) -> str:
     """A text that no spreadsheet takes for a formula; numbers are left as they are, since they compute nothing.
 
-    Returns:
-        The text, with `'` before it if a spreadsheet would compute it.
+    `'` is put before it if a spreadsheet would compute it.
 
     Example:
         >>> guarded("=1+1"), guarded("fine"), guarded("-1.5"), plain(guarded("-1-1"))
@@ -69,26 +64,14 @@ def guarded(text: str) -> str:
 
 
 def plain(cell: str, known: Sequence[str] = ()) -> str:
-    """A cell without the mark that `guarded` put before it.
-
-    Args:
-        known: Texts that are meant as they stand.
-
-    Returns:
-        The text.
-    """
+    """A cell without the mark that `guarded` put before it. `known` texts are meant as they stand."""
     marked = cell.startswith("'") and cell[1:].lstrip().startswith((*_FORMULA, *_FIRST)) and cell not in known
     return cell[1:] if marked else cell
 
 
 def write_csv(path: Path, rows: Iterable[Iterable[Any]], *, bom: bool = False) -> None:
-    """Writes a table for spreadsheets, streamed, whole or not at all; cells are guarded.
-
-    Args:
-        rows: The names of the columns, then rows of cells.
-        bom: Whether a byte order mark comes first.
-    """
-    encoding = "utf-8-sig" if bom else "utf-8"
+    """Writes a table for spreadsheets, the names of columns first, whole or not at all; cells are guarded."""
+    encoding = "utf-8-sig" if bom else "utf-8"  # with a byte order mark or without
     with replacing(path) as beside, beside.open("w", encoding=encoding, errors="backslashreplace", newline="") as file:
         writer = csv.writer(file)
         for row in rows:

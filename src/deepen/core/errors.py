@@ -60,11 +60,7 @@ class Interrupted(KeyboardInterrupt):
 def nearest(name: str, choices: Iterable[str]) -> str:
     """The end of an error message that names the right spelling, or lists what there is.
 
-    Args:
-        choices: Every name that would have been right.
-
-    Returns:
-        `did you mean 'frozen'?` if one is close, else `choose from: a, b, c`.
+    `did you mean 'frozen'?` if one is close, else `choose from: a, b, c`.
 
     Example:
         >>> nearest("frozn", ["majority", "frozen"])
@@ -84,11 +80,7 @@ _MOST_CHOICES = 60
 def one_line(text: str, most: int = 300) -> str:
     r"""A text as one line that a terminal shows and does not obey: what other libraries say, names out of files.
 
-    Args:
-        most: How many characters may be left of it.
-
-    Returns:
-        The text; control and direction characters are written as their numbers.
+    Control and direction characters are written as their numbers.
 
     Example:
         >>> print(one_line("a \n b\x1b[31m"))
@@ -128,10 +120,7 @@ _PLAIN = {
 
 
 def plain_words(message: str) -> str:
-    """A message of pydantic as we say it.
-
-    Returns:
-        The message; words that are not the library's own are left alone.
+    """A message of pydantic as we say it. Words that are not the library's own are left alone.
 
     Example:
         >>> plain_words("Input should be a valid integer, unable to parse string as an integer")

@@ -36,17 +36,7 @@ _CAUSES = {
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to and renames it over `path` on success; on failure nothing is left behind.
-
-    Args:
-        path: Where the finished file or folder is to be.
-
-    Yields:
-        The temporary path; write a file or make a folder there.
-
-    Raises:
-        SettingError: If the disk is full or the place can't be written to.
-    """
+    """Gives a path beside `path` to write a file or folder to, and renames it on success; else nothing is left."""
     owner = f"{socket.gethostname()}-{os.getpid()}"
     beside = path.with_name(f".{path.name}.{owner}.part")
     with writing(path):
@@ -66,12 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path, name: str = "*") -> None:
-    """Removes what killed processes of this machine were writing with `replacing`.
-
-    Args:
-        folder: Where they were writing.
-        name: The file or folder they were writing; the default is all of them.
-    """
+    """Removes what killed processes of this machine were writing with `replacing` (all, or of one name)."""
     pattern = name if name == "*" else glob.escape(name)
     for path in [*folder.glob(f".{pattern}.*.part"), *folder.glob(f".{pattern}.*.old")]:
         stem, _, end = path.name.rpartition(".")
@@ -104,11 +89,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns a failed write inside it into a SettingError that says why.
-
-    Raises:
-        SettingError: If the disk is full or the place can't be written to.
-    """
+    """Turns a failed write inside it into a SettingError that says why."""
     from safetensors import SafetensorError
 
     try:
@@ -123,14 +104,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def explain(error: OSError, path: Path) -> SettingError:
-    """A failed write in words a person can act on.
-
-    Args:
-        path: What was being written.
-
-    Returns:
-        The error to raise.
-    """
+    """A failed write in words a person can act on."""
     return SettingError(f"can't write {path}: {_CAUSES.get(error.errno or 0, error.strerror or str(error))}")
 
 
@@ -153,11 +127,7 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Reads JSON.
-
-    Raises:
-        DataError: If the file is missing or is not JSON.
-    """
+    """Reads JSON."""
     check_file(path, most_bytes=_LARGEST_JSON, kind=DataError)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -166,11 +136,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
-
-    Raises:
-        DataError: If the file is missing or holds anything else.
-    """
+    """Reads a JSON object."""
     value = read_json(path)
     if not isinstance(value, dict):
         raise DataError(f"{path} is damaged: it holds no JSON object", file=str(path))
@@ -178,11 +144,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Reads one JSON object a line, streamed.
-
-    Raises:
-        DataError: If the file is missing or a line is not JSON.
-    """
+    """Reads one JSON object a line, streamed."""
     check_file(path, most_bytes=1 << 40, kind=DataError)
     try:
         with path.open(encoding="utf-8") as lines:
@@ -232,11 +194,7 @@ def cache_dir() -> Path:
 
 
 def open_to_others(folder: Path) -> None:
-    """Gives every file of a folder the mode that a new file has; safetensors writes for its owner alone.
-
-    Args:
-        folder: A folder of files that are to be shared.
-    """
+    """Gives every file of a folder the mode that a new file has; safetensors writes for its owner alone."""
     mask = os.umask(0)
     os.umask(mask)
     for path in folder.rglob("*"):

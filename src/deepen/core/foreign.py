@@ -25,14 +25,7 @@ _OURS = (DeepenError, KeyboardInterrupt, SystemExit, GeneratorExit)
 
 @contextmanager
 def blaming(file: Path | str, said: str = "can't be read", *, kind: type[DeepenError] = ModelError) -> Iterator[None]:
-    """Turns whatever is raised inside it into an error that names the file and the cause.
-
-    Args:
-        said: What is wrong with it, as the words after its name.
-
-    Raises:
-        DeepenError: Of the kind.
-    """
+    """Turns whatever is raised inside it into an error: the file, what is `said` of it, and the cause."""
     try:
         yield
     except _OURS:
@@ -58,11 +51,7 @@ def silenced() -> Iterator[None]:
 
 
 def cause(error: BaseException) -> str:
-    """What another library says, in one short line.
-
-    Returns:
-        Its words, or what kind of error it is if it has none.
-    """
+    """What another library says, in one short line. What kind of error it is if it has no words."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, MemoryError):
@@ -85,14 +74,7 @@ def whole_number(value: Any, *, least: int, most: float = math.inf) -> bool:
 
 
 def read_yaml(text: str) -> Any:
-    """Reads YAML that may come from anybody.
-
-    Returns:
-        What it says, of plain types.
-
-    Raises:
-        ValueError: If it is not YAML, is nested too deeply, or grows when its aliases are followed; says where.
-    """
+    """Reads YAML of anybody; an error if it is none, nested too deeply, or grows when its aliases are followed."""
     try:
         _check_depth(text)
         loader = _Loader(text)

@@ -299,14 +299,7 @@ class Ladder(Record):
 
 
 def read_ladder(path: Path) -> Ladder:
-    """Reads ladder.json.
-
-    Returns:
-        What it holds.
-
-    Raises:
-        DataError: If it is missing or damaged.
-    """
+    """Reads ladder.json."""
     try:
         return parse(Ladder, read_object(path), where=f"{path} is damaged")
     except SettingError as error:

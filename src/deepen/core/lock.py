@@ -22,16 +22,7 @@ def holding(folder: Path) -> Iterator[Callable[[], None]]:
     """Keeps other processes from training in a folder while the block runs.
 
     The folder itself is locked, so no lock file is left in it. It misleads on file systems without locks, where it
-    does nothing.
-
-    Args:
-        folder: The run folder; it need not be there yet.
-
-    Yields:
-        A function to call once the folder has been made.
-
-    Raises:
-        SettingError: If another process is training there.
+    does nothing. The folder need not be there yet; what is given is to be called once it has been made.
     """
     held: list[int] = []
 

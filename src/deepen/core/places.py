@@ -19,18 +19,7 @@ _SPECIAL = {
 
 
 def path_of(path: str | os.PathLike[str], *, called: str = "", kind: type[DeepenError] = SettingError) -> Path:
-    """A path as the system knows it, whether something is there or not.
-
-    Args:
-        path: As a person wrote it; `~` at its start is the home folder.
-        called: What to call it in an error, as in `recipe`; the path follows.
-
-    Returns:
-        The path.
-
-    Raises:
-        DeepenError: Of the kind, if the system can't look there: no name, one too long, no permission.
-    """
+    """A path as the system knows it, whether something is there or not; errors name it as `called`."""
     text = os.fspath(path)
     name = " ".join(filter(None, (called, one_line(text, 100))))
     if not text or "\0" in text:
@@ -58,14 +47,7 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def without_home(word: str) -> str:
-    """A word with the path in it as seen from the working folder or from `~`, so that it names no person.
-
-    Args:
-        word: A path, a word such as `--out=/home/me/x`, or anything else.
-
-    Returns:
-        The word; a path elsewhere stays as it is.
-    """
+    """A word with the path in it as seen from the working folder or from `~`, so that it names no person."""
     start = 0 if os.path.isabs(word) else word.find("=") + 1
     path = word[start:]
     try:
@@ -81,14 +63,7 @@ def without_home(word: str) -> str:
 
 
 def what_is(path: Path) -> str:
-    """What stands at a path where a file is wanted.
-
-    Args:
-        path: A path of `path_of`.
-
-    Returns:
-        Nothing if it is a file, else the end of a sentence that starts with its name.
-    """
+    """What stands where a file is wanted, as the end of a sentence; nothing if it is a file."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -102,15 +77,7 @@ def what_is(path: Path) -> str:
 
 
 def check_file(path: Path, *, most_bytes: int, called: str = "", kind: type[DeepenError] = SettingError) -> None:
-    """Whether a path is a file that may be read whole: one that ends, and is not larger than such a file can be.
-
-    Args:
-        path: A path of `path_of`.
-        called: What to call it in an error; the path follows.
-
-    Raises:
-        DeepenError: Of the kind, if it is not there, no file, or too large.
-    """
+    """Whether a path is a file that may be read whole: one that ends, and is not larger than such a file can be."""
     name = " ".join(filter(None, (called, one_line(str(path), 200))))
     wrong = what_is(path)
     if wrong:

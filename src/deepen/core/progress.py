@@ -22,15 +22,7 @@ class Advance(Protocol):
 
 @contextmanager
 def progress(title: str, total: float | None = None, *, unit: str = "rows") -> Iterator[Advance]:
-    """Shows how far a piece of work is.
-
-    Args:
-        title: What is being done, e.g. `reading reviews.csv`.
-        total: How many units there are; None if not known.
-
-    Yields:
-        A function to call with the number of units just done.
-    """
+    """Shows how far work is (`total` None: not known); gives a function to call with the units just done."""
     if not sys.stderr.isatty():
         yield lambda amount=1: None
         return

@@ -13,14 +13,7 @@ _LONGEST_RECIPE = 200_000  # bytes; what Deepen writes itself has some 5,000
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """Reads a recipe file without checking it, so that the command line can be laid over it.
-
-    Returns:
-        Sections to settings.
-
-    Raises:
-        SettingError: If it is missing or is not YAML with sections.
-    """
+    """Reads a recipe file without checking it, so that the command line can be laid over it."""
     path = path_of(path, called="recipe")
     check_file(path, most_bytes=_LONGEST_RECIPE, called="recipe")
     try:

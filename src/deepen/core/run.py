@@ -57,14 +57,7 @@ class Run:
         return html.table(f"{ladder.task}: {self.folder}", _HEAD, [_html_row(row, ladder) for row in ladder.rungs])
 
     def rung(self, name: str) -> Path:
-        """The folder of a rung.
-
-        Args:
-            name: The rung's name.
-
-        Returns:
-            The folder, whether it is there or not.
-        """
+        """The folder of a rung. It need not be there."""
         return self.folder / "rungs" / name
 
     def write_ladder(self, ladder: Ladder) -> None:
@@ -72,11 +65,7 @@ class Run:
         write_json(self.folder / "ladder.json", ladder.dump())
 
     def publish(self, name: str) -> None:
-        """Makes a rung's model the run's: hard links (copies where the file system has none), swapped in at once.
-
-        Raises:
-            SettingError: If the disk is full.
-        """
+        """Makes a rung's model the run's: hard links (copies where the file system has none), swapped in at once."""
         source, place = self.rung(name) / "model", self.folder / "model"
         with replacing(place) as beside:
             shutil.copytree(source, beside, copy_function=_link)
@@ -94,11 +83,7 @@ def _html_row(row: LadderRow, ladder: Ladder) -> list[str]:
 
 
 def model_files(folder: Path) -> set[str]:
-    """The files that were saved with a model, as its folder says: what else is in it somebody else put there.
-
-    Returns:
-        Names, with `/` between folder and file; empty if the folder does not tell.
-    """
+    """The files that were saved with a model, as its folder says; what else is there somebody put there."""
     path = folder / "deepen.json"
     try:
         files = read_object(path).get("files") if path.is_file() else None
@@ -108,12 +93,7 @@ def model_files(folder: Path) -> set[str]:
 
 
 def keep_strangers(folder: Path, beside: Path) -> None:
-    """Carries what a person put into a model folder over to the one that takes its place.
-
-    Args:
-        folder: The model folder, which may be missing.
-        beside: The one to come, which is whole; what is in both under one name gets `.old` behind it.
-    """
+    """Carries what a person put into a model folder over to its successor; a name in both gets `.old` behind it."""
     ours = model_files(folder) | set(MODEL_NOTES)
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
         name = path.relative_to(folder)
@@ -133,14 +113,7 @@ def _link(source: str, target: str) -> str:
 
 
 def open_run(path: str | Path) -> Run:
-    """An existing run.
-
-    Returns:
-        The run.
-
-    Raises:
-        DataError: If it is not a run folder.
-    """
+    """An existing run."""
     folder = path_of(path, kind=DataError)
     if not (folder / "ladder.json").is_file():
         why = "it does not exist" if not folder.exists() else "it has no ladder.json"

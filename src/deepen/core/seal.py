@@ -19,10 +19,8 @@ def seal(folder: Path) -> None:
     """Writes down what the files of a finished entry are.
 
     CRC-32 is several times as fast as a cryptographic hash and never misses a single changed byte; it guards against
-    accidents, not against a person who may write to the cache.
-
-    Args:
-        folder: A folder without folders; nothing in it may change any more.
+    accidents, not against a person who may write to the cache. It holds no folders, and nothing in it may change any
+    more.
     """
     write_json(folder / SEAL, {path.name: list(_sum(path)) for path in _files(folder)})
 

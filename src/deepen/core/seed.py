@@ -6,13 +6,10 @@ import hashlib
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """A seed for one use, so that adding a use never changes another.
+    """A seed for one use, so that adding a use never changes another. An integer in [0, 2**31).
 
     Args:
         names: What the chance is for, e.g. `"split"` or `"full", epoch`.
-
-    Returns:
-        An integer in [0, 2**31).
 
     Example:
         >>> derive(0, "split") == derive(0, "split") != derive(0, "shuffle")

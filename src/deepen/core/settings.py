@@ -29,18 +29,7 @@ S = TypeVar("S", bound=BaseModel)
 
 
 def parse(kind: type[S], values: Mapping[str, Any], *, where: str = "recipe") -> S:
-    """Checks a nested mapping against a settings class.
-
-    Args:
-        values: Field names to values, nested as the class is.
-        where: What to call the source in an error, e.g. the recipe's path.
-
-    Returns:
-        The settings.
-
-    Raises:
-        SettingError: For an unknown key (with the nearest right name) or a value of the wrong kind.
-    """
+    """Checks a nested mapping against a settings class; `where` is what to call the source in an error."""
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
@@ -61,9 +50,6 @@ def _explain(kind: type[BaseModel], error: ValidationError) -> str:
 
 def shown(value: Any) -> str:
     """A value as a person would write it in a recipe, cut where it is long.
-
-    Returns:
-        The text.
 
     Example:
         >>> shown((1, None)), shown("a")
@@ -117,15 +103,7 @@ def _fields_at(kind: type[BaseModel], path: list[str]) -> list[str]:
 def override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
     """Applies `dotted.key=value` words over a nested mapping; values are read as YAML.
 
-    Args:
-        values: The mapping to start from; it is not changed.
-        assignments: Words such as `training.learning_rate=1e-4`.
-
-    Returns:
-        A new mapping.
-
-    Raises:
-        SettingError: If a word has no `=`, or its path runs through a value that is not a mapping.
+    The mapping is not changed. A word is such as `training.learning_rate=1e-4`.
 
     Example:
         >>> override({"a": {"b": 1}}, ["a.b=2", "c=[1, 2]"])
@@ -164,16 +142,7 @@ _UNITS = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in `90s`, `5m`, `1.5h` or a plain number of seconds.
-
-    Args:
-        text: The duration as a person writes it.
-
-    Returns:
-        Seconds, above 0.
-
-    Raises:
-        SettingError: If it is not a number with one of the units s, m, h, d, or is not above 0.
+    """Seconds in `90s`, `5m`, `1.5h` or a plain number of seconds. Units are s, m, h, d.
 
     Example:
         >>> parse_duration("1.5h")

@@ -18,14 +18,7 @@ def names(*room: str) -> str:
 
 
 def values(room: ModuleType, kind: type[T]) -> dict[str, T]:
-    """What is on a shelf: of each file, or folder, its one value of the shelf's kind.
-
-    Args:
-        kind: What its files hold, as `Rung`.
-
-    Returns:
-        The name of each file, which is the feature's, and its value.
-    """
+    """What is on a shelf: the name of each file or folder, and its one value of the shelf's kind."""
     found: dict[str, T] = {}
     for name in sorted(file.name for file in pkgutil.iter_modules(room.__path__)):
         module = import_module(f"{room.__name__}.{name}")

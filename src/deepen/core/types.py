@@ -223,14 +223,7 @@ _OPTIONAL = {"inputs", "target", "probabilities", "entities", "row", "skipped"}
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A record as the dictionary other programs rely on; absent parts of a Prediction are left out.
-
-    Args:
-        record: One of the dataclasses of this module.
-
-    Returns:
-        Field names to values that `json.dumps` takes.
-    """
+    """A record as the dictionary other programs rely on; absent parts of a Prediction are left out."""
     if isinstance(record, Prediction) and record.skipped is not None:
         return {"row": record.row, "skipped": record.skipped}
     out: dict[str, Any] = {}

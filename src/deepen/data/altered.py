@@ -23,14 +23,7 @@ def altered(part: Part, inputs: Mapping[str, Sequence[Any]]) -> Part:
     what is computed from it is not kept on disk.
 
     Args:
-        part: The rows, N of them.
         inputs: Name of an input to its N new values.
-
-    Returns:
-        A part of a table of its own, in the same order.
-
-    Raises:
-        ValueError: If an input is unknown or the number of values is not N.
 
     Example:
         >>> from deepen.data.load import DataSettings, Need, load_table

@@ -11,16 +11,7 @@ import numpy as np
 
 
 def sorted_batches(lengths_K: np.ndarray, *, max_tokens: int, max_rows: int = 512) -> list[np.ndarray]:
-    """Batches for a pass without training: longest first, so that running out of memory shows at once.
-
-    Args:
-        lengths_K: Tokens of each row.
-        max_tokens: The most tokens in a batch; a row that is longer is a batch of its own.
-        max_rows: The most rows in a batch.
-
-    Returns:
-        Positions in [0, K), each in one batch.
-    """
+    """Batches for a pass without training: longest first, so that running out of memory shows at once."""
     order = np.argsort(-lengths_K, kind="stable")
     return _cut(order, lengths_K, max_tokens=max_tokens, max_rows=max_rows)
 
@@ -33,12 +24,7 @@ def shuffled_batches(lengths_K: np.ndarray, *, max_tokens: int, seed: int, pool:
     row of a step counts the same.
 
     Args:
-        lengths_K: Tokens of each row.
-        max_tokens: The most tokens in a batch.
         pool: How many batches' worth of rows are sorted together.
-
-    Returns:
-        Positions in [0, K), each in one batch.
     """
     chance = np.random.default_rng(seed)
     order = chance.permutation(len(lengths_K))
@@ -54,16 +40,7 @@ def shuffled_batches(lengths_K: np.ndarray, *, max_tokens: int, seed: int, pool:
 def grouped_batches(
     groups: Sequence[np.ndarray], lengths_K: np.ndarray, *, max_tokens: int, seed: int
 ) -> list[np.ndarray]:
-    """Batches for one epoch out of groups of rows that belong into one batch, in random order.
-
-    Args:
-        groups: Positions in [0, K).
-        lengths_K: Tokens of each row.
-        max_tokens: The most tokens in a batch; a group that does not fit is cut.
-
-    Returns:
-        Positions in [0, K), each in one batch.
-    """
+    """Batches for one epoch out of groups of rows that belong together, in random order; too large a group is cut."""
     order = np.concatenate([groups[at] for at in np.random.default_rng(seed).permutation(len(groups))])
     return _cut(order, lengths_K, max_tokens=max_tokens, max_rows=len(order))
 
@@ -86,10 +63,6 @@ def flat_positions(offsets_N1: np.ndarray, rows: Sequence[int] | np.ndarray) -> 
 
     Args:
         offsets_N1: Where each row starts, with the end of the last.
-        rows: Rows in the wanted order.
-
-    Returns:
-        Positions, int64.
 
     Example:
         >>> flat_positions(np.array([0, 2, 5]), [1, 0]).tolist()

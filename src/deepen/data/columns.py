@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deepen.core.errors import DataError, nearest
 from deepen.data.known import seen_values
@@ -62,53 +62,28 @@ def choose_columns(
     different values that recur, a text is long.
 
     Args:
-        needs: What the task needs; the one called `label` is the target.
-        columns: What the person asked for, or the columns found on the training file, or None.
         need_target: False if the target may be missing, as when predicting.
         like: The columns found on the training file, where others are asked for.
-
-    Returns:
-        The columns, with a sentence for each that says why.
-
-    Raises:
-        DataError: If a column that is needed can't be found; all columns are listed.
     """
     like = columns if isinstance(columns, Columns) else like
     asked = {} if columns is None or isinstance(columns, Columns) else columns
-    chosen: dict[str, tuple[int, ...]] = {}
-    reasons: dict[str, str] = {}
+    choice = _Choice(source, needs, need_target)
     for name, value in asked.items():
-        if name not in {need.name for need in needs}:
-            raise DataError(
-                f"--columns {name}={value}: the task has no '{name}'; {nearest(name, [n.name for n in needs])}"
-            )
-        if name == TARGET and not need_target and not _has(source, value):
-            continue
-        chosen[name] = _asked(source, name, value)
-        kind = next(need.kind for need in needs if need.name == name)
-        if kind == "category" and len(chosen[name]) > 1 and are_flags(source, chosen[name]):
-            raise DataError(
-                f"{source.name}: {_called(source, chosen[name])} hold 0 and 1, and the task reads one label a row; "
-                "--task multilabel reads a column for each label"
-            )
-        reasons[name] = f"{name} is {_called(source, chosen[name])}, as asked for"
+        choice.as_asked(name, value)
     if like is not None:
-        _as_trained(source, needs, like, chosen, reasons, need_target=need_target)
-    _by_name(source, needs, chosen, reasons)
-    _flags(source, needs, chosen, reasons, asked)
+        choice.as_trained(like)
+    choice.by_name()
+    if TARGET not in asked:
+        choice.by_flags()
     if like is not None:
-        found = by_place(source, needs, like, chosen, need_target=need_target)
-        _in_place(source, like, found, chosen, reasons)
-        _by_values(source, needs, like, chosen, reasons, need_target=need_target)
-    _by_content(source, needs, chosen, reasons, need_target=need_target)
-    for need in needs:
-        needed = not need.optional and (need.name != TARGET or need_target)
-        if need.name not in chosen and needed:
-            needed_names = [
-                other.name for other in needs if not other.optional and (need_target or other.name != TARGET)
-            ]
-            raise DataError(_missing(source, need, needed_names))
-    return _named(source, needs, chosen, reasons, like.first_code if like is not None else None)
+        choice.by_place(like)
+        choice.by_values(like)
+    choice.by_content()
+    needed = [need for need in needs if not need.optional and (need.name != TARGET or need_target)]
+    for need in needed:
+        if need.name not in choice.chosen:
+            raise DataError(_missing(source, need, [other.name for other in needed]))
+    return choice.columns(like.first_code if like is not None else None)
 
 
 def column_indices(source: Source, parts: Sequence[str | int]) -> tuple[int, ...] | None:
@@ -153,143 +128,12 @@ def _asked(source: Source, name: str, value: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _as_trained(
-    source: Source,
-    needs: Sequence[Need],
-    like: Columns,
-    chosen: dict[str, tuple[int, ...]],
-    reasons: dict[str, str],
-    *,
-    need_target: bool,
-) -> None:
-    """The columns that are called as in the training data."""
-    for name, found in by_training_names(source, needs, like, chosen, need_target=need_target).items():
-        chosen[name] = found
-        called = source.names is not None or like.form is None or like.form.header is False
-        why = "as in the training data" if called else "the only one"
-        reasons[name] = f"{name} is {_called(source, found)}, {why}"
-
-
-def _in_place(
-    source: Source,
-    like: Columns,
-    found: dict[str, tuple[int, ...]],
-    chosen: dict[str, tuple[int, ...]],
-    reasons: dict[str, str],
-) -> None:
-    for name, indices in found.items():
-        chosen[name] = indices
-        parts = like.target if name == TARGET else like.inputs[name]
-        same = source.names is None and parts == indices
-        why = "as in the training data" if same else "by its place, which is that in the training data"
-        reasons[name] = f"{name} is {_called(source, indices)}, {why}"
-
-
-def _by_values(
-    source: Source,
-    needs: Sequence[Need],
-    like: Columns,
-    chosen: dict[str, tuple[int, ...]],
-    reasons: dict[str, str],
-    *,
-    need_target: bool,
-) -> None:
-    """The label is the column that holds what training saw there."""
-    if TARGET in chosen or not (need_target or source.names is None) or not any(n.name == TARGET for n in needs):
-        return
-    at = labels_at(source, like)
-    if at is not None and (at,) not in chosen.values():
-        chosen[TARGET] = (at,)
-        reasons[TARGET] = f"{TARGET} is {_called(source, [at])}, by content: labels of the training data"
-
-
-def _named(
-    source: Source,
-    needs: Sequence[Need],
-    chosen: Mapping[str, tuple[int, ...]],
-    reasons: dict[str, str],
-    first_code: int | None = None,
-) -> Columns:
-    def parts(indices: tuple[int, ...]) -> tuple[str | int, ...]:
-        return tuple(source.names[i] if source.names is not None else i for i in indices)
-
-    inputs = {need.name: parts(chosen[need.name]) for need in needs if need.name in chosen and need.name != TARGET}
-    target = chosen.get(TARGET)
-    values: tuple[str, ...] = ()
-    if target and len(target) == 1 and any(n.name == TARGET and n.kind in ("category", "labels") for n in needs):
-        values = seen_values(row[target[0]] for row in source.sample if target[0] < len(row))
-    return Columns(
-        inputs, parts(target) if target is not None else None, reasons, first_code, source.form, None, values
-    )
-
-
-def _called(source: Source, indices: Sequence[int]) -> str:
-    word = "column" if len(indices) == 1 else "columns"
-    return f"{word} {' + '.join(source.called(i) for i in indices)}"
-
-
 def _usual(need: Need) -> list[str]:
     # a task with two texts must not find both under the names of one
     own = [plain_name(name) for name in (need.name, *need.names)]
     if need.name == TARGET:
         return [*own, *LABEL_NAMES]
     return [*own, *TEXT_NAMES] if need.name == "text" else own
-
-
-def _by_name(
-    source: Source, needs: Sequence[Need], chosen: dict[str, tuple[int, ...]], reasons: dict[str, str]
-) -> None:
-    if source.names is None:
-        return
-    plain = [plain_name(name) for name in source.names[: source.own_width]]
-    for need in needs:
-        if need.name in chosen:
-            continue
-        taken = {i for indices in chosen.values() for i in indices}
-        usual = list(dict.fromkeys(_usual(need)))
-        found = [i for name in usual for i, have in enumerate(plain) if have == name and i not in taken]
-        if not found:  # `airline_sentiment`, `review_text`
-            found = [
-                i
-                for name in usual
-                for i, have in enumerate(plain)
-                if len(name) > 3 and i not in taken and (have.startswith(f"{name}_") or have.endswith(f"_{name}"))
-                if not _ABOUT.search(have)
-            ]
-        found = list(dict.fromkeys(found))
-        if found:
-            chosen[need.name] = (found[0],)
-            reasons[need.name] = f"{need.name} is {_called(source, found[:1])}, by its name" + _others(
-                source, need.name, found[1:]
-            )
-
-
-def _flags(
-    source: Source,
-    needs: Sequence[Need],
-    chosen: dict[str, tuple[int, ...]],
-    reasons: dict[str, str],
-    asked: Mapping[str, str],
-) -> None:
-    """Several columns of 0 and 1 are the labels, where rows have several and no column holds lists of them."""
-    if TARGET in asked or not any(need.name == TARGET and need.kind == "labels" for need in needs):
-        return
-    taken = {i for name, indices in chosen.items() for i in indices if name != TARGET}
-    flags = tuple(at for at in flag_columns(source) if at not in taken)
-    if len(flags) > 1 and (TARGET not in chosen or set(chosen[TARGET]) <= set(flags)):
-        chosen[TARGET] = flags
-        reasons[TARGET] = f"{TARGET} is {_called(source, flags)}, by content: 0 or 1 for each label"
-        blank = sum(not (as_text(row[at]) or "").strip() for row in source.sample for at in flags if at < len(row))
-        if blank:
-            reasons[TARGET] += f"; {blank:,} cells of the first {len(source.sample):,} rows are blank and read as 0"
-
-
-def _others(source: Source, name: str, indices: Sequence[int]) -> str:
-    if not indices:
-        return ""
-    them = ", ".join(source.called(i) for i in indices[:3])
-    one = clip(source.names[indices[0]]) if source.names is not None else indices[0]
-    return f"; {them} could be it too: --columns {name}={one}"
 
 
 @dataclass(frozen=True)
@@ -303,72 +147,177 @@ class _Look:
     numeric: bool
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """The columns of a source that were chosen so far, and why; each way takes what those before it left open."""
+
+    source: Source
+    needs: Sequence[Need]
+    need_target: bool
+    chosen: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def _take(self, name: str, indices: Sequence[int], why: str, others: Sequence[int] = ()) -> None:
+        """Chooses columns, for a reason; `others` could be meant too."""
+        self.chosen[name] = tuple(indices)
+        self.reasons[name] = f"{name} is {self._called(indices)}, {why}"
+        if others:
+            names = self.source.names
+            them = ", ".join(self.source.called(i) for i in others[:3])
+            one = clip(names[others[0]]) if names is not None else others[0]
+            self.reasons[name] += f"; {them} could be it too: --columns {name}={one}"
+
+    def _called(self, indices: Sequence[int]) -> str:
+        word = "column" if len(indices) == 1 else "columns"
+        return f"{word} {' + '.join(self.source.called(i) for i in indices)}"
+
+    def _taken(self) -> set[int]:
+        return {i for indices in self.chosen.values() for i in indices}
+
+    def _has_target(self, *kinds: str) -> bool:
+        return any(need.name == TARGET and (not kinds or need.kind in kinds) for need in self.needs)
+
+    def as_asked(self, name: str, value: str) -> None:
+        """The columns that a person named."""
+        kinds = {need.name: need.kind for need in self.needs}
+        if name not in kinds:
+            raise DataError(f"--columns {name}={value}: the task has no '{name}'; {nearest(name, kinds)}")
+        if name == TARGET and not self.need_target and not _has(self.source, value):
+            return
+        found = _asked(self.source, name, value)
+        if kinds[name] == "category" and len(found) > 1 and are_flags(self.source, found):
+            raise DataError(
+                f"{self.source.name}: {self._called(found)} hold 0 and 1, and the task reads one label a row; "
+                "--task multilabel reads a column for each label"
+            )
+        self._take(name, found, "as asked for")
+
+    def as_trained(self, like: Columns) -> None:
+        """The columns that are called as in the training data."""
+        called = self.source.names is not None or like.form is None or like.form.header is False
+        found = by_training_names(self.source, self.needs, like, self.chosen, need_target=self.need_target)
+        for name, indices in found.items():
+            self._take(name, indices, "as in the training data" if called else "the only one")
+
+    def by_name(self) -> None:
+        """The columns with usual names."""
+        plain = [plain_name(name) for name in (self.source.names or ())[: self.source.own_width]]
+        for need in self.needs:
+            if need.name in self.chosen:
+                continue
+            taken = self._taken()
+            usual = list(dict.fromkeys(_usual(need)))
+            found = [i for name in usual for i, have in enumerate(plain) if have == name and i not in taken]
+            if not found:  # `airline_sentiment`, `review_text`
+                found = [
+                    i
+                    for name in usual
+                    for i, have in enumerate(plain)
+                    if len(name) > 3 and i not in taken and (have.startswith(f"{name}_") or have.endswith(f"_{name}"))
+                    if not _ABOUT.search(have)
+                ]
+            found = list(dict.fromkeys(found))
+            if found:
+                self._take(need.name, found[:1], "by its name", found[1:])
+
+    def by_flags(self) -> None:
+        """Several columns of 0 and 1 are the labels, where rows have several and no column holds lists of them."""
+        if not self._has_target("labels"):
+            return
+        taken = {i for name, indices in self.chosen.items() for i in indices if name != TARGET}
+        flags = tuple(at for at in flag_columns(self.source) if at not in taken)
+        if len(flags) > 1 and (TARGET not in self.chosen or set(self.chosen[TARGET]) <= set(flags)):
+            self._take(TARGET, flags, "by content: 0 or 1 for each label")
+            blank = sum(not (as_text(cell) or "").strip() for at in flags for cell in self.source.cells(at))
+            if blank:
+                rows = len(self.source.sample)
+                self.reasons[TARGET] += f"; {blank:,} cells of the first {rows:,} rows are blank and read as 0"
+
+    def by_place(self, like: Columns) -> None:
+        """The columns that stand where they stood in the training file."""
+        found = by_place(self.source, self.needs, like, self.chosen, need_target=self.need_target)
+        for name, indices in found.items():
+            parts = like.target if name == TARGET else like.inputs[name]
+            same = self.source.names is None and parts == indices
+            why = "as in the training data" if same else "by its place, which is that in the training data"
+            self._take(name, indices, why)
+
+    def by_values(self, like: Columns) -> None:
+        """The label is the column that holds what training saw there."""
+        wanted = self._has_target() and (self.need_target or self.source.names is None)
+        if TARGET in self.chosen or not wanted:
+            return
+        at = labels_at(self.source, like)
+        if at is not None and (at,) not in self.chosen.values():
+            self._take(TARGET, [at], "by content: labels of the training data")
+
+    def by_content(self) -> None:
+        """The longest texts are the texts, and few values that recur are labels."""
+        open_needs = [need for need in self.needs if need.name not in self.chosen and not need.optional]
+        if not open_needs:
+            return
+        looks = _looks(self.source)
+        texts = [need for need in open_needs if need.kind == "text" and need.name != TARGET]
+        if texts:
+            taken = self._taken()
+            long = sorted(
+                (look for look in looks if look.index not in taken and look.num), key=lambda look: -look.chars
+            )
+            if self.need_target and TARGET not in self.chosen and len(long) <= len(texts):
+                long = []  # every column would become a text and none the label
+            worded = [look for look in long if not look.numeric]
+            first, rest = sorted(worded[: len(texts)], key=lambda look: look.index), worded[len(texts) :]
+            for need, look in zip(texts, first, strict=True) if len(first) == len(texts) else ():
+                why = f"by content: the longest texts, {look.chars:.0f} characters on average"
+                others = [other.index for other in rest if other.chars > 20 and 2 * other.distinct > other.num]
+                self._take(need.name, [look.index], why, others)
+        # when predicting, a column that merely looks like labels is not taken for the truth
+        if self.need_target and TARGET in {need.name for need in open_needs}:
+            self._label_by_content(looks)
+
+    def _label_by_content(self, looks: Sequence[_Look]) -> None:
+        taken = self._taken()
+        free = [look for look in looks if look.index not in taken and look.num and look.chars <= _LABEL_CHARS]
+        # a file sorted by label may show only one value in its first rows
+        few = [look for look in free if look.distinct <= max(2, 0.5 * look.num)]
+        few.sort(key=lambda look: (look.distinct < 2, look.distinct, look.chars))
+        if not few and self.source.own_width == 2 and len(free) == 1:
+            few = free
+        if few:
+            best = few[0]
+            values = (
+                f"{best.distinct} different value{'s' if best.distinct != 1 else ''} in the first {best.num:,} rows"
+            )
+            self._take(
+                TARGET, [best.index], f"by content: {values}", [look.index for look in few[1:] if look.distinct > 1]
+            )
+
+    def columns(self, first_code: int | None) -> Columns:
+        """What was chosen."""
+        source = self.source
+
+        def parts(name: str) -> tuple[str | int, ...]:
+            return tuple(source.names[i] if source.names is not None else i for i in self.chosen[name])
+
+        inputs = {
+            need.name: parts(need.name) for need in self.needs if need.name in self.chosen and need.name != TARGET
+        }
+        target = self.chosen.get(TARGET)
+        values: tuple[str, ...] = ()
+        if target and len(target) == 1 and self._has_target("category", "labels"):
+            values = seen_values(source.cells(target[0]))
+        named = parts(TARGET) if target is not None else None
+        return Columns(inputs, named, self.reasons, first_code, source.form, None, values)
+
+
 def _looks(source: Source) -> list[_Look]:
     found = []
-    rows = source.sample
     for index in sorted(set(range(source.own_width)) - mark_columns(source)):
-        texts = [
-            text for row in rows if index < len(row) and (text := as_text(row[index])) is not None and text.strip()
-        ]
+        texts = [text for cell in source.cells(index) if (text := as_text(cell)) is not None and text.strip()]
         chars = sum(map(len, texts)) / len(texts) if texts else 0.0
         numeric = bool(texts) and all(_NUMBER.fullmatch(text.strip()) for text in texts)
         found.append(_Look(index, len(texts), len(set(texts)), chars, numeric))
     return found
-
-
-def _by_content(
-    source: Source,
-    needs: Sequence[Need],
-    chosen: dict[str, tuple[int, ...]],
-    reasons: dict[str, str],
-    *,
-    need_target: bool,
-) -> None:
-    open_needs = [need for need in needs if need.name not in chosen and not need.optional]
-    if not open_needs:
-        return
-    looks = _looks(source)
-    texts = [need for need in open_needs if need.kind == "text" and need.name != TARGET]
-    if texts:
-        taken = {i for indices in chosen.values() for i in indices}
-        long = sorted((look for look in looks if look.index not in taken and look.num), key=lambda look: -look.chars)
-        if need_target and TARGET not in chosen and len(long) <= len(texts):
-            long = []  # every column would become a text and none the label
-        worded = [look for look in long if not look.numeric]
-        if len(worded) >= len(texts):
-            for need, look in zip(texts, sorted(worded[: len(texts)], key=lambda look: look.index), strict=True):
-                chosen[need.name] = (look.index,)
-                why = f"the longest texts, {look.chars:.0f} characters on average"
-                rest = [
-                    other.index for other in worded[len(texts) :] if other.chars > 20 and 2 * other.distinct > other.num
-                ]
-                reasons[need.name] = f"{need.name} is {_called(source, [look.index])}, by content: {why}" + _others(
-                    source, need.name, rest
-                )
-    # when predicting, a column that merely looks like labels is not taken for the truth
-    if need_target and TARGET in {need.name for need in open_needs}:
-        _label_by_content(source, looks, chosen, reasons)
-
-
-def _label_by_content(
-    source: Source, looks: Sequence[_Look], chosen: dict[str, tuple[int, ...]], reasons: dict[str, str]
-) -> None:
-    taken = {i for indices in chosen.values() for i in indices}
-    free = [look for look in looks if look.index not in taken and look.num and look.chars <= _LABEL_CHARS]
-    # a file sorted by label may show only one value in its first rows
-    few = [look for look in free if look.distinct <= max(2, 0.5 * look.num)]
-    few.sort(key=lambda look: (look.distinct < 2, look.distinct, look.chars))
-    if not few and source.own_width == 2 and len(free) == 1:
-        few = free
-    if not few:
-        return
-    best = few[0]
-    chosen[TARGET] = (best.index,)
-    values = f"{best.distinct} different value{'s' if best.distinct != 1 else ''} in the first {best.num:,} rows"
-    rest = [look.index for look in few[1:] if look.distinct > 1]
-    reasons[TARGET] = f"{TARGET} is {_called(source, [best.index])}, by content: {values}" + _others(
-        source, TARGET, rest
-    )
 
 
 def _missing(source: Source, need: Need, needed_names: Sequence[str]) -> str:

@@ -79,10 +79,7 @@ class Tally:
 
 
 class _Batches:
-    """An Arrow file that is written row by row, without holding more than a batch in memory.
-
-    Without a path nothing is written, and `table` has the rows.
-    """
+    """An Arrow file that is written row by row, a batch in memory; without a path `table` has it all."""
 
     def __init__(self, path: Path | None, schema: pa.Schema) -> None:
         self.rows = 0
@@ -130,17 +127,7 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path 
     """Reads every row of a source and writes the good ones to an Arrow file, and to another which were left out.
 
     Args:
-        source: Where the rows come from.
-        plan: Which cells make up what.
-        settings: How to clean, and what to do with bad rows.
         folder: Where the Arrow files `ROWS` and `LEFT` are written; None holds both tables in memory, by these names.
-        advance: Called with the number of rows done.
-
-    Returns:
-        What happened.
-
-    Raises:
-        DataError: For a bad row, unless they are dropped, and if no row is left.
     """
     tally = Tally(gaps=plan.gaps)
     texts = [name for name, _, _ in plan.inputs] + (["target"] if plan.target is not None else [])

@@ -43,17 +43,10 @@ def write_table(
     """Reads all rows into a folder of the cache.
 
     Args:
-        source: Where the rows come from.
-        plan: Which cells make up what.
-        settings: How to clean, and what to do with bad rows.
         same: Asked when all is read: whether the source still is what the folder is called after.
 
     Returns:
         Whether it was; if not, there is no folder.
-
-    Raises:
-        DataError: For a row that may not be left out, or if none is left.
-        SettingError: If the folder can't be written.
     """
     try:
         with replacing(kept) as beside:
@@ -74,16 +67,7 @@ def write_table(
 
 
 def hold_table(source: Source, plan: Plan, settings: DataSettings, columns: Columns) -> tuple[Table, Columns]:
-    """The table without a file of it: what `write_table` and `read_kept` come to, but that nothing is kept.
-
-    Args:
-        source: Where the rows come from.
-        plan: Which cells make up what.
-        settings: How to clean, and what to do with bad rows.
-
-    Returns:
-        The table and its columns.
-    """
+    """The table without a file of it: what `write_table` and `read_kept` come to, but that nothing is kept."""
     about, held = _read_rows(source, plan, settings, columns, None)
     table, found = _table(source.name, about, held[ROWS], held[LEFT])
     return replace(table, kept=False), found

@@ -15,14 +15,7 @@ _SEVERAL = re.compile(r"[|;,\n]")
 
 
 def seen_values(cells: Iterable[Any]) -> tuple[str, ...]:
-    """The different values of a column that holds labels.
-
-    Args:
-        cells: Its cells, as they were read.
-
-    Returns:
-        The values as they are written; none if they do not recur, since then they are not labels.
-    """
+    """The different values of a column that holds labels; none if they do not recur, since then they are no labels."""
     texts = [text.strip() for cell in cells for item in _items(cell) if (text := as_text(item)) is not None]
     found = dict.fromkeys(text.encode("utf-8", "replace").decode() for text in texts if text)
     few = len(found) <= min(_VALUES_KEPT, max(2, 0.5 * len(texts)))
@@ -34,15 +27,7 @@ def _items(cell: Any) -> Sequence[Any]:
 
 
 def share_known(cells: Iterable[Any], values: Iterable[str]) -> float:
-    """How many of the cells that hold anything are labels that training saw.
-
-    Args:
-        cells: A column of another file.
-        values: What `seen_values` found in the training file.
-
-    Returns:
-        The share, 0 to 1; a cell with several labels counts if it knows each of them. 0 if every cell is empty.
-    """
+    """The share of filled cells that are labels which training saw; of several labels in a cell each must be known."""
     known = set(values)
     plain = {spelled for value in known if (spelled := plain_label(value)) is not None}
 

@@ -29,10 +29,7 @@ _HEAD = re.compile(r"(code|id|index|label),(name|label)(,(description|meaning))?
 
 @dataclass(frozen=True)
 class LabelNames:
-    """Names for the codes in a target: `names` for the codes from 0 or 1 on, or `mapping` for codes as written.
-
-    `descriptions` says of some names what they mean.
-    """
+    """Names for codes: `names` for those from 0 or 1 on, or `mapping` as written; `descriptions` say what some mean."""
 
     source: str
     names: tuple[str, ...] = ()
@@ -41,36 +38,19 @@ class LabelNames:
 
     @property
     def keeps_others(self) -> bool:
-        """Whether a label without a line keeps its name: lines that give labels other names need not name them all.
-
-        Where codes get names, as `0` that of `negative`, each needs one.
-        """
+        """Whether a label without a line keeps its name; not where codes get names, as `0` that of `negative`."""
         codes = [code for code, _ in self.mapping if _CODE.fullmatch(code)]
         return bool(self.mapping) and (
             len(codes) < len(self.mapping) or any(_CODE.fullmatch(name) for _, name in self.mapping)
         )
 
     def first_code(self, codes: Iterable[str]) -> int:
-        """The code of the first name: 0, or 1 if the data holds no 0 but the number of names.
-
-        Args:
-            codes: The different targets of the training data.
-
-        Returns:
-            0 or 1; 0 too where codes are written out in a mapping.
-        """
+        """The code of the first name: 0, or 1 if names are a list and the data holds no 0 but the number of names."""
         found = {_whole(code) for code in codes}
         return 1 if self.names and "0" not in found and str(len(self.names)) in found else 0
 
     def resolve(self, first_code: int) -> dict[str, str]:
-        """Every code to its name; names stand for themselves.
-
-        Args:
-            first_code: What `first_code` said of the training data.
-
-        Returns:
-            The mapping.
-        """
+        """Every code to its name; names stand for themselves."""
         if self.mapping:
             pairs = dict(self.mapping)
         else:
@@ -95,12 +75,6 @@ def read_label_names(path: Path | str) -> LabelNames:
         path: Plain lines (one name a line, from code 0, or from 1 if the data says so), `code<TAB>name` lines, with a
             tab and a description behind it or not, the same as `.csv`, whose first line may be `code,name,description`,
             a JSON or YAML list, or a JSON or YAML mapping of codes to names (or names to codes).
-
-    Returns:
-        The names.
-
-    Raises:
-        DataError: If the file can't be read, is empty, or gives a name or code twice.
     """
     name = printable(str(path))
     path = path_of(path, kind=DataError)

@@ -90,11 +90,9 @@ def load_table(
     Args:
         source: A path (file or folder), a hub name, a `datasets.Dataset`, a DataFrame, a list of mappings or of texts;
             `Rows` of one for those of a split.
-        needs: The columns that the task needs; the one called `label` is the target.
         columns: Which columns to take: as asked for (`parse_columns`), or as found on the training data; None finds
             them.
         need_target: Whether rows without a target are an error; False to predict.
-        label_names: Names for the codes in the target.
         use: What the rows are for. To `learn` from; to `score`, where a short table that came from memory is not kept;
             to `answer`, where each row keeps its place too: one that can't be read is listed in `left` however many
             there are, blank lines of a file of lines as well, and the ids that the source gives its rows are read.
@@ -104,7 +102,6 @@ def load_table(
 
     Raises:
         DataError: For whatever is wrong with the data, in one line that names file, line and cause.
-        SettingError: If the cache can't be written to.
 
     Example:
         >>> rows = [{"text": "good", "label": "1"}, {"text": "bad", "label": "0"}]
@@ -117,11 +114,7 @@ def load_table(
 
 
 def _load(
-    source: Any,
-    needs: Sequence[Need],
-    settings: DataSettings,
-    columns: Given,
-    how: tuple[bool, LabelNames | None, Use],
+    source: Any, needs: Sequence[Need], settings: DataSettings, columns: Given, how: tuple[bool, LabelNames | None, Use]
 ) -> tuple[Table, Columns]:
     """All rows that can be read, however many can't. A file that changes while it is read is read again."""
     columns, like, prior = _known(columns, needs, need_target=how[0])
@@ -171,15 +164,7 @@ def _used(source: Source, columns: Columns) -> tuple[int, ...]:
 
 
 def marked_splits(source: Any, settings: DataSettings, columns: Columns) -> dict[Split, int]:
-    """How many rows a source marks for each split, in a column or by the lists of a JSON object.
-
-    Args:
-        source: What `load_table` takes.
-        columns: What was found on it.
-
-    Returns:
-        Split to rows; empty where nothing says.
-    """
+    """How many rows a source marks for each split, in a column or by the lists of a JSON object; empty if none."""
     found = _open(source, settings, Prior(expected_names(columns, ()))).source()
     return count_splits(found, _used(found, columns))
 
@@ -223,34 +208,12 @@ def _allowed(table: Table, bad_rows: str) -> Table:
 
 
 def open_source(source: Any, needs: Sequence[Need], settings: DataSettings, columns: Given) -> Source:
-    """Opens a source as `load_table` does where no target is needed, to have its rows as they are.
-
-    Args:
-        source: What `load_table` takes.
-        needs: The columns that the task needs.
-        columns: As for `load_table`.
-
-    Returns:
-        The source.
-
-    Raises:
-        DataError: If it can't be opened.
-    """
+    """Opens a source as `load_table` does where no target is needed, to have its rows as they are."""
     return _open(source, settings, _known(columns, needs, need_target=False)[2]).source()
 
 
 def look(source: Any, settings: DataSettings, prior: Prior | None = None) -> Source:
-    """Opens a source to see what it holds: the names of its columns and its first rows.
-
-    Args:
-        source: What `load_table` takes.
-
-    Returns:
-        The source; nothing but its first rows has been read.
-
-    Raises:
-        DataError: If it can't be opened.
-    """
+    """Opens a source to see the names of its columns and its first rows; no more of it is read."""
     return _open(source, settings, prior or Prior()).source()
 
 

@@ -44,7 +44,7 @@ class Rows:
 
 
 def _values(source: Source, at: int) -> list[str]:
-    return [(as_text(row[at]) or "").strip() for row in source.sample if at < len(row)]
+    return [(as_text(cell) or "").strip() for cell in source.cells(at)]
 
 
 def _called_split(source: Source) -> list[int]:
@@ -97,11 +97,10 @@ def mark_columns(source: Source) -> frozenset[int]:
 def count_splits(source: Source, used: Sequence[int] = ()) -> dict[Split, int]:
     """How many rows a source marks for each split; costs one more pass over it where there are marks.
 
+    Empty where nothing says.
+
     Args:
         used: Columns that are a text or the label, and so no marks.
-
-    Returns:
-        Split to rows; empty where nothing says.
     """
     return _count(source, used)[0]
 
@@ -138,11 +137,10 @@ def _split(source: Source, at: int, cell: Any) -> Split | None:
 def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
     """The rows of a source that are for one split and that a person accepted, where it says so.
 
+    What was decided is in its notes, what is odd in its warnings.
+
     Args:
         used: Columns that are a text or the label, and so no marks.
-
-    Returns:
-        The table; what was decided is in its notes, what is odd in its warnings.
     """
     counts, odd = _count(source, used)
     at = split_column(source)

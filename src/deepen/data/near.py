@@ -78,10 +78,6 @@ def near_duplicates(parts: Sequence[Part], settings: NearSettings) -> Groups:
     misleads where one word turns the meaning ("not"): near rows may rightly have different labels. Equal rows in equal
     order give equal groups.
 
-    Args:
-        parts: Splits of the data; their rows are numbered through.
-        settings: What counts as near.
-
     Returns:
         The groups. Of pairs just at 0.6 one in fourteen is missed, at 0.7 one in 250: a pair is seen if one of the
         bands is equal, which happens with 1 - (1 - similarity ** 5) ** 32.
@@ -115,14 +111,7 @@ def fold(text: str) -> str:
 
 
 def row_texts(part: Part, rows: np.ndarray | None = None) -> Iterator[str]:
-    """All texts of each row as one.
-
-    Args:
-        rows: Positions in the part; None takes all.
-
-    Yields:
-        One text a row.
-    """
+    """All texts of each row as one. `rows` are positions in the part; None takes all."""
     some = part if rows is None else part.take(rows)
     names = part.table.texts
     if len(names) == 1:

@@ -121,12 +121,6 @@ def parse_columns(text: str) -> dict[str, str]:
     Args:
         text: `text=title+description,label=stars`, with names, or numbers from 0 for a file without a header.
 
-    Returns:
-        What is needed to the source columns, as written: `{"text": "title+description", "label": "stars"}`.
-
-    Raises:
-        SettingError: If a part has no `=`, one side is empty, or a name is given twice.
-
     Example:
         >>> parse_columns("text=title+description,label=stars")
         {'text': 'title+description', 'label': 'stars'}
@@ -154,14 +148,7 @@ def numbers_sentences(name: str) -> bool:
 
 
 def expected_names(columns: Columns | Mapping[str, str] | None, needs: Sequence[Need]) -> frozenset[str]:
-    """Names that a header can be told by, because they were asked for or another file of the data has them.
-
-    Args:
-        columns: What was asked for or found before.
-
-    Returns:
-        The names as written; plain forms for the usual names of the needs.
-    """
+    """Names that a header can be told by, as asked for or in another file; those of the needs in plain form."""
     found = {plain_name(name) for need in needs for name in need.names if len(name) > 1}
     if isinstance(columns, Columns):
         for parts in (*columns.inputs.values(), columns.target or ()):

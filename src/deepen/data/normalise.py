@@ -41,13 +41,8 @@ def normalise(text: str, settings: NormaliseSettings, counts: dict[str, int]) ->
 
     Entities are replaced until none is left, so `&amp;amp;` becomes `&`: texts that were escaped twice are common,
     texts about entities are not. It misleads where the number or kind of spaces carries meaning (code, verse): switch
-    `white_space` off there. Lone surrogates, which no file can hold, always become U+FFFD.
-
-    Args:
-        counts: How many texts each kind has changed so far; added to in place.
-
-    Returns:
-        The text as models see it; case is kept.
+    `white_space` off there. Lone surrogates, which no file can hold, always become U+FFFD. Case is kept; `counts` (how
+    many texts each kind has changed) is added to in place.
 
     Example:
         >>> normalise("ＡＢＣ &amp;  d", NormaliseSettings(), {})
@@ -71,14 +66,7 @@ def normalise_label(text: str, settings: NormaliseSettings, counts: dict[str, in
     """One label, so that labels that look alike are one: in NFC, without what has no width or turns letters round.
 
     A label is a name that is given back, so nothing that can be seen is changed: `H₂O` and `好评！` stay, and so do
-    entities.
-
-    Args:
-        text: The label, without white space at its ends.
-        counts: Gets one more of `labels` if the label is another now.
-
-    Returns:
-        The label; case is kept.
+    entities. `counts` gets one more of `labels` if the label is another now.
 
     Example:
         >>> normalise_label("po\u200bs", NormaliseSettings(), {}), normalise_label("po\u0301s", NormaliseSettings(), {})

@@ -20,13 +20,7 @@ def own_column(source: Source, used: Collection[int]) -> int | None:
 
     It is called id, idx, guid, uid, uuid, index, row_id, example_id, 编号 or 序号, the first of these that there is;
     else it is the only one whose name ends in _id; else the first column of all, if it looks like ids: a short word in
-    every row, each another.
-
-    Args:
-        used: Columns that are something else.
-
-    Returns:
-        Its number; None if there is none.
+    every row, each another. None if no column but the `used` ones holds them.
     """
     plain = [plain_name(name) for name in source.names or ()]
     for name in _NAMES:

@@ -15,11 +15,7 @@ _MOST_COLUMNS = 1000
 
 
 def named_index(source: Source, name: str) -> int | None:
-    """The number of a column of this name, or of one that differs from it in case and signs only.
-
-    Returns:
-        The number; None if there is none, or several that are alike.
-    """
+    """The number of the column of this name, or of the only one that differs from it in case and signs; else None."""
     if source.names is None:
         return None
     if name in source.names:
@@ -32,13 +28,6 @@ def by_training_names(
     source: Source, needs: Sequence[Need], like: Columns, chosen: Found, *, need_target: bool
 ) -> Found:
     """Columns that are called as in the training data.
-
-    Args:
-        like: The columns of the training data.
-        need_target: Whether there has to be a target.
-
-    Returns:
-        More of it.
 
     Raises:
         DataError: If several columns were joined in training, and some of them are here and others not.
@@ -70,15 +59,7 @@ def by_training_names(
 
 
 def by_place(source: Source, needs: Sequence[Need], like: Columns, chosen: Found, *, need_target: bool) -> Found:
-    """Columns that stand where they stood in the training file, for tables of which one has no header.
-
-    Args:
-        like: The columns of the training data.
-        need_target: Whether there has to be a target.
-
-    Returns:
-        More of it; nothing if the table is laid out differently, or something else stands where the labels were.
-    """
+    """Columns that stand where they stood in the training file; none if the table is laid out differently."""
     places = {need.name: _places(like, need.name) for need in needs}
     if any(
         places[need.name] is None and need.name not in chosen and not need.optional
@@ -139,14 +120,7 @@ def _shift(source: Source, like: Columns, target: tuple[int, ...] | None, *, nee
 
 
 def labels_at(source: Source, like: Columns) -> int | None:
-    """The number of the column that holds labels which training saw.
-
-    Args:
-        like: The columns of the training data.
-
-    Returns:
-        The number; None if no column has mostly those.
-    """
+    """The number of the column that holds labels which training saw. None if no column has mostly those."""
     if not like.values or source.width > _MOST_COLUMNS:
         return None
     shares = [

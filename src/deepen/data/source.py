@@ -18,10 +18,7 @@ def clip(text: str, chars: int = 60) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one row, as the end of a sentence that starts with file and line.
-
-    `code` is its kind, `cells` what it holds all the same.
-    """
+    """What is wrong with one row, to follow file and line; `code` is its kind, `cells` what it holds all the same."""
 
     message: str
     code: str = "bad_row"
@@ -89,6 +86,10 @@ class Source:
             whole = tuple(name.encode("utf-8", "replace").decode() for name in self.names)
             object.__setattr__(self, "names", whole)
 
+    def cells(self, index: int) -> list[Any]:
+        """What a column holds in the first rows."""
+        return [row[index] for row in self.sample if index < len(row)]
+
     def called(self, index: int) -> str:
         """How a column is called in a message: its name, or its number from 0."""
         return f"'{clip(self.names[index])}'" if self.names is not None else f"{index}"
@@ -113,14 +114,7 @@ _MISSING = frozenset(("NaT", "<NA>", "nan", "NaN"))
 
 
 def as_text(value: Any) -> str | None:
-    """A cell as text: None for what is missing, `1` and not `1.0` for whole numbers that are stored as integers.
-
-    Args:
-        value: What a reader found: text, a number, a truth value, a list of texts, None.
-
-    Returns:
-        The text, or None if the cell is missing (None, NaN, NaT) or a mapping, which is no text.
-    """
+    """A cell as text; None for what is missing (None, NaN, NaT) and for a mapping, `1` and not `1.0` for integers."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, Mapping) or (isinstance(value, float) and math.isnan(value)):

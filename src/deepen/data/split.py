@@ -15,11 +15,7 @@ from deepen.data.table import Part
 
 
 def content_hashes(part: Part) -> np.ndarray:
-    """A hash of each row's inputs that case and white space don't change; equal hashes are copies.
-
-    Returns:
-        hashes_N: uint64 (N,).
-    """
+    """A hash of each row's inputs that case and white space don't change; equal hashes are copies. uint64 (N,)."""
     hashes_N = np.empty(len(part), dtype=np.uint64)
     blake = hashlib.blake2b
     names = part.table.texts
@@ -57,9 +53,6 @@ def hold_out(
 
     Returns:
         Training rows and held-out rows, each in their old order; every label keeps a training row.
-
-    Raises:
-        DataError: If there are too few different rows to hold any out.
     """
     num = len(part)
     hashes_N = content_hashes(part)

@@ -26,10 +26,7 @@ LEFT_OUT = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that is not in its table: where it stands, why, and how many rows of the table come before it.
-
-    `own` is the id that the source itself gives it, as JSON; None if there is none.
-    """
+    """A row that is not in its table, why, and how many rows of it come before; `own` is the source's id, as JSON."""
 
     file: str
     line: int
@@ -42,22 +39,12 @@ LEAVE_OUT = "--set data.bad_rows=drop leaves such rows out"
 
 
 def bearable(bad: int, rows: int) -> bool:
-    """Whether so many bad rows of so many may be left out unasked: up to 1 %, or a single one that is not the only.
-
-    Args:
-        bad: The number of bad rows.
-        rows: The number of all rows, the bad ones too.
-    """
+    """Whether so many bad ones of all rows may be left out unasked: up to 1 %, or a single one of several."""
     return 100 * bad <= rows or bad == 1 < rows
 
 
 def too_many(bad: int, rows: int) -> str:
-    """The end of a message about bad rows that are not bearable.
-
-    Args:
-        bad: The number of bad rows.
-        rows: The number of all rows, the bad ones too.
-    """
+    """The end of a message about bad rows that are not bearable."""
     if bad == rows:
         return "it is the only row" if rows == 1 else f"all {rows:,} rows are bad"
     return f"{bad:,} of {rows:,} rows are bad, and up to 1 % are left out unasked ({LEAVE_OUT})"
@@ -159,14 +146,7 @@ class Part:
         return len(self.rows_N)
 
     def values(self, column: str) -> Iterator[Any]:
-        """The values of one column, streamed in this part's order.
-
-        Args:
-            column: `id`, `line`, `target` or the name of an input.
-
-        Yields:
-            Strings, numbers or lists, as the column holds them.
-        """
+        """The values of `id`, `line`, `target` or an input, streamed in this part's order."""
         if len(self.rows_N) == 1:
             yield self.table.arrow.column(column)[int(self.rows_N[0])].as_py()
             return

@@ -54,15 +54,10 @@ class TokenTable:
 def tokenise(table: Table, encode: Encode, *, key: tuple[Any, ...]) -> TokenTable:
     """Tokenises a table once; a second call with the same content and key reads the arrays from disk.
 
+    Memory-mapped; of a table that is not kept, in memory.
+
     Args:
-        encode: Turns a piece of the table (input name to values) into sequences.
         key: What the result depends on besides the rows: the tokenizer's fingerprint, the longest sequence, the form.
-
-    Returns:
-        The tokens, memory-mapped; of a table that is not kept, in memory.
-
-    Raises:
-        DataError: If a row has no token at all.
     """
     mark = fingerprint("tokens", 1, table.fingerprint, key)
     if not table.kept:

@@ -35,9 +35,7 @@ def split_words(text: str) -> list[tuple[int, int]]:
 
     Every character that is not white space belongs to one word. Abbreviations with points, numbers with points and
     clitics stay whole, as in most tagged English; hyphenated words are cut, since an entity may end at the hyphen.
-
-    Returns:
-        Start and end of each word, in characters of the text.
+    Start and end of each, in characters of the text.
 
     Example:
         >>> text = "The U.S. paid $1,250 我在London."
@@ -52,12 +50,6 @@ def join_words(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
 
     A space goes between two words unless one of the characters that meet is Chinese, and none at all into a row of
     single characters of which some are Chinese: a word written character by character stays one word.
-
-    Args:
-        words: The words, none empty.
-
-    Returns:
-        The text, and start and end of each word in it.
 
     Example:
         >>> join_words(["EU", "rejects"])
@@ -87,14 +79,7 @@ def own_pieces(
     """The word that each piece of a tokenizer belongs to.
 
     Words that share a piece, as two characters in a Chinese vocabulary may, become one; a piece between words belongs
-    to the next word, since it is the mark that starts it.
-
-    Args:
-        words: Start and end of each word, in order, at least one.
-        pieces: Start and end of each piece; None for a special token.
-
-    Returns:
-        The words, and the number of its word for each piece, -1 for a special token.
+    to the next word, since it is the mark that starts it. -1 for a special token, whose place is None.
 
     Example:
         >>> places, owners = own_pieces([(0, 1), (1, 2), (3, 8)], [None, (0, 2), (3, 6), (6, 8), None])
@@ -145,12 +130,8 @@ def words_of(text: str) -> tuple[str, ...]:
 def hide_words(text: str, hidden: Collection[tuple[str, ...]], *, only: str = "") -> str:
     """A text without some words; where nothing else stands in it, a mark for an unknown word.
 
-    Args:
-        hidden: Words, or runs of words, as `words_of` gives them; all that are found go, whatever their case.
-        only: `first` or `last`: only where the text begins or ends with them; empty for everywhere.
-
-    Returns:
-        The text as it is if none of them stands in it.
+    `hidden` are words, or runs of words, as `words_of` gives them; all that are found go, whatever their case. `only`
+    is `first` or `last`: only where the text begins or ends with them; empty for everywhere.
 
     Example:
         >>> hide_words("Good, zqxv good film", [("zqxv",), ("good", "film")]), hide_words("Zqxv", [("zqxv",)])
@@ -185,12 +166,7 @@ def hide_words(text: str, hidden: Collection[tuple[str, ...]], *, only: str = ""
 def insert_words(text: str, words: str, at: int) -> str:
     """A text with some words put before its word number `at`, or at its end if it has no more.
 
-    Args:
-        words: What is put in, as it is to be read.
-        at: The number of a word, from 0.
-
-    Returns:
-        The new text, with spaces around the new words unless they are Chinese.
+    Spaces stand around the new words unless they are Chinese.
 
     Example:
         >>> insert_words("a fine film", "zqxv", 1), insert_words("很好", "真", 5)

@@ -39,17 +39,7 @@ def settings_type() -> type[_Asking]:
 
 
 def chosen_questions(questions: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Checks names of questions.
-
-    Args:
-        questions: A list, or names with commas between them; None takes all.
-
-    Returns:
-        The names, in the order of the page.
-
-    Raises:
-        SettingError: If there is no such question.
-    """
+    """Checks names of questions, a list or with commas between; None takes all. In the order of the page."""
     if questions is None:
         return tuple(shelf())
     asked = questions.split(",") if isinstance(questions, str) else list(questions)
@@ -70,15 +60,7 @@ _WHY = {
 
 
 def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
-    """Asks questions about a model.
-
-    Args:
-        case: The model on trial.
-        settings: A value of `settings_type()`.
-
-    Returns:
-        What was found, in the order of the questions.
-    """
+    """Asks questions about a model. `settings` is a value of `settings_type()`."""
     kind: Kind = "scores" if case.targets.are_scores else "many" if case.targets.are_many else "labels"
     kind = "ranks" if case.task.documents is not None else kind
     findings: list[Finding] = []

@@ -38,11 +38,8 @@ class Case:
     """A model on trial, with the rows it is tried on and what it learned from. Questions read it and change nothing.
 
     Attributes:
-        task: The task.
-        labels: The label table.
         rows: Labelled rows that the model has not learned from.
         where: What those rows are called: `test`, `validation` or a file.
-        rung: The name of the model on trial.
         predictors: Every rung there is, from shallow to deep, by name; each is read when it is first asked for.
         train: The rows it learned from; None if they can't be had.
         missing: Why not, in a sentence.
@@ -110,14 +107,7 @@ class Case:
         }
 
     def score(self, outputs: Outputs, targets: Targets) -> Score:
-        """The deciding score of some outputs, with its interval.
-
-        Args:
-            outputs: What was said.
-
-        Returns:
-            The score.
-        """
+        """The deciding score of some outputs, with its interval."""
         stats_NK = self.task.statistics(outputs, targets)
         found = bootstrap(stats_NK, self.task.value_of, seed=derive(self.seed, "diagnosis", "score"))
         rounded = (round(number, 6) for number in (found.value, found.low, found.high))
@@ -143,14 +133,6 @@ def open_case(
         data: Labelled rows to try the model on; None takes the test rows, or the validation rows if there are none.
         columns: Which columns of `data` are what; None as in training.
         max_rows: The most rows it is tried on; of more, so many are drawn.
-
-    Returns:
-        The case.
-
-    Raises:
-        DataError: If there is no finished run, or `data` can't be read.
-        ModelError: If the model is damaged.
-        SettingError: If the recipe is damaged.
     """
     opened = open_run(run)
     if not opened.complete:

@@ -18,9 +18,6 @@ class Question:
     """A question about how a model gets its score. It never changes the model.
 
     Attributes:
-        order: Its place on the page.
-        title: The question, as a sentence.
-        settings: The class of its settings.
         ask: Answers it with findings: at least one, with the verdict `not_applicable` and the reason as its caveat
             where it makes no sense. A verdict is called only by an effect whose interval leaves no doubt.
         kinds: The kinds of targets that it makes sense for.

@@ -31,12 +31,6 @@ def answer_scores(said: Sequence[str], right: Sequence[Sequence[str]], *, seed: 
     Args:
         said: The answer of each example; empty where the model says that there is none.
         right: The answers that are right, any of which counts; none where the text holds no answer.
-
-    Returns:
-        answer_f1 and exact_match.
-
-    Raises:
-        DataError: If there is no example.
     """
     if not len(said):
         raise DataError("no example has an answer, so there is nothing to score")
@@ -63,12 +57,7 @@ def mean_f1(sums_BK: np.ndarray) -> np.ndarray:
 def best_match(said: str, right: Sequence[str]) -> tuple[float, float]:
     """Exact match and F1 of one answer, each with the right answer that it fits best.
 
-    Args:
-        said: The answer; empty for none.
-        right: Right answers; none where there is no answer in the text.
-
-    Returns:
-        Two numbers from 0 to 1.
+    No answer, or no right one, says that the text holds none. Two numbers from 0 to 1.
 
     Example:
         >>> best_match("the Eiffel tower", ["Eiffel Tower", "Paris"])

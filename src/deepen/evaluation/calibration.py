@@ -33,17 +33,7 @@ class ReliabilityBin:
 
 
 def log_softmax(logits_NC: np.ndarray) -> np.ndarray:
-    """Log probabilities in nats, in float64, without overflow.
-
-    Args:
-        logits_NC: Logits, shape (N, C); -inf rules a class out.
-
-    Returns:
-        Values of the same shape, at most 0.
-
-    Raises:
-        ModelError: If a logit is NaN or +inf, most often because training diverged.
-    """
+    """Log probabilities in nats, in float64; -inf rules a class out, NaN and +inf are errors."""
     logits = np.asarray(logits_NC, dtype=np.float64)
     top = logits.max(axis=-1, keepdims=True)
     if not np.isfinite(top).all():
@@ -54,34 +44,13 @@ def log_softmax(logits_NC: np.ndarray) -> np.ndarray:
 
 
 def softmax(logits_NC: np.ndarray) -> np.ndarray:
-    """Probabilities in float64, without overflow.
-
-    Args:
-        logits_NC: Logits, shape (N, C), already divided by the temperature if there is one.
-
-    Returns:
-        Probabilities of the same shape; rows sum to 1.
-
-    Raises:
-        ModelError: If a logit is NaN or +inf, most often because training diverged.
-    """
+    """Probabilities in float64, without overflow. Rows sum to 1."""
     probs_NC: np.ndarray = np.exp(log_softmax(logits_NC))
     return probs_NC
 
 
 def losses(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """The log loss of each row, in nats; cut at 36 (a probability of 2e-16, as scikit-learn does), so never infinite.
-
-    Args:
-        logits_NC: Logits, shape (N, C).
-        labels_N: True class index, shape (N,), integers in [0, C).
-
-    Returns:
-        Values in [0, 36.04], shape (N,).
-
-    Raises:
-        ModelError: If a logit is NaN or +inf.
-    """
+    """The log loss of each row, in nats; cut at 36 (a probability of 2e-16, as scikit-learn does), so not infinite."""
     logs_NC = log_softmax(logits_NC)
     losses_N: np.ndarray = -np.take_along_axis(logs_NC, np.asarray(labels_N)[:, None], axis=1)[:, 0]
     return losses_N.clip(max=_MOST_NATS)
@@ -95,15 +64,11 @@ def fit_temperature(logits_MC: np.ndarray, labels_M: np.ndarray) -> float:
     temperature would be 0; one made-up row with every class equally right is then added, as Platt does.
 
     Args:
-        logits_MC: Logits, shape (M, C).
         labels_M: True class index, shape (M,); rows with -100 are left out. Or zeros and ones of shape (M, C), where a
             unit has any number of labels and each logit is one of a sigmoid.
 
     Returns:
         A temperature in [0.05, 20]; 1.0 if fewer than 10 rows are labelled or if no other makes the loss smaller.
-
-    Raises:
-        ModelError: If a logit is NaN or +inf.
 
     Source:
         Guo et al. 2017, section 4.2, https://proceedings.mlr.press/v70/guo17a.html; Platt 1999 for the added row.
@@ -151,15 +116,8 @@ def calibration_error(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int =
 
     Examples are sorted into `bins` equal-width bins by the probability of their top class. In each bin the mean
     confidence is compared with the share that is right; the gaps are averaged, weighted by bin size. 0 is perfect. It
-    depends on `bins`, and on few examples it is above 0 even for a perfectly calibrated model.
-
-    Args:
-        probs_NC: Class probabilities, shape (N, C), rows sum to 1.
-        labels_N: True class index, shape (N,); rows with -100 are left out.
-        bins: Number of equal-width confidence bins, at least 1.
-
-    Returns:
-        A fraction in [0, 1], lower is better.
+    depends on `bins`, and on few examples it is above 0 even for a perfectly calibrated model. Rows with -100 are left
+    out. A fraction in [0, 1], lower is better.
 
     Raises:
         ValueError: If the shapes disagree, no row is labelled, or a row does not sum to 1 within 1e-3 (logits passed by
@@ -178,19 +136,7 @@ def calibration_error(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int =
 
 
 def reliability(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int = 15) -> list[ReliabilityBin]:
-    """The table behind the calibration picture.
-
-    Args:
-        probs_NC: Class probabilities, shape (N, C), rows sum to 1.
-        labels_N: True class index, shape (N,); rows with -100 are left out.
-        bins: Number of equal-width confidence bins, at least 1.
-
-    Returns:
-        The bins that hold an example, by rising confidence.
-
-    Raises:
-        ValueError: If the shapes disagree, no row is labelled, or a row does not sum to 1 within 1e-3.
-    """
+    """The table behind the calibration picture: bins that hold an example; rows with -100 are left out."""
     probs_NC, labels_N = np.asarray(probs_NC), np.asarray(labels_N)
     if probs_NC.ndim != 2 or labels_N.shape != probs_NC.shape[:1]:
         raise ValueError(f"probs_NC has shape {probs_NC.shape} and labels_N {labels_N.shape}: needed (N, C) and (N,)")
@@ -204,19 +150,7 @@ def reliability(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int = 15) -
 
 
 def confidence_bins(confidence_N: np.ndarray, right_N: np.ndarray, *, bins: int = 15) -> list[ReliabilityBin]:
-    """Confidence beside the share that is right, from predictions already made.
-
-    Args:
-        confidence_N: Probability of each answer given, in [0, 1], shape (N,).
-        right_N: Whether it was right, shape (N,).
-        bins: Number of equal-width bins, at least 1.
-
-    Returns:
-        The bins that hold an example, by rising confidence.
-
-    Raises:
-        ValueError: If `bins` is under 1.
-    """
+    """Confidence beside the share that is right, from predictions already made: bins that hold an example."""
     bin_N = bin_of(confidence_N, bins=bins)
     size = np.bincount(bin_N, minlength=bins)
     confidence = np.bincount(bin_N, weights=np.asarray(confidence_N, dtype=np.float64), minlength=bins)
@@ -231,18 +165,7 @@ def confidence_bins(confidence_N: np.ndarray, right_N: np.ndarray, *, bins: int 
 
 
 def bin_of(confidence_N: np.ndarray, *, bins: int = 15) -> np.ndarray:
-    """Which of the bins (k / bins, (k + 1) / bins] holds each confidence.
-
-    Args:
-        confidence_N: Probabilities in [0, 1], shape (N,).
-        bins: Number of equal-width bins, at least 1.
-
-    Returns:
-        Integers in [0, bins), shape (N,).
-
-    Raises:
-        ValueError: If `bins` is under 1.
-    """
+    """Which of the bins (k / bins, (k + 1) / bins] holds each confidence. Integers in [0, bins)."""
     if bins < 1:
         raise ValueError(f"bins is {bins}: needed at least 1")
     bin_N: np.ndarray = np.ceil(np.asarray(confidence_N) * bins).astype(np.int64) - 1

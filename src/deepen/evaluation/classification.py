@@ -31,21 +31,11 @@ def classification_scores(
     balanced accuracy over those among the labels, and a share of nothing is 0. For a class, `n` is what its score is a
     share of: examples decided so (precision), labelled so (recall), either (f1). Bootstrapped intervals have no width
     when every decision is right; the interval of accuracy then tells more. That of `ece` is corrected for the bias that
-    resampling adds (the basic bootstrap).
-
-    Args:
-        logits_NC: Calibrated logits, shape (N, C).
-        labels_N: True class index, shape (N,); rows with -100 are left out.
-        names: The C class names in the order of the columns.
+    resampling adds (the basic bootstrap). `logits_NC` are calibrated; rows with label -100 are left out.
 
     Returns:
         accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1, mcc, log_loss (nats), ece (15 bins), then
         precision, recall and f1 of each class.
-
-    Raises:
-        DataError: If no example is labelled.
-        ModelError: If a logit is NaN or +inf, most often because training diverged.
-        ValueError: If the shapes disagree or a label is not in [0, C).
 
     Example:
         >>> logits = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 3.0]])
@@ -74,19 +64,7 @@ def classification_scores(
 
 
 def confusion(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """How often each class was decided to be each class.
-
-    Args:
-        logits_NC: Logits, shape (N, C).
-        labels_N: True class index, shape (N,); rows with -100 are left out.
-
-    Returns:
-        Counts of shape (C, C), integers: row the label, column the decision.
-
-    Raises:
-        DataError: If no example is labelled.
-        ValueError: If the shapes disagree or a label is not in [0, C).
-    """
+    """How often each class (row) was decided to be each class (column); rows with -100 are left out."""
     logits_NC, labels_N = _scored(logits_NC, labels_N)
     num_classes = logits_NC.shape[1]
     cells = labels_N.astype(np.int64) * num_classes + logits_NC.argmax(axis=1)
@@ -94,29 +72,14 @@ def confusion(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
 
 
 def accuracy_statistics(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """What the bootstrap needs to know of each example to tell the accuracy.
-
-    Args:
-        logits_NC: Logits, shape (N, C).
-        labels_N: True class index, shape (N,); a row with -100 counts for nothing.
-
-    Returns:
-        Shape (N, 2), float64: right or not, scored or not; each 0 or 1.
-    """
+    """Whether each example is right, and whether it is scored (not -100): what accuracy is summed from, (N, 2)."""
     labels_N = np.asarray(labels_N)
     right_N = np.asarray(logits_NC).argmax(axis=1) == labels_N
     return np.stack([right_N, labels_N != NOT_SCORED], axis=1).astype(np.float64)
 
 
 def accuracy_value(sums_BK: np.ndarray) -> np.ndarray:
-    """Accuracy from summed `accuracy_statistics`.
-
-    Args:
-        sums_BK: Right answers and scored examples, shape (B, 2).
-
-    Returns:
-        Fractions in [0, 1], shape (B,); 0 where nothing was scored.
-    """
+    """Accuracy from summed `accuracy_statistics`. Fractions in [0, 1]; 0 where nothing was scored."""
     return _share(sums_BK[:, 0], sums_BK[:, 1])
 
 

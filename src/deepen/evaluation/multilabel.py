@@ -24,18 +24,10 @@ def multilabel_scores(logits_NC: np.ndarray, many_NC: np.ndarray, names: Sequenc
     """Every score of a model that gives each example any number of labels.
 
     The values are those of scikit-learn: `average_precision` is the mean over the labels that occur, macro F1 the mean
-    over all, a share of nothing is 0.
-
-    Args:
-        logits_NC: Logits; a label is given where its logit is above 0.
-        many_NC: 1 where an example has a label, else 0.
-        names: The C labels.
+    over all, a share of nothing is 0. A label is given where its logit is above 0.
 
     Returns:
         micro_f1, macro_f1, average_precision, exact_match (all labels right), then precision, recall and f1 a label.
-
-    Raises:
-        DataError: If there is no example.
     """
     if not len(many_NC):
         raise DataError("no example is labelled, so there is nothing to score")
@@ -87,13 +79,7 @@ def f1(right: np.ndarray, said: np.ndarray, has: np.ndarray) -> np.ndarray:
 def average_precision(logits_NC: np.ndarray, many_NC: np.ndarray, counts_BN: np.ndarray | None = None) -> np.ndarray:
     """The sum of precision times the step of recall along each label's ranking, on average over the labels that occur.
 
-    Args:
-        logits_NC: Logits.
-        many_NC: 1 where an example has a label, else 0.
-        counts_BN: How often each example counts; None is one time, once each.
-
-    Returns:
-        Fractions of shape (B,); 0 if no label occurs.
+    `counts_BN` says how often each example counts; None is one time, once each. 0 if no label occurs.
     """
     counts_BN = np.ones((1, len(logits_NC))) if counts_BN is None else counts_BN
     total_B, occurring_B = np.zeros(len(counts_BN)), np.zeros(len(counts_BN))
@@ -129,12 +115,7 @@ def micro_f1(sums_BK: np.ndarray) -> np.ndarray:
 def thresholds(logits_NC: np.ndarray, many_NC: np.ndarray) -> np.ndarray:
     """The logits above which labels should be given: those with the highest F1 on these examples.
 
-    Args:
-        logits_NC: Logits of held-out examples.
-        many_NC: 1 where an example has a label, else 0.
-
-    Returns:
-        thresholds_C: One for all labels, by micro F1; of its own for a label that twenty examples have.
+    One for all labels, by micro F1; of its own for a label that twenty examples have.
     """
     shared = _best_cut(logits_NC.ravel(), many_NC.ravel())
     return np.array(

@@ -18,12 +18,7 @@ TOP = 10
 def ranks(scores_ND: np.ndarray, right_N: np.ndarray) -> np.ndarray:
     """The place of the right document of each query, from 1; among equal scores the middle of their places.
 
-    Args:
-        scores_ND: A score for each document, higher is nearer.
-        right_N: The right document; below 0 where there is none.
-
-    Returns:
-        ranks_N; NaN where there is none.
+    A higher score is nearer; NaN where there is no right document (`right_N` below 0).
 
     Example:
         >>> ranks(np.array([[0.1, 0.9, 0.5], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), np.array([2, 0, -100])).tolist()
@@ -39,12 +34,7 @@ def ranks(scores_ND: np.ndarray, right_N: np.ndarray) -> np.ndarray:
 def ranking_statistics(scores_ND: np.ndarray, right_N: np.ndarray) -> np.ndarray:
     """What the scores are computed from: 1 / rank, gain, hit and 1 for each query that has a right document.
 
-    Args:
-        scores_ND: A score for each document.
-        right_N: The right document; below 0 where there is none.
-
-    Returns:
-        sums_NK; zeros where there is none.
+    Zeros where there is none (`right_N` below 0).
 
     Source:
         Järvelin and Kekäläinen 2002 (https://doi.org/10.1145/582415.582418) for the gain, 1 / log2(1 + rank).
@@ -65,18 +55,7 @@ def _share(sums_BK: np.ndarray, at: int) -> np.ndarray:
 
 
 def ranking_scores(scores_ND: np.ndarray, right_N: np.ndarray, *, seed: int) -> list[Score]:
-    """MRR, nDCG@10 and recall@10 with 95 % intervals.
-
-    Args:
-        scores_ND: A score for each document.
-        right_N: The right document; below 0 where there is none.
-
-    Returns:
-        mrr, ndcg_at_10 and recall_at_10; each query has one right document.
-
-    Raises:
-        DataError: If no query has a right document.
-    """
+    """MRR, nDCG@10 and recall@10 with 95 % intervals; queries without a right document (below 0) are left out."""
     stats_NK = ranking_statistics(scores_ND, right_N)
     stats_NK = stats_NK[stats_NK[:, 3] > 0]
     if not len(stats_NK):

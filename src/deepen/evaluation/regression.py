@@ -16,10 +16,6 @@ _REPEATS = 1000
 def pearson_statistics(said_N: np.ndarray, right_N: np.ndarray) -> np.ndarray:
     """What Pearson's correlation and the mean absolute error are computed from.
 
-    Args:
-        said_N: Predicted scores.
-        right_N: The right scores.
-
     Returns:
         sums_NK: 1, x, y, x^2, y^2, xy and |x - y|, with x and y centred on all examples, so that squares stay small.
     """
@@ -43,12 +39,7 @@ def mean_error(sums_BK: np.ndarray) -> np.ndarray:
 def regression_scores(said_N: np.ndarray, right_N: np.ndarray, *, seed: int) -> list[Score]:
     """Pearson's and Spearman's correlation and the mean absolute error, with 95 % intervals.
 
-    Args:
-        said_N: Predicted scores.
-        right_N: The right scores.
-
-    Returns:
-        The scores. Spearman's interval resamples the ranks of all examples, which are not ranked anew.
+    Spearman's interval resamples the ranks of all examples, which are not ranked anew.
 
     Source:
         Spearman 1904, https://doi.org/10.2307/1412159

@@ -37,10 +37,6 @@ def relation_of(label: str) -> str:
 def relation_statistics(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     """Right, said and labelled, for each relation but the null class.
 
-    Args:
-        said_N: Indices of the labels that were said.
-        right_N: Indices of the right labels.
-
     Returns:
         sums_NK: for relation r in columns r, R + r and 2 R + r. An answer is right with its direction only; it counts
         as said of its relation whatever the direction, as in the official scorer.
@@ -73,13 +69,6 @@ def micro_f1(sums_BK: np.ndarray) -> np.ndarray:
 def relation_scores(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[str], *, seed: int) -> list[Score]:
     """Official macro-F1 where relations have directions, and micro-F1 without the null class.
 
-    Args:
-        said_N: Indices of the labels that were said.
-        right_N: Indices of the right labels.
-
-    Returns:
-        The scores with 95 % intervals.
-
     Source:
         Hendrickx et al. 2010, https://aclanthology.org/S10-1006
     """
@@ -97,11 +86,8 @@ def relation_scores(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[st
 def triple_scores(counts_N3: np.ndarray, *, seed: int) -> list[Score]:
     """Precision, recall and F1 of triples over all rows.
 
-    Args:
-        counts_N3: Triples that are right, said and true, of each row.
-
-    Returns:
-        Three scores; `n` is what the score is a share of, for F1 the triples said or true.
+    `counts_N3` are triples that are right, said and true, of each row. `n` is what the score is a share of, for F1 the
+    triples said or true.
     """
     sums_B3 = np.concatenate([counts_N3.sum(0)[None], resample(counts_N3, seed=seed, repeats=_REPEATS)])
     right_B, said_B, true_B = sums_B3.T

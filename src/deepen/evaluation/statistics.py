@@ -40,18 +40,8 @@ def resample(stats_NK: np.ndarray, *, seed: int, repeats: int = 1000, counts_N: 
     put at random into 10,000 groups of equal size and whole groups are drawn: the sums then have the same mean and
     variance as with single examples (the standard error is off by under 1 %), and a million rows cost as little as ten
     thousand. With `counts_N` a row stands for that many equal examples and their multinomial counts are drawn directly,
-    which is exact at any size; above 20,000 such rows fewer repeats are made, at least 200.
-
-    Args:
-        stats_NK: Statistics of each example, shape (N, K), N at least 1.
-        repeats: How many resamples, B.
-        counts_N: How many examples each row stands for, integers; None for one each.
-
-    Returns:
-        Sums of shape (B, K), float64.
-
-    Raises:
-        ValueError: If there is no example.
+    which is exact at any size; above 20,000 such rows fewer repeats are made, at least 200. `counts_N` says how many
+    examples each row stands for; None for one each. Sums of shape (B, K).
 
     Source:
         Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
@@ -90,15 +80,7 @@ def _grouped(stats_NK: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def percentile_interval(value: float, values_B: np.ndarray) -> Interval:
-    """The middle 95 % of resampled values, widened to hold the value itself.
-
-    Args:
-        value: The value on the examples as they are.
-        values_B: The value on each resample, shape (B,).
-
-    Returns:
-        The value with its 2.5 and 97.5 percentiles.
-    """
+    """The middle 95 % of resampled values, widened to hold the value itself."""
     low, high = np.quantile(values_B, [0.025, 0.975])
     return Interval(value=float(value), low=min(float(low), float(value)), high=max(float(high), float(value)))
 
@@ -108,17 +90,8 @@ def bootstrap(stats_NK: np.ndarray, value_of: Statistic, *, seed: int, repeats: 
 
     It says how much the score would move on another draw of as many examples like these. It does not cover another seed
     of the training, nor data of another kind. Where nothing varies (every answer is right) it has no width, which is
-    too hopeful: use `wilson` for a plain proportion.
-
-    Args:
-        stats_NK: Statistics of each example, shape (N, K).
-        value_of: From summed statistics, shape (B, K), to values, shape (B,).
-
-    Returns:
-        The value on all examples with the 2.5 and 97.5 percentiles of the resampled values.
-
-    Raises:
-        ValueError: If there is no example.
+    too hopeful: use `wilson` for a plain proportion. `value_of` turns summed statistics, shape (B, K), into values,
+    shape (B,).
 
     Example:
         >>> right = np.array([1, 1, 1, 0] * 25)
@@ -145,17 +118,11 @@ def paired_bootstrap(
     differences than two separate intervals do.
 
     Args:
-        above_NK: Statistics of the first model, shape (N, K).
-        below_NK: Statistics of the second model on the same examples in the same order, shape (N, K).
-        value_of: From summed statistics, shape (B, K), to values, shape (B,).
         repeats: How many resamples; the smallest p-value is 2 / (repeats + 1).
 
     Returns:
         The first's value less the second's with a 95 % interval, and the two-sided p-value: twice the smaller share of
         resamples in which the difference is at most, or at least, 0.
-
-    Raises:
-        ValueError: If the shapes differ or there is no example.
 
     Source:
         Efron and Tibshirani 1993, chapters 13 and 15; for text, Koehn 2004, https://aclanthology.org/W04-3250
@@ -179,16 +146,8 @@ def paired_permutation(
     """How likely two models that are equally good differ as much as these do, by chance in who has which answer.
 
     Every example's two answers change sides or not: in all ways where these are no more than `repeats`, otherwise that
-    often at random. It holds for a handful of examples, where resamples of so few look surer than they are.
-
-    Args:
-        above_NK: Statistics of the first model, shape (N, K).
-        below_NK: Statistics of the second model on the same examples in the same order, shape (N, K).
-        value_of: From summed statistics, shape (B, K), to values, shape (B,).
-        repeats: How many ways to swap answers, where not all are tried.
-
-    Returns:
-        The two-sided p-value.
+    often at random. It holds for a handful of examples, where resamples of so few look surer than they are. `repeats`
+    ways to swap answers are tried, where not all are. Two-sided.
 
     Example:
         >>> right, wrong = np.array([[1.0, 1.0]] * 4), np.array([[0.0, 1.0]] * 4)
@@ -229,12 +188,7 @@ def paired_permutation(
 def wilson(successes: float, n: float) -> tuple[float, float]:
     """A 95 % interval for a proportion; sound for few examples and for shares near 0 and 1.
 
-    Args:
-        successes: How many came out right, in [0, n].
-        n: How many there were; 0 gives (0, 1), since nothing is known.
-
-    Returns:
-        Low and high, fractions in [0, 1].
+    n = 0 gives (0, 1), since nothing is known.
 
     Example:
         >>> [round(end, 3) for end in wilson(10, 10)]

@@ -49,15 +49,7 @@ def decide(logits_MC: np.ndarray, offsets_N1: np.ndarray, *, how: Decoding = "vi
 
     `viterbi` gives the most probable well-formed sequence, taking units as independent; `repair` takes each unit's most
     probable tag and reads an `I-` that follows nothing of its type as the start of an entity, as the script of CoNLL
-    2003 does. They agree wherever the most probable tags are well-formed.
-
-    Args:
-        logits_MC: Logits, shape (M, C).
-        offsets_N1: Where each example's units start, with the end of the last.
-        how: `viterbi` or `repair`.
-
-    Returns:
-        labels_M, int64.
+    2003 does. They agree wherever the most probable tags are well-formed. `how` is `viterbi` or `repair`.
     """
     labels_M = np.asarray(logits_MC).argmax(1)
     wrong_M = _dangling(labels_M, offsets_N1)
@@ -110,15 +102,7 @@ def _viterbi(logits_MC: np.ndarray, offsets_N1: np.ndarray, rows: np.ndarray, la
 
 
 def entities(labels_M: np.ndarray, offsets_N1: np.ndarray) -> Entities:
-    """The entities of well-formed labels; below 0 counts as outside.
-
-    Args:
-        labels_M: Labels of all units.
-        offsets_N1: Where each example's units start.
-
-    Returns:
-        The entities; none reaches over the end of an example.
-    """
+    """The entities of well-formed labels; below 0 counts as outside. None reaches over the end of an example."""
     labels_M = np.maximum(labels_M, 0)
     starts_E = np.flatnonzero(labels_M % 2 == 1)
     stops = np.concatenate([np.flatnonzero((labels_M == 0) | (labels_M % 2 == 1)), np.asarray(offsets_N1)])
@@ -142,16 +126,7 @@ def _matched(gold: Entities, found: Entities) -> np.ndarray:
 
 
 def entity_statistics(decided_M: np.ndarray, labels_M: np.ndarray, offsets_N1: np.ndarray) -> np.ndarray:
-    """What the bootstrap needs to know of each example to tell the entity F1.
-
-    Args:
-        decided_M: Well-formed decisions.
-        labels_M: What is right.
-        offsets_N1: Where each example's units start.
-
-    Returns:
-        Shape (N, 3), float64: right, decided and true entities.
-    """
+    """Right, decided and true entities of each example, (N, 3): what entity F1 is summed from."""
     gold, found = entities(labels_M, offsets_N1), entities(decided_M, offsets_N1)
     num = len(offsets_N1) - 1
     parts = (found.starts_E[_matched(gold, found)], found.starts_E, gold.starts_E)
@@ -180,11 +155,7 @@ def tagging_scores(
     An entity is right if its first unit, its last and its type are (seqeval's strict mode in IOB2, the script of CoNLL
     2003). Token scores are over all tags, `O` too, as scikit-learn has them: macro is the mean over the tags that
     occur among labels or decisions, weighted by how often each is the label. They flatter: most tokens are `O`.
-
-    Args:
-        decided_M: Well-formed decisions, as `decide` gives them.
-        labels_M: What is right; units below 0 are left out of the token scores.
-        offsets_N1: Where each example's units start.
+    Decisions are well-formed, as `decide` gives them; units below 0 are left out of the token scores.
 
     Returns:
         entity_precision, entity_recall, entity_f1, the token scores, then the entity scores of each type. Intervals

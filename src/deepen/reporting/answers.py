@@ -34,9 +34,7 @@ class Answers:
     Attributes:
         where: `test`, or `validation` if there is no test set.
         num_labelled: Rows with a label and probabilities.
-        num_wrong: Those that are answered wrongly.
         bins: Confidence beside being right; empty without probabilities.
-        mistakes: The surest ones.
         labels: What is told apart, in the order of the matrix.
         taken: How often one of them was taken for another, or for itself.
     """
@@ -78,17 +76,7 @@ class Answers:
 
 
 def read_answers(run: Path, ladder: Ladder) -> Answers | None:
-    """Reads the chosen rung's predictions once.
-
-    Args:
-        ladder: Its ladder.
-
-    Returns:
-        What they tell; None if there are none.
-
-    Raises:
-        DataError: If a line is no prediction.
-    """
+    """Reads the chosen rung's predictions once. None if there are none."""
     for where in ("test", "validation"):
         path = run / "rungs" / str(ladder.chosen) / f"predictions-{where}.jsonl"
         if path.is_file():

@@ -44,15 +44,8 @@ _LABEL_LENGTH = 24
 def score_picture(rungs: Sequence[LadderRow], *, chosen: str | None, before: words.Record | None = None) -> str:
     """Score against the seconds spent so far, one point a rung with its 95 % interval.
 
-    Args:
-        rungs: Ladder rows in the order they ran; rows without a score are not drawn.
-        before: The score of the untouched encoder, drawn as a dotted line; None to leave it out.
-
-    Returns:
-        An SVG element; empty if fewer than two rungs have a score.
-
-    Raises:
-        SettingError: If matplotlib is not installed.
+    Rungs without a score are not drawn; empty if fewer than two have one. `before`, the score of the untouched encoder,
+    is a dotted line.
     """
     points = _points(rungs)
     if len(points) < 2:
@@ -149,18 +142,7 @@ def _tick(seconds: float) -> str:
 
 
 def confusion_picture(matrix_CC: np.ndarray, labels: Sequence[str]) -> str:
-    """The confusion matrix: each row shaded by how the examples of one label were decided.
-
-    Args:
-        matrix_CC: Counts, shape (C, C): row the label, column the decision.
-        labels: Label names, in order.
-
-    Returns:
-        An SVG element.
-
-    Raises:
-        SettingError: If matplotlib is not installed.
-    """
+    """The confusion matrix of counts, a row a label, a column a decision, each row shaded by its shares."""
     matrix_CC = np.asarray(matrix_CC)
     num_classes = len(matrix_CC)
     names = [words.shorten(label, _LABEL_LENGTH) for label in labels]
@@ -194,14 +176,7 @@ def confusion_picture(matrix_CC: np.ndarray, labels: Sequence[str]) -> str:
 
 
 def calibration_picture(bins: Sequence[ReliabilityBin]) -> str:
-    """Confidence against the share that is right, with 95 % intervals; an honest model is on the diagonal.
-
-    Returns:
-        An SVG element; empty if there is no bin.
-
-    Raises:
-        SettingError: If matplotlib is not installed.
-    """
+    """Confidence against the share that is right, with 95 % intervals; empty if there is no bin."""
     if not bins:
         return ""
     figure, axes = _figure(4.2, 3.5, salt="calibration")

@@ -19,14 +19,7 @@ _SEVERAL = {
 
 
 def here(folder: Path, ladder: Ladder) -> Ladder:
-    """A ladder that names its run by where it is now: a run may have been moved since it was made.
-
-    Args:
-        ladder: Its ladder.
-
-    Returns:
-        The same, with another `run` if the one it names is not this folder.
-    """
+    """A ladder that names its run by where it is now: a run may have been moved since it was made."""
     try:
         same = folder.samefile(ladder.run or "")
     except (OSError, ValueError):
@@ -48,30 +41,20 @@ def quoted(path: Any) -> str:
     return shlex.quote(str(path))
 
 
+def resume(ladder: Ladder) -> str:
+    """The command that goes on with an unfinished run."""
+    return f"deepen train --out {quoted(ladder.run or 'RUN')} --resume"
+
+
 def code(ladder: Ladder) -> str:
-    """Python that answers a row.
-
-    Args:
-        ladder: The run's.
-
-    Returns:
-        Three lines.
-    """
+    """Python that answers a row."""
     task, run = ladder.task, ladder.run or "RUN"
     row = _SEVERAL.get(task) or _TYPED.get(task, "a text")
     return f"import deepen\n\nprint(deepen.load({run!r}).predict([{row!r}]))"
 
 
 def predict(ladder: Ladder, *, rung: str = "") -> str:
-    """The command that answers a typed text, or the texts of a row where it is more than one.
-
-    Args:
-        ladder: The run's.
-        rung: A rung to ask in place of the chosen one.
-
-    Returns:
-        The command.
-    """
+    """The command that answers a typed text, or the texts of a row; `rung` in place of the chosen one."""
     task = ladder.task
     parts = [f"--input {name}={_worded(text)}" for name, text in _SEVERAL.get(task, {}).items()]
     given = " ".join(parts) or f"--text {_worded(_TYPED.get(task, 'a text'))}"
@@ -84,15 +67,7 @@ def _worded(text: str) -> str:
 
 
 def commands(ladder: Ladder, *, rows: bool) -> list[tuple[str, str]]:
-    """How to go on.
-
-    Args:
-        ladder: The run's.
-        rows: Whether the run's recipe names its rows.
-
-    Returns:
-        What it is for, and the command.
-    """
+    """How to go on. What it is for, and the command; `rows` says whether the run's recipe names its rows."""
     run, what = ladder.run or "RUN", "a text" if ladder.task not in _SEVERAL else "a row"
     folder, cheapest = quoted(run), ladder.cheapest_not_worse
     found = [(f"label {what}", predict(ladder))]

@@ -58,12 +58,7 @@ class Examples:
 def by_kind(rows: Sequence[Any], *, drawn: Collection[str] = ()) -> Evidence:
     """Evidence by kind.
 
-    Args:
-        rows: The evidence; what is not a dictionary becomes one.
-        drawn: Kinds that a picture tells already: their figures are folded.
-
-    Returns:
-        Facts and tables, in the order in which the kinds appear.
+    `drawn` are kinds that a picture tells already: their figures are folded. In the order in which the kinds appear.
     """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -135,14 +130,7 @@ def _text(value: Any) -> str:
 
 
 def tell_apart(evidence: Sequence[Sequence[Any]]) -> list[str]:
-    """What tells the findings of one question apart: the first text in the first row of each one's evidence.
-
-    Args:
-        evidence: The evidence of each finding.
-
-    Returns:
-        A name for each; empty where there is a single finding, a number where the evidence does not tell them apart.
-    """
+    """What tells the findings of one question apart: the first text in their evidence, else a number."""
     if len(evidence) == 1:
         return [""]
     found = [_name(rows) for rows in evidence]
@@ -160,17 +148,7 @@ def _name(rows: Sequence[Any]) -> str:
 
 
 def find_examples(rung: Path, ids: Collection[str]) -> dict[str, words.Record]:
-    """Predictions of a rung on some examples, on test or else validation.
-
-    Args:
-        rung: The rung's folder.
-
-    Returns:
-        Predictions by id; examples that are not there, such as training rows, are left out.
-
-    Raises:
-        DataError: If a file of predictions is damaged.
-    """
+    """Predictions of a rung on some examples by id, on test or else validation; others are left out."""
     wanted = set(ids)
     found: dict[str, words.Record] = {}
     for where in ("test", "validation"):
@@ -187,14 +165,7 @@ def find_examples(rung: Path, ids: Collection[str]) -> dict[str, words.Record]:
 
 
 def look_up(ids: Sequence[str], known: Mapping[str, words.Record]) -> Examples:
-    """The examples of a finding as texts.
-
-    Args:
-        ids: The examples, the most telling first.
-
-    Returns:
-        At most fifty with their predictions, and at most twenty ids of others.
-    """
+    """The examples of a finding, most telling first: at most fifty with their predictions, and twenty other ids."""
     there = [name for name in dict.fromkeys(ids) if name in known]
     others = [words.shorten(name, 80) for name in dict.fromkeys(ids) if name not in known]
     shown, listed = there[:_MOST_EXAMPLES], others[:_MOST_UNKNOWN]

@@ -70,17 +70,8 @@ class Shown:
 
     Attributes:
         name: What tells it from the others of its question, such as its cue; empty if it is the only one.
-        verdict: Its verdict.
-        observed: The observed score.
-        control: The control's score.
-        effect: The difference.
         p_value: How likely chance alone does as well, as a text; empty if it is not known.
         strip: Observed, control and effect as pictures.
-        picture: What is drawn for this question alone.
-        evidence: Its evidence as tables.
-        examples: The examples that show it.
-        caveat: How it may mislead.
-        remedy: A command.
     """
 
     name: str
@@ -119,17 +110,7 @@ class Diagnosis:
 
 
 def read_diagnosis(run: Path, chosen: Any) -> Diagnosis | None:
-    """Reads RUN/diagnosis.json, and the predictions of the examples that it names.
-
-    Args:
-        chosen: The chosen rung, whose predictions are looked up.
-
-    Returns:
-        The diagnosis; None if the run has none.
-
-    Raises:
-        DataError: If the file, or a file of predictions, is damaged.
-    """
+    """Reads RUN/diagnosis.json and what the chosen rung predicted for its examples; None if there is none."""
     path = run / "diagnosis.json"
     if not path.exists():
         return None
@@ -145,17 +126,7 @@ def read_diagnosis(run: Path, chosen: Any) -> Diagnosis | None:
 
 
 def lay_out(record: Mapping[str, Any]) -> Diagnosis:
-    """A diagnosis by question, without the texts of its examples.
-
-    Args:
-        record: The content of diagnosis.json.
-
-    Returns:
-        The diagnosis.
-
-    Raises:
-        SettingError: If the record is not one of a diagnosis.
-    """
+    """A diagnosis by question, without the texts of its examples."""
     return _by_question(parse(_Diagnosis, record, where="it is no diagnosis"), {})
 
 

@@ -31,10 +31,7 @@ _MARK = re.compile(r"\n<!-- deepen wrote this card, sha256 ([0-9a-f]{64}) -->\n\
 
 
 def leave_card(run: Run, say: Callable[[str], None] | None = None) -> None:
-    """Writes the model card into the run's model folder only, so that rungs share their files by hard links.
-
-    A card that a person edited is kept: the last line of one says what was written.
-    """
+    """Writes the model card into `model/` only, as rungs share files by hard links; an edited one is kept."""
     path = run.folder / "model" / "README.md"
     if path.is_file() and not _is_ours(path):
         if say is not None:

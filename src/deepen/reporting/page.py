@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from deepen.core.errors import DataError
@@ -19,7 +18,7 @@ from deepen.core.ladder import Ladder, read_ladder
 from deepen.core.places import path_of
 from deepen.reporting import charts, words
 from deepen.reporting.answers import Answers, read_answers
-from deepen.reporting.commands import commands, has_rows, here, quoted
+from deepen.reporting.commands import commands, has_rows, here, resume
 from deepen.reporting.findings import read_diagnosis
 
 _HARDEST = 12
@@ -28,15 +27,7 @@ _MOST_BARS = 16  # all examples and fifteen labels
 
 
 def write_report(run: Path) -> Path:
-    """Writes `report.html` into a run: self-contained, readable on a phone, and safe to open whatever the data holds.
-
-    Returns:
-        The page's path.
-
-    Raises:
-        DataError: If the folder holds no run, or a record in it is not readable.
-        SettingError: If matplotlib is not installed or the page can't be written.
-    """
+    """Writes `report.html` into a run: self-contained, readable on a phone, safe to open whatever the data holds."""
     run = path_of(run, kind=DataError)
     if not (run / "ladder.json").is_file():
         raise DataError(f"{run} holds no ladder.json: it is not a run, or its training has not finished a rung yet")
@@ -44,23 +35,10 @@ def write_report(run: Path) -> Path:
     environment = read_object(run / "environment.json") if (run / "environment.json").is_file() else {}
     context = _context(ladder, environment, read_answers(run, ladder))
     diagnosis = read_diagnosis(run, ladder.chosen)
-    context["commands"] = commands(ladder, rows=has_rows(run))
+    context |= {"commands": commands(ladder, rows=has_rows(run)), "few_examples": _FEW, "most_bars": _MOST_BARS}
     path = run / "report.html"
-    write_text(path, _render({**context, "diagnosis": diagnosis, "few_examples": _FEW, "most_bars": _MOST_BARS}))
+    write_text(path, words.rendered("page.html.jinja", {**context, "diagnosis": diagnosis}))
     return path
-
-
-def _render(context: Mapping[str, Any]) -> str:
-    env = jinja2.Environment(
-        loader=jinja2.PackageLoader("deepen.reporting", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    env.globals["words"] = words
-    return env.get_template("page.html.jinja").render(context)
 
 
 def _context(ladder: Ladder, environment: Mapping[str, Any], answers: Answers | None) -> dict[str, Any]:
@@ -73,7 +51,7 @@ def _context(ladder: Ladder, environment: Mapping[str, Any], answers: Answers | 
         "where": where,
         "best": words.main_score(ladder),
         "sentence": _sentence(ladder),
-        "unfinished": _resume(ladder) if ladder.unfinished else "",
+        "unfinished": resume(ladder) if ladder.unfinished else "",
         "rung_score": next((item.score["name"] for item in ladder.rungs if item.score), ""),
         "picture": Markup(charts.score_picture(ladder.rungs, chosen=ladder.chosen, before=ladder.before)),
         "overall": [item for item in scores if item.get("label") is None],
@@ -88,10 +66,6 @@ def _context(ladder: Ladder, environment: Mapping[str, Any], answers: Answers | 
         "data": ladder.data,
         "environment": [(key, words.shorten(value, 300)) for key, value in _flat(environment)],
     }
-
-
-def _resume(ladder: Ladder) -> str:
-    return f"deepen train --out {quoted(ladder.run or 'RUN')} --resume"
 
 
 def _sentence(ladder: Ladder) -> str:

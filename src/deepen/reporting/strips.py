@@ -78,18 +78,7 @@ class Picture:
 
 
 def strip(observed: words.Record | None, control: words.Record | None, effect: words.Record | None) -> Strip:
-    """Draws a finding: a full and a hollow dot for its scores, a dot for its effect, and bands for 95 % intervals.
-
-    Fractions are drawn between 0 and 1, so that one finding can be compared with another.
-
-    Args:
-        observed: A score, or None.
-        control: A score, or None.
-        effect: A difference, or None.
-
-    Returns:
-        The drawings.
-    """
+    """Draws a finding: dots for scores and effect, bands for 95 % intervals; fractions on an axis from 0 to 1."""
     scores = [score for score in (observed, control) if score]
     ends = _ends([number for score in scores for number in _numbers(score)])
     name = scores[0]["name"] if scores else ""
@@ -137,14 +126,7 @@ def _line(record: words.Record, ends: tuple[float, float], kind: str) -> Markup:
 
 
 def depth_picture(evidence: Sequence[Any]) -> Picture:
-    """The shares of examples that were right for good at each rung, of all examples and by label.
-
-    Args:
-        evidence: The evidence of `depth`.
-
-    Returns:
-        The picture; an empty one if the evidence is not of that form.
-    """
+    """The shares of examples right for good at each rung, of all and by label; empty for other evidence."""
     rows = [row for row in evidence if isinstance(row, Mapping)]
     shares = {str(row.get("rung")): row for row in rows if row.get("kind") == "first_right" and _is_share(row, "share")}
     rest = {row["kind"]: row for row in rows if row.get("kind") in ("lost", "never_right") and _is_share(row, "share")}
@@ -173,14 +155,7 @@ def depth_picture(evidence: Sequence[Any]) -> Picture:
 
 
 def map_picture(evidence: Sequence[Any]) -> Picture:
-    """The map of the training rows: how sure of its label each row was, and how much that changed from visit to visit.
-
-    Args:
-        evidence: The evidence of `data_map`.
-
-    Returns:
-        The picture; an empty one without rows of the kind `map`.
-    """
+    """The map of the training rows: how sure of its label each was, and how much that changed; empty without it."""
     rows = [row for row in evidence if isinstance(row, Mapping) and row.get("kind") == "map" and _is_cell(row)]
     if not rows:
         return Picture()

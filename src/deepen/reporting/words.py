@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jinja2
 from pydantic import BaseModel
 
 from deepen.core.ladder import Ladder, ScoreRecord
@@ -28,41 +30,19 @@ _TITLES = {
 
 
 def title(name: str) -> str:
-    """A score's name in words, e.g. `macro F1` for `macro_f1`.
-
-    Args:
-        name: A score name of the contract.
-
-    Returns:
-        The words; an unknown name with its underscores as spaces.
-    """
+    """A score's name in words, e.g. `macro F1` for `macro_f1`. An unknown name gets spaces for its underscores."""
     return _TITLES.get(name) or name.replace("_f1", " F1").replace("_", " ")
 
 
 def number(value: float | None, *, name: str = "") -> str:
-    """A score's value: three digits, one for BLEU and chrF.
-
-    Args:
-        value: The value; None is shown as a dash.
-        name: The score's name.
-
-    Returns:
-        Text such as `0.924`.
-    """
+    """A score's value: three digits, one for BLEU and chrF. None is shown as a dash."""
     if value is None:
         return "–"
     return f"{value:.1f}" if name in _OUT_OF_100 else f"{value:.3f}"
 
 
 def score(record: Record | None) -> str:
-    """A score with its interval, e.g. `0.924 (0.912 to 0.935)`.
-
-    Args:
-        record: A score of the contract, or None.
-
-    Returns:
-        The text; a dash for None.
-    """
+    """A score with its interval, e.g. `0.924 (0.912 to 0.935)`. A dash for None."""
     if not record:
         return "–"
     text = number(record["value"], name=record["name"])
@@ -71,40 +51,20 @@ def score(record: Record | None) -> str:
 
 
 def interval(record: Record) -> str:
-    """The 95 % interval of a score, e.g. `0.912 to 0.935`.
-
-    Returns:
-        The text; empty if it has none.
-    """
+    """The 95 % interval of a score, e.g. `0.912 to 0.935`. Empty if it has none."""
     if record.get("low") is None or record.get("high") is None:
         return ""
     return f"{number(record['low'], name=record['name'])} to {number(record['high'], name=record['name'])}"
 
 
 def gain(record: Record | None, *, name: str = "") -> str:
-    """A difference in points, e.g. `+1.2 (+0.3 to +2.1)`: hundredths of a fraction, or points of BLEU and chrF.
-
-    Args:
-        record: A gain of the contract, or None.
-        name: The name of the score it is a difference of.
-
-    Returns:
-        The text; a dash for None.
-    """
+    """A difference in points, e.g. `+1.2 (+0.3 to +2.1)`: hundredths, or points of BLEU and chrF; a dash for None."""
     value, within = gain_parts(record, name=name)
     return f"{value} ({within})" if within else value
 
 
 def gain_parts(record: Record | None, *, name: str = "") -> tuple[str, str]:
-    """A difference in points and its interval, e.g. `+1.2` and `+0.3 to +2.1`.
-
-    Args:
-        record: A gain of the contract, or None.
-        name: The name of the score it is a difference of.
-
-    Returns:
-        Two texts; a dash for a missing gain, nothing for a missing interval.
-    """
+    """A difference in points and its interval: `+1.2` and `+0.3 to +2.1`; a dash and nothing where they lack."""
     if not record or record.get("value") is None:
         return "–", ""
     # Adding 0.0 turns -0.0 into 0.0, so that "no difference" carries no minus sign.
@@ -130,14 +90,7 @@ def p_value(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration, e.g. `0.4 s`, `45 s`, `5 min 12 s`, `2 h 5 min`.
-
-    Args:
-        value: Seconds; None is shown as a dash.
-
-    Returns:
-        The text.
-    """
+    """A duration, e.g. `0.4 s`, `45 s`, `5 min 12 s`, `2 h 5 min`. None is shown as a dash."""
     if value is None:
         return "–"
     if value < 9.95:
@@ -159,13 +112,8 @@ def count(value: float | None) -> str:
 def shorten(text: Any, length: int) -> str:
     """One line of at most `length` characters; what is cut off is shown by an ellipsis.
 
-    Args:
-        text: Any value; control characters and line breaks become spaces, and what turns the direction of reading round
-            goes, so that it can't reach what stands beside it.
-        length: The most characters to keep, at least 1.
-
-    Returns:
-        The text.
+    Control characters and line breaks become spaces, and what turns the direction of reading round goes, so that it
+    can't reach what stands beside it.
     """
     plain = str(text).translate(_TURNING)
     plain = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in plain)
@@ -176,11 +124,7 @@ def shorten(text: Any, length: int) -> str:
 def readable(record: Any) -> Any:
     """A record without numbers that are none: NaN and infinity say nothing, and a score of such a value is no score.
 
-    Args:
-        record: The content of a JSON file, or a ladder.
-
-    Returns:
-        The same, with None in their place; in a list of scores they are left out.
+    None stands in their place; in a list of scores they are left out.
     """
     if isinstance(record, BaseModel):
         return record.model_copy(update={name: readable(value) for name, value in record})
@@ -194,15 +138,7 @@ def readable(record: Any) -> Any:
 
 
 def find(scores: Sequence[ScoreRecord] | None, name: str, *, label: str | None = None) -> ScoreRecord | None:
-    """The score of that name and label.
-
-    Args:
-        scores: Scores of the contract, or None.
-        label: The label of a per-class score; None for an overall one.
-
-    Returns:
-        The score; None if it is not there.
-    """
+    """The score of that name and label. `label` is that of a per-class score, None for an overall one."""
     for record in scores or ():
         if record["name"] == name and record.get("label") == label:
             return record
@@ -210,14 +146,7 @@ def find(scores: Sequence[ScoreRecord] | None, name: str, *, label: str | None =
 
 
 def final_scores(ladder: Ladder) -> tuple[str, Sequence[ScoreRecord]]:
-    """Where the chosen rung was scored last, and its scores there.
-
-    Args:
-        ladder: The run's.
-
-    Returns:
-        `test` with its scores if there is a test set; else `validation`.
-    """
+    """Where the chosen rung was scored last, and its scores there. `test` if there is a test set; else `validation`."""
     row = ladder.chosen_row
     test = ladder.test or row.test
     if test:
@@ -249,3 +178,17 @@ def class_rows(scores: Sequence[Record]) -> list[dict[str, Any]]:
             if name == "recall":
                 row["n"] = record["n"]
     return sorted(rows.values(), key=lambda row: row["f1"]["value"] if row["f1"] else 0.0)
+
+
+def rendered(template: str, context: Mapping[str, Any]) -> str:
+    """A template of this room, filled in; what goes into HTML is escaped."""
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader("deepen.reporting", "."),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.globals["words"] = sys.modules[__name__]
+    return env.get_template(template).render(context)

@@ -96,30 +96,12 @@ def _index(documents: Sequence[Sequence[str]]) -> Any:
 
 
 def fit_popular(answers: Sequence[str], asked: Asked) -> Popular:
-    """Counts documents.
-
-    Args:
-        answers: The right document of each training row.
-        asked: Queries and documents of a part.
-
-    Returns:
-        The model.
-    """
+    """Counts documents."""
     return Popular(dict(sorted(Counter(answers).items())), 1.0, asked)
 
 
 def fit_bm25(asked: Asked) -> Bm25:
-    """There is nothing to learn; what is missing to run it is said at once.
-
-    Args:
-        asked: Queries and documents of a part.
-
-    Returns:
-        The model.
-
-    Raises:
-        SettingError: If bm25s is not installed.
-    """
+    """There is nothing to learn; what is missing to run it is said at once."""
     _index([["a"]])
     return Bm25(1.0, asked)
 

@@ -33,13 +33,7 @@ def features(words: Sequence[str]) -> list[list[str]]:
     """What can be seen of each word without understanding it.
 
     Words: the word itself, its affixes and shape, and its neighbours up to two away. Chinese characters have no
-    affixes; their n-grams with the neighbours take their place.
-
-    Args:
-        words: The words or characters of one row.
-
-    Returns:
-        Names of the features that each has.
+    affixes; their n-grams with the neighbours take their place. Names of the features of each.
     """
     chinese = [_is_chinese(word) for word in words]
     lower = [word.lower() for word in words]
@@ -110,16 +104,7 @@ class WordTags:
 
 
 def count_tags(tokens: Tokens, part: Any, labels_M: np.ndarray, num_tags: int) -> WordTags:
-    """Counts the tags of each word.
-
-    Args:
-        tokens: Gives the words of each row of a part.
-        labels_M: The tag of each of their words.
-        num_tags: C.
-
-    Returns:
-        The model; its logits are log shares, smoothed a little towards those of all words.
-    """
+    """Counts the tags of each word. Its logits are log shares, smoothed a little towards those of all words."""
     words: dict[str, int] = {}
     flat = np.fromiter((words.setdefault(word, len(words)) for row in tokens(part) for word in row), np.int64)
     scored = labels_M >= 0
@@ -198,9 +183,6 @@ def log_marginals(states: Sequence[np.ndarray], transition_CC: np.ndarray) -> li
         states: Scores of each tag at each place, shape (L, C) each, longest first.
         transition_CC: The score of going from the first tag to the second.
 
-    Returns:
-        Values of the same shapes, at most 0.
-
     Source:
         Lafferty, McCallum and Pereira 2001, https://dl.acm.org/doi/10.5555/645530.655813
     """
@@ -232,20 +214,7 @@ def _log_dot(scores_BC: np.ndarray, step_CC: np.ndarray) -> np.ndarray:
 def fit_field(
     tokens: Tokens, part: Any, labels: Sequence[np.ndarray], num_tags: int, settings: LexicalSettings
 ) -> ChainField:
-    """Fits a conditional random field with crfsuite (L-BFGS, elastic net).
-
-    Args:
-        tokens: Gives the words of each row of a part.
-        labels: The tags of each row.
-        num_tags: C.
-        settings: Iterations, how rare a feature may be, and the penalties.
-
-    Returns:
-        The model.
-
-    Raises:
-        SettingError: If python-crfsuite is not installed.
-    """
+    """Fits a conditional random field with crfsuite (L-BFGS, elastic net)."""
     try:
         import pycrfsuite
     except ImportError:

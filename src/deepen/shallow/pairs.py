@@ -67,10 +67,6 @@ class PairSurface:
 def overlap_features(first: Sequence[str], second: Sequence[str]) -> np.ndarray:
     """What two texts share on their surface.
 
-    Args:
-        first: N texts.
-        second: N texts.
-
     Returns:
         features_NF: shares of common words, of common character 3-grams, of each side's words that the other has, the
         length of the longest common run of words, the share of words that stay when one is edited into the other, the
@@ -139,17 +135,7 @@ def _joined(dense: np.ndarray, words: Any, first: list[str], second: list[str]) 
 def fit_pairs(
     pairs: Pairs, part: Any, targets_N: np.ndarray, num_outputs: int, settings: LexicalSettings, seed: int
 ) -> PairSurface:
-    """Fits a linear model on the surface of pairs; cross-validation chooses its strength.
-
-    Args:
-        pairs: Gives the two texts of each row of a part.
-        targets_N: Their classes, or their scores.
-        num_outputs: C; 1 for scores.
-        settings: The strengths to choose from, and the folds.
-
-    Returns:
-        The model.
-    """
+    """Fits a linear model on the surface of pairs; cross-validation chooses its strength. One output is a score."""
     first, second = pairs(part)
     vectorizers = {}
     for kind in _NGRAMS:
@@ -191,17 +177,7 @@ def _fit(
 
 
 def load_pairs(folder: Path, pairs: Pairs) -> PairSurface:
-    """Reads what `PairSurface.save` wrote.
-
-    Args:
-        pairs: Gives the two texts of each row of a part.
-
-    Returns:
-        The model.
-
-    Raises:
-        ModelError: If a file is missing or corrupt.
-    """
+    """Reads what `PairSurface.save` wrote."""
     path, names = folder / "model.safetensors", folder / "vocabulary.json"
     terms = read_names(names, {})
     if set(terms) != set(_NGRAMS):

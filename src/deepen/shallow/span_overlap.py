@@ -145,15 +145,7 @@ def _firsts(words: Sequence[str], asked: set[str], sentence: tuple[int, int]) ->
 
 
 def fit_usual_place(asked: Asked, spans: Sequence[Sequence[tuple[int, int]]], part: Any) -> UsualPlace:
-    """Counts where answers start and end.
-
-    Args:
-        asked: The words of question and context.
-        spans: First and last word of each row's answers.
-
-    Returns:
-        The model.
-    """
+    """Counts where answers start and end."""
     there, hits = np.zeros(_MOST_PLACES), np.zeros((_MOST_PLACES, 2))
     for (_, context), row in zip(asked(part), spans, strict=True):
         np.add.at(there, np.minimum(np.arange(len(context)), _MOST_PLACES - 1), 1)
@@ -165,15 +157,7 @@ def fit_usual_place(asked: Asked, spans: Sequence[Sequence[tuple[int, int]]], pa
 
 
 def fit_overlap(asked: Asked, spans: Sequence[Sequence[tuple[int, int]]], part: Any) -> Overlap:
-    """Counts in how many contexts each word stands, and how often the chosen run is right.
-
-    Args:
-        asked: The words of question and context.
-        spans: First and last word of each row's answers.
-
-    Returns:
-        The model; its longest run is as long as nine in ten answers.
-    """
+    """Counts in how many contexts each word stands, how often the chosen run is right, how long most answers are."""
     contexts = {tuple(context) for _, context in asked(part)}
     counts = Counter(word.lower() for context in contexts for word in set(context))
     num = len(contexts)

@@ -124,10 +124,7 @@ class Lexical:
         """Writes the vocabulary as JSON, weights and document frequencies as safetensors."""
         folder.mkdir(parents=True, exist_ok=True)
         vocabulary = {
-            name: {
-                "ngrams": list(v.ngram_range),
-                "terms": sorted(v.vocabulary_, key=v.vocabulary_.get),
-            }
+            name: {"ngrams": list(v.ngram_range), "terms": sorted(v.vocabulary_, key=v.vocabulary_.get)}
             for name, v in self.vectorizers.items()
         }
         write_json(folder / "vocabulary.json", vocabulary, indent=None)
@@ -155,17 +152,7 @@ def _matrix(vectorizers: dict[str, TfidfVectorizer], texts: list[str]) -> Any:
 def fit_lexical(
     texts: Texts, part: Any, labels_N: np.ndarray, num_classes: int, settings: LexicalSettings, seed: int
 ) -> Lexical:
-    """Fits TF-IDF and a logistic regression, whose C cross-validation chooses.
-
-    Args:
-        texts: Gives the text of each row of a part.
-        labels_N: Their classes, or their scores.
-        num_classes: C; every class must occur. 1 for scores.
-        settings: N-grams and the search for C.
-
-    Returns:
-        The model.
-    """
+    """Fits TF-IDF and a logistic regression, whose C cross-validation chooses; one class is a score."""
     vectorizers, matrix = _tf_idf(texts, part, settings)
     if num_classes == 1:
         return Lexical(vectorizers, *_ridge(matrix, labels_N, settings, seed), texts)
@@ -194,16 +181,7 @@ def _tf_idf(texts: Texts, part: Any, settings: LexicalSettings) -> tuple[dict[st
 
 
 def fit_many(texts: Texts, part: Any, many_NC: np.ndarray, settings: LexicalSettings, seed: int) -> Lexical:
-    """Fits TF-IDF and a logistic regression for each label, with one C for all, which cross-validation chooses.
-
-    Args:
-        texts: Gives the text of each row of a part.
-        many_NC: 1 where a row has a label, else 0.
-        settings: N-grams and the search for C.
-
-    Returns:
-        The model; a label is given where its logit is above 0.
-    """
+    """Fits TF-IDF and a logistic regression for each label (logit above 0), one C that cross-validation chooses."""
     from sklearn.model_selection import KFold
 
     vectorizers, matrix = _tf_idf(texts, part, settings)
@@ -288,17 +266,7 @@ def _choose(matrix: Any, labels_N: np.ndarray, num_classes: int, settings: Lexic
 
 
 def load_lexical(folder: Path, texts: Texts) -> Lexical:
-    """Reads what `Lexical.save` wrote.
-
-    Args:
-        texts: Gives the text of each row of a part.
-
-    Returns:
-        The model.
-
-    Raises:
-        ModelError: If a file is missing or corrupt.
-    """
+    """Reads what `Lexical.save` wrote."""
     path, names = folder / "model.safetensors", folder / "vocabulary.json"
     vocabulary = read_names(names, {})
     arrays = read_arrays(path, {"weight": 2, "bias": 1, **{f"idf.{kind}": 1 for kind in vocabulary}})

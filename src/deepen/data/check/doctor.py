@@ -18,13 +18,6 @@ _ORDER = ("error", "warning", "note")
 
 
 def examine(splits: Splits, checks: Sequence[Check] = ALL) -> list[Problem]:
-    """Everything that is to be said about the data.
-
-    Args:
-        checks: Which checks; `QUICK` is what training runs first.
-
-    Returns:
-        Errors first, then warnings, then notes; in the order of the checks.
-    """
+    """Everything that is to be said about the data: errors first, then warnings, then notes."""
     found = [problem for check in checks for problem in check(splits)]
     return sorted(found, key=lambda problem: _ORDER.index(problem.severity))

@@ -39,9 +39,6 @@ def kinds(train: Part, counts: Mapping[str, int]) -> list[Problem]:
 def one_each(train: Part) -> list[Problem]:
     """A warning where rows may have several labels and, as the cells are read, none has two.
 
-    Args:
-        train: The training rows, of any task.
-
     Returns:
         `no_several`, or nothing: also where the target is tags or answers, or there are few rows.
     """

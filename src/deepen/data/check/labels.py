@@ -26,9 +26,6 @@ _SEPARATORS = re.compile(r"(?<=[^\W_])[\s_\-]+(?=[^\W_])")
 def find(splits: Splits) -> list[Problem]:
     """What is wrong with the labels of classes.
 
-    Args:
-        splits: The data; other targets than one label a row are left alone.
-
     Returns:
         Errors `one_label`, `labels_not_classes`, `unknown_label` (a warning of few rows); warnings `labels_are_scores`,
         `labels_cast`, `rare_labels`, `imbalance`, `label_variants`, `label_missing`, `placeholder_label` (a class

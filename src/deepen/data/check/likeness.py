@@ -48,14 +48,7 @@ def find(splits: Splits) -> list[Problem]:
 
 
 def told_apart(train: Part, other: Part) -> tuple[float, float, float]:
-    """The cross-validated area under the curve, with its 95 % interval (Hanley and McNeil 1982).
-
-    Args:
-        train: Rows of one split.
-
-    Returns:
-        The area, its lower and its upper end.
-    """
+    """The cross-validated area under the curve, with its 95 % interval (Hanley and McNeil 1982)."""
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score

@@ -68,10 +68,6 @@ def find(splits: Splits) -> list[Problem]:
 def unreadable(error: DataError, file: str) -> Problem:
     """An error of the reader as a finding.
 
-    Args:
-        error: What was raised.
-        file: The file that was being read.
-
     Returns:
         `not_utf8`, `empty_file` (or what is wrong with the line that is named), `columns_not_found`, `binary_file`,
         `unknown_scheme` or `unreadable`.

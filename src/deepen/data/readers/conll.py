@@ -54,10 +54,6 @@ class ColumnForm:
 def column_form(sample: Sequence[str], *, asked: bool = False) -> ColumnForm | None:
     """Whether lines are those of a column file.
 
-    Args:
-        sample: The first lines of a file.
-        asked: Whether a person said that words have tags.
-
     Returns:
         How they are written; None unless nearly every line is a token without white space and ends (or begins) with a
         tag, and there is an entity or a blank line among them. Tags that have no B- or I- need blank lines between
@@ -154,17 +150,7 @@ def _has_digits(tokens: Sequence[str]) -> bool:
 
 
 def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Source:
-    """A column file as a source: a row is a sentence, and every column holds a list.
-
-    Args:
-        form: What `column_form` said of them.
-
-    Returns:
-        The source, with the columns `tokens` and `tags` and, between them, the file's others by number.
-
-    Raises:
-        DataError: If there is no sentence in it.
-    """
+    """A column file as a source, a sentence a row, a list in every column: `tokens`, others by number, `tags`."""
     names = [f"column {index}" for index in range(form.width)]
     names[form.token], names[form.tag] = "tokens", "tags"
 

@@ -40,14 +40,7 @@ class ConlluForm:
 
 
 def conllu_form(sample: Sequence[str]) -> ConlluForm | None:
-    """Whether lines are CoNLL-U.
-
-    Args:
-        sample: The first lines of a file.
-
-    Returns:
-        Its columns; None if nearly all lines are not words with an id and as many cells as there are columns.
-    """
+    """The form of CoNLL-U lines; None unless nearly all are words with an id and as many cells as there are columns."""
     names: tuple[str, ...] = _COLUMNS
     if sample and sample[0].startswith(_PLUS):
         given = sample[0].removeprefix(_PLUS).split()
@@ -90,17 +83,7 @@ def _entity_key(found: Iterable[dict[str, str]]) -> str:
 
 
 def open_conllu(file: TextFile, sample: Sequence[str], form: ConlluForm) -> Source:
-    """A CoNLL-U file as a source: a row is a sentence, and every column holds a list.
-
-    Args:
-        form: What `conllu_form` said of them.
-
-    Returns:
-        The source, with the file's columns, `tokens` for the forms and `tags` at the end.
-
-    Raises:
-        DataError: If there is no sentence in it.
-    """
+    """A CoNLL-U file as a source, a sentence a row, a list in every column; `tags` come last."""
     names = (*form.names, "tags")
 
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:

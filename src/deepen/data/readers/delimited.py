@@ -62,12 +62,10 @@ class Dialect:
 def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = "") -> Dialect | None:
     """How the rows of a file are written, by what splits its first rows into equally many cells.
 
-    Args:
-        settings: A declared delimiter or quoting is taken as it is.
-        name: The file's name; `.csv` and `.tsv` count for something when the content leaves a doubt.
+    None if no delimiter splits the lines consistently into two cells or more.
 
-    Returns:
-        The dialect; None if no delimiter splits the lines consistently into two cells or more.
+    Args:
+        name: The file's name; `.csv` and `.tsv` count for something when the content leaves a doubt.
     """
     if settings.delimiter is not None:
         return judge(sample, settings.delimiter, settings)
@@ -86,11 +84,7 @@ def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = 
 
 
 def ends_in_classes(sample: Sequence[str], dialect: Dialect) -> bool:
-    """Whether the last or the first cells of rows are those of a label: few short ones that recur.
-
-    Returns:
-        The answer.
-    """
+    """Whether the last or the first cells of rows are those of a label: few short ones that recur."""
     rows: list[list[str]] = []
     with suppress(DataError):  # a quote that is never closed is told when the file is read
         for _, cells, _ in islice(dialect.rows(iter(sample), 1 << 20), _JUDGED_ROWS):
@@ -114,14 +108,7 @@ def _is_prose(sample: Sequence[str], dialect: Dialect, *, tabular: bool) -> bool
 
 
 def judge(sample: Sequence[str], delimiter: str, settings: DataSettings) -> Dialect:
-    """How rows are written if this is what separates their cells.
-
-    Args:
-        settings: A declared quoting is taken as it is.
-
-    Returns:
-        The dialect, with the width that most rows have, and how many have it.
-    """
+    """How rows are written if this separates their cells: the width that most have, and how many have it."""
     text = "".join(sample)
     good, bad = quote_evidence(text, delimiter)
     escaped = False
@@ -165,18 +152,7 @@ def _widths(sample: Sequence[str], dialect: Dialect, max_cell_chars: int) -> Dia
 def open_delimited(
     file: TextFile, sample: Sequence[str], dialect: Dialect, settings: DataSettings, *, expected: frozenset[str]
 ) -> Source:
-    """A delimited text file as a source.
-
-    Args:
-        settings: A declared header is taken as it is.
-        expected: Column names that are known to matter.
-
-    Returns:
-        The source.
-
-    Raises:
-        DataError: If there is a header and nothing else, or a quote is never closed.
-    """
+    """A delimited text file as a source."""
     if dialect.width > _MOST_COLUMNS:
         raise DataError(
             f"{file.name} has {dialect.width:,} columns, more than {_MOST_COLUMNS:,}: is it a table of texts?"

@@ -24,18 +24,7 @@ _SHOWN_SHEETS = 8
 
 
 def open_excel(path: Path, name: str, settings: DataSettings, expected: frozenset[str]) -> Source:
-    """A workbook as a source; lines are those that Excel counts.
-
-    Args:
-        settings: A declared header is taken as it is.
-        expected: Column names that are known to matter.
-
-    Returns:
-        The source; of several sheets the first with rows is read, and the others are named.
-
-    Raises:
-        DataError: If openpyxl is missing, or the file is damaged, empty or far larger than it looks.
-    """
+    """A workbook as a source: the first sheet with rows, the others named; lines are those that Excel counts."""
     _check_size(path, name)
     sheet, others = _sheet(path, name)
     found = list(islice(_rows(path, name, sheet), _SAMPLE_ROWS))

@@ -27,10 +27,7 @@ class Export:
 
 
 def export_of(values: Sequence[Any]) -> Export | None:
-    """The tool that wrote the values of a file.
-
-    Returns:
-        The tool; None if each value is a row as it is.
+    """The tool that wrote the values of a file. None if each value is a row as it is.
 
     Example:
         >>> tool = export_of([["Mara flew", {"entities": [[0, 4, "PER"]]}]])

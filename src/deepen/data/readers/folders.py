@@ -43,11 +43,7 @@ class Layout:
 
 
 def inside(name: str, entry: Path) -> str:
-    """How a file in a folder is called in a message.
-
-    Returns:
-        Both names, printable.
-    """
+    """How a file in a folder is called in a message."""
     return f"{name.rstrip('/')}/{printable(entry.name)}"
 
 
@@ -57,9 +53,6 @@ def folder_layout(folder: Path, name: str) -> Layout:
     Returns:
         The layout; of several splits the training files are taken and the others named in a note. Links that lead out
         of the folder are left alone, with a warning.
-
-    Raises:
-        DataError: If there is nothing to read, or several splits and none for training.
     """
     with reading(name):
         every = sorted(folder.iterdir())
@@ -192,17 +185,7 @@ def _differing(stems: Sequence[str]) -> list[str]:
 
 
 def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
-    """Files or sub-folders whose names are labels, as a source with the columns `label` and `text`.
-
-    Args:
-        layout: What `folder_layout` said.
-
-    Returns:
-        The source; lines are those of each file.
-
-    Raises:
-        DataError: If no file holds a text.
-    """
+    """Files or sub-folders whose names are labels as a source of `label` and `text`; lines are those of each file."""
 
     def rows() -> Iterator[tuple[str, int, tuple[str, str]]]:
         for path, label in zip(layout.files, layout.labels, strict=True):

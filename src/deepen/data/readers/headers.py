@@ -57,15 +57,7 @@ class _Sign:
 
 
 def judge_header(rows: Sequence[Sequence[str]], expected: frozenset[str], *, tabular: bool) -> Verdict:
-    """Whether the first row names the columns.
-
-    Args:
-        expected: Names that another file of the same data has, that were asked for or that the task knows.
-        tabular: Whether the file's name says that it is a table, as `.csv` does.
-
-    Returns:
-        The better supported answer, with what is in doubt.
-    """
+    """Whether the first row names the columns. The better supported answer, with what is in doubt."""
     first = [cell.strip() for cell in rows[0]]
     body = [row for row in rows[1:] if list(row) != list(rows[0])]
     filled = [cell for cell in first if cell]

@@ -20,29 +20,14 @@ _FILE = re.compile(r"\.(csv|tsv|tab|txt|json|jsonl|ndjson|parquet|arrow|gz|zip|x
 
 
 def looks_like_hub_name(text: str) -> bool:
-    """Whether something that is no path may be `owner/name`, `name` or `owner/name:split` on the hub.
-
-    Returns:
-        False for what has a file's ending or starts with a folder that is there.
-    """
+    """Whether a text that is no path may be a name on the hub; not with a file's ending or a folder that is there."""
     if not _NAME.fullmatch(text) or text.startswith(".") or _FILE.search(text.lower()):
         return False
     return "/" not in text or not Path(text).parent.is_dir()
 
 
 def open_hub(name: str, no_path: str) -> tuple[Source, str]:
-    """A data set of the hub; without a connection, the copy that an earlier call left on this machine.
-
-    Args:
-        name: `owner/name` or `name`, with `:split` if it is not train.
-        no_path: What to say of the name as a path, for the message.
-
-    Returns:
-        The source, and a key for its content.
-
-    Raises:
-        DataError: If there is no such data set, or no connection and no copy.
-    """
+    """A data set of the hub (`name:split` if not train), or the copy here without a connection; and a key for it."""
     repository, _, split = name.partition(":")
     try:
         import datasets

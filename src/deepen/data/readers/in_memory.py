@@ -21,14 +21,7 @@ def is_frame(source: object) -> bool:
 
 
 def open_frame(frame: Any) -> Source:
-    """A pandas DataFrame as a source; row 1 is its first row.
-
-    Returns:
-        The source.
-
-    Raises:
-        DataError: If it has no rows or two columns of one name.
-    """
+    """A pandas DataFrame as a source; row 1 is its first row."""
     names = tuple(str(name) for name in frame.columns)
     if not len(frame):
         raise DataError(
@@ -47,14 +40,7 @@ def open_frame(frame: Any) -> Source:
 
 
 def open_list(rows: Sequence[Any]) -> Source:
-    """A list of mappings, or of texts, as a source; row 1 is its first.
-
-    Returns:
-        The source; texts become the column `text`.
-
-    Raises:
-        DataError: If it is empty or holds something else.
-    """
+    """A list of mappings, or of texts, as a source; row 1 is its first. Texts become the column `text`."""
     if not rows:
         raise DataError("the list is empty")
     if any(isinstance(row, str) for row in rows) and all(row is None or isinstance(row, str) for row in rows):

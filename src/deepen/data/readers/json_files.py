@@ -22,14 +22,7 @@ _SAMPLE_CHARS = 32 << 20
 
 
 def json_form(head: str, name: str) -> JsonForm | None:
-    """Whether a text is JSON, and which form of it.
-
-    Args:
-        name: The file's name; a broken `.json` is still JSON, a broken list of other names is text.
-
-    Returns:
-        The form; None if it is not JSON.
-    """
+    """Whether a text is JSON, and which form; a broken `.json` is still JSON, a broken list of other names is text."""
     text = head.lstrip()
     named = re.search(r"\.(json|jsonl|ndjson)(\.gz)?$", name.lower()) is not None
     first, *rest = re.split(r"[\r\n]+", text, maxsplit=1)
@@ -53,18 +46,7 @@ def json_form(head: str, name: str) -> JsonForm | None:
 
 
 def open_json(file: TextFile, form: JsonForm, *, expected: frozenset[str] = frozenset()) -> Source:
-    """A JSON file as a source; the columns are the keys of its first objects.
-
-    Args:
-        form: What `json_form` said.
-        expected: Column names that are known to matter.
-
-    Returns:
-        The source.
-
-    Raises:
-        DataError: If it is not JSON, or holds something other than rows.
-    """
+    """A JSON file as a source; the columns are the keys of its first objects."""
     numbered, told, names = _layout(file, form)
     first = _first(file.name, numbered())
     tool = export_of(first)

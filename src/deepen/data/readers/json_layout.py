@@ -46,17 +46,7 @@ class Layout:
 
 
 def survey(file: TextFile) -> tuple[dict[str, Entry], bool]:
-    """What an object holds, read once from start to end without holding it.
-
-    Args:
-        file: The file; it starts with an object.
-
-    Returns:
-        What stands under each key, and whether more objects follow the first.
-
-    Raises:
-        DataError: If it is not JSON, or something else follows.
-    """
+    """What an object holds, read once without holding it, and whether more objects follow the first."""
     cursor = Cursor(file)
     entries: dict[str, Entry] = {}
     for key in _keys(cursor):
@@ -114,25 +104,14 @@ def _items(cursor: Cursor) -> Numbered:
 
 
 def list_items(file: TextFile) -> Numbered:
-    """The items of a file that is one list.
-
-    Yields:
-        The line where an item starts, and the item.
-
-    Raises:
-        DataError: If it is not JSON, or something follows the list.
-    """
+    """The items of a file that is one list. With the line where each starts."""
     cursor = Cursor(file)
     yield from _items(cursor)
     cursor.end()
 
 
 def values(file: TextFile) -> Numbered:
-    """JSON values that follow one another, each over as many lines as it likes.
-
-    Yields:
-        The line where a value starts, and the value.
-    """
+    """JSON values that follow one another, each over as many lines as it likes. With the line where each starts."""
     cursor = Cursor(file)
     while cursor.peek():
         line = cursor.line
@@ -140,17 +119,7 @@ def values(file: TextFile) -> Numbered:
 
 
 def layout_of(name: str, entries: Mapping[str, Entry]) -> Layout:
-    """Where the rows are.
-
-    Args:
-        entries: What `survey` found.
-
-    Returns:
-        The keys of the lists; none where the object is small and another form.
-
-    Raises:
-        DataError: If there are several lists and nothing says which is meant.
-    """
+    """Where the rows are. No keys where the object is small and another form."""
     if by_columns(entries) or is_row(entries):
         return Layout()
     lists = [key for key, entry in entries.items() if entry.kind in ("objects", "lists")]
@@ -210,11 +179,7 @@ def by_columns(entries: Mapping[str, Entry]) -> bool:
 
 
 def listed_rows(file: TextFile, keys: Sequence[str]) -> Iterator[tuple[str, int, Any]]:
-    """The items of the lists under some keys of an object.
-
-    Yields:
-        The key, the line where an item starts, and the item.
-    """
+    """The items of the lists under some keys of an object. With the key and the line where each starts."""
     cursor = Cursor(file)
     for key in _keys(cursor):
         if key not in keys:
@@ -225,17 +190,7 @@ def listed_rows(file: TextFile, keys: Sequence[str]) -> Iterator[tuple[str, int,
 
 
 def whole_rows(file: TextFile, entries: Mapping[str, Entry]) -> tuple[list[Any], str]:
-    """The rows of an object that is a table in one of pandas' forms, a mapping of rows, or a single row.
-
-    Args:
-        entries: What `survey` found.
-
-    Returns:
-        The rows and what the form is called.
-
-    Raises:
-        DataError: If it is none of these.
-    """
+    """The rows of an object (a table in a form of pandas, a mapping of rows, a single row), and what that is called."""
     value = Cursor(file).value()
     if is_row(entries):
         return [value], "one object"

@@ -19,11 +19,7 @@ _DECODER = json.JSONDecoder()
 
 
 class Cursor:
-    """A place in a JSON text that is read piece by piece.
-
-    Args:
-        file: The file.
-    """
+    """A place in a JSON text that is read piece by piece."""
 
     def __init__(self, file: TextFile) -> None:
         self.name = file.name

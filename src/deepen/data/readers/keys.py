@@ -26,13 +26,7 @@ def keys_of(objects: Sequence[Mapping[Any, Any]], wanted: Iterable[str] = ()) ->
     """The keys of objects as columns.
 
     A table costs rows x keys, so objects with keys of their own would cost far more than they hold: then only keys
-    that many objects share are columns.
-
-    Args:
-        wanted: Keys that stay in any case.
-
-    Returns:
-        The columns, in the order of the objects.
+    that many objects share are columns. `wanted` keys stay in any case.
     """
     counts: Counter[Any] = Counter()
     for value in objects:
@@ -50,11 +44,7 @@ def keys_of(objects: Sequence[Mapping[Any, Any]], wanted: Iterable[str] = ()) ->
 def with_paths(source: Source, wanted: Iterable[str] = ()) -> Source:
     """A source whose objects inside cells can be asked for by a path, as `tweet.text`; none is taken unasked.
 
-    Args:
-        wanted: Paths that were asked for, which may go through lists by number (`answers.0.text`).
-
-    Returns:
-        The table, with the paths behind its own columns.
+    A path may go through lists by number (`answers.0.text`); its column stands behind the table's own.
     """
     if source.names is None:
         return source

@@ -57,11 +57,7 @@ def line_form(sample: Sequence[str]) -> LineForm:
 
 
 def is_numbering(values: Sequence[str]) -> bool:
-    """Whether whole numbers count 1, 2, 3 ... and begin anew, as those of the tokens of sentences do.
-
-    Returns:
-        The answer; no for labels, which rarely are one more than the label before.
-    """
+    """Whether whole numbers count 1, 2, 3 ... and begin anew, as the numbers of tokens do and labels rarely do."""
     numbers = [int(value) for value in values if value.isdecimal() and len(value) < 10]
     if len(numbers) < max(4, 0.9 * len(values)) or max(numbers) < 2:
         return False
@@ -72,11 +68,7 @@ def is_numbering(values: Sequence[str]) -> bool:
 
 
 def refuse_numbers(sample: Sequence[str], name: str) -> None:
-    """Stops at files of numbers, whose first one would be taken for a label and the rest for a text.
-
-    Raises:
-        DataError: If nearly every line is a label and numbered features, as libsvm has them, or numbers with decimals.
-    """
+    """Stops at numbers without text, as libsvm has them: the first would be taken for a label, the rest for a text."""
     rows = [line.partition("#")[0].split() for line in sample[:_SAMPLE_ROWS] if line.strip()]
     rows = [row for row in rows if row]
     sparse = sum(
@@ -96,15 +88,7 @@ def is_fasttext(sample: Sequence[str]) -> bool:
 
 
 def open_lines(file: TextFile, sample: Sequence[str], form: LineForm, *, header: bool = False) -> Source:
-    """A file of lines as a source, with the columns `label` and `text`, or `text` alone.
-
-    Args:
-        form: What `line_form` said of them.
-        header: Whether the first line names the column of texts.
-
-    Returns:
-        The source; `fine` has a third column `label_fine`, and `label` is the part before the colon.
-    """
+    """A file of lines as a source: `text`, `label` before it, `label_fine` where that has a colon."""
     names, told = {
         "fasttext": (("label", "text"), "fastText lines; '__label__' is taken off the labels"),
         "fasttext_many": (("label", "text"), "fastText lines with several labels; '__label__' is taken off them"),

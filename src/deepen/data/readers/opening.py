@@ -44,17 +44,7 @@ _INTENT = re.compile(r"\s*- intent: *\S|## intent: *\S")
 
 
 def find_files(path: Path, name: str) -> Layout:
-    """The files behind a path, before any of them is read.
-
-    Args:
-        path: A file or a folder.
-
-    Returns:
-        The files and how they make up a table.
-
-    Raises:
-        DataError: If there is nothing there, or nothing to read in it.
-    """
+    """The files behind a path, before any of them is read."""
     with reading(name):
         if path.is_file():
             return Layout("file", (path,))
@@ -68,46 +58,21 @@ def find_files(path: Path, name: str) -> Layout:
 
 
 def files_key(layout: Layout, name: str) -> str:
-    """A key for the content of files: their sha256 and, where names are labels, those.
-
-    Returns:
-        16 hex digits.
-
-    Raises:
-        DataError: If one can't be read.
-    """
+    """A key for the content of files: their sha256 and, where names are labels, those. 16 hex digits."""
     with reading(name):
         sums = [sha256_file(file) for file in layout.files]
     return fingerprint(layout.kind, layout.labels, [file.name for file in layout.files], sums)
 
 
 def files_stamp(layout: Layout, name: str) -> list[tuple[int, ...]]:
-    """What the system says of files that changes when they are written to or replaced, whatever is put into them.
-
-    Returns:
-        Node, size and times of each.
-
-    Raises:
-        DataError: If one is gone.
-    """
+    """Node, size and times of files, which change when they are written to or replaced, whatever is put into them."""
     with reading(name):
         found = [file.stat() for file in layout.files]
     return [(one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]
 
 
 def open_layout(layout: Layout, name: str, settings: DataSettings, prior: Prior) -> Source:
-    """The files of a layout as one source.
-
-    Args:
-        layout: The files and how they make up a table.
-        prior: What is known of them before they are opened.
-
-    Returns:
-        The source.
-
-    Raises:
-        DataError: If a file is empty, binary or damaged, or the files have different columns.
-    """
+    """The files of a layout as one source."""
     if layout.kind == "brat":
         found = open_brat(layout.files, name, settings.encoding)
         return replace(found, notes=(*layout.notes, *found.notes), warnings=(*layout.warnings, *found.warnings))
@@ -146,17 +111,7 @@ def _joined(sources: list[Source], layout: Layout, name: str) -> Source:
 
 
 def open_file(path: Path, name: str, settings: DataSettings, prior: Prior) -> Source:
-    """One file as a source, its format told by its content.
-
-    Args:
-        prior: What is known of it before it is opened.
-
-    Returns:
-        The source.
-
-    Raises:
-        DataError: If it is empty, binary, damaged or not of the declared form.
-    """
+    """One file as a source, its format told by its content."""
     kind = kind_of(path, name, settings.encoding)
     if kind == "excel":
         return open_excel(path, name, settings, prior.names)

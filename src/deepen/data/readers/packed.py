@@ -20,14 +20,7 @@ _DENSEST = 1_100  # bytes that one byte of gzip can stand for, at most
 
 
 def unpacked(path: Path) -> io.RawIOBase:
-    """Opens a gzip file.
-
-    Returns:
-        Its bytes, as many as text may have.
-
-    Raises:
-        DataError: If it unpacks to more; for a large file that lies about it, later, while it is read.
-    """
+    """Opens a gzip file; an error, perhaps only while it is read, if it unpacks to more than text may."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         stream.seek(max(0, size - 4))
@@ -42,16 +35,7 @@ def unpacked(path: Path) -> io.RawIOBase:
 def check_unpacked(
     path: Path, packed: int, unpacked: int, remedy: str = "unpack it and give the unpacked file"
 ) -> None:
-    """Whether a packed file may hold text: a few bytes can be packed so that they fill any disk.
-
-    Args:
-        packed: Its bytes.
-        unpacked: The bytes that it unpacks to, as far as is known.
-        remedy: What to do if the file is right.
-
-    Raises:
-        DataError: If that is too much to be true.
-    """
+    """Refuses what unpacks to far more bytes than text does; `remedy` says what to do if the file is right."""
     if unpacked > max(_UNPACKED_ANYWAY, _MOST_TIMES * packed):
         name = printable(str(path))
         raise DataError(

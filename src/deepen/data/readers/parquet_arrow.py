@@ -25,17 +25,7 @@ Batches = Callable[[list[str]], Iterator[pa.RecordBatch]]
 
 
 def open_columnar(path: Path, name: str, kind: str) -> Source:
-    """A Parquet or Arrow file as a source.
-
-    Args:
-        kind: `parquet`, `arrow_file` or `arrow_stream`.
-
-    Returns:
-        The source; line numbers are row numbers.
-
-    Raises:
-        DataError: If the file is damaged or empty.
-    """
+    """A Parquet or Arrow file as a source. Line numbers are row numbers."""
 
     def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
         size, unpacked = path.stat().st_size, 0
@@ -110,19 +100,7 @@ def _damage(name: str) -> Iterator[None]:
 
 
 def from_batches(name: str, schema: pa.Schema, batches: Batches, *, note: str) -> Source:
-    """Arrow batches as a source.
-
-    Args:
-        schema: The columns; names of classes are taken from what `datasets` writes there.
-        batches: Streams batches of the columns it is given.
-        note: How the form was told.
-
-    Returns:
-        The source.
-
-    Raises:
-        DataError: If there are no rows, or two columns of one name.
-    """
+    """Arrow batches as a source. Names of classes are taken from what `datasets` writes into the schema."""
     with _damage(name):
         names = tuple(schema.names)
     if len(set(names)) < len(names):
@@ -172,14 +150,7 @@ def _item(feature: Any) -> Any:
 
 
 def saved_dataset_files(folder: Path, name: str) -> tuple[list[Path], str | None] | None:
-    """The Arrow files of a folder that `datasets` saved.
-
-    Returns:
-        The files and a sentence if one of several splits was taken; None if it is another kind of folder.
-
-    Raises:
-        DataError: If the folder is incomplete or has several splits and none is called train.
-    """
+    """The Arrow files of a folder that `datasets` saved, and which split was taken; None for other folders."""
     note = None
     if (folder / "dataset_dict.json").is_file():
         with reading(name):
@@ -225,14 +196,7 @@ def is_dataset(source: object) -> bool:
 
 
 def from_dataset(dataset: Any, name: str) -> tuple[Source, str]:
-    """A `datasets.Dataset` as a source.
-
-    Args:
-        dataset: The data set; its order and selection are kept.
-
-    Returns:
-        The source, and a key for its content.
-    """
+    """A `datasets.Dataset` as a source. Its order and selection are kept; a key for its content comes with it."""
     schema = dataset.features.arrow_schema
 
     def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:

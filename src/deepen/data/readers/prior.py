@@ -75,17 +75,7 @@ class Prior:
 
 
 def open_like(file: TextFile, sample: Sequence[str], settings: DataSettings, prior: Prior) -> Source | None:
-    """A text file as a source, in the light of the training file.
-
-    Args:
-        settings: What was set wins over what is known.
-
-    Returns:
-        The source; None if nothing that is known tells its form, and a guess has to.
-
-    Raises:
-        DataError: If the form it seems to have is broken.
-    """
+    """A text file as a source like the training file, settings first; None if nothing that is known tells its form."""
     like = prior.like
     if like is None:
         return None
@@ -228,10 +218,7 @@ def _names_labels(rows: Sequence[Sequence[str]], at: int, values: Sequence[str])
 
 
 def _is_prose(sample: Sequence[str], dialect: Dialect) -> bool:
-    """Whether lines are sentences that look like a table, since each has as many commas as the others.
-
-    A space follows most commas in prose; a table has quoted cells, a column of numbers, or usual names.
-    """
+    """Whether lines of as many commas each are prose: spaces after most, no quoted cell, number column, usual name."""
     judged = [line.rstrip("\r\n") for line in sample[:_JUDGED_ROWS] if line.strip()]
     delimiter = dialect.delimiter
     text = "\n".join(line.rstrip(f"{delimiter} ") for line in judged)  # the last cells may be empty

@@ -27,7 +27,6 @@ def split_rows(
     r"""Cuts lines into rows of cells.
 
     Args:
-        text_lines: Lines with their line ends.
         quoting: Whether `"` encloses cells; two of them inside stand for one.
         max_cell_chars: A quoted cell that grows beyond this many characters has lost its closing quote.
         escaped: Whether `\"` stands for a quote inside too.
@@ -100,9 +99,6 @@ def _unclosed(number: int, size: int, limit: int) -> str:
 def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple[int, int]:
     r"""How quotes stand in a text.
 
-    Args:
-        escaped: Whether `\"` stands for a quote inside a cell.
-
     Returns:
         How many cells are enclosed in quotes, without those that take in rows, and how many hold a quote that encloses
         nothing.
@@ -111,9 +107,7 @@ def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple
         return 0, 0
     sep, first = re.escape(delimiter), re.escape(delimiter[0])
     inner = r'(?:[^"\\]++|\\.|"")*+' if escaped else r'(?:[^"]++|"")*+'
-    pattern = re.compile(
-        rf'(?ms)(?:^|{sep})(?:(?P<good>"{inner}"(?={sep}|\r?$))|(?P<bad>"|[^{first}"\r\n]*+"))',
-    )
+    pattern = re.compile(rf'(?ms)(?:^|{sep})(?:(?P<good>"{inner}"(?={sep}|\r?$))|(?P<bad>"|[^{first}"\r\n]*+"))')
     good = bad = 0
     for match in pattern.finditer(text):
         if match.lastgroup == "bad":
@@ -129,7 +123,6 @@ def rows_taken_in(
     """How many lines of a row look like rows themselves: a quote that was opened by chance took them in.
 
     Args:
-        used: The lines of one row.
         width: How many cells a row has; None takes that of the first line.
         classes: The values of the columns that have few; with them two lines are enough to tell.
 

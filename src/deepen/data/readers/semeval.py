@@ -22,14 +22,7 @@ NAMES = ("text", "label")
 
 
 def is_marked(sample: Sequence[str]) -> bool:
-    """Whether lines are blocks of a marked sentence and a relation.
-
-    Args:
-        sample: The first lines of a file.
-
-    Returns:
-        The answer, by the first block.
-    """
+    """Whether lines are blocks of a marked sentence and a relation."""
     filled = [line.strip() for line in sample if line.strip()][:2]
     return len(filled) == 2 and _is_sentence(filled[0]) and "\t" not in filled[1] and "<e1>" not in filled[1]
 
@@ -39,14 +32,7 @@ def _is_sentence(line: str) -> bool:
 
 
 def open_marked(file: TextFile, sample: Sequence[str]) -> Source:
-    """A file of blocks as a source with the columns `text` and `label`.
-
-    Returns:
-        The source; the marks stay in the text.
-
-    Raises:
-        DataError: If there is no block in it.
-    """
+    """A file of blocks as a source with the columns `text` and `label`. The marks stay in the text."""
 
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
         for line, cells in _blocks(lines(file)):

@@ -30,14 +30,7 @@ class _Plan:
 
 
 def as_sentences(source: Source) -> Source:
-    """A table of words as one of sentences.
-
-    Returns:
-        The table with a list in every column, one row a sentence; the same table if it is none of words with tags.
-
-    Raises:
-        DataError: If its rows are words with tags, and nothing says where a sentence ends.
-    """
+    """A table of words with tags as one of sentences, a list in every column; other tables as they are."""
     plan = _plan_of(source)
     if plan is None or source.names is None:
         return source

@@ -51,17 +51,7 @@ class TextFile:
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Turns what the system says about a file into one line that a person can act on.
-
-    Args:
-        name: The file, as the person called it.
-
-    Yields:
-        Nothing; read the file inside.
-
-    Raises:
-        DataError: If the file is missing, may not be read or is damaged.
-    """
+    """Turns what the system says about a file into one line that a person can act on."""
     try:
         yield
     except FileNotFoundError:
@@ -76,11 +66,7 @@ def reading(name: str) -> Iterator[None]:
 
 
 def not_there(path: Path) -> str:
-    """What to say of a path where no file or folder can be opened, after its name.
-
-    Returns:
-        What is there instead, or that it does not exist, with a name beside it that is much alike.
-    """
+    """What to say of a path that is no file or folder: what is there instead, or a name beside it that is alike."""
     if path.is_symlink() and not path.exists():
         return " is a symbolic link that leads nowhere"
     if path.exists():
@@ -99,12 +85,6 @@ def lies_within(entry: Path, folder: Path) -> bool:
     """Whether a file is in a folder when all links are followed, so that a folder from others can't name one of ours.
 
     The cache of the hub links to a folder `blobs` beside its snapshots; those belong to it, as does a folder above.
-
-    Args:
-        entry: The file or folder.
-
-    Returns:
-        The answer.
     """
     root, target = folder.resolve(), entry.resolve()
     blob = target.parent.name == "blobs" and root.is_relative_to(target.parent.parent)
@@ -118,14 +98,7 @@ def _is_close(name: str, wanted: str) -> bool:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """The bytes of a file, unpacked if it is gzip by its first bytes, whatever its name.
-
-    Returns:
-        An open binary file; close it.
-
-    Raises:
-        DataError: If it is gzip and unpacks to far more than texts do; also later, while it is read.
-    """
+    """The bytes of a file, unpacked if it is gzip by its first bytes, which `unpacked` bounds."""
     stream = path.open("rb")
     packed = stream.read(2) == b"\x1f\x8b"
     stream.seek(0)
@@ -136,17 +109,7 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def kind_of(path: Path, name: str, encoding: str) -> Literal["parquet", "arrow_file", "arrow_stream", "excel", "text"]:
-    """What a file is, by its first bytes.
-
-    Args:
-        encoding: The declared encoding of text.
-
-    Returns:
-        The kind.
-
-    Raises:
-        DataError: If the file is empty, binary of another kind, or can't be read.
-    """
+    """What a file is, by its first bytes."""
     with reading(name), open_bytes(path) as stream:
         head = stream.read(_HEAD_BYTES)
     if not head.strip() and len(head) < _HEAD_BYTES:
@@ -219,14 +182,7 @@ def _decoded(head: bytes, encoding: str) -> str:
 
 
 def other_encoding(file: TextFile) -> list[str]:
-    """What to warn of where a file is UTF-8 and read as something else: hardly any other text is valid UTF-8 by chance.
-
-    Args:
-        file: The file, with the encoding that was declared.
-
-    Returns:
-        A sentence; none if the file is ASCII, or read as what it is.
-    """
+    """A warning where a file is valid UTF-8, as hardly any other text is by chance, and read as something else."""
     if codecs.lookup(file.encoding).name in ("utf-8", "utf-8-sig", "ascii"):
         return []
     with reading(file.name), open_bytes(file.path) as stream:
@@ -244,25 +200,14 @@ def _is_wide(encoding: str) -> bool:
 
 
 def text_file(path: Path, name: str, encoding: str) -> TextFile:
-    """A text file with the line ends that it has: those of Windows and Unix, or of old Macs.
-
-    Returns:
-        What `lines` needs.
-    """
+    """A text file with the line ends that it has: those of Windows and Unix, or of old Macs."""
     with reading(name), open_bytes(path) as stream:
         head = stream.read(1 << 20)
     return TextFile(path, name, encoding, "\r" if b"\r" in head and b"\n" not in head else "\n")
 
 
 def lines(file: TextFile) -> Iterator[str]:
-    """The lines of a file with their line ends, decoded, without the byte order mark.
-
-    Yields:
-        One line at a time; the first is line 1.
-
-    Raises:
-        DataError: For a byte that is not of the encoding (with the line and the likely encoding) or a damaged file.
-    """
+    """The lines of a file with their line ends, decoded, without the byte order mark. The first is line 1."""
     if file.line_end == "\r" or _is_wide(file.encoding):
         yield from _decoded_first(file)
         return
@@ -322,11 +267,7 @@ def _likely_encoding(raw: bytes) -> str | None:
 
 
 def sample_lines(file: TextFile) -> tuple[list[str], bool]:
-    """The first lines of a file, up to 16 MB, to judge its form by.
-
-    Returns:
-        The lines, and whether they are the whole file.
-    """
+    """The first lines of a file, up to 16 MB, to judge its form by. With whether they are the whole file."""
     found: list[str] = []
     size = 0
     for line in lines(file):

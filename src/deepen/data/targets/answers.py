@@ -29,10 +29,8 @@ def read_answers(cell: Any, raw: str, context: str, clean: Callable[[str], str])
     """The answers of a row.
 
     Args:
-        cell: What stands in the answer's column.
         raw: The context as it is written; places in the cell count its characters.
         context: The context as it is read.
-        clean: What made the one of the other.
 
     Returns:
         The answers with their places in `context`, none where the cell says that there are none; None where it is
@@ -128,11 +126,10 @@ def _listed_in(value: Any, key: str) -> list[Any]:
 def squad_rows(article: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
     """The questions of one entry of a SQuAD file, a row each; nothing if it has another form.
 
+    Rows have id, title, context, question and answers.
+
     Args:
         article: `{"title": ..., "paragraphs": [{"context": ..., "qas": [...]}]}`.
-
-    Returns:
-        Rows with id, title, context, question and answers.
     """
     rows = []
     for paragraph in _listed_in(article, "paragraphs"):

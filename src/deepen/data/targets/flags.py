@@ -12,13 +12,7 @@ _UNMARKED = frozenset(("-1", "-1.0"))
 
 
 def flag_columns(source: Source) -> tuple[int, ...]:
-    """The columns that hold nothing but 0 and 1: one for each label, as Kaggle's toxic comments have them.
-
-    Where nobody marked a row, they may all hold -1.
-
-    Returns:
-        Their numbers, if there are at least two.
-    """
+    """Columns of nothing but 0 and 1 (or -1 in all, where nobody marked a row), if there are at least two."""
     found, rows_unmarked = [], []
     marks = mark_columns(source)
     for at in range(source.own_width):
@@ -37,4 +31,4 @@ def are_flags(source: Source, columns: Sequence[int]) -> bool:
 
 
 def _values(source: Source, at: int) -> list[str]:
-    return [(as_text(row[at]) or "").strip().lower() for row in source.sample if at < len(row)]
+    return [(as_text(cell) or "").strip().lower() for cell in source.cells(at)]

@@ -41,22 +41,11 @@ class ManyPlan:
 
 
 def many_plan(source: Source, target: Sequence[int], separator: str | None, *, need: bool) -> ManyPlan:
-    """How the labels of a source are read, by its first rows.
-
-    Args:
-        separator: What parts them, if a person said so.
-        need: Whether labels are needed.
-
-    Returns:
-        The plan.
-
-    Raises:
-        DataError: If the labels are needed and nothing but 0 and 1, which no set of labels is.
-    """
+    """How the labels of a source are read, by its first rows; an error if labels are needed and all are 0 or 1."""
     names = tuple(source.names[at] if source.names is not None else str(at) for at in target)
     if len(target) > 1:
         return ManyPlan(names, separator)
-    held = [row[target[0]] for row in source.sample if target[0] < len(row)]
+    held = source.cells(target[0])
     cells = [cell for cell in held if cell is not None and not (isinstance(cell, str) and not cell.strip())]
     places = _places([_items(cell) or _bits(cell) for cell in cells])
     if need and cells and not places and all(_is_bit(cell) for cell in cells):
@@ -101,12 +90,8 @@ def holds_several(cell: Any) -> bool:
 
 
 def hint_of_many(source: Source, target: Sequence[int] | None) -> str:
-    """What to say of an empty label where other rows have several: that it may be none.
-
-    Returns:
-        The end of a sentence; empty where rows have one label each.
-    """
-    cells = [row[target[0]] for row in source.sample if target[0] < len(row)] if target else []
+    """What to say of an empty label where other rows have several: that it may be none; else nothing."""
+    cells = source.cells(target[0]) if target else []
     several = sum(holds_several(cell) or (isinstance(cell, str) and "|" in cell) for cell in cells)
     return (
         ", and others have several: --task multilabel reads none" if several > 1 and 10 * several > len(cells) else ""
@@ -120,12 +105,7 @@ def _bracketed(text: str) -> list[str]:
 def read_many(cells: Sequence[Any], plan: ManyPlan) -> list[str] | Fault | None:
     """The labels of a row.
 
-    Args:
-        cells: The cells of its label columns.
-
-    Returns:
-        Different labels, as `label_table` orders them; an empty list where the cell says that there are none, None
-        where it is empty.
+    In the order of `label_table`; empty where the cell says that there are none, None where it is empty.
 
     Example:
         >>> read_many(["comedy|drama"], ManyPlan(("genres",), None))
@@ -189,17 +169,7 @@ def _listed(text: str) -> list[Any] | None:
 
 
 def many_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ...]:
-    """The label table of training rows that have several labels each.
-
-    Args:
-        max_labels: The most labels there may be; None to judge by how many rows there are for each.
-
-    Returns:
-        The labels, as `label_table` orders them.
-
-    Raises:
-        DataError: If there are fewer than two labels, or so many that they must be free text.
-    """
+    """The label table of rows with several labels each; `max_labels` None judges by how many rows there are."""
     name = train.table.name
     if not train.table.has_target:
         raise DataError(f"{name} has no label column")
@@ -218,17 +188,7 @@ def many_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ...
 
 
 def encode_many(part: Part, labels: tuple[str, ...]) -> np.ndarray:
-    """The targets as zeros and ones.
-
-    Args:
-        labels: The label table of the training data.
-
-    Returns:
-        many_NC: int8.
-
-    Raises:
-        DataError: If a row has no target, or a label that is not in the table; names its file and line.
-    """
+    """The targets as zeros and ones. many_NC, int8."""
     name = part.table.name
     if not part.table.has_target:
         raise DataError(f"{name} has no label column")

@@ -25,8 +25,7 @@ _WHOLE = re.compile(r"([+-]?)(0|[1-9]\d{0,14})(\.0+)?")
 def plain_label(value: str) -> str | None:
     """A label in its plainest form if it is a whole number or a truth value, which tools write in several ways.
 
-    Returns:
-        The form; None for other labels.
+    None for other labels.
 
     Example:
         >>> plain_label("1.0"), plain_label("-1"), plain_label("True"), plain_label("1.5"), plain_label("007")
@@ -39,11 +38,7 @@ def plain_label(value: str) -> str | None:
 
 
 def target_counts(part: Part) -> dict[str, int]:
-    """How often each target occurs.
-
-    Returns:
-        Label to number of rows, in the order of `label_table`.
-    """
+    """How often each target occurs. In the order of `label_table`."""
     counted = pc.value_counts(_targets(part)).to_pylist()
     counts = {entry["values"]: int(entry["counts"]) for entry in counted if entry["values"] is not None}
     return {label: counts[label] for label in label_table(counts)}
@@ -56,14 +51,7 @@ def _targets(part: Part) -> pa.ChunkedArray:
 
 
 def label_table(source: Part | Table | Iterable[str]) -> tuple[str, ...]:
-    """The different labels, in the order that a model's outputs get.
-
-    Args:
-        source: Rows with a target, or targets.
-
-    Returns:
-        Labels, by number if all are whole numbers, else by letters.
-    """
+    """The different labels in the order of a model's outputs: by number if all are whole numbers, else by letters."""
     if isinstance(source, Table):
         source = source.all_rows()
     if isinstance(source, Part):
@@ -77,14 +65,8 @@ def label_table(source: Part | Table | Iterable[str]) -> tuple[str, ...]:
 def check_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ...]:
     """The label table of training rows, if they can be learned as classes.
 
-    Args:
-        max_labels: The most labels there may be; None to judge by how many rows each has.
-
-    Returns:
-        The labels, as `label_table` orders them.
-
-    Raises:
-        DataError: If there is one class only, or so many that the column must be a score or free text.
+    `max_labels` None judges by how many rows each has. An error if there is one class only, or so many that the column
+    must be a score or free text.
     """
     name = train.table.name
     if not train.table.has_target:
@@ -111,18 +93,7 @@ def check_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ..
 
 
 def encode_labels(part: Part, labels: tuple[str, ...], name: str | None = None) -> np.ndarray:
-    """The targets as numbers.
-
-    Args:
-        labels: The label table of the training data.
-        name: The file, for a message; None takes the table's name.
-
-    Returns:
-        labels_N: int64 (N,), each in [0, len(labels)).
-
-    Raises:
-        DataError: If a row's label is not in the table; names its file, line, and the nearest label.
-    """
+    """The targets as numbers, int64 (N,); `name` is what a message calls the file, None its table's name."""
     name = name if name is not None else part.table.name
     if not part.table.has_target:
         raise DataError(f"{name} has no label column")

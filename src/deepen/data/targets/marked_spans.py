@@ -22,13 +22,7 @@ class Marked:
 
 
 def from_tags(tagged: str) -> Marked:
-    """Takes the tags out of a text.
-
-    Args:
-        tagged: A text with `<e1>...</e1>` and `<e2>...</e2>`.
-
-    Returns:
-        The text and the two spans.
+    """Takes the tags out of a text. They are `<e1>...</e1>` and `<e2>...</e2>`.
 
     Example:
         >>> from_tags("the <e1>cat</e1> on a <e2>mat</e2>")
@@ -49,12 +43,7 @@ def from_tags(tagged: str) -> Marked:
 def find_names(text: str, first: str, second: str) -> Marked:
     """Looks two names up in a text; where one is part of the other or both are the same, they don't share a place.
 
-    Args:
-        first: The head's name.
-        second: The tail's name.
-
-    Returns:
-        The text and the first place of each name that can be had without overlap.
+    Of each name the first place that can be had without overlap.
 
     Example:
         >>> find_names("东方航空与上航合并", "上航", "东方航空")
@@ -76,12 +65,7 @@ def _places(text: str, name: str) -> list[tuple[int, int]]:
 def with_marks(marked: Marked, *, marks: tuple[str, str]) -> tuple[str, tuple[int, int]]:
     """The text with a mark before and after each span.
 
-    Args:
-        marked: A text and its spans.
-        marks: The marks of the first and of the second span.
-
-    Returns:
-        The text, and where the opening mark of each span stands in it; a span that was not found is put at the end.
+    With where the opening mark of each span stands; a span that was not found is put at the end.
 
     Example:
         >>> with_marks(Marked("a cat sat", (2, 5), (6, 9)), marks=("@", "#"))

@@ -27,10 +27,7 @@ class _NoValueError(Exception):
 
 
 def parse_printed(text: str) -> Any:
-    """The list or mapping that a text is.
-
-    Returns:
-        The value; None if the text is anything else, also where NumPy left items out (`...`).
+    """The list or mapping that a text is. None if the text is anything else, also where NumPy left items out (`...`).
 
     Example:
         >>> parse_printed("['B-PER' 'O']"), parse_printed("{'text': array(['a b'], dtype=object)}")

@@ -28,11 +28,7 @@ class Renaming:
 def spellings(values: Iterable[str]) -> dict[str, str]:
     """How whole numbers and truth values are spelled among labels, if there are no other labels.
 
-    Args:
-        values: The labels of the training rows.
-
-    Returns:
-        Plain form to spelling: as it is, or the plain one where some labels are written in two ways.
+    Plain form to spelling: as it is, or the plain one where some labels are written in two ways.
 
     Example:
         >>> spellings(["1.0", "0.0", "0"]), spellings(["1.0", "0.0"]), spellings(["1", "good"])
@@ -54,8 +50,8 @@ def spelled_on(source: Source, target: Sequence[int]) -> dict[str, str]:
     """The spellings of the label column, by its first rows."""
     if len(target) != 1:
         return {}
-    cells = [as_text(row[target[0]]) for row in source.sample if target[0] < len(row)]
-    return spellings(text.strip() for text in cells if text and not text.isspace())
+    texts = map(as_text, source.cells(target[0]))
+    return spellings(text.strip() for text in texts if text and not text.isspace())
 
 
 def renaming(
@@ -66,16 +62,7 @@ def renaming(
     label_names: LabelNames | None,
     cut: bool,
 ) -> tuple[Columns, Renaming]:
-    """How the labels of a source are called.
-
-    Args:
-        columns: What was found; spellings of the training file are in it, or are found here.
-        label_names: Names for codes, or other names for labels.
-        cut: Whether labels are numbers that are cut into classes.
-
-    Returns:
-        The columns, with what was found, and the renaming.
-    """
+    """How the labels of a source are called. `cut` says whether labels are numbers that are cut into classes."""
     at = target[0]
     if label_names is not None:
         first = columns.first_code
@@ -111,8 +98,8 @@ def _speller(spelled: Mapping[str, str]) -> Callable[[str], str | None]:
 
 def _merged(source: Source, at: int, spelled: Mapping[str, str]) -> str:
     """What to say where one label is written in several ways."""
-    for row in source.sample:
-        value = (as_text(row[at]) or "").strip() if at < len(row) else ""
+    for cell in source.cells(at):
+        value = (as_text(cell) or "").strip()
         name = spelled.get(plain_label(value) or "")
         if name is not None and name != value:
             return f"; '{clip(value)}' and '{clip(name)}' are one label"
@@ -120,11 +107,7 @@ def _merged(source: Source, at: int, spelled: Mapping[str, str]) -> str:
 
 
 def different(source: Source, index: int) -> set[str]:
-    """The different values of a column; costs one more pass over the file.
-
-    Returns:
-        At most 100,000 of them.
-    """
+    """The different values of a column; costs one more pass over the file. At most 100,000 of them."""
     found: set[str] = set()
     for _, _, cells in source.read((index,)):
         held: Sequence[Any] = [] if isinstance(cells, Fault) else cells[0] if isinstance(cells[0], list) else cells

@@ -21,11 +21,7 @@ _THOUSANDS = re.compile(r"[+-]?\d+(,\d{3})?")
 
 
 def looks_like_scores(part: Part) -> bool:
-    """Whether targets are many different numbers, some of them not whole: a scale, and not codes of classes.
-
-    Returns:
-        The answer; stars from 1 to 5 are classes unless a setting says otherwise.
-    """
+    """Whether targets are many different numbers, some of them not whole: a scale, and not codes (or stars)."""
     values = {str(value) for value in part.values("target") if value is not None}
     comma = has_decimal_comma(values)
     numbers = [_number(value, comma) for value in values]
@@ -35,14 +31,7 @@ def looks_like_scores(part: Part) -> bool:
 
 
 def read_scores(part: Part) -> np.ndarray:
-    """The targets as numbers.
-
-    Returns:
-        scores_N, float32.
-
-    Raises:
-        DataError: If a target is missing or not a number; names the file and the line.
-    """
+    """The targets as numbers. scores_N, float32."""
     if not part.table.has_target:
         raise DataError(f"{part.table.name} has no label column")
     scores_N = np.empty(len(part), np.float32)
@@ -57,11 +46,7 @@ def read_scores(part: Part) -> np.ndarray:
 
 
 def has_decimal_comma(values: Collection[str]) -> bool:
-    """Whether numbers are written as 3,5.
-
-    Returns:
-        False if one is no such number, or all of them may be thousands, as 1,500.
-    """
+    """Whether numbers are written as 3,5. False if one is no such number, or all of them may be thousands, as 1,500."""
     return all(map(_DECIMAL_COMMA.fullmatch, values)) and not all(map(_THOUSANDS.fullmatch, values))
 
 

@@ -32,7 +32,6 @@ def tag_form(rows: Iterable[Sequence[str]], *, sure: bool = False) -> TagForm | 
     """How tags are written.
 
     Args:
-        rows: The tags of some rows.
         sure: Whether it is known that they are tags, so that they need not recur.
 
     Returns:
@@ -68,13 +67,6 @@ def told_of(form: TagForm) -> str:
 def with_prefix(tags: Sequence[str], form: TagForm) -> list[str]:
     """Tags of a form with a prefix.
 
-    Args:
-        tags: The tags of one row.
-        form: What `tag_form` said.
-
-    Returns:
-        As many tags.
-
     Example:
         >>> with_prefix(["PER", "PER", "O", "LOC"], "types"), with_prefix(["PER-B", "PER-I"], "suffix")
         (['B-PER', 'I-PER', 'O', 'B-LOC'], ['B-PER', 'I-PER'])
@@ -102,14 +94,7 @@ _FEWEST_TOKENS = 5
 
 
 def language_prefix(rows: Iterable[Sequence[str]]) -> str:
-    """What every token begins with, as WikiANN's own files write the language: `en:Mara`.
-
-    Args:
-        rows: The tokens of some rows.
-
-    Returns:
-        The prefix with its colon; empty if they share none.
-    """
+    """What every token begins with, as WikiANN writes the language: `en:`; empty if they share nothing."""
     tokens = [token for row in rows for token in row]
     found = _LANGUAGE.match(tokens[0]) if len(tokens) >= _FEWEST_TOKENS else None
     return found[0] if found is not None and all(token.startswith(found[0]) for token in tokens) else ""

@@ -78,13 +78,8 @@ def tagged_taker(
 ) -> Callable[[Sequence[Any]], Taken | Fault]:
     """A function that makes the values of a row from its cells.
 
-    Args:
-        settings: How tokens are cleaned.
-        changed: What normalisation did; added to in place.
-        tally: What was seen; added to in place.
-
-    Returns:
-        From cells to the values of `fields` and their number of characters, or what is wrong with the row.
+    `changed` (what normalisation did) and `tally` (what was seen) are added to in place. From cells to the values of
+    `fields` and their number of characters, or what is wrong with the row.
     """
     limit, language, tally.form = settings.max_cell_chars, plan.language, plan.form
     if language:
@@ -129,11 +124,7 @@ def tagged_taker(
 
 
 def as_list(cell: Any) -> Any:
-    """Arrays, as pandas has them, tuples, and lists that were printed into a cell, as lists; other cells as they are.
-
-    Returns:
-        A list, a mapping or the cell.
-    """
+    """Arrays, as pandas has them, tuples, and lists printed into a cell, as lists; other cells as they are."""
     if isinstance(cell, str):
         value = parse_printed(cell)
         return cell if value is None else value
@@ -152,15 +143,7 @@ def as_words(cell: Any) -> Any:
 def written_as(
     source: Source, tokens: int, tags: int | None, rename: Callable[[str], str | None] | None
 ) -> tuple[TagForm, str]:
-    """How the tags and the tokens of a table are written, by its first rows.
-
-    Args:
-        tokens: The column of the tokens.
-        rename: Gives tags that are codes their names.
-
-    Returns:
-        The form of the tags; what every token begins with.
-    """
+    """The form of a table's tags, and what every token begins with, by its first rows; `rename` names codes."""
     rows = source.sample[:_FORM_ROWS]
     words = [cell for row in rows if isinstance(cell := as_words(row[tokens]), list)]
     language = language_prefix([as_text(token) or "" for token in cell] for cell in words)
@@ -238,14 +221,7 @@ def _target(tags: Any, num_tokens: int, plan: TaggedPlan, tally: TaggedTally) ->
 
 
 def tagged_notes(name: str, tally: TaggedTally) -> list[str]:
-    """What there is to say about the tags of a table.
-
-    Args:
-        tally: What was seen.
-
-    Returns:
-        Sentences.
-    """
+    """What there is to say about the tags of a table."""
     notes = [f"{name}: {told}" for told in tally.told]
     if tally.survey.pairs and tally.form not in ("types", "each"):
         scheme = scheme_of(tally.survey, name)
@@ -270,11 +246,7 @@ def tagged_warnings(name: str, tally: TaggedTally) -> list[str]:
 
 
 def looks_tagged(source: Source) -> str:
-    """Whether a table holds tagged words, by its first rows.
-
-    Returns:
-        A sentence that says why; empty if it does not.
-    """
+    """Whether a table holds tagged words, by its first rows. A sentence that says why; empty if it does not."""
     rows = source.sample[:_LOOKED_ROWS]
     cells = [[as_list(row[at]) for row in rows if at < len(row) and row[at] is not None] for at in range(source.width)]
     lists = [at for at, column in enumerate(cells) if column and all(isinstance(cell, list) for cell in column)]

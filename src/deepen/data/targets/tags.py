@@ -58,15 +58,6 @@ def scheme_of(survey: Survey, name: str) -> Scheme:
     IOB1 writes `B-` only where two entities of a type touch, IOB2 at the start of every entity. A file with a few wrong
     tags is judged by what most of its entities do. It misleads on a handful of rows: the same tags may be either, and
     then mean the same entities.
-
-    Args:
-        survey: What was counted.
-
-    Returns:
-        The scheme.
-
-    Raises:
-        DataError: If a tag is of no known scheme.
     """
     marks: set[str] = set()
     needless = started_by_i = unclosed = 0
@@ -104,13 +95,8 @@ def _parts(tag: str, name: str) -> tuple[str, str]:
 def to_iob2(tags: Sequence[str]) -> list[str]:
     """Tags of any known scheme as IOB2.
 
-    What no entity can go on from starts one, as the script of CoNLL 2003 reads it: `O I-PER` becomes `O B-PER`.
-
-    Args:
-        tags: The tags of one row, each of which `is_tag`.
-
-    Returns:
-        `O`, `B-TYPE` and `I-TYPE`.
+    What no entity can go on from starts one, as the script of CoNLL 2003 reads it: `O I-PER` becomes `O B-PER`. They
+    are `O`, `B-TYPE` and `I-TYPE`.
 
     Example:
         >>> to_iob2(["I-PER", "I-PER", "B-PER", "O", "S-LOC", "B_ORG", "E_ORG", "I-ORG"])
@@ -133,12 +119,11 @@ def to_iob2(tags: Sequence[str]) -> list[str]:
 def spans_of(cell: Any) -> list[tuple[int, int, str]] | str:
     """The character spans that a cell holds, in the forms that tools write them.
 
+    Start, end and label of each span in their order, or a text that says what is wrong.
+
     Args:
         cell: A list of `[start, end, label]` or of mappings with start, end and label, or CLUE's mapping of label to
             text to a list of `[start, last]`.
-
-    Returns:
-        Start, end and label of each span in their order; a text that says what is wrong.
     """
     if isinstance(cell, Mapping):
         return _clue_spans(cell)
@@ -199,12 +184,8 @@ def cut_at_spans(
 ) -> tuple[list[tuple[int, int]], list[str]] | str:
     """Tags for the words of a text from character spans; a word that a span begins or ends in is cut there.
 
-    Args:
-        words: Start and end of each word.
-        spans: Start, end and label, sorted.
-
-    Returns:
-        The words after cutting and their IOB2 tags; a text that says what is wrong.
+    `spans` are start, end and label, sorted. Gives the words after cutting and their IOB2 tags, or a text that says
+    what is wrong.
     """
     edges = set()
     end_before, label_before = 0, ""

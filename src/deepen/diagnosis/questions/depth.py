@@ -83,11 +83,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
 def depths(right_RN: np.ndarray) -> np.ndarray:
     """The first rung from which on an example stays right.
 
-    Args:
-        right_RN: Whether each rung, from shallow to deep, is right about each example.
-
-    Returns:
-        The rung's place; the number of rungs where the deepest is wrong.
+    The rung's place; the number of rungs where the deepest is wrong.
 
     Example:
         >>> depths(np.array([[True, True, False], [True, False, False], [True, True, False]])).tolist()

@@ -317,18 +317,11 @@ def compare(
     """The score of seen things less that of unseen ones of the same strata, with a bootstrap over rows.
 
     Unseen things get the weights that give each stratum the share it has among the seen ones; strata that lack one or
-    the other are left out. Every resample weights anew.
+    the other are left out. Every resample weights anew. None if no stratum has both.
 
     Args:
         stats_UK: The sums that a score is made of, for each thing.
-        seen_U: Which were seen.
-        strata_U: The stratum of each, from 0.
         owner_U: The row of each; rows are drawn, with all that is in them.
-        value_of: From sums to scores.
-        repeats: How many resamples, B.
-
-    Returns:
-        The comparison; None if no stratum has both.
 
     Source:
         Rubin 1973, https://doi.org/10.2307/2529684, on matching; Efron and Tibshirani 1993, chapter 6.

@@ -61,7 +61,6 @@ class View:
     """Rows with something hidden.
 
     Attributes:
-        part: What a model is shown.
         shown_M: Which of the units shown each unit of the rows became; None where units stay as they are.
         offsets_N1: Where the units of each row shown start; None where they stay.
     """
@@ -156,13 +155,7 @@ def shuffled(text: str | None, size: int, rng: np.random.Generator) -> str:
     """A text whose words stand in another order.
 
     A word is what stands between spaces, with its punctuation, so that nothing but the order changes; in Chinese it is
-    a character.
-
-    Args:
-        size: How many words stay together.
-
-    Returns:
-        The same words; the text itself if they are all of one block.
+    a character. `size` words stay together; the text itself if they are all of one block.
 
     Example:
         >>> shuffled("Not good, but fun!", 2, np.random.default_rng(0))
@@ -186,15 +179,7 @@ def _words(text: str) -> list[str]:
 
 
 def order_of(words: Sequence[str], size: int, rng: np.random.Generator) -> np.ndarray:
-    """Where the words of a shuffle come from: blocks of `size`, cut at a random place, in an order that is not theirs.
-
-    Args:
-        size: How many stay together.
-        rng: Draws where the blocks begin and how they stand.
-
-    Returns:
-        Places of the words; as they were if every word is equal or all are of one block.
-    """
+    """Where the words of a shuffle come from: blocks of `size` in another order, unless all words are equal."""
     places = np.arange(len(words))
     if len(words) < 2:
         return places

@@ -47,15 +47,8 @@ def noise_floor(confidence_M: np.ndarray, agrees_M: np.ndarray, num_labels: int,
     wrong label is any other label with equal chance. The model need not be calibrated, but must not have learned from
     the label that it is compared with. It misleads where wrong labels are not spread at random: a label that is wrong
     by rule in one place of the data is learned and then agreed with, and one that is wrong only where rows are hard
-    looks like hardness. Where the model is never sure, the interval is wide.
-
-    Args:
-        confidence_M: The probability of the answer, in (0, 1].
-        agrees_M: Whether the answer is the label.
-        num_labels: How many labels there are, at least 2.
-
-    Returns:
-        The share with its interval by profile likelihood, and its control.
+    looks like hardness. Where the model is never sure, the interval is wide. The share has its interval by profile
+    likelihood; `confidence_M` is in (0, 1].
 
     Source:
         A floor as the lapse rate in Wichmann and Hill 2001, https://doi.org/10.3758/BF03194544; random wrong labels as

@@ -34,11 +34,8 @@ def write_lengthened(known: Known, cue: Cue, path: Path) -> None:
     """Writes rows of other labels made as long, until the label is no more frequent among long rows than elsewhere.
 
     They get runs of words of the surplus rows, from where a head takes them for the label only because it has learned
-    those rows, and stand where they stood there: at an end, or in between.
-
-    Args:
-        cue: A length of long texts.
-        path: A CSV with the inputs and the label of each row, for `--add`.
+    those rows, and stand where they stood there: at an end, or in between. The CSV has the inputs and the label of each
+    row, for `--add`.
     """
     rng = known.case.rng("surface_cues", "lengthened", cue.text, cue.label)
     surplus = known.surplus(cue)

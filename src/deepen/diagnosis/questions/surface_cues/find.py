@@ -19,12 +19,7 @@ _MOST_PATTERNS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A pattern that goes with a label.
-
-    `kind` is word, ngram, punctuation, first, last or length; `words` are what is found in the text (for a length,
-    none, and `shortest` to `longest` words). Of the `n` rows that have it, the share `share` has the label; `expected`
-    is the share without the cue: the label's own, and for a run of words, a first or a last word that of its parts.
-    """
+    """Runs of words in a row's text, and its first and last word, which begin with an empty word and `^` or `$`."""
 
     kind: str
     words: tuple[str, ...]
@@ -48,11 +43,7 @@ class Cue:
 def patterns(words: Sequence[str], max_ngram: int) -> set[tuple[str, ...]]:
     """What a row's text shows: runs of words, and `^` and `$` before its first and its last word.
 
-    Args:
-        words: The row's words.
-
-    Returns:
-        Patterns; those of a place begin with an empty word.
+    Those of a place begin with an empty word.
     """
     found = {tuple(words[at : at + n]) for n in range(1, max_ngram + 1) for at in range(len(words) - n + 1)}
     if words:
@@ -75,17 +66,7 @@ def find_cues(
     against the share that the label has anyway: with labels of one size that is the balanced prior. A run of words is
     tested against the best of its parts, so that it is named only where it says more. False discoveries among all the
     patterns are held at `rate`. That a cue is found says nothing against it: words that mean the label are cues too.
-
-    Args:
-        words_N: The words of each row, lower case.
-        labels_N: Its label.
-        num_labels: C.
-        rate: The expected share of false ones among those found.
-        min_rows: A pattern must occur in so many rows.
-        max_ngram: The longest run of words.
-
-    Returns:
-        The cues, the strongest (largest z) first.
+    The strongest (largest z) come first; `rate` is the expected share of false ones, `words_N` are lower case.
 
     Source:
         Gardner et al. 2021, https://aclanthology.org/2021.emnlp-main.135, section 3; Benjamini and Hochberg 1995.

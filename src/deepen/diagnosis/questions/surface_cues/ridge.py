@@ -51,19 +51,7 @@ class Ridge:
         return np.asarray(self.standard(features_KF) @ (self.inverse_FF @ self.cross_FC[:, label]))
 
     def score_without(self, features_F: np.ndarray, forgotten_KF: np.ndarray, is_K: np.ndarray, label: int) -> float:
-        """What one row would score if some rows had not been learned, without solving again.
-
-        Args:
-            features_F: The row.
-            forgotten_KF: Features of the rows to forget.
-            is_K: Their labels.
-
-        Returns:
-            The score of the head without them.
-
-        Source:
-            Woodbury 1950, inverting modified matrices.
-        """
+        """What one row would score if some rows had not been learned, without solving again (Woodbury 1950)."""
         row_F = self.standard(features_F[None])[0]
         rows_KF, weights_K = self.standard(forgotten_KF), self.weight_C[is_K]
         cross_F = self.cross_FC[:, label] - (rows_KF * weights_K[:, None]).T @ (is_K == label)
@@ -73,17 +61,7 @@ class Ridge:
 
 
 def solve_ridge(features_KF: np.ndarray, labels_K: np.ndarray, num_labels: int, *, strength: float = 0.03) -> Ridge:
-    """Fits a head.
-
-    Args:
-        features_KF: Features of the rows.
-        labels_K: Their labels.
-        num_labels: C.
-        strength: The penalty, as a share of the number of rows.
-
-    Returns:
-        The head.
-    """
+    """Fits a head. `strength` is the penalty, as a share of the number of rows."""
     mean_F, scale_F = features_KF.mean(0), features_KF.std(0) + 1e-6
     counts_C = np.bincount(labels_K, minlength=num_labels)
     weight_C = len(labels_K) / np.maximum(1, (counts_C > 0).sum() * counts_C)

@@ -97,10 +97,8 @@ class Known:
         """The training rows without which a length says nothing of its label.
 
         The half of the rows that the length lies in is cut into ten by length, and wherever the label is surely too
-        frequent, its surplus goes: first the rows whose label a head knows only if it has learned that half.
-
-        Returns:
-            Their numbers, rising.
+        frequent, its surplus goes: first the rows whose label a head knows only if it has learned that half. Their
+        numbers, rising.
         """
         if cue not in self._surplus:
             self._surplus[cue] = self._find_surplus(cue)
@@ -179,14 +177,7 @@ class Plan:
 
 
 def plan_texts(known: Known, cue: Cue, num_rows: int) -> Plan:
-    """Writes the texts of one trial.
-
-    Args:
-        num_rows: The most rows of other labels.
-
-    Returns:
-        The texts; without rows of other labels there is nothing to try.
-    """
+    """Writes the texts of one trial. Without rows of other labels there is nothing to try."""
     rng = known.case.rng("surface_cues", "rows", cue.kind, cue.text, cue.label)
     order = rng.permutation(len(known.texts))
     has = np.array([_has(cue, known.words[at]) for at in order], bool)
@@ -222,12 +213,7 @@ def _pairs(
     other: np.ndarray, agree: np.ndarray, made: list[str], plain: list[str]
 ) -> tuple[Texts, Texts, Texts, Texts]:
     num = len(other)
-    return (
-        Texts(other, made[:num]),
-        Texts(other, plain[:num]),
-        Texts(agree, made[num:]),
-        Texts(agree, plain[num:]),
-    )
+    return (Texts(other, made[:num]), Texts(other, plain[:num]), Texts(agree, made[num:]), Texts(agree, plain[num:]))
 
 
 def _less_a_word(known: Known, cue: Cue, rows: np.ndarray, rng: np.random.Generator) -> Texts:

@@ -31,7 +31,6 @@ class Trial:
     """One cue on trial.
 
     Attributes:
-        cue: The cue.
         named: Whether the label's own name holds it.
         contexts_R: The rows of other labels that it was put into.
         model_R: How far it moves the model there: the share of the way from other labels' texts to the label's own,
@@ -60,15 +59,7 @@ class Trial:
 
 
 def choose_cues(known: Known, cues: Sequence[Cue], num_strongest: int, num_suspects: int) -> list[Cue]:
-    """The cues to try: the strongest, and of the others those a head knows only because it has seen them.
-
-    Args:
-        cues: All that were found, the strongest first.
-        num_suspects: How many others; none without an encoder.
-
-    Returns:
-        Cues whose label enough of the tried rows have.
-    """
+    """The cues to try, of labels that enough rows have: the strongest, and others a head knows only as it saw them."""
     num_own_C = np.bincount(known.targets_N, minlength=len(known.case.labels))
     cues = [cue for cue in cues if num_own_C[cue.label] >= _LEAST_OWN_ROWS]
     lengths = [cue for cue in cues if not cue.words][:_MOST_LENGTHS]
@@ -93,14 +84,7 @@ def in_name(cue: Cue, name: str) -> bool:
 
 
 def try_cues(known: Known, cues: Sequence[Cue], *, num_rows: int) -> list[Trial]:
-    """Puts cues into texts and takes them out, and asks the model and the heads.
-
-    Args:
-        num_rows: The most rows of other labels for each cue.
-
-    Returns:
-        One trial a cue; none for a cue that no row of another label is free of.
-    """
+    """Puts cues into texts and takes them out, and asks the model and the heads; none for a cue all rows have."""
     plans = [plan for cue in cues if len((plan := plan_texts(known, cue, num_rows)).held[0].rows)]
     if not plans:
         return []
