@@ -28,7 +28,7 @@ def write_answers(
 
     A row without an answer has empty cells there. Answers of several models follow one another, and a last column
     says which. A cell that a spreadsheet would compute gets `'` before it (`guarded`); numbers do not. `rows` come in
-    the order of the source, once for each model; `labels` get a column `p_<label>` each, None writes one, `probability`,
+    the order of the source, once for each model; `labels` get a column `p_<label>` each, None writes `probability`,
     that of the answer; `bom` begins the file with a byte order mark, by which Excel knows UTF-8.
     """
     write_csv(path, _lines(rows, source, as_cell, labels), bom=bom)
