@@ -6,12 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from deepen.core.errors import DataError
 from deepen.data.needs import WORD_NAMES, numbers_sentences, plain_name
 from deepen.data.readers.quoting import split_rows
 from deepen.data.readers.sniff import TextFile, lines
-from deepen.data.source import Fault, Form, Row, Source, clip
+from deepen.data.source import Fault, Form, Row, Source, clip, first_rows, in_file, picked
 from deepen.data.targets.tag_forms import tag_form
 from deepen.data.targets.tags import OUTSIDE, is_tag
 
@@ -154,16 +155,10 @@ def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Sou
     names = [f"column {index}" for index in range(form.width)]
     names[form.token], names[form.tag] = "tokens", "tags"
 
-    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        for line, cells in _blocks(lines(file), form):
-            yield file.name, line, cells if isinstance(cells, Fault) else [cells[index] for index in wanted]
+    def sentences(text_lines: Iterator[str]) -> Iterator[Row]:
+        return in_file(file.name, in_blocks(_judged(text_lines, form)))
 
-    rows = []
-    for _, cells in _blocks(iter(sample), form):
-        if not isinstance(cells, Fault):
-            rows.append(cells)
-        if len(rows) >= _SAMPLE_ROWS:
-            break
+    rows = first_rows(sentences(iter(sample)), _SAMPLE_ROWS)
     if not rows:
         raise DataError(f"{file.name} is empty: no line holds a token with its tag")
     if len(rows) == 1 and len(rows[0][0]) > _LONGEST_SENTENCE:
@@ -172,45 +167,53 @@ def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Sou
     told = f"{file.name}: {_CALLED[form.gap]}-separated columns, a token and its tag a line"
     told += ", a position digit is taken off every token" if form.digits else ""
     written = Form("columns", form.width, form.header, form.gap)
+    read = lambda wanted: picked(sentences(lines(file)), wanted)  # noqa: E731
     return Source(file.name, tuple(names), form.width, rows, read, notes=(told,), form=written)
 
 
-def _blocks(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, list[list[str]] | Fault]]:
-    """Sentences: the line each starts on, and one list a column; a broken line spoils its sentence and no other."""
+def in_blocks(judged: Iterable[tuple[int, list[str] | Fault | None]]) -> Iterator[tuple[int, list[list[str]] | Fault]]:
+    """Sentences out of the lines of words: the line each starts on, and one list a column.
+
+    None ends a sentence; a broken line spoils its sentence and no other.
+    """
     rows: list[list[str]] = []
     first = 0
     fault: tuple[int, Fault] | None = None
+    for number, cells in chain(judged, [(0, None)]):
+        if cells is None:
+            if fault or rows:
+                yield fault or (first, [list(column) for column in zip(*rows, strict=True)])
+            rows, fault = [], None
+        elif isinstance(cells, Fault):
+            fault = fault or (number, cells)
+        else:
+            first = first if rows else number
+            rows.append(cells)
+
+
+def _judged(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, list[str] | Fault | None]]:
+    """The cells of each line, what is wrong with it, or None where a sentence ends; comments are passed over."""
     head = ""
     for number, line in enumerate(text_lines, 1):
         head = line if number == 1 and form.header else head
         if line.isspace() or line.startswith(_DOCUMENT) or (head and line == head):
-            if fault or rows:
-                yield fault or (first, _columns(rows))
-            rows, fault = [], None
+            yield number, None
             continue
         cells = form.cells(line)
         if line.startswith("#") and (len(cells) != form.width or not _is_known(cells[form.tag].strip(), form)):
             continue
         problem = _problem(cells, form)
         if problem:
-            fault = fault or (number, Fault(problem))
+            yield number, Fault(problem)
             continue
-        if not rows:
-            first = number
         if form.digits:
             cells[form.token] = _without_digit(cells[form.token])
         cells[form.tag] = cells[form.tag].strip()
-        rows.append(cells)
-    if fault or rows:
-        yield fault or (first, _columns(rows))
+        yield number, cells
 
 
 def _is_known(tag: str, form: ColumnForm) -> bool:
     return tag in form.known or is_tag(tag)
-
-
-def _columns(rows: list[list[str]]) -> list[list[str]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _without_digit(token: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from deepen.core.errors import DataError
-from deepen.data.readers.headers import are_classes, judge_header, names_columns
+from deepen.data.readers.headers import are_classes, judge_header, names_columns, unique_names
 from deepen.data.readers.quoting import quote_evidence, rows_taken_in, split_rows
 from deepen.data.readers.sniff import TextFile, lines
 from deepen.data.settings import DataSettings
@@ -170,7 +170,7 @@ def open_delimited(
         rows[0] = _fitted(rows[0], dialect.width)
     judged = judge_header(rows, expected, tabular=is_tabular(file.name))
     header = judged.header if settings.header is None else settings.header
-    names = _unique_names(rows[0]) if header else None
+    names = unique_names(rows[0]) if header else None
     if header and len(rows) == 1:
         raise DataError(f"{file.name} line 1: a header ({listed(rows[0])}) and no rows")
     width = len(rows[0]) if header else dialect.width
@@ -280,17 +280,3 @@ def _ragged(found: int, width: int, dialect: Dialect) -> str:
     cells = f"{found} cell{'s' if found != 1 else ''}"
     cause = f"a {word} inside an unquoted cell" if found > width else f"a {word} is missing or a quote is not closed"
     return f"{cells} where the other rows have {width}: likely {cause}"
-
-
-def _unique_names(cells: Sequence[str]) -> tuple[str, ...]:
-    taken: set[str] = set()
-    again: Counter[str] = Counter()
-    names: list[str] = []
-    for index, cell in enumerate(cells):
-        name = first = cell.strip() or f"column {index}"
-        while name in taken:
-            again[first] += 1
-            name = f"{first}_{again[first] + 1}"
-        taken.add(name)
-        names.append(name)
-    return tuple(names)

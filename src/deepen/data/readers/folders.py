@@ -12,7 +12,7 @@ from deepen.core.cells import printable
 from deepen.core.errors import DataError
 from deepen.data.readers.brat import brat_pairs
 from deepen.data.readers.sniff import lies_within, lines, not_there, reading, text_file
-from deepen.data.source import Form, Row, Source
+from deepen.data.source import Form, Row, Source, first_rows, picked
 
 _SAMPLE_ROWS = 5000
 _NOT_DATA = re.compile(
@@ -187,7 +187,7 @@ def _differing(stems: Sequence[str]) -> list[str]:
 def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
     """Files or sub-folders whose names are labels as a source of `label` and `text`; lines are those of each file."""
 
-    def rows() -> Iterator[tuple[str, int, tuple[str, str]]]:
+    def rows() -> Iterator[Row]:
         for path, label in zip(layout.files, layout.labels, strict=True):
             called = inside(name, path) if layout.kind == "file_per_label" else printable(str(path))
             file = text_file(path, called, encoding)
@@ -198,17 +198,9 @@ def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
                 if not line.isspace():
                     yield called, number, (label, line.rstrip("\r\n"))
 
-    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        for file, line, cells in rows():
-            yield file, line, [cells[i] for i in wanted]
-
-    sample = []
-    for _, _, cells in rows():
-        sample.append(cells)
-        if len(sample) >= _SAMPLE_ROWS:
-            break
+    sample = first_rows(rows(), _SAMPLE_ROWS)
     if not sample:
         raise DataError(f"{name} is empty: no file in it holds a text")
-    return Source(
-        name, ("label", "text"), 2, sample, read, layout.notes, form=Form("folder", 2), warnings=layout.warnings
-    )
+    read = lambda wanted: picked(rows(), wanted)  # noqa: E731
+    form = Form("folder", 2)
+    return Source(name, ("label", "text"), 2, sample, read, layout.notes, form=form, warnings=layout.warnings)

@@ -162,3 +162,18 @@ def names_columns(cells: Sequence[str]) -> bool:
     """Whether every cell of a row is a usual name of a column, as where two files were joined with their headers."""
     plain = [plain_name(cell) for cell in cells if cell.strip()]
     return len(plain) > 1 and len(set(plain)) == len(plain) and all(name in KNOWN_NAMES for name in plain)
+
+
+def unique_names(cells: Sequence[str]) -> tuple[str, ...]:
+    """Names of columns out of cells: a name that comes again gets a number, as does an empty one."""
+    taken: set[str] = set()
+    again: Counter[str] = Counter()
+    names: list[str] = []
+    for index, cell in enumerate(cells):
+        name = first = cell.strip() or f"column {index}"
+        while name in taken:
+            again[first] += 1
+            name = f"{first}_{again[first] + 1}"
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
