@@ -113,12 +113,7 @@ def fold(text: str) -> str:
 def row_texts(part: Part, rows: np.ndarray | None = None) -> Iterator[str]:
     """All texts of each row as one. `rows` are positions in the part; None takes all."""
     some = part if rows is None else part.take(rows)
-    names = part.table.texts
-    if len(names) == 1:
-        for value in some.values(names[0]):
-            yield value or ""
-        return
-    for values in zip(*(some.values(name) for name in names), strict=True):
+    for values in zip(*(some.values(name) for name in part.table.texts), strict=True):
         yield "\n".join(value or "" for value in values)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from functools import cache
+from functools import cache, partial
 from typing import Literal
 
 from deepen.core.settings import Settings
@@ -114,12 +114,9 @@ def _entities(text: str) -> str:
     return _ENTITY.sub(lambda match: html.unescape(match.group()), _ESCAPED_AMPERSAND.sub("&", text))
 
 
-def _nfkc(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFKC", _ordered(text, "NFKD"))
-
-
-def _nfc(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFC", _ordered(text, "NFD"))
+def _composed(text: str, form: Literal["NFKC", "NFC"]) -> str:
+    apart: Literal["NFKD", "NFD"] = "NFKD" if form == "NFKC" else "NFD"
+    return text if text.isascii() else unicodedata.normalize(form, _ordered(text, apart))
 
 
 @cache
@@ -152,7 +149,7 @@ def _ordered(text: str, form: Literal["NFKD", "NFD"]) -> str:
     return "".join([*pieces, text[done:]]) if pieces else text
 
 
-_FORMS = {"NFKC": _nfkc, "NFC": _nfc, "none": None}
+_FORMS = {"NFKC": partial(_composed, form="NFKC"), "NFC": partial(_composed, form="NFC"), "none": None}
 
 
 def _controls(text: str) -> str:

@@ -18,13 +18,7 @@ def content_hashes(part: Part) -> np.ndarray:
     """A hash of each row's inputs that case and white space don't change; equal hashes are copies. uint64 (N,)."""
     hashes_N = np.empty(len(part), dtype=np.uint64)
     blake = hashlib.blake2b
-    names = part.table.texts
-    if len(names) == 1:
-        for row, text in enumerate(part.values(names[0])):
-            folded = " ".join(text.casefold().split())
-            hashes_N[row] = int.from_bytes(blake(folded.encode(), digest_size=8).digest(), "little")
-        return hashes_N
-    for row, texts in enumerate(zip(*(part.values(name) for name in names), strict=True)):
+    for row, texts in enumerate(zip(*(part.values(name) for name in part.table.texts), strict=True)):
         folded = "\x1f".join(" ".join((text or "").casefold().split()) for text in texts)
         hashes_N[row] = int.from_bytes(blake(folded.encode(), digest_size=8).digest(), "little")
     return hashes_N

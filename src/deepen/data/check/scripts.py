@@ -6,6 +6,7 @@ Shape legend: N rows, S scripts.
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 import numpy as np
 
@@ -59,18 +60,9 @@ def find(splits: Splits) -> list[Problem]:
 
 def main_scripts(part: Part) -> np.ndarray:
     """For each row the number of the script that most of its letters are of; -1 with fewer than four letters."""
-    out_N = np.full(len(part), -1)
-    texts: list[str] = []
-    start = 0
-    for text in row_texts(part):
-        texts.append(text)
-        if len(texts) == _PIECE:
-            out_N[start : start + len(texts)] = _main(texts)
-            start += len(texts)
-            texts = []
-    if texts:
-        out_N[start:] = _main(texts)
-    return out_N
+    texts = row_texts(part)
+    pieces = [_main(list(islice(texts, _PIECE))) for _ in range(0, len(part), _PIECE)]
+    return np.concatenate(pieces) if pieces else np.zeros(0, int)
 
 
 def _main(texts: list[str]) -> np.ndarray:

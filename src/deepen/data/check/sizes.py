@@ -24,25 +24,15 @@ def find(splits: Splits) -> list[Problem]:
     """
     found = []
     for name, part in splits.parts.items():
-        file = part.table.name
         if splits.has_labels and part.table.has_target:
             found.append(_labels(part))
         if len(part) < _FEW:
             wide = 100 / max(len(part), 1) ** 0.5
-            found.append(
-                Problem(
-                    "warning",
-                    "few_rows",
-                    file,
-                    None,
-                    len(part),
-                    f"{name} has {rows(len(part))}"
-                    + ("" if name == "train" else f": a score on them is uncertain by about {wide:.0f} points"),
-                    "more rows, or leave --validation out so that a share of the training rows is held out"
-                    if name == "validation"
-                    else "more rows",
-                )
-            )
+            doubt = "" if name == "train" else f": a score on them is uncertain by about {wide:.0f} points"
+            held = ", or leave --validation out so that a share of the training rows is held out"
+            remedy = "more rows" + (held if name == "validation" else "")
+            message = f"{name} has {rows(len(part))}{doubt}"
+            found.append(Problem("warning", "few_rows", part.table.name, None, len(part), message, remedy))
         found += _lengths(name, part)
         if name in splits.tokens:
             found += _tokens(name, splits)
