@@ -18,10 +18,10 @@ from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
-from deepen.core.types import Outputs, Score, Targets
+from deepen.core.types import Interval, Outputs, Score, Targets
 from deepen.data.batches import flat_positions
 from deepen.data.table import Part
-from deepen.evaluation.statistics import bootstrap
+from deepen.evaluation.statistics import bootstrap, wilson
 from deepen.finetuning.hidden_cache import frozen_pass, passing_features
 from deepen.inference.model import Model, load_model
 from deepen.preparation.prepare import Prepared
@@ -110,13 +110,28 @@ class Case:
         """The deciding score of some outputs, with its interval."""
         stats_NK = self.task.statistics(outputs, targets)
         found = bootstrap(stats_NK, self.task.value_of, seed=derive(self.seed, "diagnosis", "score"))
-        rounded = (round(number, 6) for number in (found.value, found.low, found.high))
-        value, low, high = rounded
-        return Score(self.task.score_name, value, len(stats_NK), low, high)
+        return as_score(self.task.score_name, found, len(stats_NK))
 
     def rng(self, *names: Any) -> np.random.Generator:
         """A generator of its own for each purpose, so that one question's draws don't move another's."""
         return np.random.default_rng(derive(self.seed, "diagnosis", *names))
+
+
+def as_score(name: str, found: Interval, num: int, *, higher_is_better: bool = True) -> Score:
+    """A value with its interval as a score of so many examples."""
+    value, low, high = (round(number, 6) for number in (found.value, found.low, found.high))
+    return Score(name, value, num, low, high, higher_is_better=higher_is_better)
+
+
+def ends(found: Interval) -> dict[str, float]:
+    """A value with its interval as evidence."""
+    return {name: round(getattr(found, name), 4) for name in ("value", "low", "high")}
+
+
+def widened(found: Interval, num: int) -> Interval:
+    """Where nothing varies, resampling sees no doubt at all; but so many rows without a change leave room for a few."""
+    room = wilson(0, num)[1]
+    return Interval(found.value, min(found.low, found.value - room), max(found.high, found.value + room))
 
 
 def open_case(

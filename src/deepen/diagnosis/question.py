@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,3 +28,8 @@ class Question:
     settings: type[Settings]
     ask: Callable[[Case, Any], list[Finding]]
     kinds: tuple[Kind, ...] = ("labels",)
+
+
+def not_applicable(question: str, why: str, evidence: Sequence[Any] = ()) -> Finding:
+    """The answer to a question that makes no sense here."""
+    return Finding(question, "not_applicable", None, None, None, None, list(evidence), [], why, "")

@@ -14,7 +14,8 @@ import numpy as np
 from deepen.core.errors import DataError
 from deepen.core.seed import derive
 from deepen.core.types import Score
-from deepen.evaluation.statistics import percentile_interval, resample, wilson
+from deepen.evaluation.classification import label_scores
+from deepen.evaluation.statistics import resample, resampled_score, share, wilson
 
 _ENOUGH = 20  # with fewer rows of a label, a threshold of its own would be chance
 _RESAMPLES = 200
@@ -37,43 +38,24 @@ def multilabel_scores(logits_NC: np.ndarray, many_NC: np.ndarray, names: Sequenc
     stats_NK = np.concatenate([right_NC, said_NC, many_NC > 0], axis=1).astype(np.float64)
     sums_BK = np.concatenate([stats_NK.sum(0)[None], resample(stats_NK, seed=derive(seed, "decisions"))])
     right_BC, said_BC, has_BC = np.split(sums_BK, 3, axis=1)
-    micro = percentile_interval(*_first(f1(right_BC.sum(1), said_BC.sum(1), has_BC.sum(1))))
-    macro = percentile_interval(*_first(f1(right_BC, said_BC, has_BC).mean(1)))
     counts_BN = np.random.default_rng(derive(seed, "precision")).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
-    ranked = percentile_interval(*_first(average_precision(logits_NC, many_NC, np.vstack([np.ones(n), counts_BN]))))
+    ranked_B = average_precision(logits_NC, many_NC, np.vstack([np.ones(n), counts_BN]))
     whole = float((said_NC == (many_NC > 0)).all(1).sum())
     low, high = wilson(whole, n)
     scores = [
-        Score("micro_f1", micro.value, n, micro.low, micro.high),
-        Score("macro_f1", macro.value, n, macro.low, macro.high),
-        Score("average_precision", ranked.value, n, ranked.low, ranked.high),
+        resampled_score("micro_f1", f1(right_BC.sum(1), said_BC.sum(1), has_BC.sum(1)), n),
+        resampled_score("macro_f1", f1(right_BC, said_BC, has_BC).mean(1), n),
+        resampled_score("average_precision", ranked_B, n),
         Score("exact_match", whole / n, n, low, high),
     ]
     for at in range(num):
-        scores += _of_label(names[at], *(float(sums[0, at]) for sums in (right_BC, said_BC, has_BC)))
+        scores += label_scores(names[at], *(float(sums[0, at]) for sums in (right_BC, said_BC, has_BC)))
     return scores
-
-
-def _first(values_B: np.ndarray) -> tuple[float, np.ndarray]:
-    return float(values_B[0]), values_B[1:]
-
-
-def _of_label(name: str, right: float, said: float, has: float) -> list[Score]:
-    either = said + has - right
-    low, high = wilson(right, either)
-    found = []
-    for score, whole in (("precision", said), ("recall", has)):
-        ends = wilson(right, whole)
-        found.append(Score(score, right / whole if whole else 0.0, int(whole), *ends, label=name))
-    value = 2 * right / (said + has) if either else 0.0
-    return [*found, Score("f1", value, int(either), 2 * low / (1 + low), 2 * high / (1 + high), label=name)]
 
 
 def f1(right: np.ndarray, said: np.ndarray, has: np.ndarray) -> np.ndarray:
     """F1 from counts of any shape: right, said and true; 0 where there is nothing."""
-    both = said + has
-    out: np.ndarray = np.zeros(np.shape(both))
-    return np.divide(2 * right, both, out=out, where=both > 0)
+    return share(2 * right, said + has)
 
 
 def average_precision(logits_NC: np.ndarray, many_NC: np.ndarray, counts_BN: np.ndarray | None = None) -> np.ndarray:

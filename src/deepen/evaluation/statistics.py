@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepen.core.types import Interval
+from deepen.core.types import Interval, Score
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """From sums_BK, one row a resample, to the values of shape (B,). It must not depend on the scale of the sums."""
@@ -83,6 +83,18 @@ def percentile_interval(value: float, values_B: np.ndarray) -> Interval:
     """The middle 95 % of resampled values, widened to hold the value itself."""
     low, high = np.quantile(values_B, [0.025, 0.975])
     return Interval(value=float(value), low=min(float(low), float(value)), high=max(float(high), float(value)))
+
+
+def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """The share part / whole; 0 where whole is 0."""
+    out: np.ndarray = np.zeros(np.broadcast(part, whole).shape)
+    return np.divide(part, whole, out=out, where=whole > 0)
+
+
+def resampled_score(name: str, values_B: np.ndarray, n: int, *, label: str | None = None) -> Score:
+    """A score with its interval, from its value and, behind it, those on resamples."""
+    found = percentile_interval(float(values_B[0]), values_B[1:])
+    return Score(name, found.value, n, found.low, found.high, label=label)
 
 
 def bootstrap(stats_NK: np.ndarray, value_of: Statistic, *, seed: int, repeats: int = 1000) -> Interval:

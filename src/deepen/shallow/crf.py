@@ -146,16 +146,18 @@ class ChainField:
         """What it sees of each word: a sparse row of ones for the features that have a weight, features_MV."""
         from scipy.sparse import csr_matrix
 
-        get = self.vocabulary.get
-        seen = (names for words in self.tokens(part) for names in features(words))
-        found = [[index for name in names if (index := get(name)) is not None] for names in seen]
+        found = [places for words in self.tokens(part) for places in self._places(words)]
         shape = (len(found), len(self.weight_VC))
         return csr_matrix((np.ones(sum(map(len, found)), np.float32), _flat(found), _offsets(found)), shape)
 
+    def _places(self, words: list[str]) -> list[list[int]]:
+        """The features of each word that have a weight."""
+        get = self.vocabulary.get
+        return [[index for name in names if (index := get(name)) is not None] for names in features(words)]
+
     def _states(self, words: list[str]) -> np.ndarray:
         """The summed weights of each word's features, shape (L, C)."""
-        get = self.vocabulary.get
-        found = [[index for name in names if (index := get(name)) is not None] for names in features(words)]
+        found = self._places(words)
         sums_LC = np.zeros((len(words), self.weight_VC.shape[1]))
         np.add.at(sums_LC, np.repeat(np.arange(len(words)), [len(row) for row in found]), self.weight_VC[_flat(found)])
         return sums_LC

@@ -18,7 +18,7 @@ from deepen.core.types import Finding, Interval, Outputs, Targets
 from deepen.data.near import row_texts
 from deepen.data.words import split_words
 from deepen.diagnosis.case import Case
-from deepen.diagnosis.question import Question
+from deepen.diagnosis.question import Question, not_applicable
 from deepen.evaluation.statistics import paired_bootstrap, wilson
 
 _SHALLOW = ("majority", "lexical")
@@ -43,7 +43,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     if len(names) > 1:  # what is right by saying the most frequent label every time was not understood
         names = [name for name in names if name != "majority"]
     if not shallow:
-        return [_not_applicable("the run has no rung on surface words: add `majority,lexical` to --rungs")]
+        return [not_applicable("depth", "the run has no rung on surface words: add `majority,lexical` to --rungs")]
     right_RN = np.stack([_right(outputs[name], case.targets) for name in names])
     depth_N = depths(right_RN)
     scores = {name: case.task.score(outputs[name], case.targets) for name in shallow}
@@ -200,10 +200,6 @@ def _remedy(case: Case, verdict: str, base: str) -> str:
         return f"deepen predict {case.named} DATA --rung {base}"
     # the recipe of a run names the rungs that ran, which are all that would be climbed again
     return f"{case.retrain} --set ladder.rungs=null --thorough" if verdict == "unclear" else ""
-
-
-def _not_applicable(why: str) -> Finding:
-    return Finding("depth", "not_applicable", None, None, None, None, [], [], why, "")
 
 
 QUESTION = Question(0, "What did each rung add, and for whom?", QuestionSettings, ask)

@@ -26,7 +26,7 @@ from deepen.data.near import row_texts
 from deepen.data.table import Part
 from deepen.data.words import words_of
 from deepen.diagnosis.case import Case
-from deepen.diagnosis.question import Question
+from deepen.diagnosis.question import Question, not_applicable
 from deepen.diagnosis.questions.surface_cues.balance import write_lengthened
 from deepen.diagnosis.questions.surface_cues.find import Cue, find_cues
 from deepen.diagnosis.questions.surface_cues.rows import Known
@@ -66,9 +66,13 @@ class QuestionSettings(Settings):
 def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     """Finds cues in the training rows and tries the strongest, and the most suspicious, on the model."""
     if case.task.pooling == "units":
-        return [_not_applicable("a tagger answers about the word itself, so a word is no cue; see partial_input")]
+        return [
+            not_applicable(
+                "surface_cues", "a tagger answers about the word itself, so a word is no cue; see partial_input"
+            )
+        ]
     if case.train is None:
-        return [_not_applicable(case.missing or "there are no training rows to find cues in")]
+        return [not_applicable("surface_cues", case.missing or "there are no training rows to find cues in")]
     train = _some(case, case.train, settings.max_train_rows)
     labels_N = case.task.targets(train, case.labels).labels_M
     words_N = [words_of(text) for text in row_texts(train)]
@@ -81,7 +85,9 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
         max_ngram=settings.max_ngram,
     )
     if not cues:
-        return [_not_applicable("no word, mark, place or length goes with a label more often than by chance")]
+        return [
+            not_applicable("surface_cues", "no word, mark, place or length goes with a label more often than by chance")
+        ]
     known = Known(case, train, labels_N, words_N)
     tried = choose_cues(known, cues, settings.num_strongest, settings.num_suspects)
     judged = [_judge(case, trial, settings) for trial in try_cues(known, tried, num_rows=settings.num_rows)]
@@ -221,7 +227,9 @@ def _none_accused(case: Case, judged: list[_Judged], evidence: list[Any], settin
     right = np.concatenate([one.trial.right["contradicting"] for one in judged]) if judged else np.zeros(0)
     control = np.concatenate([one.trial.right["contradicting_control"] for one in judged]) if judged else np.zeros(0)
     if not len(right):
-        return _not_applicable("cues were found, but there are too few rows of other labels to put them into", evidence)
+        return not_applicable(
+            "surface_cues", "cues were found, but there are too few rows of other labels to put them into", evidence
+        )
     values = np.array([one.effect.value for one in judged])
     half = 1.96 * float(values.std(ddof=1) if len(values) > 1 else 0) / len(values) ** 0.5
     mean = float(values.mean())
@@ -298,10 +306,6 @@ def _remedy(case: Case, known: Known, trial: Trial, hidden: Sequence[str]) -> st
         return f"{case.retrain} --add {shlex.quote(str(path))}"
     known.write_surplus(trial.cue, path)
     return f"{case.retrain} --drop {shlex.quote(str(path))}"
-
-
-def _not_applicable(why: str, evidence: Sequence[Any] = ()) -> Finding:
-    return Finding("surface_cues", "not_applicable", None, None, None, None, list(evidence), [], why, "")
 
 
 QUESTION = Question(10, "Which cues predict the label, and does the model lean on them?", QuestionSettings, ask)
