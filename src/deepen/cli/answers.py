@@ -18,9 +18,8 @@ def write_answers(
 ) -> None:
     """Writes a CSV: the columns, cells and rows of the source as they are, then `output` and `probability`.
 
-    A row without an answer has two empty cells there. Answers of several models follow one another, and a last column
-    says which. A cell that a spreadsheet would compute gets `'` before it (`guarded`); numbers do not. `rows` come in
-    the order of the source, once for each model.
+    A row without an answer has two empty cells there. Answers of several models follow one another in the order of the
+    source, and a last column says which. Cells are `guarded` against spreadsheets.
     """
     write_csv(path, _lines(rows, source, as_cell))
 

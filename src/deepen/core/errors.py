@@ -60,8 +60,6 @@ class Interrupted(KeyboardInterrupt):
 def nearest(name: str, choices: Iterable[str]) -> str:
     """The end of an error message that names the right spelling, or lists what there is.
 
-    `did you mean 'frozen'?` if one is close, else `choose from: a, b, c`.
-
     Example:
         >>> nearest("frozn", ["majority", "frozen"])
         "did you mean 'frozen'?"
@@ -78,9 +76,7 @@ _MOST_CHOICES = 60
 
 
 def one_line(text: str, most: int = 300) -> str:
-    r"""A text as one line that a terminal shows and does not obey: what other libraries say, names out of files.
-
-    Control and direction characters are written as their numbers.
+    r"""A text as one line that a terminal shows and does not obey: control characters become their numbers.
 
     Example:
         >>> print(one_line("a \n b\x1b[31m"))

@@ -193,14 +193,7 @@ def permutations() -> tuple[np.ndarray, np.ndarray]:
 
 
 def shingle_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The hash of each run of four characters, for all texts end to end.
-
-    Args:
-        texts: Texts of at least four characters.
-
-    Returns:
-        hashes_T: uint32 (T,), repeats included, and where each text starts.
-    """
+    """The hashes of each run of four characters, uint32, of texts end to end, and where each text starts."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "replace"), dtype=np.uint32)
     ends = np.cumsum([len(text) for text in texts])
     hashes = codes * np.uint32(0x9E3779B1)
@@ -224,16 +217,7 @@ def _mixed(hashes: np.ndarray) -> np.ndarray:
 
 
 def minhash(texts: Sequence[str], multipliers_P: np.ndarray, offsets_P: np.ndarray) -> np.ndarray:
-    """The MinHash signatures of folded texts, for all of them at once.
-
-    Args:
-        texts: N texts of at least four characters.
-        multipliers_P: uint32 (P,), odd.
-        offsets_P: uint32 (P,).
-
-    Returns:
-        signatures_NP: uint32 (N, P); two agree in a place as often as their sets of shingles overlap.
-    """
+    """The MinHash signatures of folded texts, uint32 (N, P): two agree as often as their sets of shingles overlap."""
     hashes_T, starts = shingle_hashes(texts)
     signatures_NP = np.empty((len(texts), len(multipliers_P)), dtype=np.uint32)
     permuted_T = np.empty_like(hashes_T)

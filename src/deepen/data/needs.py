@@ -116,10 +116,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def parse_columns(text: str) -> dict[str, str]:
-    """The words after `--columns`.
-
-    Args:
-        text: `text=title+description,label=stars`, with names, or numbers from 0 for a file without a header.
+    """The words after `--columns`, with names, or numbers from 0 for a file without a header.
 
     Example:
         >>> parse_columns("text=title+description,label=stars")

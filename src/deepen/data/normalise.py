@@ -39,10 +39,9 @@ class NormaliseSettings(Settings):
 def normalise(text: str, settings: NormaliseSettings, counts: dict[str, int]) -> str:
     """One text, evened out; doing it twice changes nothing more.
 
-    Entities are replaced until none is left, so `&amp;amp;` becomes `&`: texts that were escaped twice are common,
-    texts about entities are not. It misleads where the number or kind of spaces carries meaning (code, verse): switch
-    `white_space` off there. Lone surrogates, which no file can hold, always become U+FFFD. Case is kept; `counts` (how
-    many texts each kind has changed) is added to in place.
+    Entities are replaced until none is left, since texts that were escaped twice are common. It misleads where spaces
+    carry meaning (code, verse): switch `white_space` off there. Lone surrogates become U+FFFD, case is kept; `counts`
+    gets one more of each kind of change.
 
     Example:
         >>> normalise("ＡＢＣ &amp;  d", NormaliseSettings(), {})

@@ -116,15 +116,7 @@ class Table:
 
 
 def brief(notes: Sequence[str], tables: Sequence[Table]) -> list[str]:
-    """Notes about several tables, short enough to be read before training.
-
-    Args:
-        notes: Sentences, in the order of the tables; those about a table begin with its name and a colon.
-
-    Returns:
-        The notes with the last two parts of each path; what was said of one table is not said of the next, even if its
-        numbers are others. `deepen check` has them all.
-    """
+    """Notes about tables, short enough to be read before training: short paths, and nothing said again of the next."""
     found: dict[str, str] = {}
     for note in notes:
         name = next((table.name for table in tables if note.startswith(f"{table.name}: ")), "")

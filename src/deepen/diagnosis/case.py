@@ -142,13 +142,7 @@ def open_case(
     max_rows: int = MAX_ROWS,
     say: Callable[[str], None] = lambda line: None,
 ) -> Case:
-    """Opens a run for diagnosis.
-
-    Args:
-        data: Labelled rows to try the model on; None takes the test rows, or the validation rows if there are none.
-        columns: Which columns of `data` are what; None as in training.
-        max_rows: The most rows it is tried on; of more, so many are drawn.
-    """
+    """Opens a run for diagnosis on `data`, else its test or validation rows; of more than `max_rows` some are drawn."""
     opened = open_run(run)
     if not opened.complete:
         raise DataError(f"{run} is not finished: `deepen train --out {shlex.quote(str(run))} --resume` goes on with it")

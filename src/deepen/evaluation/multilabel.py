@@ -59,10 +59,7 @@ def f1(right: np.ndarray, said: np.ndarray, has: np.ndarray) -> np.ndarray:
 
 
 def average_precision(logits_NC: np.ndarray, many_NC: np.ndarray, counts_BN: np.ndarray | None = None) -> np.ndarray:
-    """The sum of precision times the step of recall along each label's ranking, on average over the labels that occur.
-
-    `counts_BN` says how often each example counts; None is one time, once each. 0 if no label occurs.
-    """
+    """The mean over labels of the area under precision and recall, for each way to count examples; 0 without labels."""
     counts_BN = np.ones((1, len(logits_NC))) if counts_BN is None else counts_BN
     total_B, occurring_B = np.zeros(len(counts_BN)), np.zeros(len(counts_BN))
     for logits_N, has_N in zip(logits_NC.T, many_NC.T, strict=True):
@@ -95,10 +92,7 @@ def micro_f1(sums_BK: np.ndarray) -> np.ndarray:
 
 
 def thresholds(logits_NC: np.ndarray, many_NC: np.ndarray) -> np.ndarray:
-    """The logits above which labels should be given: those with the highest F1 on these examples.
-
-    One for all labels, by micro F1; of its own for a label that twenty examples have.
-    """
+    """The logits with the highest F1: one for all labels (micro), but its own for a label that twenty examples have."""
     shared = _best_cut(logits_NC.ravel(), many_NC.ravel())
     return np.array(
         [

@@ -35,11 +35,10 @@ def relation_of(label: str) -> str:
 
 
 def relation_statistics(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Right, said and labelled, for each relation but the null class.
+    """Right, said and labelled, for each relation but the null class, (N, 3 R).
 
-    Returns:
-        sums_NK: for relation r in columns r, R + r and 2 R + r. An answer is right with its direction only; it counts
-        as said of its relation whatever the direction, as in the official scorer.
+    An answer is right with its direction only; it counts as said of its relation whatever the direction, as in the
+    official scorer.
     """
     names = sorted({relation_of(label) for label in labels if not is_null(label)})
     place_C = np.array([names.index(relation_of(label)) if not is_null(label) else -1 for label in labels])
@@ -83,11 +82,7 @@ def relation_scores(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[st
 
 
 def triple_scores(counts_N3: np.ndarray, *, seed: int) -> list[Score]:
-    """Precision, recall and F1 of triples over all rows.
-
-    `counts_N3` are triples that are right, said and true, of each row. `n` is what the score is a share of, for F1 the
-    triples said or true.
-    """
+    """Precision, recall and F1 of triples (right, said and true in each row); `n` is what each is a share of."""
     sums_B3 = np.concatenate([counts_N3.sum(0)[None], resample(counts_N3, seed=seed, repeats=_REPEATS)])
     right_B, said_B, true_B = sums_B3.T
     wholes = {"precision": said_B, "recall": true_B, "f1": (said_B + true_B) / 2}

@@ -127,14 +127,7 @@ def paired_bootstrap(
     """Compares two models on the same examples: the difference of their scores, its interval and a p-value.
 
     Both are scored on the same resamples, so what makes an example hard for both cancels out; this sees far smaller
-    differences than two separate intervals do.
-
-    Args:
-        repeats: How many resamples; the smallest p-value is 2 / (repeats + 1).
-
-    Returns:
-        The first's value less the second's with a 95 % interval, and the two-sided p-value: twice the smaller share of
-        resamples in which the difference is at most, or at least, 0.
+    differences than two separate intervals do. The p-value is two-sided, 2 / (repeats + 1) at least.
 
     Source:
         Efron and Tibshirani 1993, chapters 13 and 15; for text, Koehn 2004, https://aclanthology.org/W04-3250
@@ -198,9 +191,7 @@ def paired_permutation(
 
 
 def wilson(successes: float, n: float) -> tuple[float, float]:
-    """A 95 % interval for a proportion; sound for few examples and for shares near 0 and 1.
-
-    n = 0 gives (0, 1), since nothing is known.
+    """A 95 % interval for a proportion; sound for few examples and shares near 0 and 1. (0, 1) for none.
 
     Example:
         >>> [round(end, 3) for end in wilson(10, 10)]

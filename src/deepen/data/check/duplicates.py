@@ -14,12 +14,7 @@ _NEAR_LEAK = "look at a few; --set data.near.threshold=0.8 counts closer ones on
 
 
 def find(splits: Splits) -> list[Problem]:
-    """Copies and near-copies. Texts are compared without case, punctuation and spaces.
-
-    Returns:
-        Warnings `leakage`, `near_leakage`, `conflicting_labels`; notes `exact_duplicates`, `near_duplicates`,
-        `near_conflicts`, `exact_only`.
-    """
+    """Copies and near-copies, and labels that conflict. Texts are compared without case, punctuation and spaces."""
     groups = splits.groups
     names = list(splits.parts)
     split_N = np.repeat(np.arange(len(names)), [len(splits.parts[name]) for name in names])

@@ -26,11 +26,7 @@ _SEPARATORS = re.compile(r"(?<=[^\W_])[\s_\-]+(?=[^\W_])")
 def find(splits: Splits) -> list[Problem]:
     """What is wrong with the labels of classes.
 
-    Returns:
-        Errors `one_label`, `labels_not_classes`, `unknown_label` (a warning of few rows); warnings `labels_are_scores`,
-        `labels_cast`, `rare_labels`, `imbalance`, `label_variants`, `label_missing`, `placeholder_label` (a class
-        called `null` or `N/A`; `NaN` is an error of the reader, `none` a usual name for a class), and those of `kinds`
-        and `one_each`.
+    A class called `null` or `N/A` is warned of; `NaN` is an error of the reader, `none` a usual name for a class.
     """
     if not splits.has_labels:
         return one_each(splits.train)
@@ -128,8 +124,8 @@ def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
 def _sounds(label: str) -> str:
     """What labels share that a person would read as one: without case, marks between words and what can't be seen.
 
-    A sign before or after a word tells labels apart: -1 and 1, C and C++. So does what stands between numbers. All that
-    says yes is one, and all that says no.
+    A sign before or after a word, or between numbers, tells labels apart: -1 and 1, C and C++. All that says yes is
+    one.
     """
     seen = "".join(letter for letter in unicodedata.normalize("NFKC", label) if unicodedata.category(letter) != "Cf")
     plain = seen.casefold().strip()

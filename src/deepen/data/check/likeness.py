@@ -24,10 +24,6 @@ def find(splits: Splits) -> list[Problem]:
 
     0.5 is what rows drawn from one source give; 1 is a split that shares nothing with the training rows. It sees words
     and pairs of words, so it misleads where the difference is deeper, or only in the labels.
-
-    Returns:
-        `split_likeness` (note) with the area and its 95 % interval, or `unlike_train` (warning) if the lower end is
-        over 0.6.
     """
     found = []
     for name, part in splits.parts.items():

@@ -112,13 +112,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool], str, str], ...]
 
 
 def find(splits: Splits) -> list[Problem]:
-    """Rows with personal data. A model learns them by heart and can be made to say them.
-
-    Returns:
-        Warnings `personal_email`, `personal_phone`, `personal_chinese_phone`, `personal_card`, `personal_chinese_id`,
-        `personal_ssn`, `personal_iban`: how many rows, the first line, and the first value masked. Notes in other rows
-        than the training rows, which no model learns.
-    """
+    """Rows with personal data, the first masked: a model learns them by heart (no model learns those for tests)."""
     return [problem for name, part in splits.parts.items() for problem in _in_part(name, part)]
 
 

@@ -34,14 +34,7 @@ _CODES = (
 
 
 def find(splits: Splits) -> list[Problem]:
-    """Rows that were left out because they can't be used (errors where training stops at them), and the notes.
-
-    Args:
-        splits: The data, read with `bad_rows=drop`.
-
-    Returns:
-        Errors `empty_text`, `empty_label`, `ragged_row`, `long_cell`, `bad_row`; notes `reading`.
-    """
+    """Rows that can't be used, of data read with `bad_rows=drop` (errors where training stops), and the notes."""
     found = []
     for name, part in splits.parts.items():
         for code, (count, file, line, message) in part.table.faults.items():
@@ -66,12 +59,7 @@ def find(splits: Splits) -> list[Problem]:
 
 
 def unreadable(error: DataError, file: str) -> Problem:
-    """An error of the reader as a finding.
-
-    Returns:
-        `not_utf8`, `empty_file` (or what is wrong with the line that is named), `columns_not_found`, `binary_file`,
-        `unknown_scheme` or `unreadable`.
-    """
+    """An error of the reader as a finding, its code told from its words."""
     message = str(error)
     code = next((code for text, code in _CODES if text in message), "unreadable")
     line = _LINE.search(message.removeprefix(file))

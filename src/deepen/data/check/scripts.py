@@ -45,12 +45,7 @@ _KANA_SHARE = 0.2
 
 
 def find(splits: Splits) -> list[Problem]:
-    """Rows in another script than the others, several scripts side by side, letters that pose as others.
-
-    Returns:
-        `other_script` (rows that stand out: warning from 1 %, else note), `mixed_scripts` (note), `lookalike_letters`
-        (warning).
-    """
+    """Rows in another script than the others, several scripts side by side, letters that pose as others."""
     found = []
     for name, part in splits.parts.items():
         found += _rows(name, part)

@@ -17,11 +17,7 @@ _MOST_CHARS_A_WORD = 15
 
 
 def find(splits: Splits) -> list[Problem]:
-    """Counts and lengths as notes; warnings for few rows, texts far longer than the others, and much that is cut.
-
-    Returns:
-        `label_table`, `text_lengths`, `token_lengths` as notes; `few_rows`, `glued_rows`, `truncated` as warnings.
-    """
+    """Counts and lengths as notes; warnings for few rows, texts far longer than the others, and much that is cut."""
     found = []
     for name, part in splits.parts.items():
         if splits.has_labels and part.table.has_target:

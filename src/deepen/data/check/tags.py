@@ -21,12 +21,7 @@ Key = tuple[str, tuple[str, ...], str]
 
 
 def find(splits: Splits) -> list[Problem]:
-    """What is wrong with tags, where a row has one for each token.
-
-    Returns:
-        `broken_tags` (warning), `inconsistent_entity` (warning from 1 % of the entities, else note), `unknown_tag`
-        (error: a type that the training rows don't have), `rare_entity_type` (warning).
-    """
+    """What is wrong with tags, where a row has one for each token."""
     if not splits.has_tags:
         return []
     found = []

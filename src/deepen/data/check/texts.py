@@ -69,12 +69,9 @@ _REMEDY = {
 def find(splits: Splits) -> list[Problem]:
     """Rows whose text is no text, or not readable; an error where most rows are like that.
 
-    Returns:
-        `text_is_number`, `text_is_date`, `text_is_json`, `text_is_address`, `placeholder`, `markup`, `wrong_letters`:
-        errors where over half of the rows are (the first four), warnings from 1 %, else notes; `label_in_text`.
-        `placeholder` is a warning from the first row on: `NaN`, `null`, `N/A` written out in a text file may be what a
-        person typed, so the reader takes them, but mostly a program wrote them for a missing text. A missing value that
-        the format itself marks (an empty cell, JSON's `null` and `NaN`, NaN in a DataFrame) is an error of the reader.
+    `NaN`, `null`, `N/A` written out in a text file may be what a person typed, so the reader takes them; but mostly a
+    program wrote them for a missing text, so one is a warning. What the format itself marks as missing is an error of
+    the reader.
     """
     found = []
     for name, part in splits.parts.items():

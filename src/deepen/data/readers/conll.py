@@ -53,12 +53,10 @@ class ColumnForm:
 
 
 def column_form(sample: Sequence[str], *, asked: bool = False) -> ColumnForm | None:
-    """Whether lines are those of a column file.
+    """How lines of a column file are written, or None if they are none.
 
-    Returns:
-        How they are written; None unless nearly every line is a token without white space and ends (or begins) with a
-        tag, and there is an entity or a blank line among them. Tags that have no B- or I- need blank lines between
-        sentences, or to be asked for.
+    Nearly every line is a token without white space and ends (or begins) with a tag, and there is an entity or a blank
+    line among them. Tags that have no B- or I- need blank lines between sentences, or to be asked for.
     """
     filled = [line for line in sample[:_JUDGED_LINES] if line.strip()]
     body = [line for line in filled if not line.startswith((_DOCUMENT, "# "))]
@@ -172,10 +170,7 @@ def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Sou
 
 
 def in_blocks(judged: Iterable[tuple[int, list[str] | Fault | None]]) -> Iterator[tuple[int, list[list[str]] | Fault]]:
-    """Sentences out of the lines of words: the line each starts on, and one list a column.
-
-    None ends a sentence; a broken line spoils its sentence and no other.
-    """
+    """Sentences out of lines of words, which None ends and a fault spoils: where each starts, and a list a column."""
     rows: list[list[str]] = []
     first = 0
     fault: tuple[int, Fault] | None = None

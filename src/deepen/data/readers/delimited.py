@@ -60,13 +60,7 @@ class Dialect:
 
 
 def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = "") -> Dialect | None:
-    """How the rows of a file are written, by what splits its first rows into equally many cells.
-
-    None if no delimiter splits the lines consistently into two cells or more.
-
-    Args:
-        name: The file's name; `.csv` and `.tsv` count for something when the content leaves a doubt.
-    """
+    """How the rows of a file are written, by what splits the first into equally many cells; None if nothing does."""
     if settings.delimiter is not None:
         return judge(sample, settings.delimiter, settings)
     tabular = is_tabular(name)

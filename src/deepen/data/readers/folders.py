@@ -30,10 +30,7 @@ _OTHER_SPLITS = frozenset(("dev", "devel", "valid", "validation", "val", "test",
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a folder that make up one table, and how. `labels` goes with `files` where names are labels.
-
-    With `brat`, each text is followed by its annotations.
-    """
+    """The files of a folder that are one table; with names that are labels, or with each text and its annotations."""
 
     kind: Literal["file", "tables", "file_per_label", "folder_per_label", "brat"]
     files: tuple[Path, ...]
@@ -48,12 +45,7 @@ def inside(name: str, entry: Path) -> str:
 
 
 def folder_layout(folder: Path, name: str) -> Layout:
-    """How a folder's files make up a table.
-
-    Returns:
-        The layout; of several splits the training files are taken and the others named in a note. Links that lead out
-        of the folder are left alone, with a warning.
-    """
+    """How a folder's files make up a table: of several splits the training files, without links that lead out of it."""
     with reading(name):
         every = sorted(folder.iterdir())
         entries = [entry for entry in every if not _NOT_DATA.match(entry.name)]

@@ -29,12 +29,10 @@ _OPENERS = frozenset(
 
 
 def line_form(sample: Sequence[str]) -> LineForm:
-    """What the lines of a file hold.
+    """What the lines of a file hold: a text, or labels before it.
 
-    Returns:
-        `fasttext`: labels marked `__label__`, `fasttext_many` if lines have several; `fine`: `COARSE:fine text`;
-        `label`: a label, white space, a text, where the labels are whole numbers or few words that start every line;
-        `text`: a text.
+    `fasttext` marks labels `__label__`, `fasttext_many` several; `fine` is `COARSE:fine`; `label` whole numbers or few
+    words that start every line.
     """
     rows = [line.split(None, 1) for line in sample if line.strip()]
     firsts = [row[0] for row in rows]

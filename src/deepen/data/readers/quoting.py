@@ -97,12 +97,7 @@ def _unclosed(number: int, size: int, limit: int) -> str:
 
 
 def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple[int, int]:
-    r"""How quotes stand in a text.
-
-    Returns:
-        How many cells are enclosed in quotes, without those that take in rows, and how many hold a quote that encloses
-        nothing.
-    """
+    r"""How many cells of a text are enclosed in quotes (that take in no rows), and how many hold other quotes."""
     if '"' not in text:
         return 0, 0
     sep, first = re.escape(delimiter), re.escape(delimiter[0])
@@ -120,14 +115,9 @@ def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple
 def rows_taken_in(
     used: Sequence[str], delimiter: str, width: int | None = None, classes: Mapping[int, Container[str]] | None = None
 ) -> int:
-    """How many lines of a row look like rows themselves: a quote that was opened by chance took them in.
+    """How many lines of a row look like rows (a stray quote took them in); 0 if they are a text of several lines.
 
-    Args:
-        width: How many cells a row has; None takes that of the first line.
-        classes: The values of the columns that have few; with them two lines are enough to tell.
-
-    Returns:
-        The number of lines; 0 if they are a text of several lines.
+    `classes` are the values of the columns that have few: with them two lines are enough to tell.
     """
     filled = [line.rstrip("\r\n") for line in used if line.strip()]
     if len(filled) < (2 if classes else 2 + _ROWS_TAKEN_IN):

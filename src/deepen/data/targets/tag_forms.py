@@ -29,14 +29,9 @@ _TOLD = {
 
 
 def tag_form(rows: Iterable[Sequence[str]], *, sure: bool = False) -> TagForm | None:
-    """How tags are written.
+    """How tags are written, or None if they differ too much to be tags; if `sure`, they need not recur.
 
-    Args:
-        sure: Whether it is known that they are tags, so that they need not recur.
-
-    Returns:
-        The form: `prefix` B-PER, `suffix` PER-B, `marks` B, `types` PER and O, `each` a tag for every word; None if
-        they differ too much to be tags.
+    `prefix` B-PER, `suffix` PER-B, `marks` B, `types` PER and O, `each` a tag for every word.
     """
     counts = Counter(tag for row in rows for tag in row)
     total = counts.total()

@@ -76,10 +76,9 @@ def fields(plan: TaggedPlan) -> list[tuple[str, pa.DataType]]:
 def tagged_taker(
     plan: TaggedPlan, settings: DataSettings, changed: dict[str, int], tally: TaggedTally
 ) -> Callable[[Sequence[Any]], Taken | Fault]:
-    """A function that makes the values of a row from its cells.
+    """A function that makes the values of `fields`, and their length, of a row's cells; or says what is wrong.
 
-    `changed` (what normalisation did) and `tally` (what was seen) are added to in place. From cells to the values of
-    `fields` and their number of characters, or what is wrong with the row.
+    `changed` (what normalisation did) and `tally` (what was seen) are added to in place.
     """
     limit, language, tally.form = settings.max_cell_chars, plan.language, plan.form
     if language:

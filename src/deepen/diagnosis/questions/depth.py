@@ -81,9 +81,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
 
 
 def depths(right_RN: np.ndarray) -> np.ndarray:
-    """The first rung from which on an example stays right.
-
-    The rung's place; the number of rungs where the deepest is wrong.
+    """The place of the first rung from which on an example stays right; the number of rungs if the deepest is wrong.
 
     Example:
         >>> depths(np.array([[True, True, False], [True, False, False], [True, True, False]])).tolist()

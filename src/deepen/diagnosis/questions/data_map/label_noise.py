@@ -90,10 +90,7 @@ def _tail(statistic: float) -> float:
 def _chances(
     odds_K: np.ndarray, fits_DG2: np.ndarray, num_labels: int, shares_G: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each bin the chance that the answer is right, and that it agrees with the label, both of shape DGK.
-
-    They agree where both are right, or where the answer is wrong and the label is wrong likewise.
-    """
+    """For each bin the chance that the answer is right, and that it agrees with the label (both wrong alike)."""
     raised_DGK = fits_DG2[..., :1] + fits_DG2[..., 1:] * odds_K
     right_DGK = 1 / (1 + np.exp(-np.clip(raised_DGK, -30, 30)))
     shares_G1 = shares_G[:, None]

@@ -41,10 +41,7 @@ class Cue:
 
 
 def patterns(words: Sequence[str], max_ngram: int) -> set[tuple[str, ...]]:
-    """What a row's text shows: runs of words, and `^` and `$` before its first and its last word.
-
-    Those of a place begin with an empty word.
-    """
+    """Runs of words in a row's text, and its first and last word, which begin with an empty word and `^` or `$`."""
     found = {tuple(words[at : at + n]) for n in range(1, max_ngram + 1) for at in range(len(words) - n + 1)}
     if words:
         found |= {("", "^", words[0]), ("", "$", words[-1])}
