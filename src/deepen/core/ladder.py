@@ -279,13 +279,8 @@ class Ladder(Record):
     def with_row(self, row: LadderRow) -> Ladder:
         """The ladder with a row in the place of its rung's, or on top."""
         there = any(old.rung == row.rung for old in self.rungs)
-        return self.but(
-            {
-                "rungs": tuple(row if old.rung == row.rung else old for old in self.rungs)
-                if there
-                else (*self.rungs, row)
-            }
-        )
+        rungs = tuple(row if old.rung == row.rung else old for old in self.rungs)
+        return self.but({"rungs": rungs if there else (*self.rungs, row)})
 
     def dump(self) -> dict[str, Any]:
         """What ladder.json has of it; what is over is not in it any more."""

@@ -17,20 +17,14 @@ _REMEDIES = {
     "bad_row": "mend the rows; --set data.bad_rows=drop leaves them out",
 }
 # What a reader's message holds, and the code it stands for; the first that fits.
-_CODES = (
-    ("not UTF-8", "not_utf8"),
-    ("not utf-8", "not_utf8"),
-    ("the span ", "bad_row"),
-    ("is empty", "empty_file"),
-    ("has no rows", "empty_file"),
-    (") and no rows", "empty_file"),
-    ("no column looks like", "columns_not_found"),
-    ("has no column", "columns_not_found"),
-    ("single column", "columns_not_found"),
-    ("no label column", "columns_not_found"),
-    ("binary", "binary_file"),
-    ("known scheme", "unknown_scheme"),
-)
+_CODES = {
+    "not_utf8": ("not UTF-8", "not utf-8"),
+    "bad_row": ("the span ",),
+    "empty_file": ("is empty", "has no rows", ") and no rows"),
+    "columns_not_found": ("no column looks like", "has no column", "single column", "no label column"),
+    "binary_file": ("binary",),
+    "unknown_scheme": ("known scheme",),
+}
 
 
 def find(splits: Splits) -> list[Problem]:
@@ -38,11 +32,8 @@ def find(splits: Splits) -> list[Problem]:
     found = []
     for name, part in splits.parts.items():
         for code, (count, file, line, message) in part.table.faults.items():
-            said = (
-                f"{count:,} bad rows of {name}, the first: {message}"
-                if count > 1
-                else f"a bad row of {name}: {message}"
-            )
+            said = f"{count:,} bad rows of {name}, the first" if count > 1 else f"a bad row of {name}"
+            said += f": {message}"
             severity: Severity = "error" if name in splits.stopping else "warning"
             remedy = _REMEDIES.get(code, _REMEDIES["bad_row"])
             if severity == "warning":
@@ -61,7 +52,7 @@ def find(splits: Splits) -> list[Problem]:
 def unreadable(error: DataError, file: str) -> Problem:
     """An error of the reader as a finding, its code told from its words."""
     message = str(error)
-    code = next((code for text, code in _CODES if text in message), "unreadable")
+    code = next((code for code, texts in _CODES.items() if any(text in message for text in texts)), "unreadable")
     line = _LINE.search(message.removeprefix(file))
     if line is not None and code == "empty_file" and " is empty" in message:  # a cell is empty, not the file
         code = "empty_label" if "label is" in message else "empty_text"

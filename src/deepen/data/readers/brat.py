@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from deepen.core.errors import DataError
@@ -35,7 +35,6 @@ class _Entity:
     start: int
     end: int
     label: str
-    line: int = field(compare=False)
 
 
 def brat_pairs(files: Sequence[Path]) -> list[Path]:
@@ -124,4 +123,4 @@ def _entities(notes: Path, name: str, text: str, encoding: str, seen: _Seen) -> 
             said = f"'{clip(match[3], 30)}' does not stand at {start}-{end}: there is '{clip(text[start:end], 30)}'"
             yield name, number, Fault(said)
             continue
-        yield _Entity(start, end, match[1], number)
+        yield _Entity(start, end, match[1])

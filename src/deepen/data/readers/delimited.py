@@ -26,7 +26,6 @@ _WORDS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space",
 _JUDGED_ROWS = 2000
 _SAMPLE_ROWS = 20_000
 _MOST_COLUMNS = 200_000
-_CLASS_CHARS = 80
 _NAMES_KEPT = 1000
 Classes = Mapping[int, frozenset[str]]
 

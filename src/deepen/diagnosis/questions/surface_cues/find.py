@@ -96,20 +96,8 @@ def find_cues(
         named = of[at] < len(names)
         kind, words = _named(names[of[at]]) if named else ("length", ())
         low, high = (0, 0) if named else ranges[of[at] - len(names)]
-        found.append(
-            Cue(
-                kind,
-                words,
-                int(label[at]),
-                int(n_F[of[at]]),
-                float(share[at]),
-                float(expected[at]),
-                float(z[at]),
-                float(q),
-                low,
-                high,
-            )
-        )
+        told = float(share[at]), float(expected[at]), float(z[at]), float(q)
+        found.append(Cue(kind, words, int(label[at]), int(n_F[of[at]]), *told, low, high))
     return _one_length(sorted(found, key=lambda cue: -cue.z))
 
 
