@@ -1,7 +1,4 @@
-"""Rows with other inputs: what a model is shown to see what it leans on.
-
-Shape legend: N rows.
-"""
+"""Rows with other inputs: what a model is shown to see what it leans on. Shape legend: N rows."""
 
 from __future__ import annotations
 

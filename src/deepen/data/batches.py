@@ -1,7 +1,4 @@
-"""Which rows go together: batches of like length under a token budget, shuffled the same way for the same seed.
-
-Shape legend: K rows of a part.
-"""
+"""Which rows go together: batches of like length under a token budget. Shape legend: K rows of a part."""
 
 from __future__ import annotations
 

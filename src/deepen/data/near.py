@@ -93,7 +93,7 @@ def near_duplicates(parts: Sequence[Part], settings: NearSettings) -> Groups:
     same_N = _numbered(_content_keys(parts, num))
     if num > settings.max_rows or settings.threshold >= 1:
         return Groups(same_N, same_N.copy(), searched=False)
-    first = np.flatnonzero(_first_of_each(same_N))
+    first = np.flatnonzero((same_N < 0) | (same_N == np.arange(num)))  # one of each group
     bytes_NP, rows = _signatures(parts, first, settings)
     near_N = _search(bytes_NP, lambda pairs_K2: _overlap(parts, rows[pairs_K2]), settings.threshold)
     del bytes_NP
@@ -131,10 +131,6 @@ def _numbered(keys_N: np.ndarray) -> np.ndarray:
     """Groups of equal keys, numbered by their first row; -1 for a row by itself."""
     _, first, inverse, counts = np.unique(keys_N, return_index=True, return_inverse=True, return_counts=True)
     return np.where(counts[inverse] > 1, first[inverse], -1).astype(np.int64)
-
-
-def _first_of_each(groups_N: np.ndarray) -> np.ndarray:
-    return (groups_N < 0) | (groups_N == np.arange(len(groups_N)))
 
 
 def _locate(parts: Sequence[Part], rows: np.ndarray) -> Iterator[tuple[Part, np.ndarray]]:

@@ -1,7 +1,4 @@
-"""Holds rows out for validation: stratified, seeded, by content, copies kept together.
-
-Shape legend: N rows, G groups of rows that belong together, C labels.
-"""
+"""Holds rows out for validation, copies together. Shape legend: N rows, G groups of rows, C labels."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Rows in Arrow on disk, and a part of them. Texts are read when they are needed, never all at once.
-
-Shape legend: N rows.
-"""
+"""Rows in Arrow on disk, and a part of them; texts are read when they are needed. Shape legend: N rows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The scores of rankings: how far up the right document stands.
-
-Shape legend: N queries, D documents, K sums, B resamples.
-"""
+"""How far up the right document stands. Shape legend: N queries, D documents, K sums, B resamples."""
 
 from __future__ import annotations
 

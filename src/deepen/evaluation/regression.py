@@ -1,7 +1,4 @@
-"""Scores of scores: how well predicted numbers go with the right ones.
-
-Shape legend: N examples, K sums, B resamples.
-"""
+"""How well predicted scores go with the right ones. Shape legend: N examples, K sums, B resamples."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Surface models: the class frequencies, and TF-IDF with logistic regression. Saved as JSON and safetensors.
-
-Shape legend: N rows, C classes, V entries of the vocabulary.
-"""
+"""Class frequencies, and TF-IDF with a linear model. Shape legend: N rows, C classes, V entries of a vocabulary."""
 
 from __future__ import annotations
 

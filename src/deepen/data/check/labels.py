@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from deepen.core.errors import DataError
 from deepen.data.check.kinds import first_row, kinds, one_each
@@ -96,11 +96,10 @@ def _imbalance(train: Part, counts: Mapping[str, int]) -> list[Problem]:
     return [Problem("warning", "imbalance", train.table.name, None, counts[least], message, remedy)]
 
 
-def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
+def _variants(splits: Splits, counts: Mapping[str, int]) -> Iterator[Problem]:
     spelled: dict[str, list[str]] = defaultdict(list)
     for label in label_table(counts):
         spelled[_sounds(label)].append(label)
-    found = []
     for labels in spelled.values():
         if len(labels) < 2:
             continue
@@ -117,8 +116,7 @@ def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
         )
         remedy = f"--labels FILE with the line: {odd}<tab>{labels[0]}"
         others = sum(counts[label] for label in labels[1:])
-        found.append(Problem("warning", "label_variants", part.table.name, line, others, message, remedy))
-    return found
+        yield Problem("warning", "label_variants", part.table.name, line, others, message, remedy)
 
 
 def _sounds(label: str) -> str:

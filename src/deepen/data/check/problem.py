@@ -1,7 +1,4 @@
-"""What a check is given and what it finds.
-
-Shape legend: N rows.
-"""
+"""What a check is given and what it finds. Shape legend: N rows."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from deepen.core.errors import DataError
 from deepen.data.check.problem import Problem, Severity, Splits
@@ -27,9 +28,8 @@ _CODES = {
 }
 
 
-def find(splits: Splits) -> list[Problem]:
+def find(splits: Splits) -> Iterator[Problem]:
     """Rows that can't be used, of data read with `bad_rows=drop` (errors where training stops), and the notes."""
-    found = []
     for name, part in splits.parts.items():
         for code, (count, file, line, message) in part.table.faults.items():
             said = f"{count:,} bad rows of {name}, the first" if count > 1 else f"a bad row of {name}"
@@ -38,15 +38,14 @@ def find(splits: Splits) -> list[Problem]:
             remedy = _REMEDIES.get(code, _REMEDIES["bad_row"])
             if severity == "warning":
                 remedy = f"{remedy.partition('; --set data.bad_rows')[0]}; training leaves them out"
-            found.append(Problem(severity, code, file, line, count, said, remedy))
+            yield Problem(severity, code, file, line, count, said, remedy)
         for warning in part.table.warnings:
             said = warning.removeprefix(f"{part.table.name}: ")
-            found.append(Problem("warning", "reading", part.table.name, None, len(part), said))
+            yield Problem("warning", "reading", part.table.name, None, len(part), said)
         notes = [note for note in part.table.notes if not any(words in note for words in _SAID_BY_OTHERS)]
         if notes:
             said = "; ".join(note.removeprefix(f"{part.table.name}: ") for note in notes)
-            found.append(Problem("note", "reading", part.table.name, None, len(part), said))
-    return found
+            yield Problem("note", "reading", part.table.name, None, len(part), said)
 
 
 def unreadable(error: DataError, file: str) -> Problem:

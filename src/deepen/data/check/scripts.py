@@ -1,11 +1,9 @@
-"""Scripts and, by them, languages: told from the ranges of Unicode, without a model.
-
-Shape legend: N rows, S scripts.
-"""
+"""Scripts and, by them, languages: told from Unicode, without a model. Shape legend: N rows, S scripts."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
@@ -44,13 +42,11 @@ _FEW_LETTERS = 4
 _KANA_SHARE = 0.2
 
 
-def find(splits: Splits) -> list[Problem]:
+def find(splits: Splits) -> Iterator[Problem]:
     """Rows in another script than the others, several scripts side by side, letters that pose as others."""
-    found = []
     for name, part in splits.parts.items():
-        found += _rows(name, part)
-        found += _lookalikes(name, part)
-    return found
+        yield from _rows(name, part)
+        yield from _lookalikes(name, part)
 
 
 def main_scripts(part: Part) -> np.ndarray:

@@ -101,11 +101,7 @@ def _is_squad(value: Object) -> bool:
 
 def _is_prodigy(value: Object) -> bool:
     spans = isinstance(value.get("text"), str) and bool(_objects(value.get("tokens")))
-    return spans or (_is_answer(value.get("answer")) and bool({"spans", "accept", "_task_hash"} & value.keys()))
-
-
-def _is_answer(value: Any) -> bool:
-    return isinstance(value, str) and value in _ANSWERS
+    return spans or (str(value.get("answer")) in _ANSWERS and bool({"spans", "accept", "_task_hash"} & value.keys()))
 
 
 def _prodigy_row(value: Object) -> Iterable[Any]:

@@ -1,7 +1,4 @@
-"""Cells that hold several labels: a list, a text with separators, or one column of 0 and 1 for each label.
-
-Shape legend: N rows, C labels.
-"""
+"""Cells of several labels: a list, a text with separators, columns of 0 and 1. Shape legend: N rows, C labels."""
 
 from __future__ import annotations
 

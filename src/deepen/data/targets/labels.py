@@ -1,7 +1,4 @@
-"""Labels: names for numeric codes, the table of labels, and what tells a class from a score or free text.
-
-Shape legend: N rows.
-"""
+"""Labels: the table of them, and what tells a class from a score or free text. Shape legend: N rows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The texts of a trial of cues: a cue put into rows of other labels, and taken out of its own.
-
-Shape legend: N rows, F features.
-"""
+"""The texts of a trial: a cue put into other rows, taken out of its own. Shape legend: N rows, F features."""
 
 from __future__ import annotations
 
