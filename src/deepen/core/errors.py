@@ -12,11 +12,7 @@ from collections.abc import Iterable
 
 
 class DeepenError(Exception):
-    """Something the caller can put right: what was given, what was needed, the likely cause, the nearest right name.
-
-    `file`, `line` and `column` say where, if that is known; most messages name the place themselves, as in
-    `reviews.csv line 17: label is empty`, and then it is read from there.
-    """
+    """Something the caller can put right; the place (file, line, column) is given, or read from the message."""
 
     def __init__(
         self, message: str, *, file: str | None = None, line: int | None = None, column: int | None = None

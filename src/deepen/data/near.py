@@ -59,11 +59,7 @@ class NearSettings(Settings):
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows of one or several parts, grouped, in the order of the parts.
-
-    `same_N` groups rows whose folded texts are equal, `near_N` those and near-duplicates; -1 is a row by itself.
-    `searched` says whether near-duplicates were looked for.
-    """
+    """Rows of all parts in groups (-1: by itself): of equal folded texts, and near-duplicates too if `searched`."""
 
     same_N: np.ndarray
     near_N: np.ndarray

@@ -126,10 +126,7 @@ def _marks(form: Literal["NFKD", "NFD"]) -> frozenset[str]:
 
 
 def _ordered(text: str, form: Literal["NFKD", "NFD"]) -> str:
-    """The text with long runs of marks in canonical order, which changes nothing of what it is normalised to.
-
-    The library sorts a run by inserting, so 160,000 marks on one letter would take it most of a minute.
-    """
+    """The text with long runs of marks in canonical order: the library sorts by inserting, for most of a minute."""
     if len(text) < _LONG_RUN:
         return text
     marks = _marks(form)

@@ -35,11 +35,7 @@ def relation_of(label: str) -> str:
 
 
 def relation_statistics(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Right, said and labelled, for each relation but the null class, (N, 3 R).
-
-    An answer is right with its direction only; it counts as said of its relation whatever the direction, as in the
-    official scorer.
-    """
+    """Right (direction too), said and labelled for each relation but the null class, (N, 3 R), as officially scored."""
     names = sorted({relation_of(label) for label in labels if not is_null(label)})
     place_C = np.array([names.index(relation_of(label)) if not is_null(label) else -1 for label in labels])
     sums_NK = np.zeros((len(said_N), 3 * len(names)), np.int64)

@@ -63,10 +63,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn for one question alone: bars with their legend, or a plot with the names and ends of its axes.
-
-    `kinds` are the kinds of evidence that it tells.
-    """
+    """What is drawn for one question: bars with a legend, or a plot with axes; `kinds` of evidence are told by it."""
 
     told: str = ""
     plot: Markup = field(default_factory=Markup)

@@ -30,11 +30,7 @@ _PRIOR_WEIGHT = 0.05
 
 
 def features(words: Sequence[str]) -> list[list[str]]:
-    """What can be seen of each word without understanding it.
-
-    Words: the word itself, its affixes and shape, and its neighbours up to two away. Chinese characters have no
-    affixes; their n-grams with the neighbours take their place. Names of the features of each.
-    """
+    """What can be seen of each word: itself, affixes, shape, neighbours; of a Chinese character n-grams with these."""
     chinese = [_is_chinese(word) for word in words]
     lower = [word.lower() for word in words]
     shapes = [_shape(word) for word in words]

@@ -24,10 +24,7 @@ _SEPARATORS = re.compile(r"(?<=[^\W_])[\s_\-]+(?=[^\W_])")
 
 
 def find(splits: Splits) -> list[Problem]:
-    """What is wrong with the labels of classes.
-
-    A class called `null` or `N/A` is warned of; `NaN` is an error of the reader, `none` a usual name for a class.
-    """
+    """What is wrong with the labels of classes; `null` or `N/A` may be one, `none` is, `NaN` the reader refuses."""
     if not splits.has_labels:
         return one_each(splits.train)
     train = splits.train
@@ -120,11 +117,7 @@ def _variants(splits: Splits, counts: Mapping[str, int]) -> Iterator[Problem]:
 
 
 def _sounds(label: str) -> str:
-    """What labels share that a person would read as one: without case, marks between words and what can't be seen.
-
-    A sign before or after a word, or between numbers, tells labels apart: -1 and 1, C and C++. All that says yes is
-    one.
-    """
+    """What labels share that a person would read as one; a sign, as in -1 and C++, and what parts numbers stay."""
     seen = "".join(letter for letter in unicodedata.normalize("NFKC", label) if unicodedata.category(letter) != "Cf")
     plain = seen.casefold().strip()
     if plain in YES | NO:

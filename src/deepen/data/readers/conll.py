@@ -28,11 +28,7 @@ _CALLED = {"\t": "tab", " ": "space", ",": "comma"}
 
 @dataclass(frozen=True)
 class ColumnForm:
-    """How the lines of a column file are written.
-
-    `gap` says what separates the cells, `token` and `tag` which cells those are, `digits` whether a position digit is
-    appended to every token (weibo), `header` whether the first line names the columns; `known` holds the tags seen.
-    """
+    """How the lines of a column file are written: what parts cells, where token and tag stand, which tags are known."""
 
     gap: str
     width: int

@@ -89,10 +89,7 @@ def ends_in_classes(sample: Sequence[str], dialect: Dialect) -> bool:
 
 
 def _is_prose(sample: Sequence[str], dialect: Dialect, *, tabular: bool) -> bool:
-    """Sentences with one comma each look like a table; in prose a space follows the comma, and no cell recurs.
-
-    A file that is called a table is one, but where its first line is a name and no other line is a single cell.
-    """
+    """Sentences with one comma each look like a table; but a space follows it, no cell recurs, no name says `.csv`."""
     if dialect.delimiter not in (",", ";") or (tabular and dialect.delimiter in sample[0]):
         return False
     text = "".join(sample[:_JUDGED_ROWS])

@@ -25,11 +25,7 @@ _TOKENS = frozenset(("tokens", "words"))
 
 @dataclass
 class Entry:
-    """What stands under a key: objects or lists (in a list), values (another list), a mapping, or one value.
-
-    `names` is what a list called `columns` holds, as pandas writes it beside its `data`; `is_text` says of one value
-    that it is a text.
-    """
+    """What stands under a key; `names` is what a list called `columns` holds, as pandas writes it beside its `data`."""
 
     kind: Literal["objects", "lists", "values", "mapping", "value"] = "value"
     length: int = 0

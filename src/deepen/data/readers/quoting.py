@@ -115,10 +115,7 @@ def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple
 def rows_taken_in(
     used: Sequence[str], delimiter: str, width: int | None = None, classes: Mapping[int, Container[str]] | None = None
 ) -> int:
-    """How many lines of a row look like rows (a stray quote took them in); 0 if they are a text of several lines.
-
-    `classes` are the values of the columns that have few: with them two lines are enough to tell.
-    """
+    """How many lines of a row look like rows (a stray quote took them in), surer with the values of its `classes`."""
     filled = [line.rstrip("\r\n") for line in used if line.strip()]
     if len(filled) < (2 if classes else 2 + _ROWS_TAKEN_IN):
         return 0

@@ -117,10 +117,7 @@ def to_iob2(tags: Sequence[str]) -> list[str]:
 
 
 def spans_of(cell: Any) -> list[tuple[int, int, str]] | str:
-    """The character spans of a cell, sorted, or a text that says what is wrong.
-
-    Tools write `[start, end, label]`, mappings with these, or, as CLUE, a mapping of label to text to `[start, last]`.
-    """
+    """The sorted spans of a cell: [start, end, label], by name, or CLUE's mapping; or a text of what is wrong."""
     if isinstance(cell, Mapping):
         return _clue_spans(cell)
     if not isinstance(cell, list | tuple):

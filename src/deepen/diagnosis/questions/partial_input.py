@@ -251,11 +251,7 @@ def _statistics(case: Case, model: Any, views: Sequence[View]) -> np.ndarray:
 
 
 def _read(case: Case, values_MC: np.ndarray) -> Outputs:
-    """Logits of the units of the rows, in their order, as outputs.
-
-    A word without its neighbours can't tell whether it starts a name or goes on with one. So tags are read by their
-    type, with everything in sight too: neighbouring words of one type are one name.
-    """
+    """Logits as outputs; tags by their type, as a word alone can't tell whether it starts a name or goes on."""
     if "tokens" in case.rows.table.inputs:
         values_MC = np.array(values_MC, np.float64)
         begins, inside = values_MC[:, 1::2], values_MC[:, 2::2]

@@ -118,10 +118,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
 
 
 def _telling(case: Case, judged: _Judged, scored: np.ndarray) -> np.ndarray:
-    """The units that tell how many labels are wrong; of words only those that the answer takes for part of something.
-
-    Most words are outside of everything, and easily so: among all words, wrong tags would be too rare to be seen.
-    """
+    """The units that tell how many labels are wrong; of words those in sight of an entity, as most others are easy."""
     if _one_each(case):
         return scored
     labels_K = case.train_targets.labels_M[scored]

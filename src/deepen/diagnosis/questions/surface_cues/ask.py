@@ -291,10 +291,7 @@ def _in_model(case: Case, one: _Judged) -> dict[str, Any]:
 
 
 def _remedy(case: Case, known: Known, trial: Trial, hidden: Sequence[str]) -> str:
-    """Words are hidden from the next run; against a length, others are made as long, or its surplus is left out.
-
-    A text can be made longer without changing what it says, but not shorter.
-    """
+    """Hides words from the next run; against a length, makes others as long, or leaves its surplus out."""
     if trial.cue.words:
         words = json.dumps(list(hidden), ensure_ascii=False)
         return f"{case.retrain} --set {shlex.quote('data.hide=' + words)}"
