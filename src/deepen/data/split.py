@@ -30,20 +30,12 @@ def hold_out(
     seed: int = 0,
     groups_N: np.ndarray | None = None,
 ) -> tuple[Part, Part]:
-    """Splits rows into training and held-out rows.
+    """Splits rows into training and held-out rows, in their old order; every label keeps a training row.
 
     Which rows are held out depends on the seed and the content of each row, not on the order, so adding rows hardly
-    moves others. Copies (equal inputs after case and white space) and rows of one group stay on one side. It misleads
-    if copies differ by more than that and no groups are given.
-
-    Args:
-        labels_N: The label of each row, to hold out the same share of each; None to ignore labels.
-        share: The share to hold out, in (0, 0.5].
-        at_least: Hold out at least so many rows if the data allows; never more than half.
-        groups_N: A group for each row, such as near-duplicates; equal numbers stay together, below 0 is no group.
-
-    Returns:
-        Training rows and held-out rows, each in their old order; every label keeps a training row.
+    moves others. Copies (equal inputs after case and white space) and rows of one group (0 or more in `groups_N`) stay
+    on one side. It misleads if copies differ by more than that and no groups are given. `share`, in (0, 0.5], is held
+    out of each of the `labels_N`, if there are any; `at_least` so many rows, but never more than half.
     """
     num = len(part)
     hashes_N = content_hashes(part)

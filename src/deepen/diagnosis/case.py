@@ -35,23 +35,14 @@ MAX_ROWS = 2000
 
 @dataclass(frozen=True)
 class Case:
-    """A model on trial, with the rows it is tried on and what it learned from. Questions read it and change nothing.
+    """A model on trial, with the rows it is tried on and what it learned from. Questions change nothing.
 
-    Attributes:
-        rows: Labelled rows that the model has not learned from.
-        where: What those rows are called: `test`, `validation` or a file.
-        predictors: Every rung there is, from shallow to deep, by name; each is read when it is first asked for.
-        train: The rows it learned from; None if they can't be had.
-        missing: Why not, in a sentence.
-        features: The untouched encoder's features of a part's units, features_MF, cached on disk, so not for altered
-            rows; None if there is no encoder.
-        encode: The same features of altered rows, computed at once and kept nowhere; None if there is no encoder.
-        dynamics: Margins and losses of the training rows in every epoch, by rung, in the order of `train`.
-        retrain: The command that trains again, to which a remedy adds its words.
-        hidden: Words that the run took out of its texts already (`data.hide`).
-        folder: Where files for a remedy may be written; None for nowhere.
-        seed: For what chance a question uses.
-        say: Called with lines for the user.
+    `rows` are labelled and the model has not learned from them; `where` is what they are called (`test`, `validation`
+    or a file). `predictors` are the rungs from shallow to deep, read when first asked for. `train` is None if the rows
+    can't be had, and `missing` says why. `features` gives the untouched encoder's features of a part's units,
+    features_MF, from a cache on disk, `encode` those of altered rows at once; None without an encoder. `dynamics` are
+    margins and losses of `train` in every epoch, by rung. A remedy adds its words to `retrain` and may write into
+    `folder`. `hidden` are words that the run took out of its texts.
     """
 
     task: Task

@@ -15,12 +15,10 @@ Kind = Literal["labels", "many", "scores", "ranks"]
 
 @dataclass(frozen=True)
 class Question:
-    """A question about how a model gets its score. It never changes the model.
+    """A question about how a model gets its score, for these `kinds` of targets. It never changes the model.
 
-    Attributes:
-        ask: Answers it with findings: at least one, with the verdict `not_applicable` and the reason as its caveat
-            where it makes no sense. A verdict is called only by an effect whose interval leaves no doubt.
-        kinds: The kinds of targets that it makes sense for.
+    `ask` gives at least one finding, with the verdict `not_applicable` and the reason as its caveat where it makes no
+    sense. A verdict is called only by an effect whose interval leaves no doubt.
     """
 
     order: int

@@ -22,13 +22,10 @@ _RESAMPLES = 200
 
 
 def multilabel_scores(logits_NC: np.ndarray, many_NC: np.ndarray, names: Sequence[str], *, seed: int) -> list[Score]:
-    """Every score of a model that gives each example any number of labels.
+    """Every score of a model that gives each example any number of labels, those whose logit is above 0.
 
     The values are those of scikit-learn: `average_precision` is the mean over the labels that occur, macro F1 the mean
-    over all, a share of nothing is 0. A label is given where its logit is above 0.
-
-    Returns:
-        micro_f1, macro_f1, average_precision, exact_match (all labels right), then precision, recall and f1 a label.
+    over all, a share of nothing is 0. In `exact_match` all labels are right.
     """
     if not len(many_NC):
         raise DataError("no example is labelled, so there is nothing to score")

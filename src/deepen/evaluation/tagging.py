@@ -145,17 +145,13 @@ def _rows(units: np.ndarray, offsets_N1: np.ndarray) -> np.ndarray:
 def tagging_scores(
     decided_M: np.ndarray, labels_M: np.ndarray, offsets_N1: np.ndarray, tags: Sequence[str], *, seed: int
 ) -> list[Score]:
-    """Every score of a tagger.
+    """Every score of a tagger: of entities, of tokens, and of the entities of each type.
 
     An entity is right if its first unit, its last and its type are (seqeval's strict mode in IOB2, the script of CoNLL
-    2003). Token scores are over all tags, `O` too, as scikit-learn has them: macro is the mean over the tags that
-    occur among labels or decisions, weighted by how often each is the label. They flatter: most tokens are `O`.
-    Decisions are well-formed, as `decide` gives them; units below 0 are left out of the token scores.
-
-    Returns:
-        entity_precision, entity_recall, entity_f1, the token scores, then the entity scores of each type. Intervals
-        are bootstrapped over examples. `n` is the number of decided entities for precision, of true ones for recall
-        and F1, and of tokens for the token scores.
+    2003). Token scores are over all tags, `O` too, as scikit-learn has them: macro is the mean over the tags that occur
+    among labels or decisions, weighted by how often each is the label. They flatter: most tokens are `O`. Decisions are
+    well-formed; units below 0 have no token score. Intervals are bootstrapped over examples. `n` counts decided
+    entities for precision, true ones for recall and F1, tokens for token scores.
     """
     num_types, num_tags = (len(tags) - 1) // 2, len(tags)
     stats_NS = np.concatenate(

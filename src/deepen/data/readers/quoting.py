@@ -24,20 +24,11 @@ def split_rows(
     escaped: bool = False,
     blanks: bool = False,
 ) -> Iterator[tuple[int, list[str], Sequence[str]]]:
-    r"""Cuts lines into rows of cells.
+    r"""Cuts lines into rows: the line each starts on, from 1, its cells, and its lines if it has several.
 
-    Args:
-        quoting: Whether `"` encloses cells; two of them inside stand for one.
-        max_cell_chars: A quoted cell that grows beyond this many characters has lost its closing quote.
-        escaped: Whether `\"` stands for a quote inside too.
-        blanks: Whether lines without any cell are rows of none.
-
-    Yields:
-        The line a row starts on, from 1, its cells, and its lines if it has several; lines without any cell are left
-        out.
-
-    Raises:
-        DataError: If a quote is never closed; the message lacks the file's name.
+    With `quoting`, `"` encloses cells and two of them inside stand for one, as does a backslash before one if
+    `escaped`. A cell beyond `max_cell_chars` has lost its closing quote: the error lacks the file's name. Lines without
+    any cell are left out, or rows of none with `blanks`.
     """
     number = 0
     for line in text_lines:

@@ -58,12 +58,7 @@ class QuestionSettings(Settings):
 
 @dataclass(frozen=True)
 class View:
-    """Rows with something hidden.
-
-    Attributes:
-        shown_M: Which of the units shown each unit of the rows became; None where units stay as they are.
-        offsets_N1: Where the units of each row shown start; None where they stay.
-    """
+    """Rows with something hidden: which unit of them each unit became, and where those of each row start, if moved."""
 
     part: Part
     shown_M: np.ndarray | None = None

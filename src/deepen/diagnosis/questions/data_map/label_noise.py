@@ -26,13 +26,10 @@ _CHI2_95 = 3.841
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """What was found.
+    """The share of wrong labels, with the interval of shares that the answers don't speak against.
 
-    Attributes:
-        share: The share of wrong labels, with the interval of shares that the answers don't speak against.
-        control: The share that the same method finds in labels drawn so that none is wrong, with the middle 95 % of the
-            draws. Above 0, since a share can't fall below it.
-        p_value: How likely right labels would look as wrong as these.
+    `control` is what the same method finds in labels drawn so that none is wrong, with the middle 95 % of the draws:
+    above 0, since a share can't fall below it. `p_value` is how likely right labels would look as wrong.
     """
 
     share: Interval
