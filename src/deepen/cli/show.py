@@ -12,6 +12,8 @@ from deepen.core.cells import json_printable, lines_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
 
     from deepen.core.ladder import GainRecord, Ladder, LadderRow, ScoreRecord
 
@@ -85,7 +87,7 @@ def row_line(row: LadderRow) -> str:
     """A finished rung in one line."""
     if not row.climbed:
         return f"  {row.rung:<12} {row.status}: {row.reason}"
-    gain = f"  gain {_signed(row.gain)}" if row.gain else ""
+    gain = f"  gain {signed(row.gain)}" if row.gain else ""
     why = f"  ({row.reason})" if row.reason else ""
     return f"  {row.rung:<12} {score_text(row.score)}{gain}  {row.seconds:.1f} s{why}"
 
@@ -98,32 +100,41 @@ def score_text(score: ScoreRecord | None) -> str:
     return f"{score['value']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
 
 
-def _signed(gain: GainRecord | None) -> str:
+def signed(gain: GainRecord | None) -> str:
+    """A difference in points, with its interval."""
     if not gain:
         return ""
     return f"{100 * gain['value']:+.1f} [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
 
 
-def print_ladder(ladder: Ladder) -> None:
-    """The ladder table, the chosen rung and the test scores."""
+def _table(title: str, names: Sequence[str]) -> Table:
+    """A table whose first column holds words, the others numbers."""
     from rich.table import Table
 
+    table = Table(title=title, title_justify="left")
+    for name in names:
+        table.add_column(name, justify="left" if name == names[0] else "right")
+    return table
+
+
+def indented(text: str, columns: int, style: str = "") -> Padding:
+    """A paragraph that stands so far to the right."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return Padding(Text(text, style), (0, 0, 0, columns))
+
+
+def print_ladder(ladder: Ladder) -> None:
+    """The ladder table, the chosen rung and the test scores."""
     from deepen.core.ladder import Data
     from deepen.reporting.commands import predict
 
     scored = next((row.score["name"] for row in ladder.rungs if row.score), "score")
     data = ladder.data or Data()
     wide = console()
-    table = Table(title=f"{ladder.task} on {data.name}, {ladder.model}", title_justify="left")
-    for name in (
-        "rung",
-        f"{scored} (validation)",
-        "gain, points",
-        "seconds",
-        "s / 1,000 predictions",
-        "trained parameters",
-    ):
-        table.add_column(name, justify="left" if name == "rung" else "right")
+    names = ("rung", f"{scored} (validation)", "gain, points", "seconds", "s / 1,000 predictions", "trained parameters")
+    table = _table(f"{ladder.task} on {data.name}, {ladder.model}", names)
     if ladder.before:
         table.add_row("(before tuning)", score_text(ladder.before), "", "", "", "0", style="dim")
     for row in ladder.rungs:
@@ -132,14 +143,8 @@ def print_ladder(ladder: Ladder) -> None:
             continue
         mark = " *" if row.rung == ladder.chosen else ""
         cost = row.seconds_per_1000_predictions
-        table.add_row(
-            row.rung + mark,
-            score_text(row.score),
-            _signed(row.gain),
-            f"{row.seconds:.1f}",
-            f"{cost:.2f}" if cost is not None else "",
-            f"{row.num_trained_parameters:,}",
-        )
+        costs = (f"{row.seconds:.1f}", f"{cost:.2f}" if cost is not None else "", f"{row.num_trained_parameters:,}")
+        table.add_row(row.rung + mark, score_text(row.score), signed(row.gain), *costs)
     wide.print(table)
     for row in ladder.rungs:
         if not row.climbed:
@@ -156,12 +161,8 @@ def print_ladder(ladder: Ladder) -> None:
 
 def print_scores(scores: Sequence[Mapping[str, Any]], *, title: str) -> None:
     """Scores with their intervals: the overall ones, then a table of labels."""
-    from rich.table import Table
-
     wide = console()
-    table = Table(title=title, title_justify="left")
-    for name in ("score", "value", "95 % interval", "n"):
-        table.add_column(name, justify="left" if name == "score" else "right")
+    table = _table(title, ("score", "value", "95 % interval", "n"))
     for score in scores:
         if score["label"] is None:
             bounds = "" if score["low"] is None else f"{score['low']:.4f} to {score['high']:.4f}"
@@ -171,10 +172,7 @@ def print_scores(scores: Sequence[Mapping[str, Any]], *, title: str) -> None:
     if not labels:
         return
     names = list(dict.fromkeys(score["name"] for score in scores if score["label"] is not None))
-    each = Table(title="by label", title_justify="left")
-    each.add_column("label")
-    for name in (*names, "n"):
-        each.add_column(name, justify="right")
+    each = _table("by label", ("label", *names, "n"))
     by = {(score["label"], score["name"]): score for score in scores}
     for label in labels[:40]:
         cells = [f"{by[label, name]['value']:.3f}" if (label, name) in by else "" for name in names]

@@ -102,12 +102,9 @@ def _variants(splits: Splits, counts: Mapping[str, int]) -> Iterator[Problem]:
             continue
         labels.sort(key=lambda label: -counts[label])
         odd = labels[1]
-        part, line = splits.train, None
-        for candidate in splits.parts.values():
-            line = first_row(candidate, odd) if candidate.table.has_target else None
-            if line is not None:
-                part = candidate
-                break
+        having = [part for part in splits.parts.values() if part.table.has_target]
+        places = ((part, line) for part in having if (line := first_row(part, odd)) is not None)
+        part, line = next(places, (splits.train, None))
         message = (
             f"{shown(odd)} ({rows(counts[odd])}) and {shown(labels[0])} ({rows(counts[labels[0]])}) are one label?"
         )
