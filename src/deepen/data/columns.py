@@ -58,8 +58,8 @@ def choose_columns(
 ) -> Columns:
     """Finds the columns a task needs, those of the training file (`like`) where they can be told.
 
-    What was asked for comes first, then usual names (English and Chinese, case ignored), then content: a label has few
-    different values that recur, a text is long. When predicting, the target need not be there.
+    What was asked for comes first, then usual names (in any case), then content: a label has few values, a text is
+    long.
     """
     like = columns if isinstance(columns, Columns) else like
     asked = {} if columns is None or isinstance(columns, Columns) else columns

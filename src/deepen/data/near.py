@@ -71,12 +71,9 @@ def near_duplicates(parts: Sequence[Part], settings: NearSettings) -> Groups:
 
     Texts are folded first: case, punctuation and white space don't count. Two rows are near if the sets of their
     character 4-grams overlap by the threshold; groups are closed, so the ends of a chain may differ by more. It
-    misleads where one word turns the meaning ("not"): near rows may rightly have different labels. Equal rows in equal
-    order give equal groups.
-
-    Returns:
-        The groups. Of pairs just at 0.6 one in fourteen is missed, at 0.7 one in 250: a pair is seen if one of the
-        bands is equal, which happens with 1 - (1 - similarity ** 5) ** 32.
+    misleads where one word turns the meaning ("not"): near rows may rightly have different labels. Of pairs just at 0.6
+    one in fourteen is missed, at 0.7 one in 250: a pair is seen if one of the bands is equal, which happens with 1 - (1
+    - similarity ** 5) ** 32.
 
     Example:
         >>> from deepen.data.load import DataSettings, Need, load_table

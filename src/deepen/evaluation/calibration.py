@@ -57,18 +57,13 @@ def losses(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
 
 
 def fit_temperature(logits_MC: np.ndarray, labels_M: np.ndarray) -> float:
-    """The number to divide logits by so that softmax gives honest probabilities on these rows.
+    """The number in [0.05, 20] to divide logits by so that softmax gives honest probabilities on these rows.
 
     Fit it on rows the model was not trained on. It changes no decision, only how sure the model says it is, and can't
     repair a model that is too sure in one place and not sure enough in another. Where no row is wrong the best
-    temperature would be 0; one made-up row with every class equally right is then added, as Platt does.
-
-    Args:
-        labels_M: True class index, shape (M,); rows with -100 are left out. Or zeros and ones of shape (M, C), where a
-            unit has any number of labels and each logit is one of a sigmoid.
-
-    Returns:
-        A temperature in [0.05, 20]; 1.0 if fewer than 10 rows are labelled or if no other makes the loss smaller.
+    temperature would be 0; one made-up row with every class equally right is then added, as Platt does. 1.0 if fewer
+    than 10 rows are labelled (-100 is not) or no other makes the loss smaller. Labels of shape (M, C) are zeros and
+    ones, and each logit then is one of a sigmoid.
 
     Source:
         Guo et al. 2017, section 4.2, https://proceedings.mlr.press/v70/guo17a.html; Platt 1999 for the added row.

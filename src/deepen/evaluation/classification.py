@@ -25,17 +25,13 @@ _BINS = 15
 def classification_scores(
     logits_NC: np.ndarray, labels_N: np.ndarray, names: Sequence[str], *, seed: int
 ) -> list[Score]:
-    """Every score of a classifier on labelled examples.
+    """Every score of a classifier on labelled examples (not -100): overall, then of each class.
 
     The values are those of scikit-learn: macro averages are over the classes that occur among labels or decisions,
     balanced accuracy over those among the labels, and a share of nothing is 0. For a class, `n` is what its score is a
     share of: examples decided so (precision), labelled so (recall), either (f1). Bootstrapped intervals have no width
-    when every decision is right; the interval of accuracy then tells more. That of `ece` is corrected for the bias that
-    resampling adds (the basic bootstrap). `logits_NC` are calibrated; rows with label -100 are left out.
-
-    Returns:
-        accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1, mcc, log_loss (nats), ece (15 bins), then
-        precision, recall and f1 of each class.
+    when every decision is right; the interval of accuracy then tells more. That of `ece` (15 bins) is corrected for the
+    bias that resampling adds (the basic bootstrap). log_loss is in nats, of calibrated logits.
 
     Example:
         >>> logits = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 3.0]])

@@ -177,9 +177,7 @@ class ChainField:
 def log_marginals(states: Sequence[np.ndarray], transition_CC: np.ndarray) -> list[np.ndarray]:
     """The log probability of each tag at each place, over all sequences of tags (forward-backward).
 
-    Args:
-        states: Scores of each tag at each place, shape (L, C) each, longest first.
-        transition_CC: The score of going from the first tag to the second.
+    States, longest first, score each tag at each place; transitions going from the first tag to the second.
 
     Source:
         Lafferty, McCallum and Pereira 2001, https://dl.acm.org/doi/10.5555/645530.655813

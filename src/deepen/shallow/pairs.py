@@ -41,12 +41,10 @@ class PairSurface(Linear):
 
 
 def overlap_features(first: Sequence[str], second: Sequence[str]) -> np.ndarray:
-    """What two texts share on their surface.
+    """What two texts share on their surface, features_NF.
 
-    Returns:
-        features_NF: shares of common words, of common character 3-grams, of each side's words that the other has, the
-        length of the longest common run of words, the share of words that stay when one is edited into the other, the
-        difference of lengths, and whether just one holds a negation or a number that the other lacks.
+    Shares of common words, of common character 3-grams, of each side's words that the other has, the longest common run
+    of words, the words that stay when one is edited into the other, lengths, negations and numbers on one side only.
     """
     return np.array([_overlap(a, b) for a, b in zip(first, second, strict=True)], dtype=np.float32)
 

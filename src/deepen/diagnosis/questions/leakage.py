@@ -313,12 +313,9 @@ def compare(
 ) -> Compared | None:
     """The score of seen things less that of unseen ones of the same strata, with a bootstrap over rows.
 
-    Unseen things get the weights that give each stratum the share it has among the seen ones; strata that lack one or
-    the other are left out. Every resample weights anew. None if no stratum has both.
-
-    Args:
-        stats_UK: The sums that a score is made of, for each thing.
-        owner_U: The row of each; rows are drawn, with all that is in them.
+    Each thing has the sums that a score is made of, and its row as owner. Unseen things get the weights that give each
+    stratum the share it has among the seen ones; strata that lack one or the other are left out. Every resample weights
+    anew. None if no stratum has both.
 
     Source:
         Rubin 1973, https://doi.org/10.2307/2529684, on matching; Efron and Tibshirani 1993, chapter 6.
