@@ -56,13 +56,10 @@ def code(ladder: Ladder) -> str:
 def predict(ladder: Ladder, *, rung: str = "") -> str:
     """The command that answers a typed text, or a file where a row is more than one; `rung` in place of the chosen."""
     task = ladder.task
-    given = "FILE" if task in _SEVERAL else f"--text {_worded(_TYPED.get(task, 'a text'))}"
+    typed = _TYPED.get(task, "a text")
+    given = "FILE" if task in _SEVERAL else f'--text "{typed}"'
     asked = f" --rung {quoted(rung)}" if rung else ""
     return f"deepen predict {quoted(ladder.run or 'RUN')}{asked} {given}"
-
-
-def _worded(text: str) -> str:
-    return f'"{text}"'
 
 
 def commands(ladder: Ladder, *, rows: bool) -> list[tuple[str, str]]:

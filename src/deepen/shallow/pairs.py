@@ -15,7 +15,7 @@ import numpy as np
 
 from deepen.core.errors import ModelError
 from deepen.core.types import Outputs
-from deepen.data.words import longest_run, split_words
+from deepen.data.words import longest_run, words_of
 from deepen.models.arrays import check_shapes, read_arrays, read_names
 from deepen.shallow.tfidf import LexicalSettings, Linear, both_sides, fit_vectorizer, read_vectorizers
 
@@ -53,7 +53,7 @@ _NOT = frozenset("not no n't never nobody nothing none without 不 没 无 非 �
 
 
 def _overlap(first: str, second: str) -> list[float]:
-    one, two = ([text[s:e].lower() for s, e in split_words(text)] for text in (first, second))
+    one, two = words_of(first), words_of(second)
     a, b = set(one), set(two)
     grams = [{text[i : i + 3] for i in range(max(1, len(text) - 2))} for text in (first.lower(), second.lower())]
     numbers = [{word for word in words if word[:1].isdigit()} for words in (a, b)]

@@ -45,10 +45,6 @@ _PROVINCES = frozenset(
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
-def _always(text: str) -> bool:
-    return True
-
-
 def luhn(text: str) -> bool:
     """Whether the digits of a card number are right: length by issuer, and the check digit of Luhn (ISO/IEC 7812-1).
 
@@ -101,12 +97,12 @@ def _phone_digits(text: str) -> bool:
 
 
 _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool], str, str], ...] = (
-    ("personal_email", _EMAIL, _always, "an e-mail address", "MAIL"),
+    ("personal_email", _EMAIL, bool, "an e-mail address", "MAIL"),
     ("personal_chinese_id", _CHINESE_ID, chinese_id, "a Chinese resident number", "ID"),
     ("personal_card", _CARD, luhn, "a payment card number", "CARD"),
     ("personal_iban", _IBAN, iban, "a bank account number (IBAN)", "ACCOUNT"),
-    ("personal_ssn", _SSN, _always, "a US social security number", "ID"),
-    ("personal_chinese_phone", _CHINESE_PHONE, _always, "a Chinese phone number", "PHONE"),
+    ("personal_ssn", _SSN, bool, "a US social security number", "ID"),
+    ("personal_chinese_phone", _CHINESE_PHONE, bool, "a Chinese phone number", "PHONE"),
     ("personal_phone", _PHONE, _phone_digits, "a phone number", "PHONE"),
 )
 

@@ -16,7 +16,7 @@ import numpy as np
 from deepen.core.settings import Settings
 from deepen.core.types import Finding, Interval, Outputs, Targets
 from deepen.data.near import row_texts
-from deepen.data.words import split_words
+from deepen.data.words import words_of
 from deepen.diagnosis.case import Case
 from deepen.diagnosis.question import Question, not_applicable
 from deepen.evaluation.statistics import paired_bootstrap, wilson
@@ -130,7 +130,7 @@ def _changed(names: Sequence[str], right_RN: np.ndarray, rung: str) -> list[dict
 
 def _length_and_rarity(case: Case, depth_N: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
     """Whether longer examples, or those of rarer words, needed more depth: rank correlations with their intervals."""
-    words_N = [_words(text) for text in row_texts(case.rows)]
+    words_N = [words_of(text) for text in row_texts(case.rows)]
     measures = {"length": np.array([len(words) for words in words_N], float)}
     if case.train is not None:
         measures["rarity"] = _rarity(words_N, case.train)
@@ -142,15 +142,11 @@ def _length_and_rarity(case: Case, depth_N: np.ndarray, names: Sequence[str]) ->
     ]
 
 
-def _words(text: str) -> list[str]:
-    return [text[start:end].lower() for start, end in split_words(text)]
-
-
-def _rarity(words_N: list[list[str]], train: Any) -> np.ndarray:
+def _rarity(words_N: Sequence[Sequence[str]], train: Any) -> np.ndarray:
     """Mean bits of an example's words under their frequencies in training, one added to every count."""
     counts: dict[str, int] = {}
     for text in row_texts(train):
-        for word in _words(text):
+        for word in words_of(text):
             counts[word] = counts.get(word, 0) + 1
     total = sum(counts.values()) + len(counts) + 1
     return np.array([np.mean([-np.log2((counts.get(word, 0) + 1) / total) for word in words]) for words in words_N])

@@ -51,6 +51,8 @@ def noise_floor(confidence_M: np.ndarray, agrees_M: np.ndarray, num_labels: int,
         A floor as the lapse rate in Wichmann and Hill 2001, https://doi.org/10.3758/BF03194544; random wrong labels as
         in Natarajan et al. 2013, https://papers.nips.cc/paper/5073-learning-with-noisy-labels.
     """
+    from scipy.stats import chi2
+
     sure_M = np.clip(np.asarray(confidence_M, float), _MOST_SURE, 1 - _MOST_SURE)
     odds_M = np.log(sure_M / (1 - sure_M))
     agrees_M = np.asarray(agrees_M, bool)
@@ -70,18 +72,13 @@ def noise_floor(confidence_M: np.ndarray, agrees_M: np.ndarray, num_labels: int,
     found_D = _SHARES[drawn_DG.argmax(1)]
     low, high = np.quantile(found_D, [0.025, 0.975])
     gain = logs_DG[0, best] - logs_DG[0, 0]
+    # the p-value of a likelihood ratio whose null value lies at the border: half of a chi-square (Chernoff 1954)
+    p_value = float(0.5 * chi2.sf(2 * gain, 1)) if gain > 0 else 1.0
     return NoiseFloor(
         Interval(float(_SHARES[best]), float(share_low), float(share_high)),
         Interval(float(found_D.mean()), float(low), float(high)),
-        _tail(2 * gain) if gain > 0 else 1.0,
+        p_value,
     )
-
-
-def _tail(statistic: float) -> float:
-    """The p-value of a likelihood ratio whose null value lies at the border: half of a chi-square (Chernoff 1954)."""
-    from scipy.stats import chi2
-
-    return float(0.5 * chi2.sf(statistic, 1))
 
 
 def _chances(

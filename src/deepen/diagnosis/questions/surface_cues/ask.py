@@ -171,6 +171,8 @@ _CAVEAT = (
 
 def _judge(case: Case, trial: Trial, settings: QuestionSettings) -> _Judged:
     """Resamples altered rows, the cue's own rows and others of its label, and what follows from their means."""
+    from scipy.special import ndtr
+
     seed = int(case.rng("surface_cues", "judge", trial.cue.kind, trial.cue.text).integers(2**31))
 
     def means(values_KR: np.ndarray) -> np.ndarray:
@@ -191,7 +193,7 @@ def _judge(case: Case, trial: Trial, settings: QuestionSettings) -> _Judged:
         share = np.clip(share, 0, 1)
     effect = push * (1 - share)
     spread = float(effect[1:].std()) or 1e-9
-    p_value = _upper_tail((float(effect[0]) - settings.margin) / spread)
+    p_value = float(ndtr((settings.margin - float(effect[0])) / spread))
     return _Judged(trial, _middle(push), _middle(share), _middle(effect), p_value)
 
 
@@ -213,12 +215,6 @@ def _middle(values: np.ndarray) -> Interval:
     low, high = np.quantile(values[1:], [0.025, 0.975])
     value = float(values[0])
     return Interval(round(value, 4), round(min(float(low), value), 4), round(max(float(high), value), 4))
-
-
-def _upper_tail(z: float) -> float:
-    from scipy.special import ndtr
-
-    return float(ndtr(-z))
 
 
 def _none_accused(case: Case, judged: list[_Judged], evidence: list[Any], settings: QuestionSettings) -> Finding:
