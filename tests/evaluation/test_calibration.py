@@ -2,16 +2,11 @@
 
 import numpy as np
 import pytest
+from tests.evaluation.calibration_reference import calibration_error, reliability
 
 from deepen.core.errors import ModelError
-from deepen.evaluation.calibration import (
-    calibration_error,
-    confidence_bins,
-    fit_temperature,
-    losses,
-    reliability,
-    softmax,
-)
+from deepen.evaluation.calibration import confidence_bins, fit_temperature, losses, softmax
+from deepen.evaluation.classification import classification_scores
 
 
 def honest(n, *, classes=3, seed=0):
@@ -65,6 +60,12 @@ def test_calibration_error_of_honest_and_boastful():
     logits, labels = honest(20_000)
     assert calibration_error(softmax(logits), labels) < 0.015
     assert calibration_error(softmax(logits * 5), labels) > 0.1
+
+
+def test_the_score_is_the_calibration_error():
+    logits, labels = honest(500)
+    scores = {score.name: score.value for score in classification_scores(logits * 3, labels, ["a", "b", "c"], seed=0)}
+    assert scores["ece"] == pytest.approx(calibration_error(softmax(logits * 3), labels))
 
 
 def test_reliability_counts_every_row_once():

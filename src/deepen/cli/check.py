@@ -55,7 +55,6 @@ def command(
 
 
 def _print(record: dict[str, Any]) -> None:
-    from rich.padding import Padding
     from rich.text import Text
 
     wide = show.console()
@@ -67,9 +66,9 @@ def _print(record: dict[str, Any]) -> None:
         place = finding["file"] + (f" line {finding['line']}" if finding["line"] is not None else "")
         head = Text.assemble((f"{severity:<8}", _STYLES[severity]), (finding["code"], "bold"), f"  {place}")
         wide.print(head)
-        wide.print(Padding(Text(finding["message"]), (0, 0, 0, 8), expand=False))
+        wide.print(show.indented(finding["message"], 8))
         if finding["remedy"]:
-            wide.print(Padding(Text(f"-> {finding['remedy']}"), (0, 0, 0, 8), expand=False))
+            wide.print(show.indented(f"-> {finding['remedy']}", 8))
     counts = {name: sum(finding["severity"] == name for finding in record["findings"]) for name in _STYLES}
     told = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
     wide.print(told + ("; training would stop" if counts["error"] else ""))

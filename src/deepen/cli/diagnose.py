@@ -62,7 +62,6 @@ def command(
 
 
 def _print(findings: list[dict[str, Any]]) -> None:
-    from rich.padding import Padding
     from rich.text import Text
 
     from deepen.diagnosis import shelf
@@ -74,11 +73,11 @@ def _print(findings: list[dict[str, Any]]) -> None:
         head.append(f"  {shelf()[question].title}", "dim")
         wide.print(head)
         for line in _figures(finding):
-            wide.print(Padding(Text(line), (0, 0, 0, 15), expand=False))
+            wide.print(show.indented(line, 15))
         if finding["verdict"] == "not_applicable":
-            wide.print(Padding(Text(finding["caveat"], "dim"), (0, 0, 0, 15), expand=False))
+            wide.print(show.indented(finding["caveat"], 15, "dim"))
         if finding["remedy"]:
-            wide.print(Padding(Text(f"-> {finding['remedy']}"), (0, 0, 0, 15), expand=False))
+            wide.print(show.indented(f"-> {finding['remedy']}", 15))
 
 
 def _figures(finding: dict[str, Any]) -> list[str]:
@@ -90,9 +89,7 @@ def _figures(finding: dict[str, Any]) -> list[str]:
         ]
         effect = finding["effect"]
         if effect:
-            told.append(
-                f"effect {100 * effect['value']:+.1f} [{100 * effect['low']:+.1f}, {100 * effect['high']:+.1f}]"
-            )
+            told.append(f"effect {show.signed(effect)}")
         lines.append(", ".join(told))
     cue = next((row for row in finding["evidence"] if isinstance(row, dict) and "cue" in row), None)
     if cue:

@@ -19,9 +19,6 @@ HELP = """List pretrained models that packages carry, and whether they are on th
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
     """Lists models."""
-    from rich.padding import Padding
-    from rich.text import Text
-
     from deepen.models.find import DEFAULT_MODEL, PACKAGED, packaged
 
     rows = [
@@ -41,7 +38,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
     for row in rows:
         wide.print(f"{row['name']}{' (default)' if row['default'] else ''}")
         for text in (row["about"], "installed" if row["installed"] else row["install"]):
-            wide.print(Padding(Text(str(text)), (0, 0, 0, 4), expand=False))
+            wide.print(show.indented(str(text), 4))
     wide.print(
         "Any other: a folder or a hub id of a BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT, DistilBERT, Llama or "
         "Mistral with safetensors."

@@ -14,6 +14,7 @@ from deepen.core.log import is_warning
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
 
     from deepen.core.ladder import GainRecord, Ladder, LadderRow, ScoreRecord
@@ -105,6 +106,14 @@ def table(*names: str) -> Table:
     return made
 
 
+def indented(text: str, columns: int, style: str = "") -> Padding:
+    """A paragraph that stands so far to the right."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return Padding(Text(text, style), (0, 0, 0, columns), expand=False)
+
+
 def size(num_bytes: float) -> str:
     """Bytes as people read them."""
     for unit in ("B", "kB", "MB"):
@@ -126,7 +135,7 @@ def row_line(row: LadderRow) -> str:
     """A finished rung in one line."""
     if not row.climbed:
         return f"  {row.rung:<12} {row.status}: {row.reason}"
-    gain = f"  gain {_signed(row.gain)}" if row.gain else ""
+    gain = f"  gain {signed(row.gain)}" if row.gain else ""
     why = f"  ({row.reason})" if row.reason else ""
     return f"  {row.rung:<12} {score_text(row.score)}{gain}  {row.seconds:.1f} s{why}"
 
@@ -154,7 +163,8 @@ def _short_gain(gain: GainRecord | None) -> str:
     return f"{100 * gain['value']:+.1f} ±{100 * max(gain['high'] - gain['value'], gain['value'] - gain['low']):.1f}"
 
 
-def _signed(gain: GainRecord | None) -> str:
+def signed(gain: GainRecord | None) -> str:
+    """A difference in points, with its interval."""
     if not gain:
         return ""
     return f"{100 * gain['value']:+.1f} [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
@@ -190,7 +200,7 @@ def print_ladder(ladder: Ladder, *, every_column: bool = False) -> None:
         cost = row.seconds_per_1000_predictions
         price = f"{cost:.2f}" if cost is not None else ""
         trained = f"{row.num_trained_parameters:,}"
-        made.add_row(mark, score_text(row.score), _signed(row.gain), f"{row.seconds:.1f}", price, trained)
+        made.add_row(mark, score_text(row.score), signed(row.gain), f"{row.seconds:.1f}", price, trained)
     wide.print(made)
     for row in ladder.rungs:
         if not row.climbed:

@@ -48,9 +48,7 @@ def json_printable(text: str) -> str:
 
 
 def guarded(text: str) -> str:
-    """A text that no spreadsheet takes for a formula; numbers are left as they are, since they compute nothing.
-
-    `'` is put before it if a spreadsheet would compute it.
+    """A text that no spreadsheet takes for a formula: `'` before one; numbers are left, since they compute nothing.
 
     Example:
         >>> guarded("=1+1"), guarded("fine"), guarded("-1.5"), plain(guarded("-1-1"))

@@ -12,11 +12,7 @@ from collections.abc import Iterable
 
 
 class DeepenError(Exception):
-    """Something the caller can put right: what was given, what was needed, the likely cause, the nearest right name.
-
-    `file`, `line` and `column` say where, if that is known; most messages name the place themselves, as in
-    `reviews.csv line 17: label is empty`, and then it is read from there.
-    """
+    """Something the caller can put right; the place (file, line, column) is given, or read from the message."""
 
     def __init__(
         self, message: str, *, file: str | None = None, line: int | None = None, column: int | None = None
@@ -60,8 +56,6 @@ class Interrupted(KeyboardInterrupt):
 def nearest(name: str, choices: Iterable[str]) -> str:
     """The end of an error message that names the right spelling, or lists what there is.
 
-    `did you mean 'frozen'?` if one is close, else `choose from: a, b, c`.
-
     Example:
         >>> nearest("frozn", ["majority", "frozen"])
         "did you mean 'frozen'?"
@@ -78,9 +72,7 @@ _MOST_CHOICES = 60
 
 
 def one_line(text: str, most: int = 300) -> str:
-    r"""A text as one line that a terminal shows and does not obey: what other libraries say, names out of files.
-
-    Control and direction characters are written as their numbers.
+    r"""A text as one line that a terminal shows and does not obey: control characters become their numbers.
 
     Example:
         >>> print(one_line("a \n b\x1b[31m"))

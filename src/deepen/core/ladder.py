@@ -167,11 +167,7 @@ class SelfTrained(Record):
 
 
 class LadderRow(Record):
-    """A rung: what became of it, its score on the validation rows and its price.
-
-    `gain` is over the best rung below. `ran` is what its recipe needs to repeat it, `won` what the validation rows
-    decided in it. Seconds are of the clock.
-    """
+    """A rung: what became of it, its score on the validation rows and its price, the gain over the best rung below."""
 
     rung: str
     status: Annotated[RowState, _Loose]
@@ -236,10 +232,7 @@ class SelfTraining(Record):
 
 
 class Ladder(Record):
-    """A climb, finished or not. `stop_reason` says why it went no further, if it stopped by itself.
-
-    `temperature` and `shift` (added to the logits of each label) calibrate the chosen rung.
-    """
+    """A climb, finished or not; `temperature` and `shift` (added to logits) calibrate the chosen rung."""
 
     version: int = Field(default=1, alias="schema")
     mark: str | None = None
@@ -284,13 +277,8 @@ class Ladder(Record):
     def with_row(self, row: LadderRow) -> Ladder:
         """The ladder with a row in the place of its rung's, or on top."""
         there = any(old.rung == row.rung for old in self.rungs)
-        return self.but(
-            {
-                "rungs": tuple(row if old.rung == row.rung else old for old in self.rungs)
-                if there
-                else (*self.rungs, row)
-            }
-        )
+        rungs = tuple(row if old.rung == row.rung else old for old in self.rungs)
+        return self.but({"rungs": rungs if there else (*self.rungs, row)})
 
     def dump(self) -> dict[str, Any]:
         """What ladder.json has of it; what is over is not in it any more."""

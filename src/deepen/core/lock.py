@@ -19,11 +19,7 @@ except ImportError:
 
 @contextmanager
 def holding(folder: Path) -> Iterator[Callable[[], None]]:
-    """Keeps other processes from training in a folder while the block runs.
-
-    The folder itself is locked, so no lock file is left in it. It misleads on file systems without locks, where it
-    does nothing. The folder need not be there yet; what is given is to be called once it has been made.
-    """
+    """Keeps other processes from training in a folder (where there are locks); call what is given once it is made."""
     held: list[int] = []
 
     def take() -> None:

@@ -16,20 +16,16 @@ _seen: set[tuple[object, ...]] = set()
 
 
 def seal(folder: Path) -> None:
-    """Writes down what the files of a finished entry are.
+    """Writes down what the files of a finished entry are, in which nothing may change any more.
 
     CRC-32 is several times as fast as a cryptographic hash and never misses a single changed byte; it guards against
-    accidents, not against a person who may write to the cache. It holds no folders, and nothing in it may change any
-    more.
+    accidents, not against a person who may write to the cache.
     """
     write_json(folder / SEAL, {path.name: list(_sum(path)) for path in _files(folder)})
 
 
 def sealed(folder: Path) -> bool:
-    """Whether a folder has a seal, and every file in it is what it was then.
-
-    The content is read once a process: after that, a file that was not touched is believed.
-    """
+    """Whether every file of a folder is what its seal says; an untouched file is read once a process."""
     try:
         told = json.loads((folder / SEAL).read_text(encoding="utf-8"))
         paths = _files(folder)

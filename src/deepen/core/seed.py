@@ -6,10 +6,7 @@ import hashlib
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """A seed for one use, so that adding a use never changes another. An integer in [0, 2**31).
-
-    Args:
-        names: What the chance is for, e.g. `"split"` or `"full", epoch`.
+    """A seed for one use such as `"full", epoch`, in [0, 2**31), so that adding a use never changes another.
 
     Example:
         >>> derive(0, "split") == derive(0, "split") != derive(0, "shuffle")

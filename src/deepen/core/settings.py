@@ -101,9 +101,7 @@ def _fields_at(kind: type[BaseModel], path: list[str]) -> list[str]:
 
 
 def override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
-    """Applies `dotted.key=value` words over a nested mapping; values are read as YAML.
-
-    The mapping is not changed. A word is such as `training.learning_rate=1e-4`.
+    """Applies words such as `training.learning_rate=1e-4`, values as YAML, over a copy of a nested mapping.
 
     Example:
         >>> override({"a": {"b": 1}}, ["a.b=2", "c=[1, 2]"])

@@ -156,8 +156,8 @@ class Analogy:
 class ExplainedAnswer:
     """One answer of a row and what speaks for it.
 
-    `total` is what the values of `words` should add up to, in logits: the answer's logit less that of a text whose
-    words are hidden. `error` is by how much they miss it. Both are None where words are left out one by one.
+    `total` is what the values of `words` should add up to, and `error` by how much they miss it, in logits: the
+    answer's less that of a text without words. Both are None where words are left out one by one.
     """
 
     output: str

@@ -1,7 +1,4 @@
-"""Rows with other inputs: what a model is shown to see what it leans on.
-
-Shape legend: N rows.
-"""
+"""Rows with other inputs: what a model is shown to see what it leans on. Shape legend: N rows."""
 
 from __future__ import annotations
 
@@ -17,13 +14,9 @@ from deepen.data.words import join_words
 
 
 def altered(part: Part, inputs: Mapping[str, Sequence[Any]]) -> Part:
-    """The rows of a part with some inputs replaced; ids, targets and everything else stay.
+    """The rows of a part with some inputs replaced by as many new values; ids, targets and everything else stay.
 
-    Tokens bring their text and places with them, so a row of tokens needs only `tokens`. The table is for a moment:
-    what is computed from it is not kept on disk.
-
-    Args:
-        inputs: Name of an input to its N new values.
+    Tokens bring their text and places with them. What is computed from the table, which is for a moment, is not kept.
 
     Example:
         >>> from deepen.data.load import DataSettings, Need, load_table

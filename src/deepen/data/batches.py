@@ -1,7 +1,4 @@
-"""Which rows go together: batches of like length under a token budget, shuffled the same way for the same seed.
-
-Shape legend: K rows of a part.
-"""
+"""Which rows go together: batches of like length under a token budget. Shape legend: K rows of a part."""
 
 from __future__ import annotations
 
@@ -17,14 +14,10 @@ def sorted_batches(lengths_K: np.ndarray, *, max_tokens: int, max_rows: int = 51
 
 
 def shuffled_batches(lengths_K: np.ndarray, *, max_tokens: int, seed: int, pool: int = 50) -> list[np.ndarray]:
-    """Batches for one epoch: rows are shuffled, sorted by length inside pools, cut by tokens, and the batches shuffled.
+    """Batches for one epoch: rows are shuffled, sorted by length inside pools of so many batches, cut, and shuffled.
 
-    Sorting inside pools keeps the padded grid of attention small while rows still meet at random. Batches of short
-    texts hold more rows than batches of long ones; the loss is summed over rows and divided by their number, so every
-    row of a step counts the same.
-
-    Args:
-        pool: How many batches' worth of rows are sorted together.
+    Sorting inside pools keeps the padded grid of attention small while rows still meet at random. The loss is summed
+    over rows and divided by their number, so every row of a step counts the same.
     """
     chance = np.random.default_rng(seed)
     order = chance.permutation(len(lengths_K))
@@ -59,10 +52,7 @@ def _cut(order: np.ndarray, lengths_K: np.ndarray, *, max_tokens: int, max_rows:
 
 
 def flat_positions(offsets_N1: np.ndarray, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Where the elements of these rows stand in a flat array, row after row.
-
-    Args:
-        offsets_N1: Where each row starts, with the end of the last.
+    """Where the elements of these rows stand in a flat array, row after row; row i starts at `offsets_N1[i]`.
 
     Example:
         >>> flat_positions(np.array([0, 2, 5]), [1, 0]).tolist()

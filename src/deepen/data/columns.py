@@ -56,14 +56,10 @@ def choose_columns(
     need_target: bool,
     like: Columns | None = None,
 ) -> Columns:
-    """Finds the columns a task needs.
+    """Finds the columns a task needs, those of the training file (`like`) where they can be told.
 
-    What was asked for comes first, then usual names (English and Chinese, case ignored), then content: a label has few
-    different values that recur, a text is long.
-
-    Args:
-        need_target: False if the target may be missing, as when predicting.
-        like: The columns found on the training file, where others are asked for.
+    What was asked for comes first, then usual names (in any case), then content: a label has few values, a text is
+    long.
     """
     like = columns if isinstance(columns, Columns) else like
     asked = {} if columns is None or isinstance(columns, Columns) else columns

@@ -124,11 +124,7 @@ class _Batches:
 
 
 def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path | None, advance: Advance) -> Tally:
-    """Reads every row of a source and writes the good ones to an Arrow file, and to another which were left out.
-
-    Args:
-        folder: Where the Arrow files `ROWS` and `LEFT` are written; None holds both tables in memory, by these names.
-    """
+    """Reads every row of a source into two Arrow files of a folder, `ROWS` and `LEFT`; without one both are `held`."""
     tally = Tally(gaps=plan.gaps)
     texts = [name for name, _, _ in plan.inputs] + (["target"] if plan.target is not None else [])
     kept = fields(plan.tagged) if plan.tagged is not None else [(name, pa.string()) for name in texts]

@@ -40,14 +40,7 @@ class _ChangedError(Exception):
 def write_table(
     source: Source, plan: Plan, settings: DataSettings, columns: Columns, kept: Path, same: Callable[[], bool]
 ) -> bool:
-    """Reads all rows into a folder of the cache.
-
-    Args:
-        same: Asked when all is read: whether the source still is what the folder is called after.
-
-    Returns:
-        Whether it was; if not, there is no folder.
-    """
+    """Reads all rows into a folder of the cache; False, and no folder, if the source is not the `same` afterwards."""
     try:
         with replacing(kept) as beside:
             beside.mkdir()

@@ -69,12 +69,9 @@ def _whole(code: str) -> str:
 
 
 def read_label_names(path: Path | str) -> LabelNames:
-    """The file after `--labels`.
+    """The file after `--labels`: lines of names from code 0 (or 1), of code, name and description, or JSON or YAML.
 
-    Args:
-        path: Plain lines (one name a line, from code 0, or from 1 if the data says so), `code<TAB>name` lines, with a
-            tab and a description behind it or not, the same as `.csv`, whose first line may be `code,name,description`,
-            a JSON or YAML list, or a JSON or YAML mapping of codes to names (or names to codes).
+    Lines with tabs or, in `.csv`, commas have a code first; JSON and YAML are a list, or a mapping either way round.
     """
     name = printable(str(path))
     path = path_of(path, kind=DataError)

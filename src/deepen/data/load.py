@@ -85,23 +85,12 @@ def load_table(
     """Reads rows from a file, a folder, a hub name, a DataFrame or a list, whatever form they have.
 
     The form is told by content. Rows are streamed, normalised and checked, and kept in the cache as an Arrow file that
-    is memory-mapped, so a table may be larger than memory and is read only once.
-
-    Args:
-        source: A path (file or folder), a hub name, a `datasets.Dataset`, a DataFrame, a list of mappings or of texts;
-            `Rows` of one for those of a split.
-        columns: Which columns to take: as asked for (`parse_columns`), or as found on the training data; None finds
-            them.
-        need_target: Whether rows without a target are an error; False to predict.
-        use: What the rows are for. To `learn` from; to `score`, where a short table that came from memory is not kept;
-            to `answer`, where each row keeps its place too: one that can't be read is listed in `left` however many
-            there are, blank lines of a file of lines as well, and the ids that the source gives its rows are read.
-
-    Returns:
-        The table, and the columns with the reasons why; hand them on when reading validation and test data.
-
-    Raises:
-        DataError: For whatever is wrong with the data, in one line that names file, line and cause.
+    is memory-mapped, so a table may be larger than memory and is read only once. `source` may be `Rows` of one, for
+    those of a split; `columns` as asked for (`parse_columns`) or as found on the training data, None to find them: hand
+    the ones that are given back on to validation and test data. To predict, `need_target` is False. Rows are there to
+    `learn` from; to `score`, where a short table that came from memory is not kept; to `answer`, where each row keeps
+    its place too: one that can't be read is listed in `left` however many there are, blank lines as well, and the
+    source's own ids are read. Whatever is wrong is a DataError of one line that names file, line and cause.
 
     Example:
         >>> rows = [{"text": "good", "label": "1"}, {"text": "bad", "label": "0"}]

@@ -95,13 +95,7 @@ def mark_columns(source: Source) -> frozenset[int]:
 
 
 def count_splits(source: Source, used: Sequence[int] = ()) -> dict[Split, int]:
-    """How many rows a source marks for each split; costs one more pass over it where there are marks.
-
-    Empty where nothing says.
-
-    Args:
-        used: Columns that are a text or the label, and so no marks.
-    """
+    """How many rows a source marks for each split, which costs one more pass; columns in use are no marks."""
     return _count(source, used)[0]
 
 
@@ -135,13 +129,7 @@ def _split(source: Source, at: int, cell: Any) -> Split | None:
 
 
 def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
-    """The rows of a source that are for one split and that a person accepted, where it says so.
-
-    What was decided is in its notes, what is odd in its warnings.
-
-    Args:
-        used: Columns that are a text or the label, and so no marks.
-    """
+    """The rows of a source that are for one split and that a person accepted, where it says so, with notes of that."""
     counts, odd = _count(source, used)
     at = split_column(source)
     if at is not None and counts:

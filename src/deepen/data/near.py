@@ -59,11 +59,7 @@ class NearSettings(Settings):
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows of one or several parts, grouped, in the order of the parts.
-
-    `same_N` groups rows whose folded texts are equal, `near_N` those and near-duplicates; -1 is a row by itself.
-    `searched` says whether near-duplicates were looked for.
-    """
+    """Rows of all parts in groups (-1: by itself): of equal folded texts, and near-duplicates too if `searched`."""
 
     same_N: np.ndarray
     near_N: np.ndarray
@@ -75,12 +71,9 @@ def near_duplicates(parts: Sequence[Part], settings: NearSettings) -> Groups:
 
     Texts are folded first: case, punctuation and white space don't count. Two rows are near if the sets of their
     character 4-grams overlap by the threshold; groups are closed, so the ends of a chain may differ by more. It
-    misleads where one word turns the meaning ("not"): near rows may rightly have different labels. Equal rows in equal
-    order give equal groups.
-
-    Returns:
-        The groups. Of pairs just at 0.6 one in fourteen is missed, at 0.7 one in 250: a pair is seen if one of the
-        bands is equal, which happens with 1 - (1 - similarity ** 5) ** 32.
+    misleads where one word turns the meaning ("not"): near rows may rightly have different labels. Of pairs just at 0.6
+    one in fourteen is missed, at 0.7 one in 250: a pair is seen if one of the bands is equal, which happens with 1 - (1
+    - similarity ** 5) ** 32.
 
     Example:
         >>> from deepen.data.load import DataSettings, Need, load_table
@@ -93,7 +86,7 @@ def near_duplicates(parts: Sequence[Part], settings: NearSettings) -> Groups:
     same_N = _numbered(_content_keys(parts, num))
     if num > settings.max_rows or settings.threshold >= 1:
         return Groups(same_N, same_N.copy(), searched=False)
-    first = np.flatnonzero(_first_of_each(same_N))
+    first = np.flatnonzero((same_N < 0) | (same_N == np.arange(num)))  # one of each group
     bytes_NP, rows = _signatures(parts, first, settings)
     near_N = _search(bytes_NP, lambda pairs_K2: _overlap(parts, rows[pairs_K2]), settings.threshold)
     del bytes_NP
@@ -113,12 +106,7 @@ def fold(text: str) -> str:
 def row_texts(part: Part, rows: np.ndarray | None = None) -> Iterator[str]:
     """All texts of each row as one. `rows` are positions in the part; None takes all."""
     some = part if rows is None else part.take(rows)
-    names = part.table.texts
-    if len(names) == 1:
-        for value in some.values(names[0]):
-            yield value or ""
-        return
-    for values in zip(*(some.values(name) for name in names), strict=True):
+    for values in zip(*(some.values(name) for name in part.table.texts), strict=True):
         yield "\n".join(value or "" for value in values)
 
 
@@ -136,10 +124,6 @@ def _numbered(keys_N: np.ndarray) -> np.ndarray:
     """Groups of equal keys, numbered by their first row; -1 for a row by itself."""
     _, first, inverse, counts = np.unique(keys_N, return_index=True, return_inverse=True, return_counts=True)
     return np.where(counts[inverse] > 1, first[inverse], -1).astype(np.int64)
-
-
-def _first_of_each(groups_N: np.ndarray) -> np.ndarray:
-    return (groups_N < 0) | (groups_N == np.arange(len(groups_N)))
 
 
 def _locate(parts: Sequence[Part], rows: np.ndarray) -> Iterator[tuple[Part, np.ndarray]]:
@@ -198,14 +182,7 @@ def permutations() -> tuple[np.ndarray, np.ndarray]:
 
 
 def shingle_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The hash of each run of four characters, for all texts end to end.
-
-    Args:
-        texts: Texts of at least four characters.
-
-    Returns:
-        hashes_T: uint32 (T,), repeats included, and where each text starts.
-    """
+    """The hashes of each run of four characters, uint32, of texts end to end, and where each text starts."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "replace"), dtype=np.uint32)
     ends = np.cumsum([len(text) for text in texts])
     hashes = codes * np.uint32(0x9E3779B1)
@@ -229,16 +206,7 @@ def _mixed(hashes: np.ndarray) -> np.ndarray:
 
 
 def minhash(texts: Sequence[str], multipliers_P: np.ndarray, offsets_P: np.ndarray) -> np.ndarray:
-    """The MinHash signatures of folded texts, for all of them at once.
-
-    Args:
-        texts: N texts of at least four characters.
-        multipliers_P: uint32 (P,), odd.
-        offsets_P: uint32 (P,).
-
-    Returns:
-        signatures_NP: uint32 (N, P); two agree in a place as often as their sets of shingles overlap.
-    """
+    """The MinHash signatures of folded texts, uint32 (N, P): two agree as often as their sets of shingles overlap."""
     hashes_T, starts = shingle_hashes(texts)
     signatures_NP = np.empty((len(texts), len(multipliers_P)), dtype=np.uint32)
     permuted_T = np.empty_like(hashes_T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -71,15 +72,8 @@ class AskedColumns:
 
 def columns_to_json(columns: Columns) -> dict[str, Any]:
     """Columns as a mapping that JSON and YAML can hold; `columns_from_json` is the way back."""
-    return {
-        "inputs": {name: list(parts) for name, parts in columns.inputs.items()},
-        "target": list(columns.target) if columns.target is not None else None,
-        "reasons": dict(columns.reasons),
-        "first_code": columns.first_code,
-        "form": asdict(columns.form) if columns.form is not None else None,
-        "spelled": dict(columns.spelled) if columns.spelled is not None else None,
-        "values": list(columns.values),
-    }
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(columns)))
+    return plain
 
 
 def columns_from_json(value: Mapping[str, Any]) -> Columns:
@@ -116,10 +110,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def parse_columns(text: str) -> dict[str, str]:
-    """The words after `--columns`.
-
-    Args:
-        text: `text=title+description,label=stars`, with names, or numbers from 0 for a file without a header.
+    """The words after `--columns`, with names, or numbers from 0 for a file without a header.
 
     Example:
         >>> parse_columns("text=title+description,label=stars")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from functools import cache
+from functools import cache, partial
 from typing import Literal
 
 from deepen.core.settings import Settings
@@ -39,10 +39,9 @@ class NormaliseSettings(Settings):
 def normalise(text: str, settings: NormaliseSettings, counts: dict[str, int]) -> str:
     """One text, evened out; doing it twice changes nothing more.
 
-    Entities are replaced until none is left, so `&amp;amp;` becomes `&`: texts that were escaped twice are common,
-    texts about entities are not. It misleads where the number or kind of spaces carries meaning (code, verse): switch
-    `white_space` off there. Lone surrogates, which no file can hold, always become U+FFFD. Case is kept; `counts` (how
-    many texts each kind has changed) is added to in place.
+    Entities are replaced until none is left, since texts that were escaped twice are common. It misleads where spaces
+    carry meaning (code, verse): switch `white_space` off there. Lone surrogates become U+FFFD, case is kept; `counts`
+    gets one more of each kind of change.
 
     Example:
         >>> normalise("ＡＢＣ &amp;  d", NormaliseSettings(), {})
@@ -114,12 +113,9 @@ def _entities(text: str) -> str:
     return _ENTITY.sub(lambda match: html.unescape(match.group()), _ESCAPED_AMPERSAND.sub("&", text))
 
 
-def _nfkc(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFKC", _ordered(text, "NFKD"))
-
-
-def _nfc(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFC", _ordered(text, "NFD"))
+def _composed(text: str, form: Literal["NFKC", "NFC"]) -> str:
+    apart: Literal["NFKD", "NFD"] = "NFKD" if form == "NFKC" else "NFD"
+    return text if text.isascii() else unicodedata.normalize(form, _ordered(text, apart))
 
 
 @cache
@@ -130,10 +126,7 @@ def _marks(form: Literal["NFKD", "NFD"]) -> frozenset[str]:
 
 
 def _ordered(text: str, form: Literal["NFKD", "NFD"]) -> str:
-    """The text with long runs of marks in canonical order, which changes nothing of what it is normalised to.
-
-    The library sorts a run by inserting, so 160,000 marks on one letter would take it most of a minute.
-    """
+    """The text with long runs of marks in canonical order: the library sorts by inserting, for most of a minute."""
     if len(text) < _LONG_RUN:
         return text
     marks = _marks(form)
@@ -152,7 +145,7 @@ def _ordered(text: str, form: Literal["NFKD", "NFD"]) -> str:
     return "".join([*pieces, text[done:]]) if pieces else text
 
 
-_FORMS = {"NFKC": _nfkc, "NFC": _nfc, "none": None}
+_FORMS = {"NFKC": partial(_composed, form="NFKC"), "NFC": partial(_composed, form="NFC"), "none": None}
 
 
 def _controls(text: str) -> str:

@@ -27,11 +27,7 @@ def named_index(source: Source, name: str) -> int | None:
 def by_training_names(
     source: Source, needs: Sequence[Need], like: Columns, chosen: Found, *, need_target: bool
 ) -> Found:
-    """Columns that are called as in the training data.
-
-    Raises:
-        DataError: If several columns were joined in training, and some of them are here and others not.
-    """
+    """Columns that are called as in the training data; an error if some that were joined are here and others not."""
     found: Found = {}
     texts = [need for need in needs if need.name != TARGET and not need.optional]
     if source.names is None and source.width == 1 and len(texts) == 1 and texts[0].name not in chosen:

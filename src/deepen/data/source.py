@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
 from deepen.core.cells import printable
@@ -32,6 +33,22 @@ beside lines."""
 
 Row = tuple[str, int, Sequence[Any] | Fault]
 """The file, the line where the row starts (from 1), and its cells or what is wrong with it."""
+
+
+def picked(rows: Iterable[Row], wanted: Sequence[int]) -> Iterator[Row]:
+    """Rows with the wanted cells only."""
+    for file, line, cells in rows:
+        yield file, line, cells if isinstance(cells, Fault) else [cells[at] for at in wanted]
+
+
+def in_file(name: str, rows: Iterable[tuple[int, Sequence[Any] | Fault]]) -> Iterator[Row]:
+    """Rows of one file."""
+    return ((name, line, cells) for line, cells in rows)
+
+
+def first_rows(rows: Iterable[Row], most: int) -> list[Sequence[Any]]:
+    """The cells of the first rows that can be read."""
+    return list(islice((cells for _, _, cells in rows if not isinstance(cells, Fault)), most))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""Holds rows out for validation: stratified, seeded, by content, copies kept together.
-
-Shape legend: N rows, G groups of rows that belong together, C labels.
-"""
+"""Holds rows out for validation, copies together. Shape legend: N rows, G groups of rows, C labels."""
 
 from __future__ import annotations
 
@@ -18,13 +15,7 @@ def content_hashes(part: Part) -> np.ndarray:
     """A hash of each row's inputs that case and white space don't change; equal hashes are copies. uint64 (N,)."""
     hashes_N = np.empty(len(part), dtype=np.uint64)
     blake = hashlib.blake2b
-    names = part.table.texts
-    if len(names) == 1:
-        for row, text in enumerate(part.values(names[0])):
-            folded = " ".join(text.casefold().split())
-            hashes_N[row] = int.from_bytes(blake(folded.encode(), digest_size=8).digest(), "little")
-        return hashes_N
-    for row, texts in enumerate(zip(*(part.values(name) for name in names), strict=True)):
+    for row, texts in enumerate(zip(*(part.values(name) for name in part.table.texts), strict=True)):
         folded = "\x1f".join(" ".join((text or "").casefold().split()) for text in texts)
         hashes_N[row] = int.from_bytes(blake(folded.encode(), digest_size=8).digest(), "little")
     return hashes_N
@@ -39,20 +30,12 @@ def hold_out(
     seed: int = 0,
     groups_N: np.ndarray | None = None,
 ) -> tuple[Part, Part]:
-    """Splits rows into training and held-out rows.
+    """Splits rows into training and held-out rows, in their old order; every label keeps a training row.
 
     Which rows are held out depends on the seed and the content of each row, not on the order, so adding rows hardly
-    moves others. Copies (equal inputs after case and white space) and rows of one group stay on one side. It misleads
-    if copies differ by more than that and no groups are given.
-
-    Args:
-        labels_N: The label of each row, to hold out the same share of each; None to ignore labels.
-        share: The share to hold out, in (0, 0.5].
-        at_least: Hold out at least so many rows if the data allows; never more than half.
-        groups_N: A group for each row, such as near-duplicates; equal numbers stay together, below 0 is no group.
-
-    Returns:
-        Training rows and held-out rows, each in their old order; every label keeps a training row.
+    moves others. Copies (equal inputs after case and white space) and rows of one group (0 or more in `groups_N`) stay
+    on one side. It misleads if copies differ by more than that and no groups are given. `share`, in (0, 0.5], is held
+    out of each of the `labels_N`, if there are any; `at_least` so many rows, but never more than half.
     """
     num = len(part)
     hashes_N = content_hashes(part)

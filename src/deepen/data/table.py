@@ -1,7 +1,4 @@
-"""Rows in Arrow on disk, and a part of them. Texts are read when they are needed, never all at once.
-
-Shape legend: N rows.
-"""
+"""Rows in Arrow on disk, and a part of them; texts are read when they are needed. Shape legend: N rows."""
 
 from __future__ import annotations
 
@@ -116,15 +113,7 @@ class Table:
 
 
 def brief(notes: Sequence[str], tables: Sequence[Table]) -> list[str]:
-    """Notes about several tables, short enough to be read before training.
-
-    Args:
-        notes: Sentences, in the order of the tables; those about a table begin with its name and a colon.
-
-    Returns:
-        The notes with the last two parts of each path; what was said of one table is not said of the next, even if its
-        numbers are others. `deepen check` has them all.
-    """
+    """Notes about tables, short enough to be read before training: short paths, and nothing said again of the next."""
     found: dict[str, str] = {}
     for note in notes:
         name = next((table.name for table in tables if note.startswith(f"{table.name}: ")), "")

@@ -52,13 +52,7 @@ class TokenTable:
 
 
 def tokenise(table: Table, encode: Encode, *, key: tuple[Any, ...]) -> TokenTable:
-    """Tokenises a table once; a second call with the same content and key reads the arrays from disk.
-
-    Memory-mapped; of a table that is not kept, in memory.
-
-    Args:
-        key: What the result depends on besides the rows: the tokenizer's fingerprint, the longest sequence, the form.
-    """
+    """Tokenises a table once; a second call with the same rows and `key` (tokenizer, length, form) reads the arrays."""
     mark = fingerprint("tokens", 1, table.fingerprint, key)
     if not table.kept:
         if mark not in table.made:

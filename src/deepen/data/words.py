@@ -31,11 +31,10 @@ _WORD = re.compile(
 
 
 def split_words(text: str) -> list[tuple[int, int]]:
-    """Where the words of a raw text stand.
+    """Where the words of a raw text stand; every character that is not white space belongs to one.
 
-    Every character that is not white space belongs to one word. Abbreviations with points, numbers with points and
-    clitics stay whole, as in most tagged English; hyphenated words are cut, since an entity may end at the hyphen.
-    Start and end of each, in characters of the text.
+    Abbreviations with points, numbers with points and clitics stay whole, as in most tagged English; hyphenated words
+    are cut, since an entity may end at the hyphen.
 
     Example:
         >>> text = "The U.S. paid $1,250 我在London."
@@ -164,9 +163,7 @@ def hide_words(text: str, hidden: Collection[tuple[str, ...]], *, only: str = ""
 
 
 def insert_words(text: str, words: str, at: int) -> str:
-    """A text with some words put before its word number `at`, or at its end if it has no more.
-
-    Spaces stand around the new words unless they are Chinese.
+    """A text with some words put before its word `at`, or at its end; between spaces unless they are Chinese.
 
     Example:
         >>> insert_words("a fine film", "zqxv", 1), insert_words("很好", "真", 5)

@@ -15,7 +15,7 @@ from deepen.core.shelf import values
 from deepen.core.types import Finding
 from deepen.diagnosis import questions as room
 from deepen.diagnosis.case import MAX_ROWS, Case
-from deepen.diagnosis.question import Kind, Question
+from deepen.diagnosis.question import Kind, Question, not_applicable
 
 
 @cache
@@ -69,6 +69,6 @@ def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
             if kind in shelf()[name].kinds:
                 findings += shelf()[name].ask(case, getattr(settings, name))
             else:
-                findings.append(Finding(name, "not_applicable", None, None, None, None, [], [], _WHY[kind], ""))
+                findings.append(not_applicable(name, _WHY[kind]))
             advance()
     return findings

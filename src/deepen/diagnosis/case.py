@@ -18,10 +18,10 @@ from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
-from deepen.core.types import Outputs, Score, Targets
+from deepen.core.types import Interval, Outputs, Score, Targets
 from deepen.data.batches import flat_positions
 from deepen.data.table import Part
-from deepen.evaluation.statistics import bootstrap
+from deepen.evaluation.statistics import bootstrap, wilson
 from deepen.finetuning.hidden_cache import frozen_pass, passing_features
 from deepen.inference.model import Model, load_model
 from deepen.preparation.prepare import Prepared
@@ -35,23 +35,14 @@ MAX_ROWS = 2000
 
 @dataclass(frozen=True)
 class Case:
-    """A model on trial, with the rows it is tried on and what it learned from. Questions read it and change nothing.
+    """A model on trial, with the rows it is tried on and what it learned from. Questions change nothing.
 
-    Attributes:
-        rows: Labelled rows that the model has not learned from.
-        where: What those rows are called: `test`, `validation` or a file.
-        predictors: Every rung there is, from shallow to deep, by name; each is read when it is first asked for.
-        train: The rows it learned from; None if they can't be had.
-        missing: Why not, in a sentence.
-        features: The untouched encoder's features of a part's units, features_MF, cached on disk, so not for altered
-            rows; None if there is no encoder.
-        encode: The same features of altered rows, computed at once and kept nowhere; None if there is no encoder.
-        dynamics: Margins and losses of the training rows in every epoch, by rung, in the order of `train`.
-        retrain: The command that trains again, to which a remedy adds its words.
-        hidden: Words that the run took out of its texts already (`data.hide`).
-        folder: Where files for a remedy may be written; None for nowhere.
-        seed: For what chance a question uses.
-        say: Called with lines for the user.
+    `rows` are labelled and the model has not learned from them; `where` is what they are called (`test`, `validation`
+    or a file). `predictors` are the rungs from shallow to deep, read when first asked for. `train` is None if the rows
+    can't be had, and `missing` says why. `features` gives the untouched encoder's features of a part's units,
+    features_MF, from a cache on disk, `encode` those of altered rows at once; None without an encoder. `dynamics` are
+    margins and losses of `train` in every epoch, by rung. A remedy adds its words to `retrain` and may write into
+    `folder`. `hidden` are words that the run took out of its texts.
     """
 
     task: Task
@@ -110,13 +101,28 @@ class Case:
         """The deciding score of some outputs, with its interval."""
         stats_NK = self.task.statistics(outputs, targets)
         found = bootstrap(stats_NK, self.task.value_of, seed=derive(self.seed, "diagnosis", "score"))
-        rounded = (round(number, 6) for number in (found.value, found.low, found.high))
-        value, low, high = rounded
-        return Score(self.task.score_name, value, len(stats_NK), low, high)
+        return as_score(self.task.score_name, found, len(stats_NK))
 
     def rng(self, *names: Any) -> np.random.Generator:
         """A generator of its own for each purpose, so that one question's draws don't move another's."""
         return np.random.default_rng(derive(self.seed, "diagnosis", *names))
+
+
+def as_score(name: str, found: Interval, num: int, *, higher_is_better: bool = True) -> Score:
+    """A value with its interval as a score of so many examples."""
+    value, low, high = (round(number, 6) for number in (found.value, found.low, found.high))
+    return Score(name, value, num, low, high, higher_is_better=higher_is_better)
+
+
+def ends(found: Interval) -> dict[str, float]:
+    """A value with its interval as evidence."""
+    return {name: round(getattr(found, name), 4) for name in ("value", "low", "high")}
+
+
+def widened(found: Interval, num: int) -> Interval:
+    """Where nothing varies, resampling sees no doubt at all; but so many rows without a change leave room for a few."""
+    room = wilson(0, num)[1]
+    return Interval(found.value, min(found.low, found.value - room), max(found.high, found.value + room))
 
 
 def open_case(
@@ -127,13 +133,7 @@ def open_case(
     max_rows: int = MAX_ROWS,
     say: Callable[[str], None] = lambda line: None,
 ) -> Case:
-    """Opens a run for diagnosis.
-
-    Args:
-        data: Labelled rows to try the model on; None takes the test rows, or the validation rows if there are none.
-        columns: Which columns of `data` are what; None as in training.
-        max_rows: The most rows it is tried on; of more, so many are drawn.
-    """
+    """Opens a run for diagnosis on `data`, else its test or validation rows; of more than `max_rows` some are drawn."""
     opened = open_run(run)
     if not opened.complete:
         raise DataError(f"{run} is not finished: `deepen train --out {shlex.quote(str(run))} --resume` goes on with it")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,12 +15,10 @@ Kind = Literal["labels", "many", "scores", "ranks"]
 
 @dataclass(frozen=True)
 class Question:
-    """A question about how a model gets its score. It never changes the model.
+    """A question about how a model gets its score, for these `kinds` of targets. It never changes the model.
 
-    Attributes:
-        ask: Answers it with findings: at least one, with the verdict `not_applicable` and the reason as its caveat
-            where it makes no sense. A verdict is called only by an effect whose interval leaves no doubt.
-        kinds: The kinds of targets that it makes sense for.
+    `ask` gives at least one finding, with the verdict `not_applicable` and the reason as its caveat where it makes no
+    sense. A verdict is called only by an effect whose interval leaves no doubt.
     """
 
     order: int
@@ -28,3 +26,8 @@ class Question:
     settings: type[Settings]
     ask: Callable[[Case, Any], list[Finding]]
     kinds: tuple[Kind, ...] = ("labels",)
+
+
+def not_applicable(question: str, why: str, evidence: Sequence[Any] = ()) -> Finding:
+    """The answer to a question that makes no sense here."""
+    return Finding(question, "not_applicable", None, None, None, None, list(evidence), [], why, "")

@@ -26,12 +26,7 @@ _MARKS = re.compile(r"[-:_*^/\\~`+=，。：？！“”；’《》·、「」�
 
 
 def answer_scores(said: Sequence[str], right: Sequence[Sequence[str]], *, seed: int) -> list[Score]:
-    """Exact match and F1 with 95 % intervals.
-
-    Args:
-        said: The answer of each example; empty where the model says that there is none.
-        right: The answers that are right, any of which counts; none where the text holds no answer.
-    """
+    """Exact match and F1 with 95 % intervals; an empty answer, or no right one, says that the text holds none."""
     if not len(said):
         raise DataError("no example has an answer, so there is nothing to score")
     stats_NK = answer_statistics(said, right)

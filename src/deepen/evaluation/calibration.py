@@ -57,18 +57,13 @@ def losses(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
 
 
 def fit_temperature(logits_MC: np.ndarray, labels_M: np.ndarray) -> float:
-    """The number to divide logits by so that softmax gives honest probabilities on these rows.
+    """The number in [0.05, 20] to divide logits by so that softmax gives honest probabilities on these rows.
 
     Fit it on rows the model was not trained on. It changes no decision, only how sure the model says it is, and can't
     repair a model that is too sure in one place and not sure enough in another. Where no row is wrong the best
-    temperature would be 0; one made-up row with every class equally right is then added, as Platt does.
-
-    Args:
-        labels_M: True class index, shape (M,); rows with -100 are left out. Or zeros and ones of shape (M, C), where a
-            unit has any number of labels and each logit is one of a sigmoid.
-
-    Returns:
-        A temperature in [0.05, 20]; 1.0 if fewer than 10 rows are labelled or if no other makes the loss smaller.
+    temperature would be 0; one made-up row with every class equally right is then added, as Platt does. 1.0 if fewer
+    than 10 rows are labelled (-100 is not) or no other makes the loss smaller. Labels of shape (M, C) are zeros and
+    ones, and each logit then is one of a sigmoid.
 
     Source:
         Guo et al. 2017, section 4.2, https://proceedings.mlr.press/v70/guo17a.html; Platt 1999 for the added row.
@@ -109,44 +104,6 @@ def _golden_section(function: Callable[[float], float], low: float, high: float,
             right = low + shrink * (high - low)
             at_right = function(right)
     return (low + high) / 2
-
-
-def calibration_error(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int = 15) -> float:
-    """Expected calibration error: how far confidence is from being right.
-
-    Examples are sorted into `bins` equal-width bins by the probability of their top class. In each bin the mean
-    confidence is compared with the share that is right; the gaps are averaged, weighted by bin size. 0 is perfect. It
-    depends on `bins`, and on few examples it is above 0 even for a perfectly calibrated model. Rows with -100 are left
-    out. A fraction in [0, 1], lower is better.
-
-    Raises:
-        ValueError: If the shapes disagree, no row is labelled, or a row does not sum to 1 within 1e-3 (logits passed by
-            mistake are the usual cause).
-
-    Example:
-        >>> probs = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.7, 0.3]])
-        >>> round(calibration_error(probs, np.array([0, 0, 1, 1]), bins=10), 6)
-        0.35
-
-    Source:
-        Guo et al. 2017, section 2, https://proceedings.mlr.press/v70/guo17a.html
-    """
-    table = reliability(probs_NC, labels_N, bins=bins)
-    return sum(row.n * abs(row.confidence - row.accuracy) for row in table) / sum(row.n for row in table)
-
-
-def reliability(probs_NC: np.ndarray, labels_N: np.ndarray, *, bins: int = 15) -> list[ReliabilityBin]:
-    """The table behind the calibration picture: bins that hold an example; rows with -100 are left out."""
-    probs_NC, labels_N = np.asarray(probs_NC), np.asarray(labels_N)
-    if probs_NC.ndim != 2 or labels_N.shape != probs_NC.shape[:1]:
-        raise ValueError(f"probs_NC has shape {probs_NC.shape} and labels_N {labels_N.shape}: needed (N, C) and (N,)")
-    scored_N = labels_N != NOT_SCORED
-    probs_NC, labels_N = probs_NC[scored_N], labels_N[scored_N]
-    if len(labels_N) == 0:
-        raise ValueError("no row is labelled")
-    if not np.allclose(probs_NC.sum(axis=1), 1.0, atol=1e-3):
-        raise ValueError("rows of probs_NC don't sum to 1: were logits passed? call softmax first")
-    return confidence_bins(probs_NC.max(axis=1), probs_NC.argmax(axis=1) == labels_N, bins=bins)
 
 
 def confidence_bins(confidence_N: np.ndarray, right_N: np.ndarray, *, bins: int = 15) -> list[ReliabilityBin]:

@@ -15,9 +15,9 @@ import numpy as np
 
 from deepen.core.errors import DataError
 from deepen.core.seed import derive
-from deepen.core.types import Interval, Score
+from deepen.core.types import Score
 from deepen.evaluation.calibration import NOT_SCORED, bin_of, losses, softmax
-from deepen.evaluation.statistics import percentile_interval, resample, wilson
+from deepen.evaluation.statistics import percentile_interval, resample, resampled_score, share, wilson
 
 _BINS = 15
 
@@ -25,17 +25,13 @@ _BINS = 15
 def classification_scores(
     logits_NC: np.ndarray, labels_N: np.ndarray, names: Sequence[str], *, seed: int
 ) -> list[Score]:
-    """Every score of a classifier on labelled examples.
+    """Every score of a classifier on labelled examples (not -100): overall, then of each class.
 
     The values are those of scikit-learn: macro averages are over the classes that occur among labels or decisions,
     balanced accuracy over those among the labels, and a share of nothing is 0. For a class, `n` is what its score is a
     share of: examples decided so (precision), labelled so (recall), either (f1). Bootstrapped intervals have no width
-    when every decision is right; the interval of accuracy then tells more. That of `ece` is corrected for the bias that
-    resampling adds (the basic bootstrap). `logits_NC` are calibrated; rows with label -100 are left out.
-
-    Returns:
-        accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1, mcc, log_loss (nats), ece (15 bins), then
-        precision, recall and f1 of each class.
+    when every decision is right; the interval of accuracy then tells more. That of `ece` (15 bins) is corrected for the
+    bias that resampling adds (the basic bootstrap). log_loss is in nats, of calibrated logits.
 
     Example:
         >>> logits = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 3.0]])
@@ -55,10 +51,8 @@ def classification_scores(
     right = float(np.trace(matrix_CC))
     low, high = wilson(right, n)
     scores = [Score("accuracy", right / n, n, low, high)]
-    scores += [
-        Score(name, found.value, n, found.low, found.high)
-        for name, found in _decision_intervals(matrix_CC, derive(seed, "decisions")).items()
-    ]
+    drawn = _decisions(matrix_CC, derive(seed, "decisions"))
+    scores += [resampled_score(name, values_B, n) for name, values_B in drawn.items()]
     scores += _probability_scores(logits_NC, labels_N, derive(seed, "probabilities"))
     return scores + _class_scores(matrix_CC, names)
 
@@ -80,7 +74,7 @@ def accuracy_statistics(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarr
 
 def accuracy_value(sums_BK: np.ndarray) -> np.ndarray:
     """Accuracy from summed `accuracy_statistics`. Fractions in [0, 1]; 0 where nothing was scored."""
-    return _share(sums_BK[:, 0], sums_BK[:, 1])
+    return share(sums_BK[:, 0], sums_BK[:, 1])
 
 
 DECISION_SCORES = ("balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "mcc")
@@ -153,32 +147,26 @@ def _scored(logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np
     return logits_NC, labels_N
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """The share part / whole; 0 where whole is 0."""
-    out: np.ndarray = np.zeros(np.broadcast(part, whole).shape)
-    return np.divide(part, whole, out=out, where=whole > 0)
-
-
 def _decision_values(labelled_BC: np.ndarray, decided_BC: np.ndarray, right_BC: np.ndarray) -> dict[str, np.ndarray]:
     """The scores that follow from the margins and the diagonal of a confusion matrix, each of shape (B,)."""
-    precision_BC, recall_BC = _share(right_BC, decided_BC), _share(right_BC, labelled_BC)
-    f1_BC = _share(2 * right_BC, labelled_BC + decided_BC)
+    precision_BC, recall_BC = share(right_BC, decided_BC), share(right_BC, labelled_BC)
+    f1_BC = share(2 * right_BC, labelled_BC + decided_BC)
     occurs_BC = (labelled_BC > 0) | (decided_BC > 0)
     num_occurring_B = occurs_BC.sum(axis=1)
     total_B = labelled_BC.sum(axis=1)
     together_B = right_BC.sum(axis=1) * total_B - (labelled_BC * decided_BC).sum(axis=1)
     spread_B = (total_B**2 - (labelled_BC**2).sum(axis=1)) * (total_B**2 - (decided_BC**2).sum(axis=1))
     return {
-        "balanced_accuracy": _share(recall_BC.sum(axis=1), (labelled_BC > 0).sum(axis=1)),
-        "macro_precision": _share(precision_BC.sum(axis=1), num_occurring_B),
-        "macro_recall": _share(recall_BC.sum(axis=1), num_occurring_B),
-        "macro_f1": _share(f1_BC.sum(axis=1), num_occurring_B),
-        "mcc": _share(together_B, np.sqrt(np.maximum(spread_B, 0.0))),
+        "balanced_accuracy": share(recall_BC.sum(axis=1), (labelled_BC > 0).sum(axis=1)),
+        "macro_precision": share(precision_BC.sum(axis=1), num_occurring_B),
+        "macro_recall": share(recall_BC.sum(axis=1), num_occurring_B),
+        "macro_f1": share(f1_BC.sum(axis=1), num_occurring_B),
+        "mcc": share(together_B, np.sqrt(np.maximum(spread_B, 0.0))),
     }
 
 
-def _decision_intervals(matrix_CC: np.ndarray, seed: int) -> dict[str, Interval]:
-    """Point values and bootstrap intervals; resampling examples is drawing new counts for the cells."""
+def _decisions(matrix_CC: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Values of shape (1 + B,), those on resamples last; resampling examples is drawing new counts for the cells."""
     num_classes = len(matrix_CC)
     gold_U, decided_U = np.nonzero(matrix_CC)
     eye = np.eye(num_classes)
@@ -186,8 +174,7 @@ def _decision_intervals(matrix_CC: np.ndarray, seed: int) -> dict[str, Interval]
     counts_U = matrix_CC[gold_U, decided_U]
     drawn_BK = resample(stats_UK, seed=seed, counts_N=counts_U)
     sums_BK = np.concatenate([(counts_U @ stats_UK)[None], drawn_BK])
-    values = _decision_values(*np.split(sums_BK, 3, axis=1))
-    return {name: percentile_interval(float(value_B[0]), value_B[1:]) for name, value_B in values.items()}
+    return _decision_values(*np.split(sums_BK, 3, axis=1))
 
 
 def _probability_scores(logits_NC: np.ndarray, labels_N: np.ndarray, seed: int) -> list[Score]:
@@ -217,25 +204,18 @@ def _class_scores(matrix_CC: np.ndarray, names: Sequence[str]) -> list[Score]:
     scores = []
     labelled_C, decided_C = matrix_CC.sum(axis=1), matrix_CC.sum(axis=0)
     for index, name in enumerate(names):
-        right, labelled, decided = (float(row[index]) for row in (np.diagonal(matrix_CC), labelled_C, decided_C))
-        # F1 = 2J / (1 + J) with J = right / (labelled or decided so), which is a share of examples.
-        either = labelled + decided - right
-        low, high = wilson(right, either)
-        scores += [
-            _class_share("precision", name, right, decided),
-            _class_share("recall", name, right, labelled),
-            Score(
-                "f1",
-                2 * right / (labelled + decided) if either else 0.0,
-                int(either),
-                2 * low / (1 + low),
-                2 * high / (1 + high),
-                label=name,
-            ),
-        ]
+        scores += label_scores(name, *(float(row[index]) for row in (np.diagonal(matrix_CC), decided_C, labelled_C)))
     return scores
 
 
-def _class_share(score: str, name: str, right: float, whole: float) -> Score:
-    low, high = wilson(right, whole)
-    return Score(score, right / whole if whole else 0.0, int(whole), low, high, label=name)
+def label_scores(label: str, right: float, decided: float, labelled: float) -> list[Score]:
+    """Precision, recall and F1 of a label, from how often it was right, decided and right to decide."""
+    found = []
+    for name, whole in (("precision", decided), ("recall", labelled)):
+        low, high = wilson(right, whole)
+        found.append(Score(name, right / whole if whole else 0.0, int(whole), low, high, label=label))
+    # F1 = 2J / (1 + J) with J = right / (labelled or decided so), which is a share of examples.
+    either = labelled + decided - right
+    low, high = wilson(right, either)
+    value = 2 * right / (labelled + decided) if either else 0.0
+    return [*found, Score("f1", value, int(either), 2 * low / (1 + low), 2 * high / (1 + high), label=label)]

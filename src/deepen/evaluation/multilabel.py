@@ -14,20 +14,18 @@ import numpy as np
 from deepen.core.errors import DataError
 from deepen.core.seed import derive
 from deepen.core.types import Score
-from deepen.evaluation.statistics import percentile_interval, resample, wilson
+from deepen.evaluation.classification import label_scores
+from deepen.evaluation.statistics import resample, resampled_score, share, wilson
 
 _ENOUGH = 20  # with fewer rows of a label, a threshold of its own would be chance
 _RESAMPLES = 200
 
 
 def multilabel_scores(logits_NC: np.ndarray, many_NC: np.ndarray, names: Sequence[str], *, seed: int) -> list[Score]:
-    """Every score of a model that gives each example any number of labels.
+    """Every score of a model that gives each example any number of labels, those whose logit is above 0.
 
     The values are those of scikit-learn: `average_precision` is the mean over the labels that occur, macro F1 the mean
-    over all, a share of nothing is 0. A label is given where its logit is above 0.
-
-    Returns:
-        micro_f1, macro_f1, average_precision, exact_match (all labels right), then precision, recall and f1 a label.
+    over all, a share of nothing is 0. In `exact_match` all labels are right.
     """
     if not len(many_NC):
         raise DataError("no example is labelled, so there is nothing to score")
@@ -37,50 +35,28 @@ def multilabel_scores(logits_NC: np.ndarray, many_NC: np.ndarray, names: Sequenc
     stats_NK = np.concatenate([right_NC, said_NC, many_NC > 0], axis=1).astype(np.float64)
     sums_BK = np.concatenate([stats_NK.sum(0)[None], resample(stats_NK, seed=derive(seed, "decisions"))])
     right_BC, said_BC, has_BC = np.split(sums_BK, 3, axis=1)
-    micro = percentile_interval(*_first(f1(right_BC.sum(1), said_BC.sum(1), has_BC.sum(1))))
-    macro = percentile_interval(*_first(f1(right_BC, said_BC, has_BC).mean(1)))
     counts_BN = np.random.default_rng(derive(seed, "precision")).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
-    ranked = percentile_interval(*_first(average_precision(logits_NC, many_NC, np.vstack([np.ones(n), counts_BN]))))
+    ranked_B = average_precision(logits_NC, many_NC, np.vstack([np.ones(n), counts_BN]))
     whole = float((said_NC == (many_NC > 0)).all(1).sum())
     low, high = wilson(whole, n)
     scores = [
-        Score("micro_f1", micro.value, n, micro.low, micro.high),
-        Score("macro_f1", macro.value, n, macro.low, macro.high),
-        Score("average_precision", ranked.value, n, ranked.low, ranked.high),
+        resampled_score("micro_f1", f1(right_BC.sum(1), said_BC.sum(1), has_BC.sum(1)), n),
+        resampled_score("macro_f1", f1(right_BC, said_BC, has_BC).mean(1), n),
+        resampled_score("average_precision", ranked_B, n),
         Score("exact_match", whole / n, n, low, high),
     ]
     for at in range(num):
-        scores += _of_label(names[at], *(float(sums[0, at]) for sums in (right_BC, said_BC, has_BC)))
+        scores += label_scores(names[at], *(float(sums[0, at]) for sums in (right_BC, said_BC, has_BC)))
     return scores
-
-
-def _first(values_B: np.ndarray) -> tuple[float, np.ndarray]:
-    return float(values_B[0]), values_B[1:]
-
-
-def _of_label(name: str, right: float, said: float, has: float) -> list[Score]:
-    either = said + has - right
-    low, high = wilson(right, either)
-    found = []
-    for score, whole in (("precision", said), ("recall", has)):
-        ends = wilson(right, whole)
-        found.append(Score(score, right / whole if whole else 0.0, int(whole), *ends, label=name))
-    value = 2 * right / (said + has) if either else 0.0
-    return [*found, Score("f1", value, int(either), 2 * low / (1 + low), 2 * high / (1 + high), label=name)]
 
 
 def f1(right: np.ndarray, said: np.ndarray, has: np.ndarray) -> np.ndarray:
     """F1 from counts of any shape: right, said and true; 0 where there is nothing."""
-    both = said + has
-    out: np.ndarray = np.zeros(np.shape(both))
-    return np.divide(2 * right, both, out=out, where=both > 0)
+    return share(2 * right, said + has)
 
 
 def average_precision(logits_NC: np.ndarray, many_NC: np.ndarray, counts_BN: np.ndarray | None = None) -> np.ndarray:
-    """The sum of precision times the step of recall along each label's ranking, on average over the labels that occur.
-
-    `counts_BN` says how often each example counts; None is one time, once each. 0 if no label occurs.
-    """
+    """The mean over labels of the area under precision and recall, for each way to count examples; 0 without labels."""
     counts_BN = np.ones((1, len(logits_NC))) if counts_BN is None else counts_BN
     total_B, occurring_B = np.zeros(len(counts_BN)), np.zeros(len(counts_BN))
     for logits_N, has_N in zip(logits_NC.T, many_NC.T, strict=True):
@@ -113,10 +89,7 @@ def micro_f1(sums_BK: np.ndarray) -> np.ndarray:
 
 
 def thresholds(logits_NC: np.ndarray, many_NC: np.ndarray) -> np.ndarray:
-    """The logits above which labels should be given: those with the highest F1 on these examples.
-
-    One for all labels, by micro F1; of its own for a label that twenty examples have.
-    """
+    """The logits with the highest F1: one for all labels (micro), but its own for a label that twenty examples have."""
     shared = _best_cut(logits_NC.ravel(), many_NC.ravel())
     return np.array(
         [

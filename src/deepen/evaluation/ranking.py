@@ -1,7 +1,4 @@
-"""The scores of rankings: how far up the right document stands.
-
-Shape legend: N queries, D documents, K sums, B resamples.
-"""
+"""How far up the right document stands. Shape legend: N queries, D documents, K sums, B resamples."""
 
 from __future__ import annotations
 
@@ -16,9 +13,7 @@ TOP = 10
 
 
 def ranks(scores_ND: np.ndarray, right_N: np.ndarray) -> np.ndarray:
-    """The place of the right document of each query, from 1; among equal scores the middle of their places.
-
-    A higher score is nearer; NaN where there is no right document (`right_N` below 0).
+    """The place of each query's right document from 1, the middle of equals; NaN where there is none (below 0).
 
     Example:
         >>> ranks(np.array([[0.1, 0.9, 0.5], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), np.array([2, 0, -100])).tolist()
@@ -32,9 +27,7 @@ def ranks(scores_ND: np.ndarray, right_N: np.ndarray) -> np.ndarray:
 
 
 def ranking_statistics(scores_ND: np.ndarray, right_N: np.ndarray) -> np.ndarray:
-    """What the scores are computed from: 1 / rank, gain, hit and 1 for each query that has a right document.
-
-    Zeros where there is none (`right_N` below 0).
+    """1 / rank, gain, hit and 1 for each query that has a right document, else zeros: what scores are summed from.
 
     Source:
         Järvelin and Kekäläinen 2002 (https://doi.org/10.1145/582415.582418) for the gain, 1 / log2(1 + rank).

@@ -1,7 +1,4 @@
-"""Scores of scores: how well predicted numbers go with the right ones.
-
-Shape legend: N examples, K sums, B resamples.
-"""
+"""How well predicted scores go with the right ones. Shape legend: N examples, K sums, B resamples."""
 
 from __future__ import annotations
 
@@ -14,11 +11,7 @@ _REPEATS = 1000
 
 
 def pearson_statistics(said_N: np.ndarray, right_N: np.ndarray) -> np.ndarray:
-    """What Pearson's correlation and the mean absolute error are computed from.
-
-    Returns:
-        sums_NK: 1, x, y, x^2, y^2, xy and |x - y|, with x and y centred on all examples, so that squares stay small.
-    """
+    """Sums for correlation and mean error: 1, x, y, x^2, y^2, xy and |x - y|, centred so that squares stay small."""
     x_N = said_N.astype(np.float64) - float(np.mean(right_N))
     y_N = right_N.astype(np.float64) - float(np.mean(right_N))
     return np.stack([np.ones(len(x_N)), x_N, y_N, x_N**2, y_N**2, x_N * y_N, np.abs(x_N - y_N)], axis=1)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepen.core.types import Score
-from deepen.evaluation.statistics import percentile_interval, resample
+from deepen.evaluation.statistics import resample, resampled_score, share
 
 _DIRECTED = re.compile(r"(.+)\((e1,e2|e2,e1)\)$")
 _NULL = frozenset(("other", "unknown", "na", "n/a", "no_relation", "none", "null", "无", "无关系", "未知", "其他"))
@@ -35,12 +35,7 @@ def relation_of(label: str) -> str:
 
 
 def relation_statistics(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Right, said and labelled, for each relation but the null class.
-
-    Returns:
-        sums_NK: for relation r in columns r, R + r and 2 R + r. An answer is right with its direction only; it counts
-        as said of its relation whatever the direction, as in the official scorer.
-    """
+    """Right (direction too), said and labelled for each relation but the null class, (N, 3 R), as officially scored."""
     names = sorted({relation_of(label) for label in labels if not is_null(label)})
     place_C = np.array([names.index(relation_of(label)) if not is_null(label) else -1 for label in labels])
     sums_NK = np.zeros((len(said_N), 3 * len(names)), np.int64)
@@ -63,7 +58,7 @@ def macro_f1(sums_BK: np.ndarray) -> np.ndarray:
 def micro_f1(sums_BK: np.ndarray) -> np.ndarray:
     """F1 over all relations together, without the null class."""
     right, said, labelled = (part.sum(1) for part in np.split(np.asarray(sums_BK, float), 3, axis=1))
-    return np.divide(2 * right, said + labelled, out=np.zeros(len(right)), where=said + labelled > 0)
+    return share(2 * right, said + labelled)
 
 
 def relation_scores(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[str], *, seed: int) -> list[Score]:
@@ -77,25 +72,18 @@ def relation_scores(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[st
     forms = {"micro_f1": micro_f1} | ({"official_macro_f1": macro_f1} if is_directed(labels) else {})
     found = []
     for name, value_of in forms.items():
-        value = float(value_of(stats_NK.sum(0, keepdims=True))[0])
-        interval = percentile_interval(value, value_of(sums_BK))
-        found.append(Score(name, value, len(said_N), interval.low, interval.high))
+        values_B = value_of(np.concatenate([stats_NK.sum(0)[None], sums_BK]))
+        found.append(resampled_score(name, values_B, len(said_N)))
     return found
 
 
 def triple_scores(counts_N3: np.ndarray, *, seed: int) -> list[Score]:
-    """Precision, recall and F1 of triples over all rows.
-
-    `counts_N3` are triples that are right, said and true, of each row. `n` is what the score is a share of, for F1 the
-    triples said or true.
-    """
+    """Precision, recall and F1 of triples (right, said and true in each row); `n` is what each is a share of."""
     sums_B3 = np.concatenate([counts_N3.sum(0)[None], resample(counts_N3, seed=seed, repeats=_REPEATS)])
     right_B, said_B, true_B = sums_B3.T
     wholes = {"precision": said_B, "recall": true_B, "f1": (said_B + true_B) / 2}
     scores = []
     for name, whole_B in wholes.items():
-        values_B = np.divide(right_B, whole_B, out=np.zeros(len(whole_B)), where=whole_B > 0)
-        found = percentile_interval(float(values_B[0]), values_B[1:])
         num = said_B[0] + true_B[0] - right_B[0] if name == "f1" else whole_B[0]
-        scores.append(Score(name, found.value, int(num), found.low, found.high))
+        scores.append(resampled_score(name, share(right_B, whole_B), int(num)))
     return scores

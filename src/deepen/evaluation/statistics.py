@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepen.core.types import Interval
+from deepen.core.types import Interval, Score
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """From sums_BK, one row a resample, to the values of shape (B,). It must not depend on the scale of the sums."""
@@ -85,6 +85,18 @@ def percentile_interval(value: float, values_B: np.ndarray) -> Interval:
     return Interval(value=float(value), low=min(float(low), float(value)), high=max(float(high), float(value)))
 
 
+def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """The share part / whole; 0 where whole is 0."""
+    out: np.ndarray = np.zeros(np.broadcast(part, whole).shape)
+    return np.divide(part, whole, out=out, where=whole > 0)
+
+
+def resampled_score(name: str, values_B: np.ndarray, n: int, *, label: str | None = None) -> Score:
+    """A score with its interval, from its value and, behind it, those on resamples."""
+    found = percentile_interval(float(values_B[0]), values_B[1:])
+    return Score(name, found.value, n, found.low, found.high, label=label)
+
+
 def bootstrap(stats_NK: np.ndarray, value_of: Statistic, *, seed: int, repeats: int = 1000) -> Interval:
     """A 95 % interval for any score that follows from sums over examples.
 
@@ -115,14 +127,7 @@ def paired_bootstrap(
     """Compares two models on the same examples: the difference of their scores, its interval and a p-value.
 
     Both are scored on the same resamples, so what makes an example hard for both cancels out; this sees far smaller
-    differences than two separate intervals do.
-
-    Args:
-        repeats: How many resamples; the smallest p-value is 2 / (repeats + 1).
-
-    Returns:
-        The first's value less the second's with a 95 % interval, and the two-sided p-value: twice the smaller share of
-        resamples in which the difference is at most, or at least, 0.
+    differences than two separate intervals do. The p-value is two-sided, 2 / (repeats + 1) at least.
 
     Source:
         Efron and Tibshirani 1993, chapters 13 and 15; for text, Koehn 2004, https://aclanthology.org/W04-3250
@@ -186,9 +191,7 @@ def paired_permutation(
 
 
 def wilson(successes: float, n: float) -> tuple[float, float]:
-    """A 95 % interval for a proportion; sound for few examples and for shares near 0 and 1.
-
-    n = 0 gives (0, 1), since nothing is known.
+    """A 95 % interval for a proportion; sound for few examples and shares near 0 and 1. (0, 1) for none.
 
     Example:
         >>> [round(end, 3) for end in wilson(10, 10)]

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from deepen.core.types import Score
-from deepen.evaluation.statistics import percentile_interval, resample
+from deepen.evaluation.statistics import resample, resampled_score, share
 
 Decoding = Literal["viterbi", "repair"]
 
@@ -135,32 +135,23 @@ def entity_statistics(decided_M: np.ndarray, labels_M: np.ndarray, offsets_N1: n
 
 def entity_f1(sums_BK: np.ndarray) -> np.ndarray:
     """Entity F1 from summed `entity_statistics`; 0 where there is no entity at all."""
-    return _share(2 * sums_BK[:, 0], sums_BK[:, 1] + sums_BK[:, 2])
+    return share(2 * sums_BK[:, 0], sums_BK[:, 1] + sums_BK[:, 2])
 
 
 def _rows(units: np.ndarray, offsets_N1: np.ndarray) -> np.ndarray:
     return np.searchsorted(offsets_N1, units, side="right") - 1
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    out: np.ndarray = np.zeros(np.broadcast(part, whole).shape)
-    return np.divide(part, whole, out=out, where=whole > 0)
-
-
 def tagging_scores(
     decided_M: np.ndarray, labels_M: np.ndarray, offsets_N1: np.ndarray, tags: Sequence[str], *, seed: int
 ) -> list[Score]:
-    """Every score of a tagger.
+    """Every score of a tagger: of entities, of tokens, and of the entities of each type.
 
     An entity is right if its first unit, its last and its type are (seqeval's strict mode in IOB2, the script of CoNLL
-    2003). Token scores are over all tags, `O` too, as scikit-learn has them: macro is the mean over the tags that
-    occur among labels or decisions, weighted by how often each is the label. They flatter: most tokens are `O`.
-    Decisions are well-formed, as `decide` gives them; units below 0 are left out of the token scores.
-
-    Returns:
-        entity_precision, entity_recall, entity_f1, the token scores, then the entity scores of each type. Intervals
-        are bootstrapped over examples. `n` is the number of decided entities for precision, of true ones for recall
-        and F1, and of tokens for the token scores.
+    2003). Token scores are over all tags, `O` too, as scikit-learn has them: macro is the mean over the tags that occur
+    among labels or decisions, weighted by how often each is the label. They flatter: most tokens are `O`. Decisions are
+    well-formed; units below 0 have no token score. Intervals are bootstrapped over examples. `n` counts decided
+    entities for precision, true ones for recall and F1, tokens for token scores.
     """
     num_types, num_tags = (len(tags) - 1) // 2, len(tags)
     stats_NS = np.concatenate(
@@ -179,13 +170,11 @@ def tagging_scores(
     for name, value_B in values.items():
         if value_B.ndim == 1:
             n = int(sizes[name].sum()) if name in sizes else tokens
-            found = percentile_interval(float(value_B[0]), value_B[1:])
-            scores.append(Score(name, found.value, n, found.low, found.high))
+            scores.append(resampled_score(name, value_B, n))
     for index, kind in enumerate(types_of(tags)):
         for name in ("entity_precision", "entity_recall", "entity_f1"):
-            value_B = values[f"{name} by type"][:, index]
-            found = percentile_interval(float(value_B[0]), value_B[1:])
-            scores.append(Score(name, found.value, int(sizes[name][index]), found.low, found.high, label=kind))
+            of_type_B = values[f"{name} by type"][:, index]
+            scores.append(resampled_score(name, of_type_B, int(sizes[name][index]), label=kind))
     return scores
 
 
@@ -222,17 +211,17 @@ def _values(sums_BS: np.ndarray, num_types: int) -> dict[str, np.ndarray]:
     right_BK, decided_BK, true_BK = np.split(sums_BS[:, : 3 * num_types], 3, axis=1)
     right_BC, said_BC, gold_BC = np.split(sums_BS[:, 3 * num_types :], 3, axis=1)
     right_B, decided_B, true_B = right_BK.sum(1), decided_BK.sum(1), true_BK.sum(1)
-    f1_BC = _share(2 * right_BC, said_BC + gold_BC)
-    micro_B = _share(right_BC.sum(1), gold_BC.sum(1))
+    f1_BC = share(2 * right_BC, said_BC + gold_BC)
+    micro_B = share(right_BC.sum(1), gold_BC.sum(1))
     return {
-        "entity_precision": _share(right_B, decided_B),
-        "entity_recall": _share(right_B, true_B),
-        "entity_f1": _share(2 * right_B, decided_B + true_B),
+        "entity_precision": share(right_B, decided_B),
+        "entity_recall": share(right_B, true_B),
+        "entity_f1": share(2 * right_B, decided_B + true_B),
         "token_accuracy": micro_B,
         "token_micro_f1": micro_B,
-        "token_macro_f1": _share(f1_BC.sum(1), ((said_BC + gold_BC) > 0).sum(1)),
-        "token_weighted_f1": _share((f1_BC * gold_BC).sum(1), gold_BC.sum(1)),
-        "entity_precision by type": _share(right_BK, decided_BK),
-        "entity_recall by type": _share(right_BK, true_BK),
-        "entity_f1 by type": _share(2 * right_BK, decided_BK + true_BK),
+        "token_macro_f1": share(f1_BC.sum(1), ((said_BC + gold_BC) > 0).sum(1)),
+        "token_weighted_f1": share((f1_BC * gold_BC).sum(1), gold_BC.sum(1)),
+        "entity_precision by type": share(right_BK, decided_BK),
+        "entity_recall by type": share(right_BK, true_BK),
+        "entity_f1 by type": share(2 * right_BK, decided_BK + true_BK),
     }

@@ -29,14 +29,10 @@ _ANSWERED = ("an answer", "no answer")
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the chosen rung's predictions tell.
+    """What the chosen rung's predictions on `where` tell: how sure it is when right, and what is taken for what.
 
-    Attributes:
-        where: `test`, or `validation` if there is no test set.
-        num_labelled: Rows with a label and probabilities.
-        bins: Confidence beside being right; empty without probabilities.
-        labels: What is told apart, in the order of the matrix.
-        taken: How often one of them was taken for another, or for itself.
+    `num_labelled` rows have a label and probabilities; `bins` are empty without these. `taken` counts how often one of
+    the `labels`, which are in the order of the matrix, was taken for another, or for itself.
     """
 
     where: str

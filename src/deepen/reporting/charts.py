@@ -42,11 +42,7 @@ _LABEL_LENGTH = 24
 
 
 def score_picture(rungs: Sequence[LadderRow], *, chosen: str | None, before: words.Record | None = None) -> str:
-    """Score against the seconds spent so far, one point a rung with its 95 % interval.
-
-    Rungs without a score are not drawn; empty if fewer than two have one. `before`, the score of the untouched encoder,
-    is a dotted line.
-    """
+    """Score against the seconds spent so far, one point a rung with a score; empty if fewer than two have one."""
     points = _points(rungs)
     if len(points) < 2:
         return ""

@@ -56,14 +56,11 @@ def code(ladder: Ladder) -> str:
 def predict(ladder: Ladder, *, rung: str = "") -> str:
     """The command that answers a typed text, or the texts of a row; `rung` in place of the chosen one."""
     task = ladder.task
-    parts = [f"--input {name}={_worded(text)}" for name, text in _SEVERAL.get(task, {}).items()]
-    given = " ".join(parts) or f"--text {_worded(_TYPED.get(task, 'a text'))}"
+    parts = [f'--input {name}="{text}"' for name, text in _SEVERAL.get(task, {}).items()]
+    typed = _TYPED.get(task, "a text")
+    given = " ".join(parts) or f'--text "{typed}"'
     asked = f" --rung {quoted(rung)}" if rung else ""
     return f"deepen predict {quoted(ladder.run or 'RUN')}{asked} {given}"
-
-
-def _worded(text: str) -> str:
-    return f'"{text}"'
 
 
 def commands(ladder: Ladder, *, rows: bool) -> list[tuple[str, str]]:

@@ -56,10 +56,7 @@ class Examples:
 
 
 def by_kind(rows: Sequence[Any], *, drawn: Collection[str] = ()) -> Evidence:
-    """Evidence by kind.
-
-    `drawn` are kinds that a picture tells already: their figures are folded. In the order in which the kinds appear.
-    """
+    """Evidence by kind; the figures of kinds that a picture tells already (`drawn`) are folded."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         plain = row if isinstance(row, Mapping) else {"value": row}

@@ -66,13 +66,7 @@ class _Diagnosis(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One finding, ready to be read.
-
-    Attributes:
-        name: What tells it from the others of its question, such as its cue; empty if it is the only one.
-        p_value: How likely chance alone does as well, as a text; empty if it is not known.
-        strip: Observed, control and effect as pictures.
-    """
+    """One finding, ready to be read; `name` tells it from the others of its question, `p_value` is empty if unknown."""
 
     name: str
     verdict: str

@@ -1,7 +1,4 @@
-"""The page about a run: one HTML file that needs nothing else, made from the run folder alone.
-
-Start with `write_report`.
-"""
+"""The page about a run: one HTML file, made from the run folder alone. Start with `write_report`."""
 
 from __future__ import annotations
 

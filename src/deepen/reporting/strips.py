@@ -63,10 +63,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn for one question alone: bars with their legend, or a plot with the names and ends of its axes.
-
-    `kinds` are the kinds of evidence that it tells.
-    """
+    """What is drawn for one question: bars with a legend, or a plot with axes; `kinds` of evidence are told by it."""
 
     told: str = ""
     plot: Markup = field(default_factory=Markup)
@@ -132,7 +129,7 @@ def depth_picture(evidence: Sequence[Any]) -> Picture:
     rest = {row["kind"]: row for row in rows if row.get("kind") in ("lost", "never_right") and _is_share(row, "share")}
     if not shares:
         return Picture()
-    colors = dict(zip(shares, _blues(len(shares)), strict=True))
+    colors = {name: _between(at / max(1, len(shares) - 1)) for at, name in enumerate(shares)}
     parts = [Part(words.shorten(name, 40), float(row["share"]), colors[name], _n(row)) for name, row in shares.items()]
     called = {"lost": ("right once, then lost", _LOST), "never_right": ("never right", _NEVER)}
     parts += [Part(called[kind][0], float(row["share"]), called[kind][1], _n(row)) for kind, row in rest.items()]
@@ -194,11 +191,6 @@ def _is_share(row: Mapping[Any, Any], key: str) -> bool:
 def _n(row: Mapping[Any, Any]) -> int | None:
     value = row.get("n")
     return value if isinstance(value, int) else None
-
-
-def _blues(number: int) -> list[str]:
-    """Colours from light to dark."""
-    return [_between(at / max(1, number - 1)) for at in range(number)]
 
 
 def _between(step: float) -> str:

@@ -110,11 +110,7 @@ def count(value: float | None) -> str:
 
 
 def shorten(text: Any, length: int) -> str:
-    """One line of at most `length` characters; what is cut off is shown by an ellipsis.
-
-    Control characters and line breaks become spaces, and what turns the direction of reading round goes, so that it
-    can't reach what stands beside it.
-    """
+    """One line of at most `length` characters, printable and read in its own direction; an ellipsis for the rest."""
     plain = str(text).translate(_TURNING)
     plain = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in plain)
     plain = " ".join(plain.split())
@@ -122,10 +118,7 @@ def shorten(text: Any, length: int) -> str:
 
 
 def readable(record: Any) -> Any:
-    """A record without numbers that are none: NaN and infinity say nothing, and a score of such a value is no score.
-
-    None stands in their place; in a list of scores they are left out.
-    """
+    """A record with None for numbers that are none (NaN, infinity); a score of such a value is left out."""
     if isinstance(record, BaseModel):
         return record.model_copy(update={name: readable(value) for name, value in record})
     if isinstance(record, dict):
@@ -162,11 +155,7 @@ def main_score(ladder: Ladder) -> ScoreRecord | None:
 
 
 def class_rows(scores: Sequence[Record]) -> list[dict[str, Any]]:
-    """Per-label scores as table rows, hardest class first.
-
-    Returns:
-        For each label `label`, `n` (labelled so), and the records `precision`, `recall`, `f1` (None where missing).
-    """
+    """Per-label scores as table rows, hardest class first: `n` labelled so, and the records, None where missing."""
     rows: dict[str, dict[str, Any]] = {}
     for record in scores:
         label = record.get("label")

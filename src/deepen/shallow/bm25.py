@@ -1,7 +1,4 @@
-"""Documents ranked by the surface of a query: by how often they are right, and by BM25.
-
-Shape legend: N queries, D documents.
-"""
+"""Documents ranked by how often they are right, and by BM25. Shape legend: N queries, D documents."""
 
 from __future__ import annotations
 

@@ -30,11 +30,7 @@ _PRIOR_WEIGHT = 0.05
 
 
 def features(words: Sequence[str]) -> list[list[str]]:
-    """What can be seen of each word without understanding it.
-
-    Words: the word itself, its affixes and shape, and its neighbours up to two away. Chinese characters have no
-    affixes; their n-grams with the neighbours take their place. Names of the features of each.
-    """
+    """What can be seen of each word: itself, affixes, shape, neighbours; of a Chinese character n-grams with these."""
     chinese = [_is_chinese(word) for word in words]
     lower = [word.lower() for word in words]
     shapes = [_shape(word) for word in words]
@@ -146,16 +142,18 @@ class ChainField:
         """What it sees of each word: a sparse row of ones for the features that have a weight, features_MV."""
         from scipy.sparse import csr_matrix
 
-        get = self.vocabulary.get
-        seen = (names for words in self.tokens(part) for names in features(words))
-        found = [[index for name in names if (index := get(name)) is not None] for names in seen]
+        found = [places for words in self.tokens(part) for places in self._places(words)]
         shape = (len(found), len(self.weight_VC))
         return csr_matrix((np.ones(sum(map(len, found)), np.float32), _flat(found), _offsets(found)), shape)
 
+    def _places(self, words: list[str]) -> list[list[int]]:
+        """The features of each word that have a weight."""
+        get = self.vocabulary.get
+        return [[index for name in names if (index := get(name)) is not None] for names in features(words)]
+
     def _states(self, words: list[str]) -> np.ndarray:
         """The summed weights of each word's features, shape (L, C)."""
-        get = self.vocabulary.get
-        found = [[index for name in names if (index := get(name)) is not None] for names in features(words)]
+        found = self._places(words)
         sums_LC = np.zeros((len(words), self.weight_VC.shape[1]))
         np.add.at(sums_LC, np.repeat(np.arange(len(words)), [len(row) for row in found]), self.weight_VC[_flat(found)])
         return sums_LC
@@ -179,9 +177,7 @@ class ChainField:
 def log_marginals(states: Sequence[np.ndarray], transition_CC: np.ndarray) -> list[np.ndarray]:
     """The log probability of each tag at each place, over all sequences of tags (forward-backward).
 
-    Args:
-        states: Scores of each tag at each place, shape (L, C) each, longest first.
-        transition_CC: The score of going from the first tag to the second.
+    States, longest first, score each tag at each place; transitions going from the first tag to the second.
 
     Source:
         Lafferty, McCallum and Pereira 2001, https://dl.acm.org/doi/10.5555/645530.655813

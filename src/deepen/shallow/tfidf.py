@@ -1,11 +1,8 @@
-"""Surface models: the class frequencies, and TF-IDF with logistic regression. Saved as JSON and safetensors.
-
-Shape legend: N rows, C classes, V entries of the vocabulary.
-"""
+"""Class frequencies, and TF-IDF with a linear model. Shape legend: N rows, C classes, V entries of a vocabulary."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,18 +86,41 @@ class Frequencies:
 
 
 @dataclass
-class Lexical:
-    """TF-IDF of words and characters, times a weight for each class."""
+class Linear:
+    """A weight for each output and each thing that is seen, TF-IDF among it: what one text and pairs share."""
 
     vectorizers: dict[str, TfidfVectorizer]
     weight_CV: np.ndarray
     bias_C: np.ndarray
-    texts: Texts
 
     @property
     def num_parameters(self) -> int:
         """Weights and biases."""
         return int(self.weight_CV.size + self.bias_C.size)
+
+    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
+        """Divides weights and biases, and shifts biases."""
+        self.weight_CV, self.bias_C = self.weight_CV / temperature, self.bias_C / temperature + shift_C
+
+    def _logits(self, matrix: Any) -> np.ndarray:
+        return np.asarray(matrix @ self.weight_CV.T + self.bias_C, dtype=np.float32)
+
+    def _terms(self) -> dict[str, list[str]]:
+        return {name: sorted(v.vocabulary_, key=v.vocabulary_.get) for name, v in self.vectorizers.items()}
+
+    def _write(self, folder: Path, vocabulary: Any, **arrays: np.ndarray) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "vocabulary.json", vocabulary, indent=None)
+        arrays |= {"weight": self.weight_CV, "bias": self.bias_C}
+        arrays |= {f"idf.{name}": v.idf_ for name, v in self.vectorizers.items()}
+        save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / "model.safetensors")
+
+
+@dataclass
+class Lexical(Linear):
+    """TF-IDF of words and characters, times a weight for each class."""
+
+    texts: Texts
 
     def predict(self, part: Any) -> Outputs:
         """The logits of a part's rows."""
@@ -113,24 +133,15 @@ class Lexical:
 
     def logits(self, texts: list[str]) -> np.ndarray:
         """logits_NC of these texts."""
-        matrix = _matrix(self.vectorizers, texts)
-        return np.asarray(matrix @ self.weight_CV.T + self.bias_C, dtype=np.float32)
-
-    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
-        """Divides weights and biases, and shifts biases."""
-        self.weight_CV, self.bias_C = self.weight_CV / temperature, self.bias_C / temperature + shift_C
+        return self._logits(_matrix(self.vectorizers, texts))
 
     def save(self, folder: Path) -> None:
         """Writes the vocabulary as JSON, weights and document frequencies as safetensors."""
-        folder.mkdir(parents=True, exist_ok=True)
-        vocabulary = {
-            name: {"ngrams": list(v.ngram_range), "terms": sorted(v.vocabulary_, key=v.vocabulary_.get)}
-            for name, v in self.vectorizers.items()
+        about = {
+            name: {"ngrams": list(self.vectorizers[name].ngram_range), "terms": terms}
+            for name, terms in self._terms().items()
         }
-        write_json(folder / "vocabulary.json", vocabulary, indent=None)
-        arrays = {"weight": self.weight_CV.astype(np.float32), "bias": self.bias_C.astype(np.float32)}
-        arrays |= {f"idf.{name}": v.idf_.astype(np.float32) for name, v in self.vectorizers.items()}
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / "model.safetensors")
+        self._write(folder, about)
 
 
 def _vectorizer(kind: str, ngrams: tuple[int, int], **fixed: Any) -> TfidfVectorizer:
@@ -141,6 +152,32 @@ def _vectorizer(kind: str, ngrams: tuple[int, int], **fixed: Any) -> TfidfVector
     return TfidfVectorizer(
         analyzer=analyzer, ngram_range=ngrams, token_pattern=pattern, sublinear_tf=True, dtype=np.float32, **fixed
     )
+
+
+def fit_vectorizer(kind: str, ngrams: tuple[int, int], texts: list[str], min_rows: int) -> tuple[TfidfVectorizer, Any]:
+    """The n-grams that so many texts have, or all where none is so frequent, and the features of the texts."""
+    try:
+        made = _vectorizer(kind, ngrams, min_df=min_rows)
+        return made, made.fit_transform(texts)
+    except ValueError:  # no n-gram is frequent enough
+        made = _vectorizer(kind, ngrams, min_df=1)
+        return made, made.fit_transform(texts)
+
+
+def read_vectorizers(
+    folder: Path, saved: Mapping[str, Any], arrays: dict[str, np.ndarray], parts: Callable[[str, Any], Any]
+) -> dict[str, TfidfVectorizer]:
+    """The vectorizers that a folder holds; `parts` gives the terms and the n-grams of one."""
+    names, found = folder / "vocabulary.json", {}
+    for kind, one in saved.items():
+        with blaming(names, "is damaged"):
+            words, ngrams = parts(kind, one)
+            terms = {str(term): at for at, term in enumerate(words)}
+            found[kind] = _vectorizer(kind, ngrams, vocabulary=terms)
+        check_shapes(folder / "model.safetensors", arrays, {f"idf.{kind}": (len(terms),)})
+        with blaming(names, "is damaged"):
+            found[kind].idf_ = arrays[f"idf.{kind}"]
+    return found
 
 
 def _matrix(vectorizers: dict[str, TfidfVectorizer], texts: list[str]) -> Any:
@@ -167,17 +204,9 @@ def _tf_idf(texts: Texts, part: Any, settings: LexicalSettings) -> tuple[dict[st
 
     rows = list(texts(part))
     min_rows = settings.min_rows if len(rows) >= 200 else 1
-    vectorizers = {}
-    blocks = []
-    for kind, ngrams in (("word", settings.word_ngrams), ("char", settings.char_ngrams)):
-        vectorizer = _vectorizer(kind, ngrams, min_df=min_rows)
-        try:
-            blocks.append(vectorizer.fit_transform(rows))
-        except ValueError:  # no n-gram is frequent enough
-            vectorizer = _vectorizer(kind, ngrams, min_df=1)
-            blocks.append(vectorizer.fit_transform(rows))
-        vectorizers[kind] = vectorizer
-    return vectorizers, hstack(blocks).tocsr()
+    both = {"word": settings.word_ngrams, "char": settings.char_ngrams}
+    fitted = {kind: fit_vectorizer(kind, ngrams, rows, min_rows) for kind, ngrams in both.items()}
+    return {kind: made for kind, (made, _) in fitted.items()}, hstack([block for _, block in fitted.values()]).tocsr()
 
 
 def fit_many(texts: Texts, part: Any, many_NC: np.ndarray, settings: LexicalSettings, seed: int) -> Lexical:
@@ -233,6 +262,11 @@ def _fit(matrix: Any, labels_N: np.ndarray, strength: float, max_iterations: int
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(C=strength, max_iter=max_iterations, tol=1e-3).fit(matrix, labels_N)
+    return both_sides(model)
+
+
+def both_sides(model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and biases of a fitted logistic regression, a row a class."""
     if len(model.classes_) > 2:
         return model.coef_, model.intercept_
     # Two classes share one weight vector; half to each side keeps softmax equal to the sigmoid.
@@ -270,19 +304,15 @@ def load_lexical(folder: Path, texts: Texts) -> Lexical:
     path, names = folder / "model.safetensors", folder / "vocabulary.json"
     vocabulary = read_names(names, {})
     arrays = read_arrays(path, {"weight": 2, "bias": 1, **{f"idf.{kind}": 1 for kind in vocabulary}})
-    vectorizers, sizes = {}, {}
-    for kind, saved in vocabulary.items():
-        with blaming(names, "is damaged"):
-            terms = {str(term): at for at, term in enumerate(saved["terms"])}
-            shortest, longest = LexicalSettings(word_ngrams=saved["ngrams"]).word_ngrams
-            vectorizers[kind] = _vectorizer(kind, (shortest, longest), vocabulary=terms)
-        sizes[f"idf.{kind}"] = (len(terms),)
-        check_shapes(path, arrays, sizes)
-        with blaming(names, "is damaged"):
-            vectorizers[kind].idf_ = arrays[f"idf.{kind}"]
+
+    def parts(kind: str, saved: Any) -> Any:
+        return saved["terms"], LexicalSettings(word_ngrams=saved["ngrams"]).word_ngrams
+
+    vectorizers = read_vectorizers(folder, vocabulary, arrays, parts)
     if not vectorizers:
         raise ModelError(f"{names} is damaged: it holds no words", file=str(names))
-    check_shapes(path, arrays, {"weight": (len(arrays["bias"]), sum(size for (size,) in sizes.values()))})
+    width = sum(len(arrays[f"idf.{kind}"]) for kind in vectorizers)
+    check_shapes(path, arrays, {"weight": (len(arrays["bias"]), width)})
     return Lexical(vectorizers, arrays["weight"], arrays["bias"], texts)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from deepen.data.check import duplicates, labels, likeness, personal, reading, scripts, sizes, tags, texts
 from deepen.data.check.problem import Problem, Splits
 
-Check = Callable[[Splits], list[Problem]]
+Check = Callable[[Splits], Iterable[Problem]]
 # What `deepen train` runs before it starts: linear in the rows, and what it says changes what a score is worth.
 QUICK: tuple[Check, ...] = (labels.find, texts.find, duplicates.find, personal.find)
 ALL: tuple[Check, ...] = (

@@ -1,9 +1,8 @@
-"""Rows that are there twice or nearly twice: within a split, across splits (leaks), and with labels that conflict.
-
-Shape legend: N rows of all splits.
-"""
+"""Rows that are there twice or nearly: in a split, across splits, in conflict. Shape legend: N rows of all splits."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,12 +13,7 @@ _NEAR_LEAK = "look at a few; --set data.near.threshold=0.8 counts closer ones on
 
 
 def find(splits: Splits) -> list[Problem]:
-    """Copies and near-copies. Texts are compared without case, punctuation and spaces.
-
-    Returns:
-        Warnings `leakage`, `near_leakage`, `conflicting_labels`; notes `exact_duplicates`, `near_duplicates`,
-        `near_conflicts`, `exact_only`.
-    """
+    """Copies and near-copies, and labels that conflict. Texts are compared without case, punctuation and spaces."""
     groups = splits.groups
     names = list(splits.parts)
     split_N = np.repeat(np.arange(len(names)), [len(splits.parts[name]) for name in names])
@@ -36,11 +30,10 @@ def find(splits: Splits) -> list[Problem]:
     return [*found, *_conflicts(splits)]
 
 
-def _within(splits: Splits, name: str, rows_K: np.ndarray) -> list[Problem]:
+def _within(splits: Splits, name: str, rows_K: np.ndarray) -> Iterator[Problem]:
     part = splits.parts[name]
     same_K, near_K = splits.groups.same_N[rows_K], splits.groups.near_N[rows_K]
     copies_K = _repeats(same_K)
-    found = []
     for code, group_K, extra_K, what in (
         ("exact_duplicates", same_K, copies_K, "copy"),
         ("near_duplicates", near_K, _repeats(near_K) & ~copies_K, "nearly copy"),
@@ -55,8 +48,7 @@ def _within(splits: Splits, name: str, rows_K: np.ndarray) -> list[Problem]:
         message += f", the first that of line {place(part, original)}"
         alone = name == "train" and "validation" not in splits.parts
         remedy = "nothing to do: rows that are held out for validation leave no copy behind" if alone else ""
-        found.append(Problem("note", code, part.table.name, place(part, first), count, message, remedy))
-    return found
+        yield Problem("note", code, part.table.name, place(part, first), count, message, remedy)
 
 
 def _repeats(group_K: np.ndarray) -> np.ndarray:
@@ -69,11 +61,10 @@ def _repeats(group_K: np.ndarray) -> np.ndarray:
     return repeat
 
 
-def _across(splits: Splits, split_N: np.ndarray, earlier: int, later: int) -> list[Problem]:
+def _across(splits: Splits, split_N: np.ndarray, earlier: int, later: int) -> Iterator[Problem]:
     names = list(splits.parts)
     here, there = np.flatnonzero(split_N == later), np.flatnonzero(split_N == earlier)
     known = np.zeros(len(here), dtype=bool)
-    found = []
     for code, group_N in (("leakage", splits.groups.same_N), ("near_leakage", splits.groups.near_N)):
         group, others = group_N[here], group_N[there]
         seen = np.isin(group, others[others >= 0]) & (group >= 0) & ~known
@@ -91,8 +82,7 @@ def _across(splits: Splits, split_N: np.ndarray, earlier: int, later: int) -> li
             f"{' too' if code == 'leakage' else ''}, the first in line {place(source, match)} there: "
             "the score on them flatters"
         )
-        found.append(Problem("warning", code, part.table.name, place(part, first), count, message, remedy))
-    return found
+        yield Problem("warning", code, part.table.name, place(part, first), count, message, remedy)
 
 
 def _conflicts(splits: Splits) -> list[Problem]:

@@ -26,22 +26,13 @@ _HEADERS = frozenset("label labels category class target sentiment intent 标签
 
 
 def kinds(train: Part, counts: Mapping[str, int]) -> list[Problem]:
-    """What the labels of the training rows look like, if they don't look like classes.
-
-    Returns:
-        Warnings `labels_are_scores`, `labels_cast`, `labels_in_order`, `labels_count`, `several_labels`,
-        `listed_label`, `header_as_label`.
-    """
+    """What the labels of the training rows look like, if they don't look like classes."""
     found = _scores(train, counts) or _numbering(train, counts) or _in_order(train, counts)
     return [*found, *_several(train, counts), *_header(train, counts)]
 
 
 def one_each(train: Part) -> list[Problem]:
-    """A warning where rows may have several labels and, as the cells are read, none has two.
-
-    Returns:
-        `no_several`, or nothing: also where the target is tags or answers, or there are few rows.
-    """
+    """A warning where rows may have several labels and none has two as read; not of tags, answers or few rows."""
     columns = train.table.arrow.column_names
     if not train.table.has_target or "starts" in columns or "tokens" in columns or len(train) < _FEWEST_LISTS:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from deepen.core.errors import DataError
 from deepen.data.check.kinds import first_row, kinds, one_each
@@ -24,14 +24,7 @@ _SEPARATORS = re.compile(r"(?<=[^\W_])[\s_\-]+(?=[^\W_])")
 
 
 def find(splits: Splits) -> list[Problem]:
-    """What is wrong with the labels of classes.
-
-    Returns:
-        Errors `one_label`, `labels_not_classes`, `unknown_label` (a warning of few rows); warnings `labels_are_scores`,
-        `labels_cast`, `rare_labels`, `imbalance`, `label_variants`, `label_missing`, `placeholder_label` (a class
-        called `null` or `N/A`; `NaN` is an error of the reader, `none` a usual name for a class), and those of `kinds`
-        and `one_each`.
-    """
+    """What is wrong with the labels of classes; `null` or `N/A` may be one, `none` is, `NaN` the reader refuses."""
     if not splits.has_labels:
         return one_each(splits.train)
     train = splits.train
@@ -100,37 +93,28 @@ def _imbalance(train: Part, counts: Mapping[str, int]) -> list[Problem]:
     return [Problem("warning", "imbalance", train.table.name, None, counts[least], message, remedy)]
 
 
-def _variants(splits: Splits, counts: Mapping[str, int]) -> list[Problem]:
+def _variants(splits: Splits, counts: Mapping[str, int]) -> Iterator[Problem]:
     spelled: dict[str, list[str]] = defaultdict(list)
     for label in label_table(counts):
         spelled[_sounds(label)].append(label)
-    found = []
     for labels in spelled.values():
         if len(labels) < 2:
             continue
         labels.sort(key=lambda label: -counts[label])
         odd = labels[1]
-        part, line = splits.train, None
-        for candidate in splits.parts.values():
-            line = first_row(candidate, odd) if candidate.table.has_target else None
-            if line is not None:
-                part = candidate
-                break
+        having = [part for part in splits.parts.values() if part.table.has_target]
+        places = ((part, line) for part in having if (line := first_row(part, odd)) is not None)
+        part, line = next(places, (splits.train, None))
         message = (
             f"{shown(odd)} ({rows(counts[odd])}) and {shown(labels[0])} ({rows(counts[labels[0]])}) are one label?"
         )
         remedy = f"--labels FILE with the line: {odd}<tab>{labels[0]}"
         others = sum(counts[label] for label in labels[1:])
-        found.append(Problem("warning", "label_variants", part.table.name, line, others, message, remedy))
-    return found
+        yield Problem("warning", "label_variants", part.table.name, line, others, message, remedy)
 
 
 def _sounds(label: str) -> str:
-    """What labels share that a person would read as one: without case, marks between words and what can't be seen.
-
-    A sign before or after a word tells labels apart: -1 and 1, C and C++. So does what stands between numbers. All that
-    says yes is one, and all that says no.
-    """
+    """What labels share that a person would read as one; a sign, as in -1 and C++, and what parts numbers stay."""
     seen = "".join(letter for letter in unicodedata.normalize("NFKC", label) if unicodedata.category(letter) != "Cf")
     plain = seen.casefold().strip()
     if plain in YES | NO:

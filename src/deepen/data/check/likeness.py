@@ -1,9 +1,8 @@
-"""How well validation and test stand for the training rows: can a classifier tell which split a row is from?
-
-Shape legend: N rows of both splits.
-"""
+"""How well validation and test stand for training: can a classifier tell them? Shape legend: N rows of both."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -19,17 +18,12 @@ _UNLIKE, _VERY_UNLIKE = 0.6, 0.8
 _MOST_CHARS = 2_000
 
 
-def find(splits: Splits) -> list[Problem]:
+def find(splits: Splits) -> Iterator[Problem]:
     """For validation and test, the area under the curve of a classifier that tells their rows from training rows.
 
     0.5 is what rows drawn from one source give; 1 is a split that shares nothing with the training rows. It sees words
     and pairs of words, so it misleads where the difference is deeper, or only in the labels.
-
-    Returns:
-        `split_likeness` (note) with the area and its 95 % interval, or `unlike_train` (warning) if the lower end is
-        over 0.6.
     """
-    found = []
     for name, part in splits.parts.items():
         if name == "train" or min(len(part), len(splits.train)) < _FEWEST_ROWS:
             continue
@@ -38,13 +32,12 @@ def find(splits: Splits) -> list[Problem]:
         said = f"a classifier tells rows of {name} from training rows with AUC {area:.2f} [{low:.2f}, {high:.2f}]"
         if low <= _UNLIKE:
             message = f"{said}, 0.5 is what one source gives ({rows(num)} looked at)"
-            found.append(Problem("note", "split_likeness", part.table.name, None, num, message))
+            yield Problem("note", "split_likeness", part.table.name, None, num, message)
             continue
         word = "hardly stand" if low > _VERY_UNLIKE else "don't quite stand"
         message = f"{said}: they {word} for the training rows, so scores on the two will differ"
         remedy = "split once more from one source, or keep it on purpose as a test of another domain"
-        found.append(Problem("warning", "unlike_train", part.table.name, None, num, message, remedy))
-    return found
+        yield Problem("warning", "unlike_train", part.table.name, None, num, message, remedy)
 
 
 def told_apart(train: Part, other: Part) -> tuple[float, float, float]:

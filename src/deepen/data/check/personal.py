@@ -35,25 +35,14 @@ _PHONE = re.compile(
 _DIGITS = re.compile(r"\d(?:[ .()-]{0,2}\d){6}")
 _IBAN_START = re.compile(r"[A-Za-z]{2}\d{2} ?[A-Za-z0-9]{4}")
 # Lengths from the registry of ISO 13616, for the countries that have many.
-_IBAN_CHARS = {
-    name: int(length)
-    for name, length in (
-        pair.split(":")
-        for pair in (
-            "AD:24 AE:23 AT:20 BE:16 BG:22 CH:21 CY:28 CZ:24 DE:22 DK:18 EE:20 ES:24 FI:18 FR:27 GB:22 GR:27 HR:21 "
-            "HU:28 IE:22 IL:23 IS:26 IT:27 LI:21 LT:20 LU:20 LV:21 MC:27 MT:31 NL:18 NO:15 PL:28 PT:25 RO:24 SA:24 "
-            "SE:24 SI:19 SK:24 TR:26"
-        ).split()
-    )
-}
+_IBAN_CHARS = frozenset(
+    "AD24 AE23 AT20 BE16 BG22 CH21 CY28 CZ24 DE22 DK18 EE20 ES24 FI18 FR27 GB22 GR27 HR21 HU28 IE22 IL23 IS26 IT27 "
+    "LI21 LT20 LU20 LV21 MC27 MT31 NL18 NO15 PL28 PT25 RO24 SA24 SE24 SI19 SK24 TR26".split()
+)
 _PROVINCES = frozenset(
     "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
 )
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-
-
-def _always(text: str) -> bool:
-    return True
 
 
 def luhn(text: str) -> bool:
@@ -97,7 +86,7 @@ def iban(text: str) -> bool:
         (True, False)
     """
     packed = text.replace(" ", "").upper()
-    if _IBAN_CHARS.get(packed[:2]) != len(packed):
+    if f"{packed[:2]}{len(packed)}" not in _IBAN_CHARS:
         return False
     return int("".join(str(int(char, 36)) for char in packed[4:] + packed[:4])) % 97 == 1
 
@@ -108,24 +97,18 @@ def _phone_digits(text: str) -> bool:
 
 
 _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool], str, str], ...] = (
-    ("personal_email", _EMAIL, _always, "an e-mail address", "MAIL"),
+    ("personal_email", _EMAIL, bool, "an e-mail address", "MAIL"),
     ("personal_chinese_id", _CHINESE_ID, chinese_id, "a Chinese resident number", "ID"),
     ("personal_card", _CARD, luhn, "a payment card number", "CARD"),
     ("personal_iban", _IBAN, iban, "a bank account number (IBAN)", "ACCOUNT"),
-    ("personal_ssn", _SSN, _always, "a US social security number", "ID"),
-    ("personal_chinese_phone", _CHINESE_PHONE, _always, "a Chinese phone number", "PHONE"),
+    ("personal_ssn", _SSN, bool, "a US social security number", "ID"),
+    ("personal_chinese_phone", _CHINESE_PHONE, bool, "a Chinese phone number", "PHONE"),
     ("personal_phone", _PHONE, _phone_digits, "a phone number", "PHONE"),
 )
 
 
 def find(splits: Splits) -> list[Problem]:
-    """Rows with personal data. A model learns them by heart and can be made to say them.
-
-    Returns:
-        Warnings `personal_email`, `personal_phone`, `personal_chinese_phone`, `personal_card`, `personal_chinese_id`,
-        `personal_ssn`, `personal_iban`: how many rows, the first line, and the first value masked. Notes in other rows
-        than the training rows, which no model learns.
-    """
+    """Rows with personal data, the first masked: a model learns them by heart (no model learns those for tests)."""
     return [problem for name, part in splits.parts.items() for problem in _in_part(name, part)]
 
 

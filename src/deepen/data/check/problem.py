@@ -1,7 +1,4 @@
-"""What a check is given and what it finds.
-
-Shape legend: N rows.
-"""
+"""What a check is given and what it finds. Shape legend: N rows."""
 
 from __future__ import annotations
 
@@ -49,11 +46,7 @@ class TokenLengths:
 
 @dataclass(frozen=True)
 class Splits:
-    """All the data that is checked together: `train` first, then `validation` and `test` where they were given.
-
-    `tokens` is there for the splits whose lengths the caller knows; the data room knows no model. `stopping` names
-    those whose bad rows stop a training, `scores` says that targets are numbers on a scale.
-    """
+    """The splits checked together, `train` first; those `stopping` training by bad rows, token lengths where known."""
 
     parts: Mapping[str, Part]
     near: NearSettings = field(default_factory=NearSettings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from deepen.core.errors import DataError
 from deepen.data.check.problem import Problem, Severity, Splits
@@ -17,63 +18,40 @@ _REMEDIES = {
     "bad_row": "mend the rows; --set data.bad_rows=drop leaves them out",
 }
 # What a reader's message holds, and the code it stands for; the first that fits.
-_CODES = (
-    ("not UTF-8", "not_utf8"),
-    ("not utf-8", "not_utf8"),
-    ("the span ", "bad_row"),
-    ("is empty", "empty_file"),
-    ("has no rows", "empty_file"),
-    (") and no rows", "empty_file"),
-    ("no column looks like", "columns_not_found"),
-    ("has no column", "columns_not_found"),
-    ("single column", "columns_not_found"),
-    ("no label column", "columns_not_found"),
-    ("binary", "binary_file"),
-    ("known scheme", "unknown_scheme"),
-)
+_CODES = {
+    "not_utf8": ("not UTF-8", "not utf-8"),
+    "bad_row": ("the span ",),
+    "empty_file": ("is empty", "has no rows", ") and no rows"),
+    "columns_not_found": ("no column looks like", "has no column", "single column", "no label column"),
+    "binary_file": ("binary",),
+    "unknown_scheme": ("known scheme",),
+}
 
 
-def find(splits: Splits) -> list[Problem]:
-    """Rows that were left out because they can't be used (errors where training stops at them), and the notes.
-
-    Args:
-        splits: The data, read with `bad_rows=drop`.
-
-    Returns:
-        Errors `empty_text`, `empty_label`, `ragged_row`, `long_cell`, `bad_row`; notes `reading`.
-    """
-    found = []
+def find(splits: Splits) -> Iterator[Problem]:
+    """Rows that can't be used, of data read with `bad_rows=drop` (errors where training stops), and the notes."""
     for name, part in splits.parts.items():
         for code, (count, file, line, message) in part.table.faults.items():
-            said = (
-                f"{count:,} bad rows of {name}, the first: {message}"
-                if count > 1
-                else f"a bad row of {name}: {message}"
-            )
+            said = f"{count:,} bad rows of {name}, the first" if count > 1 else f"a bad row of {name}"
+            said += f": {message}"
             severity: Severity = "error" if name in splits.stopping else "warning"
             remedy = _REMEDIES.get(code, _REMEDIES["bad_row"])
             if severity == "warning":
                 remedy = f"{remedy.partition('; --set data.bad_rows')[0]}; training leaves them out"
-            found.append(Problem(severity, code, file, line, count, said, remedy))
+            yield Problem(severity, code, file, line, count, said, remedy)
         for warning in part.table.warnings:
             said = warning.removeprefix(f"{part.table.name}: ")
-            found.append(Problem("warning", "reading", part.table.name, None, len(part), said))
+            yield Problem("warning", "reading", part.table.name, None, len(part), said)
         notes = [note for note in part.table.notes if not any(words in note for words in _SAID_BY_OTHERS)]
         if notes:
             said = "; ".join(note.removeprefix(f"{part.table.name}: ") for note in notes)
-            found.append(Problem("note", "reading", part.table.name, None, len(part), said))
-    return found
+            yield Problem("note", "reading", part.table.name, None, len(part), said)
 
 
 def unreadable(error: DataError, file: str) -> Problem:
-    """An error of the reader as a finding.
-
-    Returns:
-        `not_utf8`, `empty_file` (or what is wrong with the line that is named), `columns_not_found`, `binary_file`,
-        `unknown_scheme` or `unreadable`.
-    """
+    """An error of the reader as a finding, its code told from its words."""
     message = str(error)
-    code = next((code for text, code in _CODES if text in message), "unreadable")
+    code = next((code for code, texts in _CODES.items() if any(text in message for text in texts)), "unreadable")
     line = _LINE.search(message.removeprefix(file))
     if line is not None and code == "empty_file" and " is empty" in message:  # a cell is empty, not the file
         code = "empty_label" if "label is" in message else "empty_text"

@@ -1,11 +1,10 @@
-"""Scripts and, by them, languages: told from the ranges of Unicode, without a model.
-
-Shape legend: N rows, S scripts.
-"""
+"""Scripts and, by them, languages: told from Unicode, without a model. Shape legend: N rows, S scripts."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -43,34 +42,18 @@ _FEW_LETTERS = 4
 _KANA_SHARE = 0.2
 
 
-def find(splits: Splits) -> list[Problem]:
-    """Rows in another script than the others, several scripts side by side, letters that pose as others.
-
-    Returns:
-        `other_script` (rows that stand out: warning from 1 %, else note), `mixed_scripts` (note), `lookalike_letters`
-        (warning).
-    """
-    found = []
+def find(splits: Splits) -> Iterator[Problem]:
+    """Rows in another script than the others, several scripts side by side, letters that pose as others."""
     for name, part in splits.parts.items():
-        found += _rows(name, part)
-        found += _lookalikes(name, part)
-    return found
+        yield from _rows(name, part)
+        yield from _lookalikes(name, part)
 
 
 def main_scripts(part: Part) -> np.ndarray:
     """For each row the number of the script that most of its letters are of; -1 with fewer than four letters."""
-    out_N = np.full(len(part), -1)
-    texts: list[str] = []
-    start = 0
-    for text in row_texts(part):
-        texts.append(text)
-        if len(texts) == _PIECE:
-            out_N[start : start + len(texts)] = _main(texts)
-            start += len(texts)
-            texts = []
-    if texts:
-        out_N[start:] = _main(texts)
-    return out_N
+    texts = row_texts(part)
+    pieces = [_main(list(islice(texts, _PIECE))) for _ in range(0, len(part), _PIECE)]
+    return np.concatenate(pieces) if pieces else np.zeros(0, int)
 
 
 def _main(texts: list[str]) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from deepen.data.check.problem import Problem, Splits, place, rows
@@ -16,37 +18,21 @@ _CUT_SHARE = 0.01
 _MOST_CHARS_A_WORD = 15
 
 
-def find(splits: Splits) -> list[Problem]:
-    """Counts and lengths as notes; warnings for few rows, texts far longer than the others, and much that is cut.
-
-    Returns:
-        `label_table`, `text_lengths`, `token_lengths` as notes; `few_rows`, `glued_rows`, `truncated` as warnings.
-    """
-    found = []
+def find(splits: Splits) -> Iterator[Problem]:
+    """Counts and lengths as notes; warnings for few rows, texts far longer than the others, and much that is cut."""
     for name, part in splits.parts.items():
-        file = part.table.name
         if splits.has_labels and part.table.has_target:
-            found.append(_labels(part))
+            yield _labels(part)
         if len(part) < _FEW:
             wide = 100 / max(len(part), 1) ** 0.5
-            found.append(
-                Problem(
-                    "warning",
-                    "few_rows",
-                    file,
-                    None,
-                    len(part),
-                    f"{name} has {rows(len(part))}"
-                    + ("" if name == "train" else f": a score on them is uncertain by about {wide:.0f} points"),
-                    "more rows, or leave --validation out so that a share of the training rows is held out"
-                    if name == "validation"
-                    else "more rows",
-                )
-            )
-        found += _lengths(name, part)
+            doubt = "" if name == "train" else f": a score on them is uncertain by about {wide:.0f} points"
+            held = ", or leave --validation out so that a share of the training rows is held out"
+            remedy = "more rows" + (held if name == "validation" else "")
+            message = f"{name} has {rows(len(part))}{doubt}"
+            yield Problem("warning", "few_rows", part.table.name, None, len(part), message, remedy)
+        yield from _lengths(name, part)
         if name in splits.tokens:
-            found += _tokens(name, splits)
-    return found
+            yield from _tokens(name, splits)
 
 
 def _labels(part: Part) -> Problem:

@@ -1,7 +1,4 @@
-"""Tags of words: sequences that break their scheme, and entities that are tagged in two ways in the same place.
-
-Shape legend: none.
-"""
+"""Tags of words: sequences that break their scheme, and entities that are tagged in two ways in the same place."""
 
 from __future__ import annotations
 
@@ -20,26 +17,20 @@ _MANY_SHARE = 0.01
 Key = tuple[str, tuple[str, ...], str]
 
 
-def find(splits: Splits) -> list[Problem]:
-    """What is wrong with tags, where a row has one for each token.
-
-    Returns:
-        `broken_tags` (warning), `inconsistent_entity` (warning from 1 % of the entities, else note), `unknown_tag`
-        (error: a type that the training rows don't have), `rare_entity_type` (warning).
-    """
+def find(splits: Splits) -> Iterator[Problem]:
+    """What is wrong with tags, where a row has one for each token."""
     if not splits.has_tags:
-        return []
-    found = []
+        return
     known: Counter[str] = Counter()
     for name, part in splits.parts.items():
         if not part.table.has_target:
             continue
-        found += _broken(name, part)
-        found += _inconsistent(name, part)
+        yield from _broken(name, part)
+        yield from _inconsistent(name, part)
         types, firsts = _types(part)
         if name == "train":
             known = types
-            found += _rare(part, types, firsts)
+            yield from _rare(part, types, firsts)
             continue
         unknown = [kind for kind in types if kind not in known]
         if unknown:
@@ -49,8 +40,7 @@ def find(splits: Splits) -> list[Problem]:
             )
             line = place(part, firsts[unknown[0]])
             remedy = "mend the tags, or add training rows with them"
-            found.append(Problem("error", "unknown_tag", part.table.name, line, count, message, remedy))
-    return found
+            yield Problem("error", "unknown_tag", part.table.name, line, count, message, remedy)
 
 
 def _broken(name: str, part: Part) -> list[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -66,25 +66,20 @@ _REMEDY = {
 }
 
 
-def find(splits: Splits) -> list[Problem]:
+def find(splits: Splits) -> Iterator[Problem]:
     """Rows whose text is no text, or not readable; an error where most rows are like that.
 
-    Returns:
-        `text_is_number`, `text_is_date`, `text_is_json`, `text_is_address`, `placeholder`, `markup`, `wrong_letters`:
-        errors where over half of the rows are (the first four), warnings from 1 %, else notes; `label_in_text`.
-        `placeholder` is a warning from the first row on: `NaN`, `null`, `N/A` written out in a text file may be what a
-        person typed, so the reader takes them, but mostly a program wrote them for a missing text. A missing value that
-        the format itself marks (an empty cell, JSON's `null` and `NaN`, NaN in a DataFrame) is an error of the reader.
+    `NaN`, `null`, `N/A` written out in a text file may be what a person typed, so the reader takes them; but mostly a
+    program wrote them for a missing text, so one is a warning. What the format itself marks as missing is an error of
+    the reader.
     """
-    found = []
     for name, part in splits.parts.items():
-        found += _kinds(name, part, splits.has_tags)
+        yield from _kinds(name, part, splits.has_tags)
         if splits.has_labels and part.table.has_target and name == "train":
-            found += _label_in_text(part)
-    return found
+            yield from _label_in_text(part)
 
 
-def _kinds(name: str, part: Part, tagged: bool) -> list[Problem]:
+def _kinds(name: str, part: Part, tagged: bool) -> Iterator[Problem]:
     counts = dict.fromkeys((code for code, *_ in _KINDS), 0)
     firsts: dict[str, tuple[int, str]] = {}
     for at, text in enumerate(row_texts(part)):
@@ -93,7 +88,6 @@ def _kinds(name: str, part: Part, tagged: bool) -> list[Problem]:
                 counts[code] += 1
                 firsts.setdefault(code, (at, text))
                 break
-    found = []
     for code, _, what, remedy in _KINDS:
         if not counts[code]:
             continue
@@ -111,8 +105,7 @@ def _kinds(name: str, part: Part, tagged: bool) -> list[Problem]:
         many = share >= _MANY_SHARE or code == "placeholder"
         severity: Severity = "error" if wrong else "warning" if many else "note"
         problem = Problem(severity, code, part.table.name, place(part, at), counts[code], message, _REMEDY[remedy])
-        found.append(problem)
-    return found
+        yield problem
 
 
 def _label_in_text(part: Part) -> list[Problem]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from deepen.core.errors import DataError
 from deepen.data.readers.sniff import lines, text_file
-from deepen.data.source import Fault, Form, Row, Source, clip
+from deepen.data.source import Fault, Form, Row, Source, clip, first_rows, picked
 
 NAMES = ("text", "entities")
 _ENTITY = re.compile(r"T\S*\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
@@ -35,7 +35,6 @@ class _Entity:
     start: int
     end: int
     label: str
-    line: int = field(compare=False)
 
 
 def brat_pairs(files: Sequence[Path]) -> list[Path]:
@@ -56,15 +55,8 @@ def open_brat(files: Sequence[Path], name: str, encoding: str) -> Source:
         for text, notes in zip(files[::2], files[1::2], strict=True):
             yield from _document(text, notes, name.rstrip("/"), encoding, seen)
 
-    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        for file, line, cells in rows(_Seen()):
-            yield file, line, cells if isinstance(cells, Fault) else [cells[at] for at in wanted]
-
-    seen, sample = _Seen(), []
-    for _, _, cells in rows(seen):
-        sample += [cells] if not isinstance(cells, Fault) else []
-        if len(sample) >= _SAMPLE_ROWS:
-            break
+    seen = _Seen()
+    sample = first_rows(rows(seen), _SAMPLE_ROWS)
     if not sample:
         raise DataError(f"{name} is empty: no text beside the annotations holds a line")
     told = f"{name}: {len(files) // 2} texts with brat's annotations, a row for each line"
@@ -74,6 +66,7 @@ def open_brat(files: Sequence[Path], name: str, encoding: str) -> Source:
     if seen.parts:
         said = f"{name}: entities in several parts are read from the first to the last character, as {seen.example}"
         warned = (said,)
+    read = lambda wanted: picked(rows(_Seen()), wanted)  # noqa: E731
     return Source(name, NAMES, 2, sample, read, (told,), form=Form("folder", 2), warnings=warned)
 
 
@@ -130,4 +123,4 @@ def _entities(notes: Path, name: str, text: str, encoding: str, seen: _Seen) -> 
             said = f"'{clip(match[3], 30)}' does not stand at {start}-{end}: there is '{clip(text[start:end], 30)}'"
             yield name, number, Fault(said)
             continue
-        yield _Entity(start, end, match[1], number)
+        yield _Entity(start, end, match[1])

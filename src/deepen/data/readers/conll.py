@@ -6,12 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from deepen.core.errors import DataError
 from deepen.data.needs import WORD_NAMES, numbers_sentences, plain_name
 from deepen.data.readers.quoting import split_rows
 from deepen.data.readers.sniff import TextFile, lines
-from deepen.data.source import Fault, Form, Row, Source, clip
+from deepen.data.source import Fault, Form, Row, Source, clip, first_rows, in_file, picked
 from deepen.data.targets.tag_forms import tag_form
 from deepen.data.targets.tags import OUTSIDE, is_tag
 
@@ -27,11 +28,7 @@ _CALLED = {"\t": "tab", " ": "space", ",": "comma"}
 
 @dataclass(frozen=True)
 class ColumnForm:
-    """How the lines of a column file are written.
-
-    `gap` says what separates the cells, `token` and `tag` which cells those are, `digits` whether a position digit is
-    appended to every token (weibo), `header` whether the first line names the columns; `known` holds the tags seen.
-    """
+    """How the lines of a column file are written: what parts cells, where token and tag stand, which tags are known."""
 
     gap: str
     width: int
@@ -52,12 +49,10 @@ class ColumnForm:
 
 
 def column_form(sample: Sequence[str], *, asked: bool = False) -> ColumnForm | None:
-    """Whether lines are those of a column file.
+    """How lines of a column file are written, or None if they are none.
 
-    Returns:
-        How they are written; None unless nearly every line is a token without white space and ends (or begins) with a
-        tag, and there is an entity or a blank line among them. Tags that have no B- or I- need blank lines between
-        sentences, or to be asked for.
+    Nearly every line is a token without white space and ends (or begins) with a tag, and there is an entity or a blank
+    line among them. Tags that have no B- or I- need blank lines between sentences, or to be asked for.
     """
     filled = [line for line in sample[:_JUDGED_LINES] if line.strip()]
     body = [line for line in filled if not line.startswith((_DOCUMENT, "# "))]
@@ -154,16 +149,10 @@ def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Sou
     names = [f"column {index}" for index in range(form.width)]
     names[form.token], names[form.tag] = "tokens", "tags"
 
-    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        for line, cells in _blocks(lines(file), form):
-            yield file.name, line, cells if isinstance(cells, Fault) else [cells[index] for index in wanted]
+    def sentences(text_lines: Iterator[str]) -> Iterator[Row]:
+        return in_file(file.name, in_blocks(_judged(text_lines, form)))
 
-    rows = []
-    for _, cells in _blocks(iter(sample), form):
-        if not isinstance(cells, Fault):
-            rows.append(cells)
-        if len(rows) >= _SAMPLE_ROWS:
-            break
+    rows = first_rows(sentences(iter(sample)), _SAMPLE_ROWS)
     if not rows:
         raise DataError(f"{file.name} is empty: no line holds a token with its tag")
     if len(rows) == 1 and len(rows[0][0]) > _LONGEST_SENTENCE:
@@ -172,45 +161,50 @@ def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Sou
     told = f"{file.name}: {_CALLED[form.gap]}-separated columns, a token and its tag a line"
     told += ", a position digit is taken off every token" if form.digits else ""
     written = Form("columns", form.width, form.header, form.gap)
+    read = lambda wanted: picked(sentences(lines(file)), wanted)  # noqa: E731
     return Source(file.name, tuple(names), form.width, rows, read, notes=(told,), form=written)
 
 
-def _blocks(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, list[list[str]] | Fault]]:
-    """Sentences: the line each starts on, and one list a column; a broken line spoils its sentence and no other."""
+def in_blocks(judged: Iterable[tuple[int, list[str] | Fault | None]]) -> Iterator[tuple[int, list[list[str]] | Fault]]:
+    """Sentences out of lines of words, which None ends and a fault spoils: where each starts, and a list a column."""
     rows: list[list[str]] = []
     first = 0
     fault: tuple[int, Fault] | None = None
+    for number, cells in chain(judged, [(0, None)]):
+        if cells is None:
+            if fault or rows:
+                yield fault or (first, [list(column) for column in zip(*rows, strict=True)])
+            rows, fault = [], None
+        elif isinstance(cells, Fault):
+            fault = fault or (number, cells)
+        else:
+            first = first if rows else number
+            rows.append(cells)
+
+
+def _judged(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, list[str] | Fault | None]]:
+    """The cells of each line, what is wrong with it, or None where a sentence ends; comments are passed over."""
     head = ""
     for number, line in enumerate(text_lines, 1):
         head = line if number == 1 and form.header else head
         if line.isspace() or line.startswith(_DOCUMENT) or (head and line == head):
-            if fault or rows:
-                yield fault or (first, _columns(rows))
-            rows, fault = [], None
+            yield number, None
             continue
         cells = form.cells(line)
         if line.startswith("#") and (len(cells) != form.width or not _is_known(cells[form.tag].strip(), form)):
             continue
         problem = _problem(cells, form)
         if problem:
-            fault = fault or (number, Fault(problem))
+            yield number, Fault(problem)
             continue
-        if not rows:
-            first = number
         if form.digits:
             cells[form.token] = _without_digit(cells[form.token])
         cells[form.tag] = cells[form.tag].strip()
-        rows.append(cells)
-    if fault or rows:
-        yield fault or (first, _columns(rows))
+        yield number, cells
 
 
 def _is_known(tag: str, form: ColumnForm) -> bool:
     return tag in form.known or is_tag(tag)
-
-
-def _columns(rows: list[list[str]]) -> list[list[str]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _without_digit(token: str) -> str:

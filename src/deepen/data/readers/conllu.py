@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from deepen.core.errors import DataError
+from deepen.data.readers.conll import in_blocks
 from deepen.data.readers.sniff import TextFile, lines
-from deepen.data.source import Fault, Form, Row, Source, clip
+from deepen.data.source import Fault, Form, Row, Source, clip, first_rows, in_file, picked
 from deepen.data.targets.tags import OUTSIDE, is_tag
 
 _COLUMNS = ("id", "tokens", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -86,15 +87,10 @@ def open_conllu(file: TextFile, sample: Sequence[str], form: ConlluForm) -> Sour
     """A CoNLL-U file as a source, a sentence a row, a list in every column; `tags` come last."""
     names = (*form.names, "tags")
 
-    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        for line, cells in _sentences(lines(file), form):
-            yield file.name, line, cells if isinstance(cells, Fault) else [cells[index] for index in wanted]
+    def sentences(text_lines: Iterable[str]) -> Iterator[Row]:
+        return in_file(file.name, in_blocks(_judged(text_lines, form)))
 
-    rows = []
-    for _, cells in _sentences(iter(sample), form):
-        rows += [cells] if not isinstance(cells, Fault) else []
-        if len(rows) >= _SAMPLE_ROWS:
-            break
+    rows = first_rows(sentences(sample), _SAMPLE_ROWS)
     if not rows:
         raise DataError(f"{file.name} is empty: no line holds a word")
     where = f"{form.key}= in MISC" if form.key else f"the column {form.names[form.tags].upper()}"
@@ -102,26 +98,17 @@ def open_conllu(file: TextFile, sample: Sequence[str], form: ConlluForm) -> Sour
     if not form.key and form.names[form.tags] in ("upos", "xpos"):
         told += ", as MISC holds no entities"
     written = Form("columns", len(names), header=False, delimiter="\t")
+    read = lambda wanted: picked(sentences(lines(file)), wanted)  # noqa: E731
     return Source(file.name, names, len(names), rows, read, notes=(told,), form=written)
 
 
-def _sentences(text_lines: Iterable[str], form: ConlluForm) -> Iterator[tuple[int, list[list[str]] | Fault]]:
-    """The line each sentence starts on, and a list a column; a broken line spoils its sentence and no other."""
-    rows: list[list[str]] = []
-    first, fault = 0, None
-    number = 0
+def _judged(text_lines: Iterable[str], form: ConlluForm) -> Iterator[tuple[int, list[str] | Fault | None]]:
+    """The cells of each word, what is wrong with a line, or None where a sentence ends."""
     for number, line in enumerate(text_lines, 1):
-        if not line.strip():
-            if fault or rows:
-                yield fault or (first, [list(column) for column in zip(*rows, strict=True)])
-            rows, fault = [], None
-            continue
         cells = _cells(line)
-        if cells and (len(cells) != len(form.names) or not _ID.fullmatch(cells[0])):
-            said = f"'{clip(line, 40)}' is no word with {len(form.names)} columns, an id first"
-            fault = fault or (number, Fault(said))
+        if not line.strip():
+            yield number, None
+        elif cells and (len(cells) != len(form.names) or not _ID.fullmatch(cells[0])):
+            yield number, Fault(f"'{clip(line, 40)}' is no word with {len(form.names)} columns, an id first")
         elif cells and cells[0].isdecimal():
-            first = first if rows else number
-            rows.append([*cells, form.tag(cells)])
-    if fault or rows:
-        yield fault or (first, [list(column) for column in zip(*rows, strict=True)])
+            yield number, [*cells, form.tag(cells)]

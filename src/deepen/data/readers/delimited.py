@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from deepen.core.errors import DataError
-from deepen.data.readers.headers import are_classes, judge_header, names_columns
+from deepen.data.readers.headers import are_classes, judge_header, names_columns, unique_names
 from deepen.data.readers.quoting import quote_evidence, rows_taken_in, split_rows
 from deepen.data.readers.sniff import TextFile, lines
 from deepen.data.settings import DataSettings
@@ -26,7 +26,6 @@ _WORDS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space",
 _JUDGED_ROWS = 2000
 _SAMPLE_ROWS = 20_000
 _MOST_COLUMNS = 200_000
-_CLASS_CHARS = 80
 _NAMES_KEPT = 1000
 Classes = Mapping[int, frozenset[str]]
 
@@ -60,13 +59,7 @@ class Dialect:
 
 
 def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = "") -> Dialect | None:
-    """How the rows of a file are written, by what splits its first rows into equally many cells.
-
-    None if no delimiter splits the lines consistently into two cells or more.
-
-    Args:
-        name: The file's name; `.csv` and `.tsv` count for something when the content leaves a doubt.
-    """
+    """How the rows of a file are written, by what splits the first into equally many cells; None if nothing does."""
     if settings.delimiter is not None:
         return judge(sample, settings.delimiter, settings)
     tabular = is_tabular(name)
@@ -96,10 +89,7 @@ def ends_in_classes(sample: Sequence[str], dialect: Dialect) -> bool:
 
 
 def _is_prose(sample: Sequence[str], dialect: Dialect, *, tabular: bool) -> bool:
-    """Sentences with one comma each look like a table; in prose a space follows the comma, and no cell recurs.
-
-    A file that is called a table is one, but where its first line is a name and no other line is a single cell.
-    """
+    """Sentences with one comma each look like a table; but a space follows it, no cell recurs, no name says `.csv`."""
     if dialect.delimiter not in (",", ";") or (tabular and dialect.delimiter in sample[0]):
         return False
     text = "".join(sample[:_JUDGED_ROWS])
@@ -170,7 +160,7 @@ def open_delimited(
         rows[0] = _fitted(rows[0], dialect.width)
     judged = judge_header(rows, expected, tabular=is_tabular(file.name))
     header = judged.header if settings.header is None else settings.header
-    names = _unique_names(rows[0]) if header else None
+    names = unique_names(rows[0]) if header else None
     if header and len(rows) == 1:
         raise DataError(f"{file.name} line 1: a header ({listed(rows[0])}) and no rows")
     width = len(rows[0]) if header else dialect.width
@@ -280,17 +270,3 @@ def _ragged(found: int, width: int, dialect: Dialect) -> str:
     cells = f"{found} cell{'s' if found != 1 else ''}"
     cause = f"a {word} inside an unquoted cell" if found > width else f"a {word} is missing or a quote is not closed"
     return f"{cells} where the other rows have {width}: likely {cause}"
-
-
-def _unique_names(cells: Sequence[str]) -> tuple[str, ...]:
-    taken: set[str] = set()
-    again: Counter[str] = Counter()
-    names: list[str] = []
-    for index, cell in enumerate(cells):
-        name = first = cell.strip() or f"column {index}"
-        while name in taken:
-            again[first] += 1
-            name = f"{first}_{again[first] + 1}"
-        taken.add(name)
-        names.append(name)
-    return tuple(names)

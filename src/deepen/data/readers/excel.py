@@ -12,7 +12,7 @@ from typing import Any
 
 from deepen.core.errors import DataError
 from deepen.core.foreign import blaming
-from deepen.data.readers.headers import judge_header
+from deepen.data.readers.headers import judge_header, unique_names
 from deepen.data.readers.sniff import reading
 from deepen.data.settings import DataSettings
 from deepen.data.source import Form, Row, Source, as_text, clip, listed
@@ -38,7 +38,7 @@ def open_excel(path: Path, name: str, settings: DataSettings, expected: frozense
         raise DataError(
             f"{name} line {found[0][0]}: a header ({listed([cell for cell in shown[0] if cell])}) and no rows"
         )
-    names = _names(shown[0]) if header else None
+    names = unique_names(shown[0]) if header else None
 
     def read(wanted: tuple[int, ...]) -> Iterator[Row]:
         for line, cells in islice(_rows(path, name, sheet), int(header), None):
@@ -106,13 +106,3 @@ def _cell(value: Any) -> Any:
 
 def _padded(cells: Sequence[Any], width: int) -> list[Any]:
     return [*cells, *[None] * (width - len(cells))]
-
-
-def _names(cells: Sequence[str]) -> tuple[str, ...]:
-    names: dict[str, None] = {}
-    for at, cell in enumerate(cells):
-        name, number = cell or f"column {at}", 2
-        while name in names:
-            name, number = f"{cell or f'column {at}'}_{number}", number + 1
-        names[name] = None
-    return tuple(names)

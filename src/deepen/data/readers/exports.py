@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,13 @@ def export_of(values: Sequence[Any]) -> Export | None:
         >>> tool.tool, list(tool.rows(["Mara flew", {"entities": [[0, 4, "PER"]]}]))
         ('spaCy', [{'text': 'Mara flew', 'entities': [[0, 4, 'PER']]}])
     """
+    found = _tool_of(values)
+    if found is None or found.rows is _spacy_pair:
+        return found
+    return replace(found, rows=lambda value: found.rows(value) if isinstance(value, dict) else (value,))
+
+
+def _tool_of(values: Sequence[Any]) -> Export | None:
     objects = [value for value in values if isinstance(value, dict)]
     if not objects:
         return Export("spaCy", _spacy_pair) if any(map(is_pair, values)) else None
@@ -63,9 +70,9 @@ def _has_cats(value: Object) -> bool:
     return isinstance(cats, dict) and bool(cats) and all(isinstance(v, int | float) for v in cats.values())
 
 
-def _cats_row(value: Any) -> Iterable[Any]:
+def _cats_row(value: dict[str, Any]) -> Iterable[Any]:
     """The categories that are on, as a list of labels."""
-    if not isinstance(value, dict) or not _has_cats(value) or "label" in value:
+    if not _has_cats(value) or "label" in value:
         return (value,)
     rest = {key: cell for key, cell in value.items() if key != "cats"}
     return ({**rest, "label": [name for name, on in value["cats"].items() if on >= 0.5]},)
@@ -76,8 +83,8 @@ def _is_token_sentences(value: Object) -> bool:
     return bool(list(_sentences(value)))
 
 
-def _sentences(value: Any) -> Iterable[dict[str, Any]]:
-    for paragraph in _objects(value.get("paragraphs")) if isinstance(value, dict) else ():
+def _sentences(value: Object) -> Iterable[dict[str, Any]]:
+    for paragraph in _objects(value.get("paragraphs")):
         for sentence in _objects(paragraph.get("sentences")):
             tokens = _objects(sentence.get("tokens"))
             if tokens and all("orth" in token and "ner" in token for token in tokens):
@@ -94,17 +101,11 @@ def _is_squad(value: Object) -> bool:
 
 def _is_prodigy(value: Object) -> bool:
     spans = isinstance(value.get("text"), str) and bool(_objects(value.get("tokens")))
-    return spans or (_is_answer(value.get("answer")) and bool({"spans", "accept", "_task_hash"} & value.keys()))
+    return spans or (str(value.get("answer")) in _ANSWERS and bool({"spans", "accept", "_task_hash"} & value.keys()))
 
 
-def _is_answer(value: Any) -> bool:
-    return isinstance(value, str) and value in _ANSWERS
-
-
-def _prodigy_row(value: Any) -> Iterable[Any]:
+def _prodigy_row(value: Object) -> Iterable[Any]:
     """The spans count characters of the text, and its tokens are mappings that only say where words are."""
-    if not isinstance(value, dict):
-        return (value,)
     row = dict(value)
     if isinstance(row.get("text"), str) and _objects(row.get("tokens")):
         del row["tokens"]
@@ -119,9 +120,9 @@ def _is_old_doccano(value: Object) -> bool:
     return bool(found) and all("label" in item and "result" not in item for item in found) and "label" not in value
 
 
-def _old_doccano_row(value: Any) -> Iterable[Any]:
+def _old_doccano_row(value: Object) -> Iterable[Any]:
     """Labels by their number: of the whole text, or of a run of characters."""
-    if not isinstance(value, dict) or not isinstance(value.get("annotations"), list):
+    if not isinstance(value.get("annotations"), list):
         return (value,)
     items = _objects(value["annotations"])
     rest = {key: cell for key, cell in value.items() if key != "annotations"}
@@ -141,9 +142,9 @@ def _is_dataturks(value: Object) -> bool:
     return any("points" in item and "label" in item for item in _objects(found))
 
 
-def _dataturks_row(value: Any) -> Iterable[Any]:
+def _dataturks_row(value: Object) -> Iterable[Any]:
     """Spans whose end is the last character, or the labels of the whole text."""
-    if not isinstance(value, dict) or "annotation" not in value:
+    if "annotation" not in value:
         return (value,)
     found = value["annotation"]
     rest = {key: cell for key, cell in value.items() if key != "annotation"}
@@ -166,10 +167,8 @@ def _is_choice(value: Object) -> bool:
     return any(isinstance(cell, dict) and cell.keys() == {"choices"} for cell in value.values())
 
 
-def _choice_row(value: Any) -> Iterable[Any]:
+def _choice_row(value: Object) -> Iterable[Any]:
     """Label Studio's small export has several choices as `{"choices": [...]}`."""
-    if not isinstance(value, dict):
-        return (value,)
     return ({key: cell["choices"] if _is_choice({key: cell}) else cell for key, cell in value.items()},)
 
 
@@ -202,8 +201,8 @@ def _from_names(tasks: Sequence[Object]) -> dict[str, tuple[str, bool]]:
     return {name: (names[name], spans) for name, spans in found.items()}
 
 
-def _task_rows(value: Any, *, names: Mapping[str, tuple[str, bool]]) -> Iterable[Any]:
-    if not isinstance(value, dict) or not isinstance(value.get("data"), dict):
+def _task_rows(value: Object, *, names: Mapping[str, tuple[str, bool]]) -> Iterable[Any]:
+    if not isinstance(value.get("data"), dict):
         return (value,)
     row: dict[str, Any] = {"id": value.get("id"), **value["data"]}
     results = _results(value)
@@ -226,7 +225,7 @@ def _task_rows(value: Any, *, names: Mapping[str, tuple[str, bool]]) -> Iterable
 
 _Looks = Callable[[Object], bool]
 _TOOLS: tuple[tuple[str, _Looks, Callable[[Any], Iterable[Any]]], ...] = (
-    ("SQuAD", _is_squad, lambda value: (squad_rows(value) if isinstance(value, dict) else ()) or (value,)),
+    ("SQuAD", _is_squad, lambda value: squad_rows(value) or (value,)),
     ("spaCy", _is_token_sentences, lambda value: list(_sentences(value)) or (value,)),
     ("spaCy", _has_cats, _cats_row),
     ("Prodigy", _is_prodigy, _prodigy_row),

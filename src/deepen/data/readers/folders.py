@@ -12,7 +12,7 @@ from deepen.core.cells import printable
 from deepen.core.errors import DataError
 from deepen.data.readers.brat import brat_pairs
 from deepen.data.readers.sniff import lies_within, lines, not_there, reading, text_file
-from deepen.data.source import Form, Row, Source
+from deepen.data.source import Form, Row, Source, first_rows, picked
 
 _SAMPLE_ROWS = 5000
 _NOT_DATA = re.compile(
@@ -30,10 +30,7 @@ _OTHER_SPLITS = frozenset(("dev", "devel", "valid", "validation", "val", "test",
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a folder that make up one table, and how. `labels` goes with `files` where names are labels.
-
-    With `brat`, each text is followed by its annotations.
-    """
+    """The files of a folder that are one table; with names that are labels, or with each text and its annotations."""
 
     kind: Literal["file", "tables", "file_per_label", "folder_per_label", "brat"]
     files: tuple[Path, ...]
@@ -48,12 +45,7 @@ def inside(name: str, entry: Path) -> str:
 
 
 def folder_layout(folder: Path, name: str) -> Layout:
-    """How a folder's files make up a table.
-
-    Returns:
-        The layout; of several splits the training files are taken and the others named in a note. Links that lead out
-        of the folder are left alone, with a warning.
-    """
+    """How a folder's files make up a table: of several splits the training files, without links that lead out of it."""
     with reading(name):
         every = sorted(folder.iterdir())
         entries = [entry for entry in every if not _NOT_DATA.match(entry.name)]
@@ -187,7 +179,7 @@ def _differing(stems: Sequence[str]) -> list[str]:
 def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
     """Files or sub-folders whose names are labels as a source of `label` and `text`; lines are those of each file."""
 
-    def rows() -> Iterator[tuple[str, int, tuple[str, str]]]:
+    def rows() -> Iterator[Row]:
         for path, label in zip(layout.files, layout.labels, strict=True):
             called = inside(name, path) if layout.kind == "file_per_label" else printable(str(path))
             file = text_file(path, called, encoding)
@@ -198,17 +190,9 @@ def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
                 if not line.isspace():
                     yield called, number, (label, line.rstrip("\r\n"))
 
-    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        for file, line, cells in rows():
-            yield file, line, [cells[i] for i in wanted]
-
-    sample = []
-    for _, _, cells in rows():
-        sample.append(cells)
-        if len(sample) >= _SAMPLE_ROWS:
-            break
+    sample = first_rows(rows(), _SAMPLE_ROWS)
     if not sample:
         raise DataError(f"{name} is empty: no file in it holds a text")
-    return Source(
-        name, ("label", "text"), 2, sample, read, layout.notes, form=Form("folder", 2), warnings=layout.warnings
-    )
+    read = lambda wanted: picked(rows(), wanted)  # noqa: E731
+    form = Form("folder", 2)
+    return Source(name, ("label", "text"), 2, sample, read, layout.notes, form=form, warnings=layout.warnings)

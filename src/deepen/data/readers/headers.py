@@ -45,10 +45,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Sign:
-    """What one column says: how rarely a row would look so by chance, what speaks against a name, if it is a usual one.
-
-    A usual name made with another word, as `comment_text`, counts for more than 1: no row has such a cell.
-    """
+    """What one column says: how rarely a row looks so by chance, what speaks against a name, how usual the name is."""
 
     kind: str
     weight: float = 0.0
@@ -90,10 +87,7 @@ def _counted(cells: Sequence[str]) -> bool:
 
 
 def _weigh(signs: Sequence[_Sign], named: int) -> float:
-    """All signs together; of many columns one looks odd by chance, so the best of k counts k times as likely.
-
-    A word above numbers does not: there is none by chance.
-    """
+    """All signs together; the best of k columns counts k times as likely, but for words above numbers."""
     weight = -sum(sign.against for sign in signs)
     best = {"number": max((sign.weight for sign in signs if sign.kind == "number"), default=0.0)}
     for kind in ("class", "text"):
@@ -162,3 +156,18 @@ def names_columns(cells: Sequence[str]) -> bool:
     """Whether every cell of a row is a usual name of a column, as where two files were joined with their headers."""
     plain = [plain_name(cell) for cell in cells if cell.strip()]
     return len(plain) > 1 and len(set(plain)) == len(plain) and all(name in KNOWN_NAMES for name in plain)
+
+
+def unique_names(cells: Sequence[str]) -> tuple[str, ...]:
+    """Names of columns out of cells: a name that comes again gets a number, as does an empty one."""
+    taken: set[str] = set()
+    again: Counter[str] = Counter()
+    names: list[str] = []
+    for index, cell in enumerate(cells):
+        name = first = cell.strip() or f"column {index}"
+        while name in taken:
+            again[first] += 1
+            name = f"{first}_{again[first] + 1}"
+        taken.add(name)
+        names.append(name)
+    return tuple(names)

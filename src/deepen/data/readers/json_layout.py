@@ -25,11 +25,7 @@ _TOKENS = frozenset(("tokens", "words"))
 
 @dataclass
 class Entry:
-    """What stands under a key: objects or lists (in a list), values (another list), a mapping, or one value.
-
-    `names` is what a list called `columns` holds, as pandas writes it beside its `data`; `is_text` says of one value
-    that it is a text.
-    """
+    """What stands under a key; `names` is what a list called `columns` holds, as pandas writes it beside its `data`."""
 
     kind: Literal["objects", "lists", "values", "mapping", "value"] = "value"
     length: int = 0
@@ -75,32 +71,32 @@ def survey(file: TextFile) -> tuple[dict[str, Entry], bool]:
 
 def _keys(cursor: Cursor) -> Iterator[str]:
     """The keys of an object; the cursor stands before the value of each, which is to be read."""
-    cursor.take("{")
-    more = cursor.peek() != "}"
-    while more:
+    for _ in _parts(cursor, "{", "}"):
         key = cursor.value()
         if not isinstance(key, str):
             raise DataError(f"{cursor.name} line {cursor.line}: not JSON: a key is a text in double quotes")
         cursor.take(":")
         yield key
-        more = cursor.peek() == ","
-        if more:
-            cursor.take(",")
-    cursor.take("}")
 
 
 def _items(cursor: Cursor) -> Numbered:
     """The items of a list, each with the line where it starts."""
-    cursor.take("[")
-    more = cursor.peek() != "]"
-    while more:
+    for _ in _parts(cursor, "[", "]"):
         cursor.peek()
         line = cursor.line
         yield line, cursor.value()
+
+
+def _parts(cursor: Cursor, opening: str, closing: str) -> Iterator[None]:
+    """Stops before each of the parts between brackets, which is to be read."""
+    cursor.take(opening)
+    more = cursor.peek() != closing
+    while more:
+        yield
         more = cursor.peek() == ","
         if more:
             cursor.take(",")
-    cursor.take("]")
+    cursor.take(closing)
 
 
 def list_items(file: TextFile) -> Numbered:

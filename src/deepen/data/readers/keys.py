@@ -23,11 +23,7 @@ class Keys:
 
 
 def keys_of(objects: Sequence[Mapping[Any, Any]], wanted: Iterable[str] = ()) -> Keys:
-    """The keys of objects as columns.
-
-    A table costs rows x keys, so objects with keys of their own would cost far more than they hold: then only keys
-    that many objects share are columns. `wanted` keys stay in any case.
-    """
+    """The keys of objects as columns: the `wanted` and, as a table costs rows x keys, those that many objects share."""
     counts: Counter[Any] = Counter()
     for value in objects:
         counts.update(value.keys())
@@ -42,10 +38,7 @@ def keys_of(objects: Sequence[Mapping[Any, Any]], wanted: Iterable[str] = ()) ->
 
 
 def with_paths(source: Source, wanted: Iterable[str] = ()) -> Source:
-    """A source whose objects inside cells can be asked for by a path, as `tweet.text`; none is taken unasked.
-
-    A path may go through lists by number (`answers.0.text`); its column stands behind the table's own.
-    """
+    """A source whose objects in cells can be asked for by paths (`tweet.text`, `answers.0.text`) behind its own."""
     if source.names is None:
         return source
     found: dict[str, None] = {}

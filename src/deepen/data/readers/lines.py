@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from deepen.core.errors import DataError
 from deepen.data.readers.sniff import TextFile, lines
-from deepen.data.source import BLANK, Fault, Form, Row, Source, clip
+from deepen.data.source import BLANK, Fault, Form, Row, Source, clip, first_rows, in_file, picked
 
 LineForm = Literal["fasttext", "fasttext_many", "fine", "label", "text"]
 _FASTTEXT = "__label__"
@@ -29,12 +29,10 @@ _OPENERS = frozenset(
 
 
 def line_form(sample: Sequence[str]) -> LineForm:
-    """What the lines of a file hold.
+    """What the lines of a file hold: a text, or labels before it.
 
-    Returns:
-        `fasttext`: labels marked `__label__`, `fasttext_many` if lines have several; `fine`: `COARSE:fine text`;
-        `label`: a label, white space, a text, where the labels are whole numbers or few words that start every line;
-        `text`: a text.
+    `fasttext` marks labels `__label__`, `fasttext_many` several; `fine` is `COARSE:fine`; `label` whole numbers or few
+    words that start every line.
     """
     rows = [line.split(None, 1) for line in sample if line.strip()]
     firsts = [row[0] for row in rows]
@@ -101,14 +99,10 @@ def open_lines(file: TextFile, sample: Sequence[str], form: LineForm, *, header:
         "text": (("text",), "one text a line"),
     }[form]
 
-    def rows(from_lines: Iterator[str]) -> Iterator[tuple[int, Sequence[str] | Fault]]:
-        return islice(_cut(from_lines, form), 1 if header else 0, None)
+    def rows(from_lines: Iterator[str]) -> Iterator[Row]:
+        return in_file(file.name, islice(_cut(from_lines, form), 1 if header else 0, None))
 
-    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        for line, cells in rows(lines(file)):
-            yield file.name, line, cells if isinstance(cells, Fault) else [cells[i] for i in wanted]
-
-    cut = [cells for _, cells in rows(iter(sample[:_SAMPLE_ROWS])) if not isinstance(cells, Fault)]
+    cut = first_rows(rows(iter(sample[:_SAMPLE_ROWS])), _SAMPLE_ROWS)
     if not cut:
         raise DataError(f"{file.name} is empty: no line holds a text")
     if header:
@@ -119,6 +113,7 @@ def open_lines(file: TextFile, sample: Sequence[str], form: LineForm, *, header:
     written = Form("lines", len(names), header, line_form=form, names=named)
     warned = _doubts(cut, file.name) if form == "label" else ()
     notes = (f"{file.name}: {told}",)
+    read = lambda wanted: picked(rows(lines(file)), wanted)  # noqa: E731
     return Source(file.name, named, len(names), cut, read, notes, form=written, warnings=warned)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from deepen.core.errors import DataError, DeepenError
 from deepen.data.readers.packed import check_unpacked
 from deepen.data.readers.sniff import lies_within, open_bytes, reading
-from deepen.data.source import Form, Row, Source, clip, listed
+from deepen.data.source import Form, Row, Source, clip, first_rows, listed
 
 _BATCH_ROWS, _FEW_ROWS = 4096, 64
 _SAMPLE_ROWS = 5000
@@ -117,11 +117,7 @@ def from_batches(name: str, schema: pa.Schema, batches: Batches, *, note: str) -
                 number += 1
                 yield name, number, cells
 
-    sample: list[Sequence[Any]] = []
-    for _, _, cells in read(tuple(range(len(names)))):
-        sample.append(cells)  # type: ignore[arg-type]
-        if len(sample) >= _SAMPLE_ROWS:
-            break
+    sample = first_rows(read(tuple(range(len(names)))), _SAMPLE_ROWS)
     if not sample:
         raise DataError(f"{name} is empty: it has the columns {listed(names)} and no rows")
     form = Form("columnar", len(names))

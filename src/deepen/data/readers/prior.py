@@ -32,11 +32,7 @@ _SURE = 0.9
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known of a file before it is opened.
-
-    `names` are column names that a header can be told by, `like` the columns of the training data (None for that
-    itself), `asked` the columns that a person named for this file.
-    """
+    """What is known of a file before it is opened: names of columns, the training file (`like`), columns as `asked`."""
 
     names: frozenset[str] = frozenset()
     like: Columns | None = None

@@ -24,20 +24,11 @@ def split_rows(
     escaped: bool = False,
     blanks: bool = False,
 ) -> Iterator[tuple[int, list[str], Sequence[str]]]:
-    r"""Cuts lines into rows of cells.
+    r"""Cuts lines into rows: the line each starts on, from 1, its cells, and its lines if it has several.
 
-    Args:
-        quoting: Whether `"` encloses cells; two of them inside stand for one.
-        max_cell_chars: A quoted cell that grows beyond this many characters has lost its closing quote.
-        escaped: Whether `\"` stands for a quote inside too.
-        blanks: Whether lines without any cell are rows of none.
-
-    Yields:
-        The line a row starts on, from 1, its cells, and its lines if it has several; lines without any cell are left
-        out.
-
-    Raises:
-        DataError: If a quote is never closed; the message lacks the file's name.
+    With `quoting`, `"` encloses cells and two of them inside stand for one, as does a backslash before one if
+    `escaped`. A cell beyond `max_cell_chars` has lost its closing quote: the error lacks the file's name. Lines without
+    any cell are left out, or rows of none with `blanks`.
     """
     number = 0
     for line in text_lines:
@@ -97,12 +88,7 @@ def _unclosed(number: int, size: int, limit: int) -> str:
 
 
 def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple[int, int]:
-    r"""How quotes stand in a text.
-
-    Returns:
-        How many cells are enclosed in quotes, without those that take in rows, and how many hold a quote that encloses
-        nothing.
-    """
+    r"""How many cells of a text are enclosed in quotes (that take in no rows), and how many hold other quotes."""
     if '"' not in text:
         return 0, 0
     sep, first = re.escape(delimiter), re.escape(delimiter[0])
@@ -120,15 +106,7 @@ def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple
 def rows_taken_in(
     used: Sequence[str], delimiter: str, width: int | None = None, classes: Mapping[int, Container[str]] | None = None
 ) -> int:
-    """How many lines of a row look like rows themselves: a quote that was opened by chance took them in.
-
-    Args:
-        width: How many cells a row has; None takes that of the first line.
-        classes: The values of the columns that have few; with them two lines are enough to tell.
-
-    Returns:
-        The number of lines; 0 if they are a text of several lines.
-    """
+    """How many lines of a row look like rows (a stray quote took them in), surer with the values of its `classes`."""
     filled = [line.rstrip("\r\n") for line in used if line.strip()]
     if len(filled) < (2 if classes else 2 + _ROWS_TAKEN_IN):
         return 0

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from deepen.core.errors import DataError
 from deepen.data.readers.sniff import TextFile, lines
-from deepen.data.source import Fault, Form, Row, Source, clip
+from deepen.data.source import Fault, Form, Source, clip, first_rows, in_file, picked
 
 _SENTENCE = re.compile(r'^\d+\s+"?(.*?)"?\s*$')
 _SAMPLE_ROWS = 2000
@@ -33,15 +33,11 @@ def _is_sentence(line: str) -> bool:
 
 def open_marked(file: TextFile, sample: Sequence[str]) -> Source:
     """A file of blocks as a source with the columns `text` and `label`. The marks stay in the text."""
-
-    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        for line, cells in _blocks(lines(file)):
-            yield file.name, line, cells if isinstance(cells, Fault) else [cells[at] for at in wanted]
-
-    rows = [cells for _, cells in _blocks(sample) if not isinstance(cells, Fault)][:_SAMPLE_ROWS]
+    rows = first_rows(in_file(file.name, _blocks(sample)), _SAMPLE_ROWS)
     if not rows:
         raise DataError(f"{file.name}: no marked sentence with its relation can be read")
     told = f"{file.name}: blocks of a marked sentence and its relation"
+    read = lambda wanted: picked(in_file(file.name, _blocks(lines(file))), wanted)  # noqa: E731
     return Source(file.name, NAMES, 2, rows, read, (told,), form=Form("marked", 2))
 
 

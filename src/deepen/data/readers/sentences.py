@@ -9,7 +9,7 @@ from typing import Any
 
 from deepen.core.errors import DataError
 from deepen.data.needs import WORD_NAMES, numbers_sentences, plain_name
-from deepen.data.source import Fault, Row, Source, as_text
+from deepen.data.source import Fault, Row, Source, as_text, first_rows, picked
 from deepen.data.targets.tag_forms import tag_form
 
 _TAG_NAMES = tuple(
@@ -37,15 +37,7 @@ def as_sentences(source: Source) -> Source:
     every = tuple(range(source.width))
     blank = plan.sentence is None
 
-    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        for file, line, cells in _grouped(source.read(every), plan):
-            yield file, line, cells if isinstance(cells, Fault) else [cells[at] for at in wanted]
-
-    sample: list[Sequence[Any]] = []
-    for _, _, cells in _grouped(source.read(every), plan):
-        sample += [cells] if not isinstance(cells, Fault) else []
-        if len(sample) >= 2000:
-            break
+    sample = first_rows(_grouped(source.read(every), plan), 2000)
     if blank and len(sample) < 2:
         raise DataError(
             f"{source.name}: every row is one word with its tag, and nothing says where a sentence ends: add a column "
@@ -53,6 +45,7 @@ def as_sentences(source: Source) -> Source:
         )
     how = "up to a blank line" if blank else f"by column {source.called(plan.sentence or 0)}"
     told = f"{source.name}: one word a row; words are joined to sentences {how}"
+    read = lambda wanted: picked(_grouped(source.read(every), plan), wanted)  # noqa: E731
     return replace(source, sample=sample, read=read, notes=(*source.notes, told))
 
 

@@ -82,10 +82,7 @@ def not_there(path: Path) -> str:
 
 
 def lies_within(entry: Path, folder: Path) -> bool:
-    """Whether a file is in a folder when all links are followed, so that a folder from others can't name one of ours.
-
-    The cache of the hub links to a folder `blobs` beside its snapshots; those belong to it, as does a folder above.
-    """
+    """Whether a file is in a folder, links followed; the hub's cache links to a folder `blobs`, which belongs to it."""
     root, target = folder.resolve(), entry.resolve()
     blob = target.parent.name == "blobs" and root.is_relative_to(target.parent.parent)
     return target.is_relative_to(root) or root.is_relative_to(target) or blob

@@ -26,15 +26,9 @@ class Answers(NamedTuple):
 
 
 def read_answers(cell: Any, raw: str, context: str, clean: Callable[[str], str]) -> Answers | Fault | None:
-    """The answers of a row.
+    """The answers of a row with their places in `context`; none if the cell says so, None if it is empty, or a fault.
 
-    Args:
-        raw: The context as it is written; places in the cell count its characters.
-        context: The context as it is read.
-
-    Returns:
-        The answers with their places in `context`, none where the cell says that there are none; None where it is
-        empty; or what is wrong.
+    Places in the cell count characters of `raw`, the context as it is written.
 
     Example:
         >>> read_answers({"text": ["is"], "answer_start": [5]}, "This  is it", "This is it", lambda text: text)
@@ -124,13 +118,7 @@ def _listed_in(value: Any, key: str) -> list[Any]:
 
 
 def squad_rows(article: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
-    """The questions of one entry of a SQuAD file, a row each; nothing if it has another form.
-
-    Rows have id, title, context, question and answers.
-
-    Args:
-        article: `{"title": ..., "paragraphs": [{"context": ..., "qas": [...]}]}`.
-    """
+    """The questions of one entry of a SQuAD file (with `title`, `paragraphs`), a row each; nothing of others."""
     rows = []
     for paragraph in _listed_in(article, "paragraphs"):
         for one in _listed_in(paragraph, "qas"):

@@ -1,7 +1,4 @@
-"""Cells that hold several labels: a list, a text with separators, or one column of 0 and 1 for each label.
-
-Shape legend: N rows, C labels.
-"""
+"""Cells of several labels: a list, a text with separators, columns of 0 and 1. Shape legend: N rows, C labels."""
 
 from __future__ import annotations
 
@@ -30,8 +27,7 @@ _IN_BRACKETS = re.compile(r"<([^<>]+)>")
 class ManyPlan:
     """How the labels of a row are read.
 
-    `names` are those of its columns; `separator` parts the text of a single one, None: the first of `SEPARATORS` in it.
-    `places` is how many zeros and ones a cell lists, each for a label called by its place; `told` says so.
+    `separator` None is the first of `SEPARATORS` in a cell; `places` says how many zeros and ones a cell lists.
     """
 
     names: tuple[str, ...]

@@ -1,7 +1,4 @@
-"""Labels: names for numeric codes, the table of labels, and what tells a class from a score or free text.
-
-Shape legend: N rows.
-"""
+"""Labels: the table of them, and what tells a class from a score or free text. Shape legend: N rows."""
 
 from __future__ import annotations
 
@@ -23,9 +20,7 @@ _WHOLE = re.compile(r"([+-]?)(0|[1-9]\d{0,14})(\.0+)?")
 
 
 def plain_label(value: str) -> str | None:
-    """A label in its plainest form if it is a whole number or a truth value, which tools write in several ways.
-
-    None for other labels.
+    """A label in its plainest form if it is a whole number or a truth value, written in several ways; else None.
 
     Example:
         >>> plain_label("1.0"), plain_label("-1"), plain_label("True"), plain_label("1.5"), plain_label("007")
@@ -63,11 +58,7 @@ def label_table(source: Part | Table | Iterable[str]) -> tuple[str, ...]:
 
 
 def check_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ...]:
-    """The label table of training rows, if they can be learned as classes.
-
-    `max_labels` None judges by how many rows each has. An error if there is one class only, or so many that the column
-    must be a score or free text.
-    """
+    """The label table of training rows, if they can be learned as classes; an error for scores or text."""
     name = train.table.name
     if not train.table.has_target:
         raise DataError(f"{name} has no label column")

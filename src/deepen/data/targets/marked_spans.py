@@ -63,9 +63,7 @@ def _places(text: str, name: str) -> list[tuple[int, int]]:
 
 
 def with_marks(marked: Marked, *, marks: tuple[str, str]) -> tuple[str, tuple[int, int]]:
-    """The text with a mark before and after each span.
-
-    With where the opening mark of each span stands; a span that was not found is put at the end.
+    """The text with a mark before and after each span, and where those start; a span not found is put at the end.
 
     Example:
         >>> with_marks(Marked("a cat sat", (2, 5), (6, 9)), marks=("@", "#"))

@@ -1,7 +1,4 @@
-"""Targets that are numbers on a scale: told from classes, and read.
-
-Shape legend: N rows.
-"""
+"""Targets that are numbers on a scale: told from classes, and read. Shape legend: N rows."""
 
 from __future__ import annotations
 

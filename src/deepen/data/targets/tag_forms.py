@@ -29,15 +29,7 @@ _TOLD = {
 
 
 def tag_form(rows: Iterable[Sequence[str]], *, sure: bool = False) -> TagForm | None:
-    """How tags are written.
-
-    Args:
-        sure: Whether it is known that they are tags, so that they need not recur.
-
-    Returns:
-        The form: `prefix` B-PER, `suffix` PER-B, `marks` B, `types` PER and O, `each` a tag for every word; None if
-        they differ too much to be tags.
-    """
+    """How tags are written (B-PER, PER-B, B, PER and O, or a tag for every word); None if they are no tags."""
     counts = Counter(tag for row in rows for tag in row)
     total = counts.total()
     if not total:

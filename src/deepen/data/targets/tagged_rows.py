@@ -41,10 +41,7 @@ Taken = tuple[list[Any], int]
 
 @dataclass(frozen=True)
 class TaggedPlan:
-    """Where the tokens and the tags stand among the cells of a row; `rename` gives tags that are codes their names.
-
-    `form` says how the tags are written, `language` what every token begins with; `clean` evens a tag out.
-    """
+    """Where the tokens and the tags stand in a row, how both are written, and what names and evens out a tag."""
 
     tokens: int
     tags: int | None
@@ -76,11 +73,7 @@ def fields(plan: TaggedPlan) -> list[tuple[str, pa.DataType]]:
 def tagged_taker(
     plan: TaggedPlan, settings: DataSettings, changed: dict[str, int], tally: TaggedTally
 ) -> Callable[[Sequence[Any]], Taken | Fault]:
-    """A function that makes the values of a row from its cells.
-
-    `changed` (what normalisation did) and `tally` (what was seen) are added to in place. From cells to the values of
-    `fields` and their number of characters, or what is wrong with the row.
-    """
+    """A function that makes the values of `fields`, and their length, of a row's cells, or says what is wrong."""
     limit, language, tally.form = settings.max_cell_chars, plan.language, plan.form
     if language:
         tally.told.append(f"'{language}' is taken off every token")

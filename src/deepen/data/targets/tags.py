@@ -117,14 +117,7 @@ def to_iob2(tags: Sequence[str]) -> list[str]:
 
 
 def spans_of(cell: Any) -> list[tuple[int, int, str]] | str:
-    """The character spans that a cell holds, in the forms that tools write them.
-
-    Start, end and label of each span in their order, or a text that says what is wrong.
-
-    Args:
-        cell: A list of `[start, end, label]` or of mappings with start, end and label, or CLUE's mapping of label to
-            text to a list of `[start, last]`.
-    """
+    """The sorted spans of a cell: [start, end, label], by name, or CLUE's mapping; or a text of what is wrong."""
     if isinstance(cell, Mapping):
         return _clue_spans(cell)
     if not isinstance(cell, list | tuple):
@@ -182,11 +175,7 @@ def _clue_spans(cell: Mapping[str, Any]) -> list[tuple[int, int, str]] | str:
 def cut_at_spans(
     words: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int, str]], text: str
 ) -> tuple[list[tuple[int, int]], list[str]] | str:
-    """Tags for the words of a text from character spans; a word that a span begins or ends in is cut there.
-
-    `spans` are start, end and label, sorted. Gives the words after cutting and their IOB2 tags, or a text that says
-    what is wrong.
-    """
+    """The words of a text, cut where a (sorted) span begins or ends in one, and their tags; or what is wrong."""
     edges = set()
     end_before, label_before = 0, ""
     for start, end, label in spans:

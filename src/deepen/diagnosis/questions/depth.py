@@ -16,9 +16,9 @@ import numpy as np
 from deepen.core.settings import Settings
 from deepen.core.types import Finding, Interval, Outputs, Targets
 from deepen.data.near import row_texts
-from deepen.data.words import split_words
+from deepen.data.words import words_of
 from deepen.diagnosis.case import Case
-from deepen.diagnosis.question import Question
+from deepen.diagnosis.question import Question, not_applicable
 from deepen.evaluation.statistics import paired_bootstrap, wilson
 
 _SHALLOW = ("majority", "lexical")
@@ -43,7 +43,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     if len(names) > 1:  # what is right by saying the most frequent label every time was not understood
         names = [name for name in names if name != "majority"]
     if not shallow:
-        return [_not_applicable("the run has no rung on surface words: add `majority,lexical` to --rungs")]
+        return [not_applicable("depth", "the run has no rung on surface words: add `majority,lexical` to --rungs")]
     right_RN = np.stack([_right(outputs[name], case.targets) for name in names])
     depth_N = depths(right_RN)
     scores = {name: case.task.score(outputs[name], case.targets) for name in shallow}
@@ -81,9 +81,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
 
 
 def depths(right_RN: np.ndarray) -> np.ndarray:
-    """The first rung from which on an example stays right.
-
-    The rung's place; the number of rungs where the deepest is wrong.
+    """The place of the first rung from which on an example stays right; the number of rungs if the deepest is wrong.
 
     Example:
         >>> depths(np.array([[True, True, False], [True, False, False], [True, True, False]])).tolist()
@@ -132,7 +130,7 @@ def _changed(names: Sequence[str], right_RN: np.ndarray, rung: str) -> list[dict
 
 def _length_and_rarity(case: Case, depth_N: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
     """Whether longer examples, or those of rarer words, needed more depth: rank correlations with their intervals."""
-    words_N = [_words(text) for text in row_texts(case.rows)]
+    words_N = [words_of(text) for text in row_texts(case.rows)]
     measures = {"length": np.array([len(words) for words in words_N], float)}
     if case.train is not None:
         measures["rarity"] = _rarity(words_N, case.train)
@@ -144,15 +142,11 @@ def _length_and_rarity(case: Case, depth_N: np.ndarray, names: Sequence[str]) ->
     ]
 
 
-def _words(text: str) -> list[str]:
-    return [text[start:end].lower() for start, end in split_words(text)]
-
-
-def _rarity(words_N: list[list[str]], train: Any) -> np.ndarray:
+def _rarity(words_N: Sequence[Sequence[str]], train: Any) -> np.ndarray:
     """Mean bits of an example's words under their frequencies in training, one added to every count."""
     counts: dict[str, int] = {}
     for text in row_texts(train):
-        for word in _words(text):
+        for word in words_of(text):
             counts[word] = counts.get(word, 0) + 1
     total = sum(counts.values()) + len(counts) + 1
     return np.array([np.mean([-np.log2((counts.get(word, 0) + 1) / total) for word in words]) for words in words_N])
@@ -200,10 +194,6 @@ def _remedy(case: Case, verdict: str, base: str) -> str:
         return f"deepen predict {case.named} DATA --rung {base}"
     # the recipe of a run names the rungs that ran, which are all that would be climbed again
     return f"{case.retrain} --set ladder.rungs=null --thorough" if verdict == "unclear" else ""
-
-
-def _not_applicable(why: str) -> Finding:
-    return Finding("depth", "not_applicable", None, None, None, None, [], [], why, "")
 
 
 QUESTION = Question(0, "What did each rung add, and for whom?", QuestionSettings, ask)

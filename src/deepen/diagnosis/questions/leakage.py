@@ -25,9 +25,9 @@ from deepen.core.types import Finding, Interval, Score, Targets
 from deepen.data.near import NearSettings, fold, near_duplicates, row_texts
 from deepen.data.table import Part
 from deepen.data.words import split_words
-from deepen.diagnosis.case import Case
-from deepen.diagnosis.question import Question
-from deepen.evaluation.statistics import Statistic, bootstrap, percentile_interval, resample, wilson
+from deepen.diagnosis.case import Case, as_score, ends, widened
+from deepen.diagnosis.question import Question, not_applicable
+from deepen.evaluation.statistics import Statistic, bootstrap, percentile_interval, resample, share, wilson
 from deepen.evaluation.tagging import entities, types_of
 
 _LONGEST_NAME = 3
@@ -77,7 +77,7 @@ class Compared:
 def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     """Compares rows with and without a twin in training; in tagging, known names with new ones."""
     if case.train is None:
-        return [_not_applicable(case.missing or "the training rows can't be had")]
+        return [not_applicable("leakage", case.missing or "the training rows can't be had")]
     twins = _twins(case, case.train)
     found = [_rows(case, case.train, twins, settings)]
     if "tokens" in case.rows.table.inputs:
@@ -124,7 +124,7 @@ def _keys(targets: Targets) -> list[tuple[int, ...]]:
 def _rows(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) -> Finding:
     num_seen = int(twins.seen_N.sum())
     if num_seen == 0:
-        return _not_applicable(f"no row of {case.where} has a near-duplicate among the training rows")
+        return not_applicable("leakage", f"no row of {case.where} has a near-duplicate among the training rows")
     stats_NK = case.task.statistics(case.outputs, case.targets)
     lengths_N = np.array([len(split_words(text)) for text in row_texts(case.rows)])
     bins_N = np.round(2 * np.log2(np.maximum(lengths_N, 1))).astype(int).tolist()  # alike to within a factor of 1.4
@@ -135,7 +135,9 @@ def _rows(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) ->
     if found is None or found.num_seen < settings.min_seen:
         few = f"{num_seen} of {len(case.rows):,} rows of {case.where} have a near-duplicate among the training rows"
         matched = 0 if found is None else found.num_seen
-        return _not_applicable(f"{few}, {matched} of them beside unseen rows of like length and label: too few to say")
+        return not_applicable(
+            "leakage", f"{few}, {matched} of them beside unseen rows of like length and label: too few to say"
+        )
     clean = np.flatnonzero(~twins.seen_N)
     clean_score = _score(case, stats_NK[clean], seed)
     verdict = _verdict(found.effect, settings.margin)
@@ -158,8 +160,8 @@ def _rows(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) ->
     return Finding(
         question="leakage",
         verdict=verdict,
-        observed=_as_score(case.task.score_name, found.seen, found.num_seen),
-        control=_as_score(case.task.score_name, found.unseen, found.num_unseen),
+        observed=as_score(case.task.score_name, found.seen, found.num_seen),
+        control=as_score(case.task.score_name, found.unseen, found.num_unseen),
         effect=found.effect,
         p_value=found.p_value,
         evidence=evidence,
@@ -185,12 +187,7 @@ def _inflation(stats_NK: np.ndarray, clean: np.ndarray, case: Case, seed: int) -
     both = np.concatenate([stats_NK, stats_NK * of_N], axis=1)
     width = stats_NK.shape[1]
     found = bootstrap(both, lambda s: case.task.value_of(s[:, :width]) - case.task.value_of(s[:, width:]), seed=seed)
-    return {
-        "kind": "flattered",
-        "value": round(found.value, 4),
-        "low": round(found.low, 4),
-        "high": round(found.high, 4),
-    }
+    return {"kind": "flattered", **ends(found)}
 
 
 def _pairs(case: Case, train: Part, twins: _Twins, most: int) -> list[dict[str, Any]]:
@@ -237,7 +234,7 @@ def _names(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) -
     found = compare(stats_UK, seen_U, _numbered(strata), owner_E[kept], _recall, seed=seed) if len(kept) else None
     if found is None or found.num_seen < settings.min_seen:
         few = f"{int(seen_U.sum())} of {len(kept):,} names in rows without a twin are in the training rows"
-        return _not_applicable(f"{few}: too few to compare with unseen ones of like type and length")
+        return not_applicable("leakage", f"{few}: too few to compare with unseen ones of like type and length")
     verdict = _verdict(found.effect, settings.margin)
     same_type = np.array([forms[at] in typed for at in kept])[seen_U].mean()
     new = kept[~seen_U]
@@ -254,8 +251,8 @@ def _names(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) -
     return Finding(
         question="leakage",
         verdict=verdict,
-        observed=_as_score("entity_recall", found.seen, found.num_seen),
-        control=_as_score("entity_recall", found.unseen, found.num_unseen),
+        observed=as_score("entity_recall", found.seen, found.num_seen),
+        control=as_score("entity_recall", found.unseen, found.num_unseen),
         effect=found.effect,
         p_value=found.p_value,
         evidence=evidence,
@@ -287,7 +284,7 @@ def _found(case: Case) -> np.ndarray:
 
 
 def _recall(sums_BK: np.ndarray) -> np.ndarray:
-    return np.divide(sums_BK[:, 0], sums_BK[:, 1], out=np.zeros(len(sums_BK)), where=sums_BK[:, 1] > 0)
+    return share(sums_BK[:, 0], sums_BK[:, 1])
 
 
 def _by_type(case: Case, types_U: np.ndarray, seen_U: np.ndarray, right_U: np.ndarray) -> list[dict[str, Any]]:
@@ -316,12 +313,9 @@ def compare(
 ) -> Compared | None:
     """The score of seen things less that of unseen ones of the same strata, with a bootstrap over rows.
 
-    Unseen things get the weights that give each stratum the share it has among the seen ones; strata that lack one or
-    the other are left out. Every resample weights anew. None if no stratum has both.
-
-    Args:
-        stats_UK: The sums that a score is made of, for each thing.
-        owner_U: The row of each; rows are drawn, with all that is in them.
+    Each thing has the sums that a score is made of, and its row as owner. Unseen things get the weights that give each
+    stratum the share it has among the seen ones; strata that lack one or the other are left out. Every resample weights
+    anew. None if no stratum has both.
 
     Source:
         Rubin 1973, https://doi.org/10.2307/2529684, on matching; Efron and Tibshirani 1993, chapter 6.
@@ -344,9 +338,7 @@ def compare(
     unseen, seen = _weighted(sums.reshape(-1, *cells.shape[1:]), value_of)
     gain = seen - unseen
     num_seen, num_unseen = (int(per_2S[which][both_S].sum()) for which in (1, 0))
-    effect = percentile_interval(float(gain[0]), gain[1:])
-    room = wilson(0, num_seen)[1]  # where nothing varies, so many seen rows still leave this much doubt
-    effect = Interval(effect.value, min(effect.low, effect.value - room), max(effect.high, effect.value + room))
+    effect = widened(percentile_interval(float(gain[0]), gain[1:]), num_seen)
     rarer = min(int(np.sum(gain[1:] <= 0)), int(np.sum(gain[1:] >= 0)))
     seen_interval, unseen_interval = (percentile_interval(float(each[0]), each[1:]) for each in (seen, unseen))
     p_value = min(1.0, 2 * (rarer + 1) / (repeats + 1))
@@ -374,15 +366,7 @@ def _verdict(effect: Interval, margin: float) -> str:
 
 
 def _score(case: Case, stats_NK: np.ndarray, seed: int) -> Score:
-    return _as_score(case.task.score_name, bootstrap(stats_NK, case.task.value_of, seed=seed), len(stats_NK))
-
-
-def _as_score(name: str, found: Interval, num: int) -> Score:
-    return Score(name, round(found.value, 6), num, round(found.low, 6), round(found.high, 6))
-
-
-def _not_applicable(why: str) -> Finding:
-    return Finding("leakage", "not_applicable", None, None, None, None, [], [], why, "")
+    return as_score(case.task.score_name, bootstrap(stats_NK, case.task.value_of, seed=seed), len(stats_NK))
 
 
 QUESTION = Question(30, "How much of the score is memory?", QuestionSettings, ask)

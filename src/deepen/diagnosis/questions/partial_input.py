@@ -25,9 +25,9 @@ from deepen.data.altered import altered
 from deepen.data.near import row_texts
 from deepen.data.table import Part
 from deepen.data.words import CJK, join_words, split_words
-from deepen.diagnosis.case import Case
-from deepen.diagnosis.question import Question
-from deepen.evaluation.statistics import PairedDifference, bootstrap, paired_bootstrap, wilson
+from deepen.diagnosis.case import Case, as_score, ends, widened
+from deepen.diagnosis.question import Question, not_applicable
+from deepen.evaluation.statistics import PairedDifference, bootstrap, paired_bootstrap
 from deepen.shallow.tfidf import LexicalSettings
 
 _SHALLOW = ("majority", "lexical")
@@ -58,12 +58,7 @@ class QuestionSettings(Settings):
 
 @dataclass(frozen=True)
 class View:
-    """Rows with something hidden.
-
-    Attributes:
-        shown_M: Which of the units shown each unit of the rows became; None where units stay as they are.
-        offsets_N1: Where the units of each row shown start; None where they stay.
-    """
+    """Rows with something hidden: which unit of them each unit became, and where those of each row start, if moved."""
 
     part: Part
     shown_M: np.ndarray | None = None
@@ -97,7 +92,11 @@ class _Tried:
 def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     """Hides one thing after the other; one finding for each, with the forms it was hidden in."""
     if case.train is None and not any(name in case.predictors for name in _SHALLOW):
-        return [_not_applicable(f"there is nothing to compare with: no rung on surface words, and {case.missing}")]
+        return [
+            not_applicable(
+                "partial_input", f"there is nothing to compare with: no rung on surface words, and {case.missing}"
+            )
+        ]
     answered_in = case.rows.table.texts[0] if case.task.pooling == "units" and case.targets.are_many else None
     return [_finding(case, forms, settings) for forms in _forms(case.rows, settings.keeps, answered_in)]
 
@@ -205,8 +204,7 @@ def _try(case: Case, form: Form, settings: QuestionSettings) -> _Tried:
     moved = paired_bootstrap(hidden_NK, full_NK, case.task.value_of, seed=seed)
     lead = paired_bootstrap(full_NK, controls[control], case.task.value_of, seed=seed).interval
     changed_N = _changed(case.rows, views[0].part)
-    interval = _widened(moved.interval, len(case.rows))
-    moved = PairedDifference(interval, moved.p_value)
+    moved = PairedDifference(widened(moved.interval, len(case.rows)), moved.p_value)
     return _Tried(form, full_NK, hidden_NK, controls[control], control, moved, lead, changed_N)
 
 
@@ -215,12 +213,6 @@ def _changed(part: Part, shown: Part) -> np.ndarray:
     if len(shown) != len(part):
         return np.array([len(words) > 1 for words in part.values("tokens")])
     return np.array([text != other for text, other in zip(row_texts(part), row_texts(shown), strict=True)])
-
-
-def _widened(found: Interval, num: int) -> Interval:
-    """Where no row moved, resampling sees no doubt at all; but N rows without one leave room for a few."""
-    room = wilson(0, num)[1]
-    return Interval(found.value, min(found.low, found.value - room), max(found.high, found.value + room))
 
 
 def _controls(case: Case, form: Form, settings: QuestionSettings) -> dict[str, Any]:
@@ -254,11 +246,7 @@ def _statistics(case: Case, model: Any, views: Sequence[View]) -> np.ndarray:
 
 
 def _read(case: Case, values_MC: np.ndarray) -> Outputs:
-    """Logits of the units of the rows, in their order, as outputs.
-
-    A word without its neighbours can't tell whether it starts a name or goes on with one. So tags are read by their
-    type, with everything in sight too: neighbouring words of one type are one name.
-    """
+    """Logits as outputs; tags by their type, as a word alone can't tell whether it starts a name or goes on."""
     if "tokens" in case.rows.table.inputs:
         values_MC = np.array(values_MC, np.float64)
         begins, inside = values_MC[:, 1::2], values_MC[:, 2::2]
@@ -273,7 +261,7 @@ def _read(case: Case, values_MC: np.ndarray) -> Outputs:
 def _finding(case: Case, forms: Sequence[Form], settings: QuestionSettings) -> Finding:
     first = _try(case, forms[0], settings)
     if not first.changed_N.any():
-        return _not_applicable(f"no row changes when {forms[0].hidden} is hidden")
+        return not_applicable("partial_input", f"no row changes when {forms[0].hidden} is hidden")
     tried = [first, *(_try(case, form, settings) for form in forms[1:])]
     verdict = _verdict(first, settings)
     return Finding(
@@ -301,13 +289,11 @@ def _verdict(found: _Tried, settings: QuestionSettings) -> str:
 def _score(case: Case, stats_NK: np.ndarray) -> Score:
     seed = int(case.rng("partial_input", "score").integers(2**31))
     found = bootstrap(stats_NK, case.task.value_of, seed=seed)
-    value, low, high = (round(number, 6) for number in (found.value, found.low, found.high))
-    return Score(case.task.score_name, value, len(stats_NK), low, high)
+    return as_score(case.task.score_name, found, len(stats_NK))
 
 
 def _row(case: Case, found: _Tried, settings: QuestionSettings) -> dict[str, Any]:
     hidden, control, full = (_score(case, stats) for stats in (found.hidden_NK, found.control_NK, found.full_NK))
-    moved = found.moved.interval
     return {
         "kind": "form",
         "hidden": found.form.hidden,
@@ -319,7 +305,7 @@ def _row(case: Case, found: _Tried, settings: QuestionSettings) -> dict[str, Any
         "low": hidden.low,
         "high": hidden.high,
         "full": full.value,
-        "effect": {name: round(getattr(moved, name), 4) for name in ("value", "low", "high")},
+        "effect": ends(found.moved.interval),
         "control": control.value,
         "control_low": control.low,
         "control_high": control.high,
@@ -332,8 +318,7 @@ def _lead(found: _Tried) -> dict[str, Any]:
     """What the model is ahead of the control with everything in sight, and how much of that is left."""
     lead = found.lead
     kept = max(0.0, 1 + found.moved.interval.value / lead.value) if lead.low > 0 else None
-    told = {name: round(getattr(lead, name), 4) for name in ("value", "low", "high")}
-    return {"kind": "lead", **told, "kept": None if kept is None else round(kept, 4), "n": len(found.full_NK)}
+    return {"kind": "lead", **ends(lead), "kept": None if kept is None else round(kept, 4), "n": len(found.full_NK)}
 
 
 def _examples(case: Case, found: _Tried, verdict: str) -> list[str]:
@@ -364,10 +349,6 @@ def _remedy(case: Case, found: _Tried, verdict: str) -> str:
     if found.lead.low <= 0 and cheap is not None and case.rung not in _SHALLOW:
         return f"deepen predict {run} DATA --rung {cheap}"
     return f"deepen diagnose {run} --questions surface_cues"
-
-
-def _not_applicable(why: str) -> Finding:
-    return Finding("partial_input", "not_applicable", None, None, None, None, [], [], why, "")
 
 
 QUESTION = Question(

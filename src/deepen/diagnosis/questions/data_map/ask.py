@@ -25,11 +25,11 @@ from deepen.core.cells import guarded
 from deepen.core.files import write_text
 from deepen.core.progress import progress
 from deepen.core.settings import Settings
-from deepen.core.types import Finding, Interval, Score
+from deepen.core.types import Finding, Interval
 from deepen.data.near import NearSettings, near_duplicates, row_texts
 from deepen.data.targets.tags import is_tag, to_iob2
-from deepen.diagnosis.case import Case
-from deepen.diagnosis.question import Question
+from deepen.diagnosis.case import Case, as_score
+from deepen.diagnosis.question import Question, not_applicable
 from deepen.diagnosis.questions.data_map.label_noise import noise_floor
 from deepen.evaluation.calibration import fit_temperature, log_softmax
 from deepen.models.linear import solve_path
@@ -81,14 +81,14 @@ class _Judged:
 def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     """Estimates the share of wrong labels, and lists the suspects."""
     if case.train is None:
-        return [_not_applicable(f"there are no training rows to map: {case.missing}")]
+        return [not_applicable("data_map", f"there are no training rows to map: {case.missing}")]
     judged = _judged(case, settings)
     if isinstance(judged, str):
-        return [_not_applicable(judged)]
+        return [not_applicable("data_map", judged)]
     scored = np.flatnonzero(np.isfinite(judged.leads_M))
     telling = _telling(case, judged, scored)
     if len(telling) < _FEWEST:
-        return [_not_applicable(f"{len(telling)} labels are too few to judge")]
+        return [not_applicable("data_map", f"{len(telling)} labels are too few to judge")]
     seed = int(case.rng("data_map", "control").integers(2**31))
     floor = noise_floor(judged.confidence_M[telling], judged.leads_M[telling] >= 0, len(case.labels), seed=seed)
     over = floor.control.value  # what is found where nothing is wrong
@@ -105,8 +105,8 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
         Finding(
             question="data_map",
             verdict=verdict,
-            observed=_score(floor.share, len(telling)),
-            control=_score(floor.control, len(telling)),
+            observed=as_score("wrong_labels", floor.share, len(telling), higher_is_better=False),
+            control=as_score("wrong_labels", floor.control, len(telling), higher_is_better=False),
             effect=Interval(*(round(end, 6) for end in (effect.value, effect.low, effect.high))),
             p_value=floor.p_value,
             evidence=[*_map(case), {"kind": "confident_learning", "n": int(judged.issues_M.sum())}, suspects],
@@ -118,20 +118,12 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
 
 
 def _telling(case: Case, judged: _Judged, scored: np.ndarray) -> np.ndarray:
-    """The units that tell how many labels are wrong; of words only those that the answer takes for part of something.
-
-    Most words are outside of everything, and easily so: among all words, wrong tags would be too rare to be seen.
-    """
+    """The units that tell how many labels are wrong; of words those in sight of an entity, as most others are easy."""
     if _one_each(case):
         return scored
     labels_K = case.train_targets.labels_M[scored]
     answers_K = np.where(judged.leads_M[scored] < 0, judged.others_M[scored], labels_K)
     return scored[answers_K != np.bincount(labels_K, minlength=1).argmax()] if len(scored) else scored
-
-
-def _score(share: Interval, num: int) -> Score:
-    value, low, high = (round(end, 6) for end in (share.value, share.low, share.high))
-    return Score("wrong_labels", value, num, low, high, higher_is_better=False)
 
 
 def _owners(case: Case) -> np.ndarray:
@@ -382,10 +374,6 @@ def _caveat(case: Case, judged: _Judged, settings: QuestionSettings) -> str:
     if case.features is None:
         said.append("That rung started from a head that had seen the labels.")
     return " ".join(said)
-
-
-def _not_applicable(why: str) -> Finding:
-    return Finding("data_map", "not_applicable", None, None, None, None, [], [], why, "")
 
 
 QUESTION = Question(40, "Which training rows are easy, ambiguous, hard or wrong?", QuestionSettings, ask)

@@ -26,13 +26,10 @@ _CHI2_95 = 3.841
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """What was found.
+    """The share of wrong labels, with the interval of shares that the answers don't speak against.
 
-    Attributes:
-        share: The share of wrong labels, with the interval of shares that the answers don't speak against.
-        control: The share that the same method finds in labels drawn so that none is wrong, with the middle 95 % of the
-            draws. Above 0, since a share can't fall below it.
-        p_value: How likely right labels would look as wrong as these.
+    `control` is what the same method finds in labels drawn so that none is wrong, with the middle 95 % of the draws:
+    above 0, since a share can't fall below it. `p_value` is how likely right labels would look as wrong.
     """
 
     share: Interval
@@ -54,6 +51,8 @@ def noise_floor(confidence_M: np.ndarray, agrees_M: np.ndarray, num_labels: int,
         A floor as the lapse rate in Wichmann and Hill 2001, https://doi.org/10.3758/BF03194544; random wrong labels as
         in Natarajan et al. 2013, https://papers.nips.cc/paper/5073-learning-with-noisy-labels.
     """
+    from scipy.stats import chi2
+
     sure_M = np.clip(np.asarray(confidence_M, float), _MOST_SURE, 1 - _MOST_SURE)
     odds_M = np.log(sure_M / (1 - sure_M))
     agrees_M = np.asarray(agrees_M, bool)
@@ -73,27 +72,19 @@ def noise_floor(confidence_M: np.ndarray, agrees_M: np.ndarray, num_labels: int,
     found_D = _SHARES[drawn_DG.argmax(1)]
     low, high = np.quantile(found_D, [0.025, 0.975])
     gain = logs_DG[0, best] - logs_DG[0, 0]
+    # the p-value of a likelihood ratio whose null value lies at the border: half of a chi-square (Chernoff 1954)
+    p_value = float(0.5 * chi2.sf(2 * gain, 1)) if gain > 0 else 1.0
     return NoiseFloor(
         Interval(float(_SHARES[best]), float(share_low), float(share_high)),
         Interval(float(found_D.mean()), float(low), float(high)),
-        _tail(2 * gain) if gain > 0 else 1.0,
+        p_value,
     )
-
-
-def _tail(statistic: float) -> float:
-    """The p-value of a likelihood ratio whose null value lies at the border: half of a chi-square (Chernoff 1954)."""
-    from scipy.stats import chi2
-
-    return float(0.5 * chi2.sf(statistic, 1))
 
 
 def _chances(
     odds_K: np.ndarray, fits_DG2: np.ndarray, num_labels: int, shares_G: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each bin the chance that the answer is right, and that it agrees with the label, both of shape DGK.
-
-    They agree where both are right, or where the answer is wrong and the label is wrong likewise.
-    """
+    """For each bin the chance that the answer is right, and that it agrees with the label (both wrong alike)."""
     raised_DGK = fits_DG2[..., :1] + fits_DG2[..., 1:] * odds_K
     right_DGK = 1 / (1 + np.exp(-np.clip(raised_DGK, -30, 30)))
     shares_G1 = shares_G[:, None]

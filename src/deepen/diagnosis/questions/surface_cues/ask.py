@@ -26,7 +26,7 @@ from deepen.data.near import row_texts
 from deepen.data.table import Part
 from deepen.data.words import words_of
 from deepen.diagnosis.case import Case
-from deepen.diagnosis.question import Question
+from deepen.diagnosis.question import Question, not_applicable
 from deepen.diagnosis.questions.surface_cues.balance import write_lengthened
 from deepen.diagnosis.questions.surface_cues.find import Cue, find_cues
 from deepen.diagnosis.questions.surface_cues.rows import Known
@@ -66,9 +66,13 @@ class QuestionSettings(Settings):
 def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     """Finds cues in the training rows and tries the strongest, and the most suspicious, on the model."""
     if case.task.pooling == "units":
-        return [_not_applicable("a tagger answers about the word itself, so a word is no cue; see partial_input")]
+        return [
+            not_applicable(
+                "surface_cues", "a tagger answers about the word itself, so a word is no cue; see partial_input"
+            )
+        ]
     if case.train is None:
-        return [_not_applicable(case.missing or "there are no training rows to find cues in")]
+        return [not_applicable("surface_cues", case.missing or "there are no training rows to find cues in")]
     train = _some(case, case.train, settings.max_train_rows)
     labels_N = case.task.targets(train, case.labels).labels_M
     words_N = [words_of(text) for text in row_texts(train)]
@@ -81,7 +85,9 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
         max_ngram=settings.max_ngram,
     )
     if not cues:
-        return [_not_applicable("no word, mark, place or length goes with a label more often than by chance")]
+        return [
+            not_applicable("surface_cues", "no word, mark, place or length goes with a label more often than by chance")
+        ]
     known = Known(case, train, labels_N, words_N)
     tried = choose_cues(known, cues, settings.num_strongest, settings.num_suspects)
     judged = [_judge(case, trial, settings) for trial in try_cues(known, tried, num_rows=settings.num_rows)]
@@ -165,6 +171,8 @@ _CAVEAT = (
 
 def _judge(case: Case, trial: Trial, settings: QuestionSettings) -> _Judged:
     """Resamples altered rows, the cue's own rows and others of its label, and what follows from their means."""
+    from scipy.special import ndtr
+
     seed = int(case.rng("surface_cues", "judge", trial.cue.kind, trial.cue.text).integers(2**31))
 
     def means(values_KR: np.ndarray) -> np.ndarray:
@@ -185,7 +193,7 @@ def _judge(case: Case, trial: Trial, settings: QuestionSettings) -> _Judged:
         share = np.clip(share, 0, 1)
     effect = push * (1 - share)
     spread = float(effect[1:].std()) or 1e-9
-    p_value = _upper_tail((float(effect[0]) - settings.margin) / spread)
+    p_value = float(ndtr((settings.margin - float(effect[0])) / spread))
     return _Judged(trial, _middle(push), _middle(share), _middle(effect), p_value)
 
 
@@ -209,19 +217,15 @@ def _middle(values: np.ndarray) -> Interval:
     return Interval(round(value, 4), round(min(float(low), value), 4), round(max(float(high), value), 4))
 
 
-def _upper_tail(z: float) -> float:
-    from scipy.special import ndtr
-
-    return float(ndtr(-z))
-
-
 def _none_accused(case: Case, judged: list[_Judged], evidence: list[Any], settings: QuestionSettings) -> Finding:
     """One finding for all: deep if on average surely little is unexplained, or surely the smaller part of the push."""
     known = bool(judged) and all(one.trial.known for one in judged)
     right = np.concatenate([one.trial.right["contradicting"] for one in judged]) if judged else np.zeros(0)
     control = np.concatenate([one.trial.right["contradicting_control"] for one in judged]) if judged else np.zeros(0)
     if not len(right):
-        return _not_applicable("cues were found, but there are too few rows of other labels to put them into", evidence)
+        return not_applicable(
+            "surface_cues", "cues were found, but there are too few rows of other labels to put them into", evidence
+        )
     values = np.array([one.effect.value for one in judged])
     half = 1.96 * float(values.std(ddof=1) if len(values) > 1 else 0) / len(values) ** 0.5
     mean = float(values.mean())
@@ -283,10 +287,7 @@ def _in_model(case: Case, one: _Judged) -> dict[str, Any]:
 
 
 def _remedy(case: Case, known: Known, trial: Trial, hidden: Sequence[str]) -> str:
-    """Words are hidden from the next run; against a length, others are made as long, or its surplus is left out.
-
-    A text can be made longer without changing what it says, but not shorter.
-    """
+    """Hides words from the next run; against a length, makes others as long, or leaves its surplus out."""
     if trial.cue.words:
         words = json.dumps(list(hidden), ensure_ascii=False)
         return f"{case.retrain} --set {shlex.quote('data.hide=' + words)}"
@@ -298,10 +299,6 @@ def _remedy(case: Case, known: Known, trial: Trial, hidden: Sequence[str]) -> st
         return f"{case.retrain} --add {shlex.quote(str(path))}"
     known.write_surplus(trial.cue, path)
     return f"{case.retrain} --drop {shlex.quote(str(path))}"
-
-
-def _not_applicable(why: str, evidence: Sequence[Any] = ()) -> Finding:
-    return Finding("surface_cues", "not_applicable", None, None, None, None, list(evidence), [], why, "")
 
 
 QUESTION = Question(10, "Which cues predict the label, and does the model lean on them?", QuestionSettings, ask)

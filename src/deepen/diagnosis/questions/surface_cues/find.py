@@ -41,10 +41,7 @@ class Cue:
 
 
 def patterns(words: Sequence[str], max_ngram: int) -> set[tuple[str, ...]]:
-    """What a row's text shows: runs of words, and `^` and `$` before its first and its last word.
-
-    Those of a place begin with an empty word.
-    """
+    """Runs of words in a row's text, and its first and last word, which begin with an empty word and `^` or `$`."""
     found = {tuple(words[at : at + n]) for n in range(1, max_ngram + 1) for at in range(len(words) - n + 1)}
     if words:
         found |= {("", "^", words[0]), ("", "$", words[-1])}
@@ -99,20 +96,8 @@ def find_cues(
         named = of[at] < len(names)
         kind, words = _named(names[of[at]]) if named else ("length", ())
         low, high = (0, 0) if named else ranges[of[at] - len(names)]
-        found.append(
-            Cue(
-                kind,
-                words,
-                int(label[at]),
-                int(n_F[of[at]]),
-                float(share[at]),
-                float(expected[at]),
-                float(z[at]),
-                float(q),
-                low,
-                high,
-            )
-        )
+        told = float(share[at]), float(expected[at]), float(z[at]), float(q)
+        found.append(Cue(kind, words, int(label[at]), int(n_F[of[at]]), *told, low, high))
     return _one_length(sorted(found, key=lambda cue: -cue.z))
 
 

@@ -1,7 +1,4 @@
-"""A linear head by least squares, which forgets rows and learns others without looking at the rest again.
-
-Shape legend: K rows, F features, C labels.
-"""
+"""A linear head that forgets and learns rows cheaply. Shape legend: K rows, F features, C labels."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The texts of a trial of cues: a cue put into rows of other labels, and taken out of its own.
-
-Shape legend: N rows, F features.
-"""
+"""The texts of a trial: a cue put into other rows, taken out of its own. Shape legend: N rows, F features."""
 
 from __future__ import annotations
 
@@ -163,11 +160,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Plan:
-    """All the texts of one trial: pairs with the cue and with the control, and training rows without the cue.
-
-    `having` are the training rows that the twin does not learn as they are: those that have the cue, or, for a length,
-    the surplus of its label.
-    """
+    """All the texts of one trial; `having` are the training rows that the twin does not learn as they are."""
 
     cue: Cue
     having: np.ndarray

@@ -28,21 +28,15 @@ _MOST_LENGTHS = 4
 
 @dataclass(frozen=True)
 class Trial:
-    """One cue on trial.
+    """One cue on trial, put into `contexts_R`, rows of other labels; `named` if the name of its label holds it.
 
-    Attributes:
-        named: Whether the label's own name holds it.
-        contexts_R: The rows of other labels that it was put into.
-        model_R: How far it moves the model there: the share of the way from other labels' texts to the label's own,
-            less what a random word does (for a length: nothing).
-        head_R: The same for a head on the untouched encoder that has learned the training rows.
-        twin_R: And for its twin, which has learned them without the cue.
-        own_K: Where training rows of the label that had the cue stand on that way without it, as the model reads them.
-        others_K: Where its other training rows stand, without a random word.
-        right: Whether the model is right in rows of other labels with the cue (`contradicting`), in rows of its own
-            with it (`agreeing`) and in training rows from which it was taken (`removed`); each with its `_control`.
-        fooled_R: Rows of which the model says the cue's label only with the cue.
-        known: Whether there is an encoder, hence a twin.
+    `model_R` is how far it moves the model there: the share of the way from other labels' texts to the label's own,
+    less what a random word does (for a length: nothing); `head_R` the same for a head on the untouched encoder,
+    `twin_R` for its twin, which learned without the cue. `own_K` is where training rows of the label that had the cue
+    stand on that way without it, `others_K` where its others stand without a random word. `right` says whether the
+    model is right in rows of other labels with the cue (`contradicting`), of its own (`agreeing`) and in training rows
+    without it (`removed`), each with its `_control`; `fooled_R` where it says the label only with the cue; `known`
+    whether there is an encoder.
     """
 
     cue: Cue
