@@ -13,6 +13,34 @@ def sorted_batches(lengths_K: np.ndarray, *, max_tokens: int, max_rows: int = 51
     return _cut(order, lengths_K, max_tokens=max_tokens, max_rows=max_rows)
 
 
+def even_batches(lengths_K: np.ndarray, *, max_tokens: int, most_padding: int) -> list[np.ndarray]:
+    """As `sorted_batches`, for a network that runs padding too: a batch ends before it holds much of that.
+
+    Args:
+        lengths_K: Tokens of each row.
+        max_tokens: The most tokens in a batch, padding and all; a row that is longer is a batch of its own.
+        most_padding: The most tokens of padding in a batch: what starting another costs.
+
+    Returns:
+        Positions in [0, K), each in one batch.
+
+    Example:
+        >>> [batch.tolist() for batch in even_batches(np.array([3, 20, 4, 19]), max_tokens=64, most_padding=5)]
+        [[1, 3], [2, 0]]
+    """
+    order = np.argsort(-lengths_K, kind="stable")
+    batches, start, padding = [], 0, 0
+    for end, row in enumerate(order):
+        longest = int(lengths_K[order[start]])
+        padding += longest - int(lengths_K[row])
+        if end > start and (padding > most_padding or (end - start + 1) * longest > max_tokens):
+            batches.append(order[start:end])
+            start, padding = end, 0
+    if start < len(order):
+        batches.append(order[start:])
+    return batches
+
+
 def shuffled_batches(lengths_K: np.ndarray, *, max_tokens: int, seed: int, pool: int = 50) -> list[np.ndarray]:
     """Batches for one epoch: rows are shuffled, sorted by length inside pools of so many batches, cut, and shuffled.
 

@@ -3,8 +3,7 @@
 It comes from held-out rows and from nothing else: exact binomial bounds, and where a threshold is chosen, tests in an
 order that was fixed before the rows were seen (learn then test). So a promise is broken in a share d of all cases at
 most, whatever the model and the data, as long as the rows to come are drawn as those were. It says nothing of rows
-of another kind: whoever uses a promise watches for that and calls `promises.expired`. Start with `promise` and
-`threshold`.
+of another kind: whoever uses a promise watches for that (`promises.expired`). Start with `promise` and `threshold`.
 
 Shape legend: N held-out rows, K thresholds, from the one that answers least.
 

@@ -25,7 +25,7 @@ from deepen.models.runtimes.form import Form, Runtime
 
 _HIDDEN = -1e9  # added to what attention may not look at: far below all else, and no infinity, whose products are none
 _SAMPLE = (4, 9)  # even, as where two sequences make a row; else any size above 1 will do
-_OPSET = 18
+_OPSET = 20
 _LARGEST = (2 << 30) - 1  # bytes
 HEAD = "head_"
 """How the names of nodes begin that are not the encoder's."""
@@ -179,7 +179,7 @@ def write_graph(network: Network, runtime: Runtime, path: Path) -> None:
             assert program is not None  # noqa: S101 - only the tracer of old gives none
             model = program.model_proto
         except Exception as error:  # whatever the tracer meets
-            raise ModelError(f"the network can't be traced: {cause(error)}") from error
+            raise ModelError(f"the network can't be traced: {cause(_first(error))}") from error
         _strip(model)
         if model.ByteSize() > _LARGEST:
             raise ModelError("the network has more than 2 GB of weights, which one ONNX file can't hold")
@@ -200,6 +200,13 @@ def _strip(model: Any) -> None:
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer):
         value.doc_string = ""
         del value.metadata_props[:]
+
+
+def _first(error: BaseException) -> BaseException:
+    """What the tracer met first; what it says itself of that is how to report it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _sample(name: str) -> Tensor:

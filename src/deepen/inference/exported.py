@@ -13,7 +13,7 @@ import numpy as np
 from deepen.core.errors import ModelError
 from deepen.core.progress import progress
 from deepen.core.types import Outputs
-from deepen.data.batches import flat_positions, sorted_batches
+from deepen.data.batches import even_batches, flat_positions
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.finetuning.hidden_cache import batch_inputs, decision_offsets
@@ -29,6 +29,7 @@ from deepen.problem.work import form_tokens
 DOCUMENTS = "documents.safetensors"
 """The vectors of the label table of a model that ranks."""
 _BATCH_TOKENS = 2048
+_PADDING = 24  # tokens that take as long as one more call
 
 
 @dataclass
@@ -72,7 +73,7 @@ class ExportedPredictor:
         values = np.empty((int(offsets[-1]), self.runtime.width), np.float32)
         lengths = np.asarray(tokens.lengths_N[part.rows_N])
         with progress("predicting", len(part)) as advance:
-            for chosen in sorted_batches(lengths, max_tokens=_BATCH_TOKENS):
+            for chosen in even_batches(lengths, max_tokens=_BATCH_TOKENS, most_padding=_PADDING):
                 inputs = batch_inputs(tokens, part.rows_N[chosen], pooling=pooling)
                 values[flat_positions(offsets, chosen)] = self._batch(inputs, side)
                 advance(len(chosen))

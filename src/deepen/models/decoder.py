@@ -97,7 +97,7 @@ class Decoder(Encoder):
 
 def _turned(x_TD: Tensor, num_heads: int, cos_T1K: Tensor, sin_T1K: Tensor) -> Tensor:
     """Vectors turned by the angles of their positions."""
-    x_THK = x_TD.view(len(x_TD), num_heads, -1)
+    x_THK = x_TD.view(x_TD.shape[0], num_heads, -1)
     low, high = x_THK.chunk(2, dim=-1)
     return (x_THK * cos_T1K + torch.cat([-high, low], dim=-1) * sin_T1K).flatten(1)
 

@@ -302,7 +302,10 @@ class Encoder(nn.Module):
         return mixed if where.slots_T is None else mixed.index_select(0, where.slots_T)
 
     def _grid(self, x_TD: Tensor, where: Layout, num_heads: int) -> Tensor:
-        num_sequences, width = len(where.lengths_B), x_TD.shape[1]
+        num_sequences, width = (
+            where.lengths_B.shape[0],
+            x_TD.shape[1],
+        )  # not `len`, which a tracer takes for a fixed number
         if where.slots_T is not None:
             grid = x_TD.new_zeros(num_sequences * where.longest, width)
             x_TD = grid.index_copy(0, where.slots_T, x_TD)
