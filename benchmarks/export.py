@@ -83,8 +83,9 @@ print(json.dumps([(len(texts) - warm) / (time.perf_counter() - began), said]))
 def fewer(arguments: list[str], most: int, folder: Path) -> list[str]:
     """The words of a training with the first rows of its file, where that is one row a line."""
     source, kept = Path(arguments[0]), list(arguments[1:])
-    if "--validation" in kept:  # of the same rows, so that there are as many as wanted
-        del kept[kept.index("--validation") : kept.index("--validation") + 2]
+    for option in ("--validation", "--test"):  # rows are held out instead, as many as are compared
+        if option in kept:
+            del kept[kept.index(option) : kept.index(option) + 2]
     if source.suffix == ".json":
         return [str(source), *kept]
     target = folder / source.name
