@@ -27,7 +27,8 @@ import ladder
 import tasks
 
 WARM, TURNS, MOST, BATCH = 20, 3, 800, 32
-QUICK = ("--rungs", "lexical,frozen,full", "--set", "rungs.full.num_epochs=1", "--set", "data.validation_at_least=600")
+MOST_ROWS = 1500
+QUICK = ("--set", "rungs.full.num_epochs=1", "--set", "data.validation_at_least=600", "--thorough", "--rungs")
 OURS = """
 import json, sys, time
 import deepen
@@ -81,31 +82,39 @@ print(json.dumps([(len(texts) - warm) / (time.perf_counter() - began), said]))
 
 def fewer(arguments: list[str], most: int, folder: Path) -> list[str]:
     """The words of a training with the first rows of its file, where that is one row a line."""
-    source = Path(arguments[0])
-    if source.suffix == ".json" or source.name == "eng.train":
-        return arguments
+    source, kept = Path(arguments[0]), list(arguments[1:])
+    for option in ("--validation", "--test"):  # rows are held out instead, as many as are compared
+        if option in kept:
+            del kept[kept.index(option) : kept.index(option) + 2]
+    if source.suffix == ".json":
+        return [str(source), *kept]
     target = folder / source.name
     target.parent.mkdir(parents=True, exist_ok=True)
-    lines = source.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    target.write_text("".join(lines[: most * (4 if source.name == "TRAIN_FILE.TXT" else 1)]), encoding="utf-8")
-    return [str(target), *arguments[1:]]
+    text = source.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
+    blocks = source.name in ("eng.train", "TRAIN_FILE.TXT")
+    parts = text.split("\n\n" if blocks else "\n")[:most]
+    target.write_text(("\n\n" if blocks else "\n").join(parts) + "\n", encoding="utf-8")
+    return [str(target), *kept]
 
 
 def kinds(options) -> dict[str, list[str]]:
     """The words of `deepen train` for each kind."""
     found = tasks.sets(options.data, options.work, options.models)
     more = ladder.sets(options.data, options.work, options.models)
+    keywords = tasks.keyword_rows(options.data / "csl_dev" / "kg" / "dev.tsv", most=300)
+    many, _ = tasks.halves(keywords, "csl-many", options.work / "splits")
+    e5 = ["--model", str(options.models / "e5-small-zh-en"), "--set", "model.max_tokens=64"]
     named = {
         "classification": more["sst2"],
         "score": found["sick-score"],
-        "multilabel": found["csl-keywords"],
+        "multilabel": [many, "--task", "multilabel", *e5],
         "pairs": found["mrpc"],
         "tagging": more["conll2003"],
         "relation": found["semeval"],
         "span_qa": found["xquad-en"],
         "ranking": found["banking77-ranking"],
     }
-    return {kind: fewer(words, 3000, options.work / "splits" / kind) for kind, words in named.items()}
+    return {kind: fewer(words, MOST_ROWS, options.work / "splits" / kind) for kind, words in named.items()}
 
 
 def trained(name: str, arguments: list[str], options, *words: str) -> Path:
@@ -116,22 +125,23 @@ def trained(name: str, arguments: list[str], options, *words: str) -> Path:
     return out
 
 
-def exported(run: Path, form: str, options) -> tuple[Path, dict]:
+def exported(run: Path, form: str, rung: str, options) -> tuple[Path, dict]:
     """An export and its record."""
     out = options.work / "exports" / f"{run.name}-{form}"
     shutil.rmtree(out, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    _, _, printed = cells.run([ladder.DEEPEN, "export", str(run), str(out), "--form", form, "--rung", "full", "--json"])
+    _, _, printed = cells.run([ladder.DEEPEN, "export", str(run), str(out), "--form", form, "--rung", rung, "--json"])
     return out, json.loads(printed)["parity"]
 
 
 def compare(kind: str, arguments: list[str], options) -> None:
     """How far the exports of a kind are from the trained model."""
-    run = trained(kind, arguments, options, *QUICK)
-    parity = {form: exported(run, form, options)[1] for form in ("onnx", "onnx-int8")}
+    rung = options.rung
+    run = trained(f"{kind}-{rung}", arguments, options, *QUICK, "frozen" if rung == "frozen" else f"frozen,{rung}")
+    parity = {form: exported(run, form, rung, options)[1] for form in ("onnx", "onnx-int8")}
     cells.write(
         f"export-{kind}",
-        command="deepen export RUN OUT --form FORM --rung full",
+        command=f"deepen export RUN OUT --form FORM --rung {rung}",
         seed=0,
         value=parity["onnx"]["largest_gap"],
         n=parity["onnx"]["rows"],
@@ -153,7 +163,7 @@ def speed(name: str, options) -> None:
     """Rows a second of the INT8 export beside the pipeline."""
     arguments = ladder.sets(options.data, options.work, options.models)[name]
     run = trained(f"speed-{name}", arguments, options, "--rungs", "lexical,frozen,full", "--set", "model.pooling=cls")
-    out, parity = exported(run, "onnx-int8", options)
+    out, parity = exported(run, "onnx-int8", "full", options)
     path = options.work / f"export-{name}.json"
     path.write_text(json.dumps(texts(name, options.data)[:MOST]), encoding="utf-8")
     model = str(run / "rungs" / "full" / "model")
@@ -214,6 +224,7 @@ def main() -> None:
     """Measures what is not measured yet."""
     parser = cells.parser(__doc__ or "")
     parser.add_argument("--models", type=Path, required=True, help="the folder that holds e5-small-zh-en")
+    parser.add_argument("--rung", default="full", help="which rung of the kinds: frozen takes no training")
     options = parser.parse_args()
     for kind, arguments in kinds(options).items():
         if cells.wanted(f"export-{kind}", options):

@@ -15,7 +15,7 @@ import deepen
 from deepen.core.errors import ModelError
 from deepen.exporting import export as verb
 from deepen.exporting import integers
-from deepen.exporting.parity import Parity, Step
+from deepen.exporting.parity import Parity, Step, _flipped
 from deepen.models.runtimes import processor
 
 onnx = pytest.importorskip("onnx")
@@ -125,3 +125,9 @@ def test_word_vectors_have_a_scale_each() -> None:
     [found_VD] = session.run(None, {"ids": np.arange(2000)})
     assert np.all(np.abs(found_VD - table_VD) <= np.abs(table_VD).max(1, keepdims=True) / 254 + 1e-7)
     assert model.ByteSize() < table_VD.nbytes / 2
+
+
+def test_a_score_is_another_where_it_is_far_off() -> None:
+    assert _flipped(("a", "b", ["x"]), ("a", "c", ["x"])) == 1
+    assert _flipped((1.000001, 2.0, 3.2), (1.0, 2.000002, 3.0)) == 1
+    assert _flipped((1.0, 1.00001), (1.0, 1.0)) == 0

@@ -39,6 +39,11 @@ def test_a_rung_without_a_network_names_those_with_one(export: Any) -> None:
     assert export("out", "--rung", "frozen").code == 0
 
 
+def test_a_tagger_has_other_files_and_names_the_same_rungs(run_of: Run, tmp_path: Path) -> None:
+    line = call("export", run_of("tagging"), tmp_path / "out", "--rung", "lexical").failed("ModelError")
+    assert line.endswith("name another with --rung; choose from: frozen, full")
+
+
 def test_what_is_asked_is_not_there(export: Any) -> None:
     assert "did you mean 'onnx-int8'?" in _failed(export("out", "--form", "onnx_int8"), "SettingError")
     assert "did you mean 'full'?" in _failed(export("out", "--rung", "ful"), "ModelError")

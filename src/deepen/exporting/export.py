@@ -28,6 +28,8 @@ from deepen.inference.model import Model, load_model
 from deepen.models.device import using
 from deepen.models.runtimes.form import FILE, FORMS, Runtime
 from deepen.models.runtimes.processor import adds_integers_right
+from deepen.models.save import can_start
+from deepen.prompting.decoder import is_asked
 
 MOST_ROWS = 500
 _CPU = torch.device("cpu")
@@ -116,8 +118,8 @@ def _runtime(model: Model, predictor: EncoderPredictor, form: Any) -> Runtime:
 
 def _refused(model: Model, why: str) -> ModelError:
     said = f"the rung '{model.rung}' can't be exported, since {why}: name another with --rung"
-    folder = model.run_folder
-    others = sorted(path.parts[-3] for path in folder.glob("rungs/*/model/modules.json")) if folder is not None else []
+    there = [] if model.run_folder is None else sorted(model.run_folder.glob("rungs/*/model"))
+    others = [path.parent.name for path in there if can_start(path) and not is_asked(path)]
     others = [name for name in others if name != model.rung]
     return ModelError(f"{said}; choose from: {', '.join(others)}" if others else said)
 

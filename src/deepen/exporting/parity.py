@@ -36,7 +36,7 @@ class Step:
     Attributes:
         name: What it was made into: `exported` or `int8`.
         largest_gap: The largest difference of a logit from the trained model's.
-        flipped: Rows whose answer is another one.
+        flipped: Rows whose answer is another one; of scores, those that are off by a tenth of their deviation.
         rows_per_second: In batches, as `deepen predict` reads a file.
     """
 
@@ -97,8 +97,15 @@ def compare(name: str, found: Answers, trained: Answers) -> Step:
     if not np.isfinite(found.outputs.values_MC).all():
         raise ModelError(f"the {name} model gives values that are no numbers; nothing was written")
     gap = np.abs(found.outputs.values_MC - trained.outputs.values_MC).max(initial=0.0)
-    flipped = sum(one != other for one, other in zip(found.decoded, trained.decoded, strict=True))
-    return Step(name, float(gap), flipped, found.rows_per_second)
+    return Step(name, float(gap), _flipped(found.decoded, trained.decoded), found.rows_per_second)
+
+
+def _flipped(found: Sequence[object], trained: Sequence[object]) -> int:
+    """How many answers are others; a score is one where it is off by a tenth of the scores' standard deviation."""
+    if trained and all(isinstance(one, float) for one in trained):
+        scores_N, own_N = np.array(found, float), np.array(trained, float)
+        return int((np.abs(scores_N - own_N) > max(0.1 * float(own_N.std()), 1e-4)).sum())
+    return sum(one != other for one, other in zip(found, trained, strict=True))
 
 
 def check_equal(step: Step, trained: Answers) -> None:
