@@ -652,7 +652,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     ),
     "reporting/test_trackers.py": ("--logdir", "--backend-store-uri", "trackio show --project", "needs the package"),
     "ladder/test_closing.py": ("--task multilabel", "--decide-by macro_f1, may help"),
-    "contracts/test_predict_every_task.py": ("reads no such part", "--input {}={}"),
+    "contracts/test_predict_every_task.py": ("reads no such part", '--input {}="{}"'),
     "cli/test_usage.py": ("--text", "--weights", "--out {}"),
     "diagnosis/questions/test_surface_cues.py": ("{} --set {}",),
     "diagnosis/questions/test_depth.py": ("--thorough",),

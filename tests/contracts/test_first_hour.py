@@ -162,7 +162,7 @@ def test_lines_go_to_the_logger(finished: Finished, caplog: pytest.LogCaptureFix
     assert any("device" in record.message for record in caplog.records)
 
 
-def test_a_table_of_any_label(finished: Finished, deepen: Deepen, tmp_path: Path) -> None:
+def test_a_table_of_any_label(deepen: Deepen, tiny: tuple[str, str], tmp_path: Path) -> None:
     """A label that a spreadsheet would compute is guarded in the name of its column too."""
     rows = [
         {"text": f"{word} film {at}", "label": label}
@@ -170,7 +170,7 @@ def test_a_table_of_any_label(finished: Finished, deepen: Deepen, tmp_path: Path
         for word, label in (("a", "=1+1"), ("b", "中"))
     ]
     (tmp_path / "odd.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    assert deepen("train", "odd.jsonl", "--rungs", "lexical", "--out", "odd").code == 0
+    assert deepen("train", "odd.jsonl", *tiny, "--rungs", "lexical", "--out", "odd").code == 0
     assert deepen("predict", "odd", "odd.jsonl", "--out", "odd.csv").code == 0
     with (tmp_path / "odd.csv").open(encoding="utf-8", newline="") as file:
         assert next(csv.reader(file))[-2:] == ["p_=1+1", "p_中"]

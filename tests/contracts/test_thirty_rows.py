@@ -58,6 +58,6 @@ def test_answers_join_their_rows(task: str, chinese: bool, deepen: Deepen, tiny_
     model = front_door.load("run")
     assert [answer.output for answer in model.predict("rows.jsonl")] == said
     frame = pd.DataFrame([json.loads(line) for line in lines]).set_index("number", drop=False)
-    joined = frame.join(model.predict(frame, as_pandas=True), rsuffix="_said")
+    joined = frame[["number"]].join(model.predict(frame, as_pandas=True))
     assert joined["output"].tolist() == said
     assert list(joined.index) == list(range(100, 130))
