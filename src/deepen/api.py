@@ -271,10 +271,6 @@ def export(
 def report(run: str | Path | Run, *, say: Callable[[str], None] | None = None) -> Path:
     """Writes the run's report: one HTML page that needs no network.
 
-    Args:
-        run: A run or its folder.
-        say: Called with lines for the user.
-
     Returns:
         The page.
 
@@ -352,13 +348,9 @@ def diagnose(
     """Asks how a model gets its score: by shallow cues or by deep understanding.
 
     Args:
-        run: A finished run or its folder.
         data: Labelled rows to try the model on; None takes the test rows, or the validation rows if there are none.
         questions: Names of questions; None asks all.
-        columns: Which columns of `data` are what, if not as in training.
         settings: Words such as `surface_cues.max_cues=10`.
-        device: As in `load`.
-        say: Called with lines for the user.
 
     Returns:
         The findings, which are in RUN/diagnosis.json too, and on the run's page.

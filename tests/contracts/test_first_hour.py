@@ -28,7 +28,7 @@ TEXTS = ["a lovely film", "not good zebra"]
 @pytest.fixture(autouse=True)
 def as_it_was() -> Any:
     yield
-    show.Loudness.quiet = show.Loudness.verbose = False
+    show.Manner.quiet = show.Manner.verbose = show.Manner.wide = False
 
 
 def test_runs(finished: Finished, deepen: Deepen, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_the_cache(deepen: Deepen, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     said: list[str] = []
     cache.trim(said.append)
     assert [entry.path.name for entry in cache.entries()] == ["b", "c"]
-    assert "1 old entries removed" in said[0]
+    assert "1 old entry removed" in said[0]
     os.utime(tmp_path / "cache" / "tables" / "b" / "rows.arrow")
     monkeypatch.setenv(cache.CAP, "0")
     cache.trim()
@@ -83,6 +83,7 @@ def test_standard_input(finished: Finished, deepen: Deepen, monkeypatch: pytest.
     monkeypatch.setattr(sys, "stdin", sent)
     piped = deepen("predict", finished.folder, "-", "--json").json["predictions"]
     typed = deepen("predict", finished.folder, *[word for text in TEXTS for word in ("--text", text)], "--json")
+    assert [(row["row"]["file"], row["row"]["line"]) for row in piped] == [("-", 1), ("-", 2)]
     assert [row["output"] for row in piped] == [row["output"] for row in typed.json["predictions"]]
     for words in (("--top",), ("--bom",), ("--top", "--out", "a.jsonl")):
         said = deepen("predict", finished.folder, "--text", "a", *words).failed("SettingError")

@@ -63,7 +63,7 @@ def test_what_is_printed(
     if name == "explain":
         pytest.importorskip("captum")
     if narrow:
-        monkeypatch.setattr(show, "_ONE_LINE", 80)
+        monkeypatch.setattr(show, "in_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")
     if name == "cache":
         monkeypatch.setenv("DEEPEN_CACHE", str(tmp_path / "cache"))
@@ -84,3 +84,10 @@ def test_what_is_printed(
         FILES.mkdir(exist_ok=True)
         file.write_text(found, encoding="utf-8")
     assert found == file.read_text(encoding="utf-8")
+
+
+def test_every_column_if_asked_for(finished: Finished, deepen: Deepen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show, "in_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "changed" not in deepen("runs", finished.folder.parent).out
+    assert "changed" in deepen("runs", finished.folder.parent, "--wide").out

@@ -50,6 +50,12 @@ def test_what_is_asked_is_not_there(export: Any) -> None:
     assert "is not a run" in _failed(call("export", "nowhere", "out"), "DataError")
 
 
+def test_an_empty_folder_stays_where_nothing_is_written(export: Any, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    export("empty", "--rung", "lexical").failed("ModelError")
+    assert (tmp_path / "empty").is_dir()
+
+
 def test_a_place_that_is_taken(export: Any, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef, precision_score, recall_score
 from tests.worlds import WORLDS
 
 import deepen as front_door
+from deepen.data.load import DataSettings, load_table
 from deepen.evaluation import classification as scores
+from deepen.shallow.tfidf import LexicalSettings
+from deepen.tasks.classification import TASK
 
 MACRO = {"average": "macro", "zero_division": 0.0}
 REFERENCES: dict[str, Any] = {
@@ -107,6 +112,32 @@ def test_balanced_weights(tmp_path: Path, tiny_model: Path) -> None:
         front_door.train(WORLDS["tagging"](60), model=tiny_model, out=tmp_path / "t", class_weights="balanced")
     with pytest.raises(front_door.SettingError, match="class_weights"):
         front_door.train(rows, model=tiny_model, out=tmp_path / "o", class_weights="heavy")
+
+
+def test_weights_are_those_of_scikit_learn() -> None:
+    """Class weights "balanced" of its logistic regression, on the same features."""
+    rows = [row | {"label": row["label"]} for row in _rare(300)]
+    part = load_table(rows, TASK.needs, DataSettings())[0].all_rows()
+    targets = TASK.targets(part, ("common", "rare"))
+    weights = len(rows) / (2 * np.bincount(targets.labels_M))
+    ours = TASK.lexical.fit(
+        part, replace(targets, weights_M=weights[targets.labels_M]), 2, LexicalSettings(strengths=(1.0,)), 0
+    )
+    theirs = LogisticRegression(C=1.0, max_iter=60, tol=1e-3, class_weight="balanced")
+    theirs.fit(ours.features(part), targets.labels_M)
+    logits = ours.predict(part).values_MC
+    np.testing.assert_allclose(logits[:, 1] - logits[:, 0], theirs.decision_function(ours.features(part)), atol=1e-4)
+
+
+def test_weights_with_another_score_and_for_relations(tmp_path: Path, tiny_model: Path) -> None:
+    about: dict[str, Any] = {"model": tiny_model, "rungs": "majority,lexical", "class_weights": "balanced"}
+    both = front_door.train(_rare(300), out=tmp_path / "both", decide_by="macro_f1", **about)
+    assert both.ladder.chosen == "lexical"
+    related = front_door.train(WORLDS["relation"](90), task="relation", out=tmp_path / "relation", **about)
+    assert related.ladder.chosen == "lexical"
+    scores = [{"sentence1": f"a {at}", "sentence2": f"b {at % 7}", "label": at % 7 / 2} for at in range(90)]
+    with pytest.raises(front_door.SettingError, match="do not have one label each"):
+        front_door.train(scores, out=tmp_path / "scores", task="matching", **about)
 
 
 def test_scores_that_cannot_decide(tmp_path: Path, tiny_model: Path) -> None:

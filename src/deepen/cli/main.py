@@ -48,19 +48,20 @@ VERBS = {module.NAME: module for module in _MODULES}
 
 
 def _heard(command: Any) -> Any:
-    """A command that takes -q and -v too."""
+    """A command that takes -q, -v and --wide too."""
     quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results and warnings alone.")]
     verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print seconds since the start with each line.")]
+    wide = Annotated[bool, typer.Option("--wide", help="Show every column of a table in a narrow terminal too.")]
 
     @wraps(command)
-    def run(*, quiet: bool, verbose: bool, **given: Any) -> None:
-        show.Loudness.quiet, show.Loudness.verbose = quiet, verbose
+    def run(*, quiet: bool, verbose: bool, wide: bool, **given: Any) -> None:
+        show.Manner.quiet, show.Manner.verbose, show.Manner.wide = quiet, verbose, wide
         command(**given)
 
     own = inspect.signature(command, eval_str=True)
     more = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
-        for name, kind in {"quiet": quiet, "verbose": verbose}.items()
+        for name, kind in {"quiet": quiet, "verbose": verbose, "wide": wide}.items()
     ]
     parameters = [*own.parameters.values(), *more]
     run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]

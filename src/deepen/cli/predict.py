@@ -56,7 +56,7 @@ def command(
     """Answers."""
     from deepen.api import load
     from deepen.cli.answers import named_labels, write_answers
-    from deepen.cli.typed import check_names, given_rows
+    from deepen.cli.typed import STDIN, check_names, given_rows
     from deepen.core.errors import DataError, SettingError
     from deepen.core.files import write_jsonl
     from deepen.core.places import path_of
@@ -88,6 +88,9 @@ def command(
         if inputs:
             check_names(given[0], model)
         rows = _answered(models, runs, given, asked, explain=explain)
+        if data == STDIN:  # where it was kept is gone when this is read
+            for row in rows:
+                row["row"]["file"] = STDIN
         if data is None and all("skipped" in row for row in rows):
             raise DataError(f"--{'text' if text else 'input'}: there is nothing to answer: {rows[0]['skipped']}")
         if out is not None and out.suffix == ".csv":

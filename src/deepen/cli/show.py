@@ -31,11 +31,16 @@ def line(text: str) -> None:
     print(lines_printable(text))
 
 
-class Loudness:
-    """How much is said on the way: with `quiet` warnings alone, with `verbose` the seconds since the start too."""
+class Manner:
+    """How much is printed: of lines and of the columns of tables.
+
+    With `quiet` warnings alone, with `verbose` the seconds since the start beside each line, with `wide` every column
+    in a narrow terminal too.
+    """
 
     quiet = False
     verbose = False
+    wide = False
     began = time.monotonic()
 
 
@@ -44,10 +49,10 @@ def lines_to(*, stderr: bool) -> Callable[[str], None]:
 
     def say(text: str) -> None:
         stream = sys.stderr if stderr else sys.stdout
-        if Loudness.quiet and not is_warning(text):
+        if Manner.quiet and not is_warning(text):
             return
-        if Loudness.verbose:
-            text = f"[{time.monotonic() - Loudness.began:7.1f} s] {text}"
+        if Manner.verbose:
+            text = f"[{time.monotonic() - Manner.began:7.1f} s] {text}"
         try:
             print(lines_printable(text), file=stream, flush=True)
         except BrokenPipeError:  # nobody listens any more; the work goes on
@@ -75,7 +80,7 @@ def print_json(record: Any, *, indent: int | None = None) -> None:
 
 
 def console() -> Console:
-    """Where tables are printed: as wide as the terminal; in a file or a pipe a row is one line, however long."""
+    """Where tables are printed: as wide as the terminal; in a pipe, and with --wide, a row is one line."""
     from rich.console import Console
     from rich.segment import Segment
 
@@ -87,11 +92,16 @@ def console() -> Console:
             for part in super().render(renderable, options):
                 yield part if part.control else Segment(lines_printable(part.text), part.style)
 
-    return Plain(width=None if sys.stdout.isatty() else _ONE_LINE, markup=False, highlight=False)
+    return Plain(width=None if in_terminal() and not Manner.wide else _ONE_LINE, markup=False, highlight=False)
+
+
+def in_terminal() -> bool:
+    """Whether stdout is one."""
+    return sys.stdout.isatty()
 
 
 def is_narrow() -> bool:
-    """Whether the terminal has no room for every column of a table."""
+    """Whether there is no room for every column of a table."""
     return console().width < _WIDE
 
 
@@ -170,25 +180,21 @@ def signed(gain: GainRecord | None) -> str:
     return f"{100 * gain['value']:+.1f} [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
 
 
-def print_ladder(ladder: Ladder, *, every_column: bool = False) -> None:
-    """The ladder table, the chosen rung and the test scores.
-
-    Args:
-        ladder: What a climb left.
-        every_column: Whether to show all columns in a narrow terminal too.
-    """
+def print_ladder(ladder: Ladder) -> None:
+    """The ladder table, the chosen rung and the test scores."""
     from deepen.core.ladder import Data
     from deepen.reporting.commands import predict
 
     scored = next((row.score["name"] for row in ladder.rungs if row.score), "score")
-    data, wide, short = ladder.data or Data(), console(), is_narrow() and not every_column
+    data, wide, short = ladder.data or Data(), console(), is_narrow()
     title = f"{ladder.task} on {data.name}, {ladder.model}"
     names = ["rung", f">{scored}" if short else f">{scored} (validation)", ">gain" if short else ">gain, points"]
     names += [">seconds"] if short else [">seconds", ">s / 1,000 predictions", ">trained parameters"]
     wide.print(title, style="italic")
     made = table(*names)
     if ladder.before:
-        made.add_row("(before tuning)", (short_score if short else score_text)(ladder.before), style="dim")
+        before = [short_score(ladder.before)] if short else [score_text(ladder.before), "", "", "", "0"]
+        made.add_row("(before tuning)", *before, style="dim")
     for row in ladder.rungs:
         if not row.climbed:
             made.add_row(row.rung, row.status, style="dim")

@@ -74,7 +74,8 @@ def trim(say: Callable[[str], None] = lambda line: None) -> None:
         remove(entry)
         gone, freed = gone + 1, freed + entry.num_bytes
     if gone:
-        say(f"cache: {gone:,} old entries removed, {freed / 1e6:,.0f} MB, to stay within {cap / 1e9:g} GB ({CAP})")
+        entries_gone = f"{gone:,} old {'entry' if gone == 1 else 'entries'}"
+        say(f"cache: {entries_gone} removed, {freed / 1e6:,.0f} MB, to stay within {cap / 1e9:g} GB ({CAP})")
 
 
 def remove(entry: Entry) -> None:

@@ -246,11 +246,12 @@ class Targets:
     """What is right for M units, as numbers: the index of a label (-100 is not scored), or a score (NaN is not).
 
     Where a unit has any number of labels, `labels_M` has a row of zeros and ones for it, a column a label. Offsets are
-    as in `Outputs`.
+    as in `Outputs`. `weights_M` is how much each unit counts where a shallow model learns; None: all the same.
     """
 
     labels_M: np.ndarray
     offsets_N1: np.ndarray
+    weights_M: np.ndarray | None = field(default=None, kw_only=True)
 
     @property
     def are_scores(self) -> bool:

@@ -94,9 +94,8 @@ def export(
 
 
 def _check_out(out: Path) -> None:
-    if out.is_dir() and not any(out.iterdir()):
-        out.rmdir()
-    if out.exists() or out.is_symlink():
+    empty = out.is_dir() and not out.is_symlink() and not any(out.iterdir())  # what is written takes its place
+    if not empty and (out.exists() or out.is_symlink()):
         raise SettingError(f"{out} is there already: name a folder that is not")
 
 

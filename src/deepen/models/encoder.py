@@ -302,10 +302,8 @@ class Encoder(nn.Module):
         return mixed if where.slots_T is None else mixed.index_select(0, where.slots_T)
 
     def _grid(self, x_TD: Tensor, where: Layout, num_heads: int) -> Tensor:
-        num_sequences, width = (
-            where.lengths_B.shape[0],
-            x_TD.shape[1],
-        )  # not `len`, which a tracer takes for a fixed number
+        num_sequences = where.lengths_B.shape[0]  # not `len`, which a tracer takes for a fixed number
+        width = x_TD.shape[1]
         if where.slots_T is not None:
             grid = x_TD.new_zeros(num_sequences * where.longest, width)
             x_TD = grid.index_copy(0, where.slots_T, x_TD)

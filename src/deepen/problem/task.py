@@ -213,9 +213,7 @@ class Task:
             known = [self.score_name, *self.deciders]
             raise SettingError(f"ladder.decide_by={name}: {self.name} is decided by {' or '.join(known)}")
         found = self.deciders[name]
-        return replace(
-            self, score_name=name, statistics=found.statistics, value_of=found.value_of, shift=found.shift, deciders={}
-        )
+        return replace(self, score_name=name, statistics=found.statistics, value_of=found.value_of, shift=found.shift)
 
     def for_labels(self, labels: tuple[str, ...]) -> Task:
         """The task as these labels need it."""

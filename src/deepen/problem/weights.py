@@ -1,25 +1,21 @@
 """Rare labels count as much as common ones: rows weigh by how rare their label is.
 
-Shape legend: N rows, M units, C labels.
+Shape legend: M units, C labels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from deepen.core.errors import SettingError
+from deepen.core.types import Targets
 from deepen.data.columns import TARGET
-from deepen.data.table import Part
 from deepen.problem.work import Work
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_MOST_TIMES = 100
 
 
 def balanced(work: Work) -> Work:
@@ -30,20 +26,19 @@ def balanced(work: Work) -> Work:
     Raises:
         SettingError: If rows have no label, or more than one.
     """
-    task = work.task
-    if not any(need.name == TARGET and need.kind == "category" for need in task.needs) or not task.deciders:
+    task, targets = work.task, work.train_targets
+    one_label = any(need.name == TARGET and need.kind == "category" and not need.optional for need in task.needs)
+    if not one_label or targets.are_scores:
         raise SettingError(f"ladder.class_weights: the rows of {task.name} do not have one label each")
-    counts_C = np.bincount(work.train_targets.labels_M, minlength=work.num_outputs)
+    counts_C = np.bincount(targets.labels_M, minlength=work.num_outputs)
     weights_C = counts_C.sum() / (len(counts_C) * np.maximum(counts_C, 1))
     return replace(work, task=replace(task, losses=partial(_weighted, task.losses, weights_C)), weights_C=weights_C)
 
 
-def repeated(work: Work) -> Part:
-    """The training rows, those of rare labels as often as they weigh: for models that know no weights."""
-    if work.weights_C is None:
-        return work.train
-    times_C = np.minimum(np.rint(work.weights_C / work.weights_C.min()), _MOST_TIMES).astype(np.int64)
-    return work.train.take(np.repeat(np.arange(len(work.train)), times_C[work.train_targets.labels_M]))
+def weighed(work: Work) -> Targets:
+    """What is right for the training rows, with what each of them counts."""
+    targets, weights_C = work.train_targets, work.weights_C
+    return targets if weights_C is None else replace(targets, weights_M=weights_C[targets.labels_M])
 
 
 def _weighted(losses: Callable[[Any, Any], Any], weights_C: np.ndarray, logits_MC: Any, labels_M: Any) -> Any:

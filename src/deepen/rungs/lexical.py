@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepen.problem.rung import Rung
-from deepen.problem.weights import repeated
+from deepen.problem.weights import weighed
 from deepen.problem.work import Climbed, Work
 from deepen.shallow.tfidf import LexicalSettings
 
 
 def climb(work: Work, settings: LexicalSettings, below: Path | None) -> Climbed:
     """Fits the task's surface model."""
-    rows = repeated(work)
-    targets = work.train_targets if rows is work.train else work.task.targets(rows, work.labels)
-    predictor = work.task.lexical.fit(rows, targets, work.num_outputs, settings, work.seed)
+    predictor = work.task.lexical.fit(work.train, weighed(work), work.num_outputs, settings, work.seed)
     return Climbed(predictor, predictor.predict(work.validation), predictor.num_parameters)
 
 

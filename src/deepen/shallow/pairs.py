@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deepen.core.errors import ModelError
-from deepen.core.types import Outputs
+from deepen.core.types import Outputs, Targets
 from deepen.data.words import longest_run, words_of
 from deepen.models.arrays import check_shapes, read_arrays, read_names
 from deepen.shallow.tfidf import LexicalSettings, Linear, both_sides, fit_vectorizer, read_vectorizers
@@ -92,7 +92,7 @@ def _joined(dense: np.ndarray, words: Any, first: list[str], second: list[str]) 
 
 
 def fit_pairs(
-    pairs: Pairs, part: Any, targets_N: np.ndarray, num_outputs: int, settings: LexicalSettings, seed: int
+    pairs: Pairs, part: Any, targets: Targets, num_outputs: int, settings: LexicalSettings, seed: int
 ) -> PairSurface:
     """Fits a linear model on the surface of pairs; cross-validation chooses its strength. One output is a score."""
     first, second = pairs(part)
@@ -101,12 +101,12 @@ def fit_pairs(
     dense = _dense(vectorizers, first, second)
     scale_F = np.maximum(dense.std(0), 1e-6).astype(np.float32)
     matrix = _joined(dense / scale_F, vectorizers["word"], first, second)
-    weight_CV, bias_C = _fit(matrix, targets_N, num_outputs, settings, seed)
+    weight_CV, bias_C = _fit(matrix, targets, num_outputs, settings, seed)
     return PairSurface(vectorizers, weight_CV, bias_C, scale_F, pairs)
 
 
 def _fit(
-    matrix: Any, targets_N: np.ndarray, num_outputs: int, settings: LexicalSettings, seed: int
+    matrix: Any, targets: Targets, num_outputs: int, settings: LexicalSettings, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     import warnings
 
@@ -114,6 +114,7 @@ def _fit(
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 
+    targets_N = targets.labels_M
     if num_outputs == 1:
         ridge = RidgeCV(alphas=[1 / c for c in settings.strengths]).fit(matrix, targets_N)
         return np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
@@ -124,7 +125,7 @@ def _fit(
         warnings.simplefilter("ignore", UserWarning)
         model = LogisticRegression(max_iter=settings.max_iterations, tol=1e-3)
         search = GridSearchCV(model, {"C": list(settings.strengths)}, cv=folds, error_score=0.0)
-        best = search.fit(matrix, targets_N).best_estimator_
+        best = search.fit(matrix, targets_N, sample_weight=targets.weights_M).best_estimator_
     return both_sides(best)
 
 

@@ -16,7 +16,7 @@ from deepen.core.files import write_json
 from deepen.core.foreign import blaming
 from deepen.core.progress import progress
 from deepen.core.settings import Settings
-from deepen.core.types import Outputs
+from deepen.core.types import Outputs, Targets
 from deepen.models.arrays import check_shapes, read_arrays, read_names
 
 if TYPE_CHECKING:
@@ -187,14 +187,14 @@ def _matrix(vectorizers: dict[str, TfidfVectorizer], texts: list[str]) -> Any:
 
 
 def fit_lexical(
-    texts: Texts, part: Any, labels_N: np.ndarray, num_classes: int, settings: LexicalSettings, seed: int
+    texts: Texts, part: Any, targets: Targets, num_classes: int, settings: LexicalSettings, seed: int
 ) -> Lexical:
     """Fits TF-IDF and a logistic regression, whose C cross-validation chooses; one class is a score."""
     vectorizers, matrix = _tf_idf(texts, part, settings)
     if num_classes == 1:
-        return Lexical(vectorizers, *_ridge(matrix, labels_N, settings, seed), texts)
-    strength = _choose(matrix, labels_N, num_classes, settings, seed)
-    weight, bias = _fit(matrix, labels_N, strength, settings.max_iterations)
+        return Lexical(vectorizers, *_ridge(matrix, targets.labels_M, settings, seed), texts)
+    strength = _choose(matrix, targets, num_classes, settings, seed)
+    weight, bias = _fit(matrix, targets.labels_M, strength, settings.max_iterations, targets.weights_M)
     return Lexical(vectorizers, weight, bias, texts)
 
 
@@ -253,7 +253,9 @@ def _ridge(matrix: Any, scores_N: np.ndarray, settings: LexicalSettings, seed: i
     return np.atleast_2d(best.coef_), np.atleast_1d(best.intercept_)
 
 
-def _fit(matrix: Any, labels_N: np.ndarray, strength: float, max_iterations: int) -> tuple[np.ndarray, np.ndarray]:
+def _fit(
+    matrix: Any, labels_N: np.ndarray, strength: float, max_iterations: int, weights_N: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -261,7 +263,8 @@ def _fit(matrix: Any, labels_N: np.ndarray, strength: float, max_iterations: int
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(C=strength, max_iter=max_iterations, tol=1e-3).fit(matrix, labels_N)
+        model = LogisticRegression(C=strength, max_iter=max_iterations, tol=1e-3)
+        model.fit(matrix, labels_N, sample_weight=weights_N)
     return both_sides(model)
 
 
@@ -273,9 +276,10 @@ def both_sides(model: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.vstack([-model.coef_, model.coef_]) / 2, np.concatenate([-model.intercept_, model.intercept_]) / 2
 
 
-def _choose(matrix: Any, labels_N: np.ndarray, num_classes: int, settings: LexicalSettings, seed: int) -> float:
+def _choose(matrix: Any, targets: Targets, num_classes: int, settings: LexicalSettings, seed: int) -> float:
     from sklearn.model_selection import StratifiedKFold
 
+    labels_N, weights_N = targets.labels_M, targets.weights_M
     strengths = sorted(settings.strengths)
     chance = np.random.default_rng(seed)
     limit = max(1000, settings.fold_work // num_classes)
@@ -286,15 +290,16 @@ def _choose(matrix: Any, labels_N: np.ndarray, num_classes: int, settings: Lexic
         return strengths[len(strengths) // 2]
     folds = StratifiedKFold(settings.folds, shuffle=True, random_state=seed % (1 << 32))
     right = np.zeros(len(strengths))
-    small = matrix[rows]
+    small, weighs = matrix[rows], None if weights_N is None else weights_N[rows]
     small = small[:, np.flatnonzero(np.bincount(small.indices, minlength=small.shape[1]) >= settings.min_rows)]
     with progress("lexical: choosing C", settings.folds * len(strengths), unit="fits") as advance:
         for fit, held in folds.split(rows, labels_N[rows]):
             known = np.unique(labels_N[rows[fit]])
             for index, strength in enumerate(strengths):
-                weight, bias = _fit(small[fit], labels_N[rows[fit]], strength, settings.fold_iterations)
+                own = None if weighs is None else weighs[fit]
+                weight, bias = _fit(small[fit], labels_N[rows[fit]], strength, settings.fold_iterations, own)
                 guess = known[np.argmax(small[held] @ weight.T + bias, axis=1)]
-                right[index] += np.sum(guess == labels_N[rows[held]])
+                right[index] += np.sum((guess == labels_N[rows[held]]) * (1 if weighs is None else weighs[held]))
                 advance()
     return strengths[int(np.argmax(right))]
 

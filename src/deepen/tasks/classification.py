@@ -67,7 +67,7 @@ def _without(part: Part, places: Places) -> Part:
 
 
 def _fit_lexical(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Any:
-    return fit_lexical(one_label.texts, part, targets.labels_M, num_outputs, settings, seed)
+    return fit_lexical(one_label.texts, part, targets, num_outputs, settings, seed)
 
 
 def _load_lexical(folder: Path) -> Any:

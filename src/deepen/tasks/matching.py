@@ -85,7 +85,7 @@ def _together(tokenizer: Tokenizer, max_tokens: int) -> Encode:
 
 
 def _fit_surface(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> PairSurface:
-    return fit_pairs(_pairs, part, targets.labels_M, num_outputs, settings, seed)
+    return fit_pairs(_pairs, part, targets, num_outputs, settings, seed)
 
 
 def configured(settings: TaskSettings) -> Task:

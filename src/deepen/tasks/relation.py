@@ -112,7 +112,7 @@ def _surfaces(part: Part) -> Iterator[str]:
 
 
 def _fit_lexical(part: Part, targets: Targets, num_outputs: int, settings: Any, seed: int) -> Lexical:
-    return fit_lexical(_surfaces, part, targets.labels_M, num_outputs, settings, seed)
+    return fit_lexical(_surfaces, part, targets, num_outputs, settings, seed)
 
 
 def _for(labels: tuple[str, ...]) -> Task:
