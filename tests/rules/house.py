@@ -35,7 +35,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("api.py", "applications"),
     ("cli", "__init__"),
 )
-SHELVES = {"tuning": "METHOD", "tasks": "TASK", "rungs": "RUNG", "diagnosis/questions": "QUESTION", "compression": ""}
+SHELVES = {
+    "models/heads": "HEAD",
+    "tuning": "METHOD",
+    "tasks": "TASK",
+    "rungs": "RUNG",
+    "diagnosis/questions": "QUESTION",
+    "compression": "",
+}
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 400, 60, 7
 NO_PICKLE = ("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")
 

@@ -15,7 +15,7 @@ from deepen.core.shelf import values
 from deepen.core.types import Finding
 from deepen.diagnosis import questions as room
 from deepen.diagnosis.case import MAX_ROWS, Case
-from deepen.diagnosis.question import Kind, Question
+from deepen.diagnosis.question import Question
 
 
 @cache
@@ -79,8 +79,7 @@ def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
     Returns:
         What was found, in the order of the questions.
     """
-    kind: Kind = "scores" if case.targets.are_scores else "many" if case.targets.are_many else "labels"
-    kind = "ranks" if case.task.documents is not None else kind
+    kind = case.task.target.name
     findings: list[Finding] = []
     with progress("diagnosing", len(names), unit="questions") as advance:
         for name in names:

@@ -40,8 +40,6 @@ from deepen.preparation.scorable import scorable
 from deepen.preparation.told import Told
 from deepen.problem.task import Predictor, Task
 
-_MOST_LOGITS = 50_000_000
-
 
 @dataclass(frozen=True)
 class Model:
@@ -84,13 +82,8 @@ class Model:
         return list(in_place(answers, part.table, self.rung, is_file=isinstance(data, str | Path)))
 
     def _pieces(self, part: Part) -> list[Part]:
-        """Rows that are answered at once: all, but for queries ranked against very many documents of training."""
-        if not len(part):
-            return []
-        if self.task.documents is None or self.task.documents(part, self.labels).rows_D is not None:
-            return [part]
-        num_rows = max(1, _MOST_LOGITS // max(1, len(self.labels)))
-        return [part.take(np.arange(at, min(at + num_rows, len(part)))) for at in range(0, len(part), num_rows)]
+        """Rows that are answered at once: all, but where their outputs would be too many."""
+        return self.task.pieces(part, self.labels) if len(part) else []
 
     def _answers(self, part: Part) -> list[Prediction]:
         outputs, seconds = self._timed(part)
@@ -176,13 +169,13 @@ class Model:
     def _timed(self, part: Part) -> tuple[Outputs, float]:
         began = time.perf_counter()
         outputs = self.predictor.predict(part)
-        self._check(outputs)
+        self._check(part, outputs)
         return outputs, (time.perf_counter() - began) / max(1, len(part))
 
-    def _check(self, outputs: Outputs) -> None:
+    def _check(self, part: Part, outputs: Outputs) -> None:
         """Whether a model answers in the terms of its folder, which may have been put together from several."""
         told = outputs.values_MC.shape[1]
-        if self.task.documents is None and told != len(self.labels):
+        if told != self.task.num_outputs(part, self.labels):
             raise ModelError(
                 f"{self.folder}: the model gives {told} numbers for an answer, and deepen.json names "
                 f"{len(self.labels)} labels"
@@ -368,7 +361,7 @@ def _model_folder(path: Path, rung: Any) -> Path:
 def _uneven(about: About, task: Task, data: DataSettings) -> LabelNames | None:
     """Names for labels that are evened out today and were not when the model was made: they keep theirs."""
     even = {label: normalise_label(label, data.normalise, {}) for label in about.labels}
-    if task.documents is not None or all(label == name for label, name in even.items()):
+    if not task.fixed or all(label == name for label, name in even.items()):
         return None
     return LabelNames("the labels of the run", mapping=tuple((name, label) for label, name in even.items()))
 
@@ -376,7 +369,7 @@ def _uneven(about: About, task: Task, data: DataSettings) -> LabelNames | None:
 def _with_labels(columns: Columns, task: Task, labels: tuple[str, ...]) -> Columns:
     """Columns that know every label, for runs of 0.1.0, and for files that begin with rows of few labels."""
     target = next((need for need in task.needs if need.name == TARGET), None)
-    if target is None or target.kind not in ("category", "labels") or len(labels) > 1000 or task.documents is not None:
+    if target is None or target.kind not in ("category", "labels") or len(labels) > 1000 or not task.fixed:
         return columns
     return replace(columns, values=tuple(dict.fromkeys((*columns.values, *labels))))
 

@@ -22,11 +22,12 @@ from deepen.data.table import Part
 from deepen.data.words import own_pieces, split_words
 from deepen.evaluation.calibration import softmax
 from deepen.evaluation.classification import accuracy_value
+from deepen.models.heads import mean
 from deepen.models.tokenizer import Keep, Tokenizer
 from deepen.problem import one_label
 from deepen.problem.losses import cross_entropy, margins
 from deepen.problem.regression import by_target
-from deepen.problem.task import Claim, Decision, Explainable, Places, Shallow, Task
+from deepen.problem.task import Claim, Decision, Explainable, Form, Places, Shallow, Task
 from deepen.shallow.tfidf import fit_lexical, load_lexical
 
 NEEDS = (one_label.TEXT, one_label.LABEL)
@@ -80,11 +81,10 @@ def configured(settings: TaskSettings) -> Task:
         name="classification",
         needs=NEEDS,
         recognise=lambda source: Claim(0.1, "the columns speak for no other"),
-        pooling="mean",
+        form=Form(partial(one_label.text_encoder, keep=settings.long), mean.HEAD),
         labels=one_label.label_table,
         check=one_label.check,
         targets=one_label.targets_of,
-        encoder=partial(one_label.text_encoder, keep=settings.long),
         losses=cross_entropy,
         margins=margins,
         score_name="accuracy",
@@ -95,6 +95,7 @@ def configured(settings: TaskSettings) -> Task:
         baseline=one_label.BASELINE,
         lexical=Shallow(_fit_lexical, _load_lexical),
         settings=settings,
+        prompts="classification",
         configured=configured,
         explain=Explainable(_decisions, _words, partial(_owners, keep=settings.long), _without)
         if settings.long != "windows"

@@ -18,6 +18,7 @@ from deepen.data.source import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
 from deepen.evaluation.classification import accuracy_value
+from deepen.models.heads import mean, pair
 from deepen.models.tokenizer import Tokenizer
 from deepen.problem import one_label
 from deepen.problem.losses import cross_entropy, margins
@@ -94,11 +95,10 @@ def configured(settings: TaskSettings) -> Task:
         name="matching",
         needs=NEEDS,
         recognise=_recognise,
-        pooling="pair",
+        form=Form(_apart, pair.HEAD),
         labels=one_label.label_table,
         check=one_label.check,
         targets=one_label.targets_of,
-        encoder=_apart,
         losses=cross_entropy,
         margins=margins,
         score_name="accuracy",
@@ -110,7 +110,7 @@ def configured(settings: TaskSettings) -> Task:
         lexical=Shallow(_fit_surface, lambda folder: load_pairs(folder, _pairs)),
         settings=settings,
         configured=configured,
-        deep=Form(_together, "mean", called="both texts together") if settings.together else None,
+        deep=Form(_together, mean.HEAD, called="both texts together") if settings.together else None,
     )
     return by_target(task, settings.target)
 

@@ -27,10 +27,12 @@ from deepen.data.table import Part
 from deepen.data.tokens import Encode
 from deepen.data.words import split_words
 from deepen.evaluation.answers import answer_scores, answer_statistics, best_match, mean_f1
+from deepen.models.heads import units
 from deepen.models.tokenizer import Tokenizer
 from deepen.models.units import encode_units
 from deepen.problem.losses import binary_cross_entropy, least_margins
-from deepen.problem.task import Claim, Places, Shallow, Task
+from deepen.problem.target import MANY
+from deepen.problem.task import Claim, Form, Places, Shallow, Task
 from deepen.shallow.span_overlap import fit_overlap, fit_usual_place, load_overlap, load_usual_place
 
 NEEDS = (
@@ -263,11 +265,12 @@ def _made(settings: TaskSettings, *, may_be_none: bool) -> Task:
         name="span_qa",
         needs=NEEDS,
         recognise=_recognise,
-        pooling="units",
+        form=Form(_encoder, units.HEAD),
         labels=_labels,
         check=_check,
         targets=_targets,
-        encoder=_encoder,
+        target=MANY,
+        answered_in="context",
         losses=binary_cross_entropy,
         margins=least_margins,
         score_name="answer_f1",

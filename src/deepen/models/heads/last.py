@@ -1,0 +1,11 @@
+"""The last token of a text, which in a decoder has seen all of it; other tools read it as they read `mean`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from deepen.models.layouts import load_dense, save_dense
+from deepen.models.network import Head
+from deepen.models.pooling import at_end
+
+HEAD = Head("last", partial(at_end, last=True), save_dense, load_dense, is_row=True)
