@@ -60,7 +60,7 @@ def climb_trained(
     form = form or work.form
     if settings.batch_rows is settings.batch_tokens is None:
         settings = settings.model_copy(update={"batch_rows": form.head.batch_rows})
-    network = start or (load_network(below) if below else form.head.fresh(work.model.encoder(), work.num_outputs))
+    network = start or _from(work, form, below)
     first = network.encoder.num_layers - depth
     attached = _attach(work, network, first, below, name)
     _set(network, settings, words=first == 0)
@@ -105,6 +105,13 @@ def climb_trained(
         dynamics=Dynamics(*(values[: _epochs_seen(dynamics)] for values in (dynamics.margins_EN, dynamics.losses_EN))),
         curve=tuple(now.curve),
     )
+
+
+def _from(work: Work, form: Form, below: Path | None) -> Network:
+    """The network of the rung below, or the pretrained encoder with a head that says nothing."""
+    if below is not None:
+        return load_network(below, form.head)
+    return form.head.fresh(work.model.encoder(), work.num_outputs)
 
 
 def _attach(work: Work, network: Network, first: int, below: Path | None, name: str) -> Attached:
@@ -186,7 +193,7 @@ def _plan(
         logits_MC = network(batch.inputs.to(device))
         losses_M = work.task.losses(logits_MC, labels_M)
         objective_M = losses_M
-        if settings.label_smoothing and logits_MC.shape[1] > 1 and labels_M.ndim == 1:
+        if settings.label_smoothing and work.task.target.smooths and logits_MC.shape[1] > 1:
             spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
             objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
         total = objective_M.sum()

@@ -183,7 +183,7 @@ def load_reader(folder: Path, task: Task, labels: tuple[str, ...], form: Form) -
         The predictor.
     """
     tokenizer = load_tokenizer(folder)
-    made = EncoderPredictor(load_network(folder), tokenizer, task, labels, tokenizer.max_tokens, form)
+    made = EncoderPredictor(load_network(folder, form.head), tokenizer, task, labels, tokenizer.max_tokens, form)
     _check_head(made.network, folder)
     made.adapter = load_adapter(folder)
     if made.adapter is not None and made.adapter.kept:

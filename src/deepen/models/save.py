@@ -179,8 +179,11 @@ def _copied_whole(path: Path) -> None:
         path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
-def load_network(folder: Path) -> Network:
+def load_network(folder: Path, own: Head | None = None) -> Network:
     """Reads what `save_network` wrote.
+
+    Args:
+        own: A head that a task brings with it, if it is not on the shelf.
 
     Returns:
         The network, in evaluation mode.
@@ -190,13 +193,14 @@ def load_network(folder: Path) -> Network:
     """
     encoder = load_encoder(folder)
     written = (encoder.config.architectures or [""])[0]
-    for head in shelf().values():
+    known = shelf() if own is None else shelf() | {own.name: own}
+    for head in known.values():
         if head.architecture and written.endswith(head.architecture):
             return head.load(head, encoder, folder)
     name = head_named(folder)
-    if name not in shelf():
+    if name not in known:
         raise ModelError(f"{folder / 'head'}: the head can't be read: it is of a kind that is not known here, '{name}'")
-    return shelf()[name].load(shelf()[name], encoder, folder)
+    return known[name].load(known[name], encoder, folder)
 
 
 @cache

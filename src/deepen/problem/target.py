@@ -26,6 +26,7 @@ class Target:
         name: As diagnosis calls it.
         is_class: Whether it is one class of the label table.
         is_number: Whether it is a number, near to which is nearly right.
+        smooths: Whether its logits are of one choice, over which a share of probability can be spread.
         solve: features_MF, labels_M, C and settings of `solve_path` to heads on frozen features; None where a fresh
             head is all that there is.
         untrained: features_MF, labels_M and C to the head that features give without training.
@@ -37,6 +38,7 @@ class Target:
     name: Literal["labels", "many", "scores", "ranks"]
     is_class: bool = False
     is_number: bool = False
+    smooths: bool = False
     solve: Callable[..., Iterator[Solved]] | None = solve_path
     untrained: Callable[[Any, Any, int], Solved] | None = None
     scale: Callable[[Targets], Scale] = lambda targets: NO_SCALE
@@ -44,5 +46,5 @@ class Target:
     problem: Problem | None = None
 
 
-CLASS = Target("labels", is_class=True, untrained=centroid_head)
+CLASS = Target("labels", is_class=True, smooths=True, untrained=centroid_head)
 MANY = Target("many", problem="multi_label_classification")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.load import Need
@@ -179,6 +180,7 @@ class Task:
         answered_in: The input whose words are the answers.
         prompts: The section of prompting/prompts.yaml about it, if a pretrained model can be asked for a row's one
             label.
+        shown: How report and card show its rows and answers.
         unread: Names of columns that a person may think are read, and are not.
     """
 
@@ -210,6 +212,7 @@ class Task:
     fixed: bool = True
     answered_in: str | None = None
     prompts: str | None = None
+    shown: Shown = field(default_factory=Shown)
     unread: tuple[str, ...] = ()
 
     def for_labels(self, labels: tuple[str, ...]) -> Task:

@@ -15,15 +15,8 @@ import yaml
 from deepen.core.ladder import Data, Ladder
 from deepen.reporting import commands, words
 from deepen.reporting.findings import Question, lay_out
+from deepen.reporting.shown import shown
 
-_PIPELINES = {
-    "classification": "text-classification",
-    "tagging": "token-classification",
-    "matching": "text-classification",
-    "multilabel": "text-classification",
-    "translation": "translation",
-    "summarisation": "summarization",
-}
 # what rungs of 0.1.0 are, whose rows don't say it
 _NETWORKS = dict.fromkeys(("contrastive", "cloze", "frozen", "top_layers", "full"), "trained") | dict.fromkeys(
     ("zero_shot", "few_shot"), "untouched"
@@ -77,12 +70,12 @@ def _unfinished(ladder: Ladder) -> str:
 
 
 def _front_matter(ladder: Ladder) -> str:
-    kind = _PIPELINES.get(ladder.task)
+    kind = shown(ladder).pipeline
     opens = ladder.chosen_row.opens_with
     encoder = _network(ladder) is not None
     model = ladder.model or ""
     front: dict[str, Any] = {}
-    if encoder and ladder.task != "tagging" and ladder.chosen_row.read_by_others:
+    if encoder and shown(ladder).encodes and ladder.chosen_row.read_by_others:
         front["library_name"] = "sentence-transformers"
     # A local folder is not a name on a hub, and hubs refuse a card that says so.
     if encoder and re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", model):
@@ -116,9 +109,8 @@ def _pattern(ladder: Ladder) -> str:
 
 def _what(ladder: Ladder) -> str:
     labels = [_code(words.shorten(label, _LABEL_CHARS)) for label in ladder.labels]
-    noun = "documents" if ladder.task == "ranking" else "labels"
-    shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    lines = [f"A model for {ladder.task}" + (f" with {len(labels)} {noun}: {shown}." if labels else ".")]
+    first = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
+    lines = [f"A model for {ladder.task}" + (f" with {len(labels)} {shown(ladder).noun}: {first}." if labels else ".")]
     if _network(ladder) is not None:
         how = ", as it was pretrained, at" if _network(ladder) == "untouched" else " with a head, trained up to"
         lines.append(f"It is {_code(ladder.model)}{how} the rung `{ladder.chosen}`.")
@@ -143,9 +135,9 @@ def _use(ladder: Ladder) -> str:
         if pattern:
             out.append(f"It reads a text as {_code(pattern)} and says which label's word fits the gap.")
         out.append("The folder holds JSON and safetensors only; only Deepen puts its parts together.")
-    elif _network(ladder) is not None and ladder.task == "classification":
+    elif _network(ladder) is not None and shown(ladder).code == "texts":
         out.append(_text_code(ladder))
-    elif _network(ladder) is not None and ladder.task == "tagging":
+    elif _network(ladder) is not None and shown(ladder).code == "words":
         out.append(
             "Without Deepen (`FOLDER` is this folder):\n\n```python\n"
             "from transformers import AutoModelForTokenClassification, AutoTokenizer\n\n"

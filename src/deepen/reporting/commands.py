@@ -9,13 +9,7 @@ from typing import Any
 from deepen.core.errors import SettingError
 from deepen.core.ladder import Ladder
 from deepen.core.recipe_file import read_recipe
-
-_TYPED = {"relation": "the <e1>cat</e1> sat on the <e2>mat</e2>"}
-_SEVERAL = {
-    "matching": {"sentence1": "a text", "sentence2": "another text"},
-    "span_qa": {"context": "The cat sat on the mat.", "question": "Where did the cat sit?"},
-}
-"""Tasks whose rows are more than one text, which nobody can type after `--text`."""
+from deepen.reporting.shown import shown
 
 
 def here(folder: Path, ladder: Ladder) -> Ladder:
@@ -57,9 +51,7 @@ def code(ladder: Ladder) -> str:
     Returns:
         Three lines.
     """
-    task, run = ladder.task, ladder.run or "RUN"
-    row = _SEVERAL.get(task) or _TYPED.get(task, "a text")
-    return f"import deepen\n\nprint(deepen.load({run!r}).predict([{row!r}]))"
+    return f"import deepen\n\nprint(deepen.load({ladder.run or 'RUN'!r}).predict([{shown(ladder).example!r}]))"
 
 
 def predict(ladder: Ladder, *, rung: str = "") -> str:
@@ -72,14 +64,10 @@ def predict(ladder: Ladder, *, rung: str = "") -> str:
     Returns:
         The command.
     """
-    task = ladder.task
-    given = "FILE" if task in _SEVERAL else f"--text {_worded(_TYPED.get(task, 'a text'))}"
+    row = shown(ladder).example
+    given = f'--text "{row}"' if isinstance(row, str) else "FILE"  # nobody can type several texts after --text
     asked = f" --rung {quoted(rung)}" if rung else ""
     return f"deepen predict {quoted(ladder.run or 'RUN')}{asked} {given}"
-
-
-def _worded(text: str) -> str:
-    return f'"{text}"'
 
 
 def commands(ladder: Ladder, *, rows: bool) -> list[tuple[str, str]]:
@@ -92,7 +80,7 @@ def commands(ladder: Ladder, *, rows: bool) -> list[tuple[str, str]]:
     Returns:
         What it is for, and the command.
     """
-    run, typed = ladder.run or "RUN", ladder.task not in _SEVERAL
+    run, typed = ladder.run or "RUN", isinstance(shown(ladder).example, str)
     folder, cheapest = quoted(run), ladder.cheapest_not_worse
     found = [("label a text", predict(ladder))] if typed else []
     if cheapest and cheapest != ladder.chosen:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.altered import altered
@@ -95,6 +96,7 @@ def configured(settings: TaskSettings) -> Task:
         baseline=one_label.BASELINE,
         lexical=Shallow(_fit_lexical, _load_lexical),
         settings=settings,
+        shown=Shown(pipeline="text-classification", code="texts"),
         prompts="classification",
         configured=configured,
         explain=Explainable(_decisions, _words, partial(_owners, keep=settings.long), _without)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Sequences, Targets
 from deepen.data.columns import plain_name
@@ -109,6 +110,7 @@ def configured(settings: TaskSettings) -> Task:
         baseline=one_label.BASELINE,
         lexical=Shallow(_fit_surface, lambda folder: load_pairs(folder, _pairs)),
         settings=settings,
+        shown=Shown(example={"sentence1": "a text", "sentence2": "another text"}, pipeline="text-classification"),
         configured=configured,
         deep=Form(_together, mean.HEAD, called="both texts together") if settings.together else None,
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core.ladder import Shown
 from deepen.core.types import Outputs, Score, Targets
 from deepen.data.columns import Need, plain_name
 from deepen.data.source import Source, clip
@@ -95,6 +96,7 @@ TASK = Task(
     check=_check,
     targets=_targets,
     target=MANY,
+    shown=Shown(pipeline="text-classification", confused=""),
     losses=binary_cross_entropy,
     margins=least_margins,
     score_name="micro_f1",

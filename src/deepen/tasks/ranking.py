@@ -19,6 +19,7 @@ import torch
 from safetensors.numpy import save_file
 
 from deepen.core.errors import DataError
+from deepen.core.ladder import Shown
 from deepen.core.progress import progress
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.columns import Need, plain_name
@@ -268,7 +269,7 @@ TASK = Task(
     labels=_labels,
     check=_check,
     targets=_targets,
-    target=Target("ranks", solve=None),  # a cosine is there before it is trained
+    target=Target("ranks", smooths=True, solve=None),  # a cosine is there before it is trained
     losses=in_batch_losses,
     margins=in_batch_margins,
     score_name="mrr",
@@ -282,5 +283,6 @@ TASK = Task(
     pieces=_pieces,
     fixed=False,
     adapted=_for,
+    shown=Shown(noun="documents", confused=""),
     unread=("negative", "negatives", "hard_negative", "negative_passages", "neg"),
 )

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core.ladder import Shown
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.load import Need
 from deepen.data.source import Source, as_text
@@ -155,4 +156,5 @@ TASK = Task(
     baseline=one_label.BASELINE,
     lexical=Shallow(_fit_lexical, lambda folder: load_lexical(folder, _surfaces)),
     adapted=_for,
+    shown=Shown(example="the <e1>cat</e1> sat on the <e2>mat</e2>"),
 )

@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import Field
 
 from deepen.core.errors import DataError
+from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.columns import Need, plain_name
@@ -281,6 +282,9 @@ def _made(settings: TaskSettings, *, may_be_none: bool) -> Task:
         baseline=Shallow(_fit_place, _load_place),
         lexical=Shallow(_fit_overlap, _load_overlap),
         settings=settings,
+        shown=Shown(
+            example={"context": "The cat sat on the mat.", "question": "Where did the cat sit?"}, confused="answered"
+        ),
         configured=configured,
         shift=shift if may_be_none else None,
         adapted=lambda labels: _made(settings, may_be_none=labels == PERHAPS_NONE),

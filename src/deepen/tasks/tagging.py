@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deepen.core.errors import DataError, nearest
+from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.altered import altered
@@ -230,6 +231,7 @@ def configured(settings: TaskSettings) -> Task:
             lambda outputs, part, labels: _decided(outputs, part, labels, how)[1], _places, _owners, _without
         ),
         settings=settings,
+        shown=Shown(pipeline="token-classification", code="words", encodes=False, confused="tags"),
         configured=configured,
     )
 
