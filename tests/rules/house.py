@@ -391,8 +391,8 @@ def kinds_told_apart(sources: list[Source]) -> Iterator[Problem]:
 
     Looked for, whatever a variable is called: names of tasks in a comparison, a `match` or as keys of a dictionary;
     values of the shelves in a comparison; `.name` of a task or head in one; questions that only one kind answers;
-    and, above problem/, the type or shape of targets. Names of heads (`mean`, `last`) are words too: they are looked for in a
-    comparison with something that is called a head, or after what one belongs to.
+    and, above problem/, the type or shape of targets. Names of heads (`mean`, `last`) are words
+    too: they are looked for in a comparison with something that is called a head, or after what one belongs to.
     """
     tasks, heads = (
         {s.module.removeprefix(shelf) for s in sources if s.module.startswith(shelf)}
