@@ -12,10 +12,11 @@ import pytest
 import torch
 from tests.finetuning.conftest import MakeWork
 
-from deepen.finetuning import finetune, solved_head
+from deepen.finetuning import finetune
 from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.predictor import load_predictor
 from deepen.finetuning.settings import TrainedSettings
+from deepen.models.linear import solve_path
 from deepen.problem.work import Climbed, Work
 from deepen.rungs import frozen, full
 from deepen.training import loop
@@ -265,16 +266,15 @@ def test_several_visits_are_one_round(make_work: MakeWork) -> None:
     assert len(climbed.curve) == 2
 
 
-def test_a_head_is_solved_on_no_more_units_than_asked_for(make_work: MakeWork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_is_solved_on_no_more_units_than_asked_for(make_work: MakeWork) -> None:
     sizes: list[int] = []
-    whole = solved_head.solve_path
 
     def spy(features_MF: torch.Tensor, *rest: Any, **given: Any) -> Any:
         sizes.append(len(features_MF))
-        return whole(features_MF, *rest, **given)
+        return solve_path(features_MF, *rest, **given)
 
-    monkeypatch.setattr(solved_head, "solve_path", spy)
-    work = make_work()
+    made = make_work()
+    work = replace(made, task=replace(made.task, target=replace(made.task.target, solve=spy)))
     for most in (50, len(work.train)):
         climbed = frozen.climb(work, frozen.RungSettings(max_units=most), None)
         assert len(climbed.validation) == len(work.validation)

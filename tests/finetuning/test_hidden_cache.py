@@ -18,7 +18,8 @@ from deepen.data.tokens import TokenTable
 from deepen.finetuning import hidden_cache
 from deepen.finetuning.hidden_cache import batch_inputs, frozen_pass, same_sequences
 from deepen.models.encoder import layout
-from deepen.models.heads.network import Network, pool
+from deepen.models.network import Network
+from deepen.models.save import shelf
 
 
 def test_it_equals_a_fresh_run(make_work: MakeWork, own_cache: Path) -> None:
@@ -32,7 +33,7 @@ def test_it_equals_a_fresh_run(make_work: MakeWork, own_cache: Path) -> None:
         where = layout(inputs.lengths_B)
         with torch.inference_mode():
             low_TD = encoder.run(encoder.embed(inputs.ids_T, None, where), where, 0, cut or 0)
-            features = pool(encoder.run(low_TD, where, cut or 0, 2), where, inputs, "mean")
+            features = shelf()["mean"].pool(encoder.run(low_TD, where, cut or 0, 2), where, inputs)
         np.testing.assert_allclose(found.features_MF[rows], features.numpy(), atol=1e-5)
         if cut is None:
             assert found.hidden_TD is None
@@ -179,8 +180,8 @@ def test_a_text_that_is_there_twice_is_run_once(make_work: MakeWork, seed: int) 
     starts_N1 = np.concatenate([[0], np.cumsum(lengths_S.reshape(-1, 2).sum(1))])
     tokens = TokenTable("", ids_T, starts_N1, np.zeros(12), None, None, None, lengths_S, np.arange(0, 25, 2))
     work, rows = make_work(), np.array([3, 7, 3, 0, 11])
-    network = Network(work.model.encoder().eval(), nn.Linear(1, 1), "pair")
+    network = Network(work.model.encoder().eval(), nn.Linear(1, 1), shelf()["pair"])
     with torch.inference_mode():
-        twice, single = (network.features(batch_inputs(tokens, rows, pooling=how)) for how in ("mean", "pair"))
-    assert len(batch_inputs(tokens, rows, pooling="pair").lengths_B) < 10
+        twice, single = (network.features(batch_inputs(tokens, rows, shares=how)) for how in (False, True))
+    assert len(batch_inputs(tokens, rows, shares=True).lengths_B) < 10
     np.testing.assert_allclose(single.numpy(), twice.numpy(), atol=1e-5)

@@ -254,21 +254,11 @@ class Targets:
     weights_M: np.ndarray | None = field(default=None, kw_only=True)
 
     @property
-    def are_scores(self) -> bool:
-        """Whether units have a score and not a label."""
-        return bool(self.labels_M.dtype.kind == "f")
-
-    @property
-    def are_many(self) -> bool:
-        """Whether units have any number of labels."""
-        return self.labels_M.ndim == 2
-
-    @property
     def scored_M(self) -> np.ndarray:
         """Which units are scored."""
-        if self.are_many:
+        if self.labels_M.ndim == 2:
             return np.ones(len(self.labels_M), bool)
-        return ~np.isnan(self.labels_M) if self.are_scores else self.labels_M >= 0
+        return ~np.isnan(self.labels_M) if self.labels_M.dtype.kind == "f" else self.labels_M >= 0
 
     def __len__(self) -> int:
         """The number of examples, N."""

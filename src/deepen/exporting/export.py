@@ -23,7 +23,7 @@ from deepen.exporting.guide import code, readme
 from deepen.exporting.integers import check_integers, quantise
 from deepen.exporting.parity import Answers, Parity, Step, answers, check_equal, compare, parity
 from deepen.finetuning.predictor import EncoderPredictor
-from deepen.inference.exported import DOCUMENTS, ExportedPredictor, load_exported
+from deepen.inference.exported import ExportedPredictor, load_exported
 from deepen.inference.model import Model, load_model
 from deepen.models.device import using
 from deepen.models.runtimes.form import FILE, FORMS, Runtime
@@ -36,7 +36,7 @@ _CPU = torch.device("cpu")
 _BESIDE = (  # what a model folder has beside its weights
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt", "vocab.json"),
     *("sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "added_tokens.json"),
-    *("sentence_bert_config.json", "config.json", "labels.json", DOCUMENTS),
+    *("sentence_bert_config.json", "config.json", "labels.json", "documents.safetensors"),
 )
 
 
@@ -154,7 +154,9 @@ def _write(
             shutil.copyfile(model.folder / name, beside / name)
 
     def said(how: Runtime) -> Answers:
-        return answers(load_exported(beside, how, model.task, model.labels), model.task, model.labels, part)
+        return answers(
+            load_exported(beside, how, model.task, model.labels, predictor.form), model.task, model.labels, part
+        )
 
     say("  tracing the network")
     write_graph(predictor.network, runtime, beside / FILE)

@@ -15,8 +15,8 @@ from deepen.data.batches import flat_positions, shuffled_batches
 from deepen.data.tokens import TokenTable
 from deepen.finetuning.hidden_cache import Frozen, batch_inputs
 from deepen.finetuning.settings import TrainedSettings
-from deepen.finetuning.standardise import Scale
-from deepen.models.heads.network import Inputs, Pooling
+from deepen.models.network import Head, Inputs
+from deepen.problem.scale import Scale
 from deepen.problem.work import Work
 
 
@@ -39,10 +39,10 @@ class Feed:
         frozen: Frozen | None,
         settings: TrainedSettings,
         scale: Scale,
-        pooling: Pooling,
+        head: Head,
     ) -> None:
         self.work, self.tokens, self.frozen, self.settings = work, tokens, frozen, settings
-        self.pooling = pooling
+        self.head = head
         self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
         self.targets = work.train_targets
         self.scored_M = self.targets.scored_M
@@ -75,5 +75,5 @@ class Feed:
     def get(self, places: np.ndarray) -> Batch:
         """The micro-batch itself."""
         rows = self.work.train.rows_N[places]
-        inputs = batch_inputs(self.tokens, rows, frozen=self.frozen, pooling=self.pooling)
+        inputs = batch_inputs(self.tokens, rows, frozen=self.frozen, shares=self.head.shares)
         return Batch(places, inputs, torch.from_numpy(self._labels(places)))

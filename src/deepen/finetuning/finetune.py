@@ -19,18 +19,17 @@ from deepen.core.progress import progress
 from deepen.core.types import LossSum, Outputs
 from deepen.finetuning.batches import Feed
 from deepen.finetuning.hidden_cache import frozen_pass
-from deepen.finetuning.predictor import EncoderPredictor
+from deepen.finetuning.predictor import reader_of
 from deepen.finetuning.settings import TrainedSettings
-from deepen.finetuning.standardise import scale_of
 from deepen.models.adapters import Attached
-from deepen.models.heads.network import Network, Pooling, ranked_head, width_of
+from deepen.models.network import Network
 from deepen.models.save import load_adapter, load_network
+from deepen.problem.task import Form
 from deepen.problem.work import Climbed, Dynamics, Work
 from deepen.training.loop import ENOUGH, Backward, Plan, Progress, fit
 from deepen.training.optimizer import parameter_groups
 
 _FIRST_ROWS = 64  # their features say how large the head may be
-_RANKED_ROWS = 64  # the other documents of a batch are what a document is told from
 
 
 def climb_trained(
@@ -40,6 +39,7 @@ def climb_trained(
     depth: int,
     settings: TrainedSettings,
     below: Path | None,
+    form: Form | None = None,
     start: Network | None = None,
 ) -> Climbed:
     """Trains the top `depth` layers, starting from the model of the rung below.
@@ -48,29 +48,29 @@ def climb_trained(
         name: The rung's name; its checkpoint lies in its folder.
         depth: How many layers from the top learn.
         settings: Steps, rates and stopping.
-        below: The model folder to start from; None starts from `fresh_network`.
-        start: A network on the pretrained encoder to start from in place of `below`; its pooling tells the form of the
-            rows.
+        below: The model folder to start from; None starts from the pretrained encoder.
+        form: How rows are read; None is the first form, in which the model below reads them.
+        start: A network on the pretrained encoder to start from in place of `below`.
 
     Returns:
         The trained rung; on the way it leaves checkpoints and goes on from one if there is one.
     """
     from accelerate import Accelerator
 
-    if work.task.documents is not None and settings.batch_rows is settings.batch_tokens is None:
-        settings = settings.model_copy(update={"batch_rows": _RANKED_ROWS})
-    network = start or (load_network(below) if below else fresh_network(work, work.pooling))
+    form = form or work.form
+    if settings.batch_rows is settings.batch_tokens is None:
+        settings = settings.model_copy(update={"batch_rows": form.head.batch_rows})
+    network = start or _from(work, form, below)
     first = network.encoder.num_layers - depth
     attached = _attach(work, network, first, below, name)
     _set(network, settings, words=first == 0)
     frozen = frozen_pass(work, work.train.table, cut=first) if first > 0 else None
-    tokens = frozen.tokens if frozen else work.tokens(work.train.table, network.pooling)
+    tokens = frozen.tokens if frozen else work.tokens(work.train.table, form)
     same = work.validation.table is work.train.table
     held = frozen if same else (frozen_pass(work, work.validation.table, cut=first) if first > 0 else None)
-    predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
-    scale = scale_of(work.train_targets)
+    predictor, scale = reader_of(work, network, form), work.task.target.scale(work.train_targets)
     scale.enter(network.head)
-    feed = Feed(work, tokens, frozen, settings, scale, network.pooling)
+    feed = Feed(work, tokens, frozen, settings, scale, network.kind)
     _start_head(work, network, feed, settings.head_reach)
     accelerator = Accelerator(device_placement=False)
     dynamics = Dynamics(*(np.full((feed.num_epochs, len(work.train)), np.nan, np.float32) for _ in range(2)))
@@ -107,6 +107,13 @@ def climb_trained(
     )
 
 
+def _from(work: Work, form: Form, below: Path | None) -> Network:
+    """The network of the rung below, or the pretrained encoder with a head that says nothing."""
+    if below is not None:
+        return load_network(below, form.head)
+    return form.head.fresh(work.model.encoder(), work.num_outputs)
+
+
 def _attach(work: Work, network: Network, first: int, below: Path | None, name: str) -> Attached:
     """Puts the method on the layers from `first` on; what the rung below learned goes on, on the untouched encoder."""
     known = load_adapter(below) if below is not None and work.tuning.name != "full" else None
@@ -126,20 +133,9 @@ def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
         encoder.network.get_submodule(encoder.names.embeddings).requires_grad_(True)
 
 
-def fresh_network(work: Work, pooling: Pooling) -> Network:
-    """The pretrained encoder with a head of zeros; of a task that ranks, with the cosine."""
-    encoder = work.model.encoder()
-    if pooling == "ranked":
-        return Network(encoder, ranked_head(encoder.hidden_size), pooling)
-    head = nn.Linear(width_of(pooling, encoder.hidden_size), work.num_outputs)
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
-    return Network(encoder, head, pooling)
-
-
 def _groups(work: Work, network: Network, settings: TrainedSettings) -> list[dict[str, Any]]:
     """What learns, by rate; a tuning may have a rate of its own."""
-    rate = work.tuning.rate(settings.rate(network.encoder.num_layers, tags=network.pooling == "units"))
+    rate = work.tuning.rate(settings.rate(network.encoder.num_layers, tags=network.kind.is_units))
     return parameter_groups(network, _depths(network), settings, network.head, rate)
 
 
@@ -197,7 +193,7 @@ def _plan(
         logits_MC = network(batch.inputs.to(device))
         losses_M = work.task.losses(logits_MC, labels_M)
         objective_M = losses_M
-        if settings.label_smoothing and logits_MC.shape[1] > 1 and labels_M.ndim == 1:
+        if settings.label_smoothing and work.task.target.smooths and logits_MC.shape[1] > 1:
             spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
             objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
         total = objective_M.sum()
@@ -246,9 +242,7 @@ class _Best:
 
     def __init__(self, work: Work, predict: Callable[[], Outputs]) -> None:
         self.work, self.predict = work, predict
-        num_outputs = work.num_outputs
-        if work.task.documents is not None:
-            num_outputs = len(work.task.documents(work.validation, work.labels).texts)
+        num_outputs = work.task.num_outputs(work.validation, work.labels)
         shape = (len(work.validation_targets.labels_M), num_outputs)
         self.arrays = {"best_score": np.full(1, -np.inf), "best_outputs": np.zeros(shape, np.float32)}
 

@@ -13,6 +13,7 @@ from deepen.finetuning.hidden_cache import batch_inputs
 from deepen.finetuning.settings import TrainedSettings
 from deepen.models.device import chosen_device, describe, wait_for
 from deepen.models.encoder import layout
+from deepen.problem.task import Form
 from deepen.problem.work import Work
 
 # A step is a forward pass, a backward pass of twice its work and the optimizer: measured 3.1 to 3.4 forward passes.
@@ -22,17 +23,17 @@ _PASSES = 4  # the first one of a process is always slow
 _TIMES = 3  # other work may have taken the processor the first time; the lowest counts
 
 
-def forecast_trained(work: Work, *, depth: int, settings: TrainedSettings) -> float:
+def forecast_trained(work: Work, *, depth: int, settings: TrainedSettings, form: Form | None = None) -> float:
     """Seconds that training the top `depth` layers will take, validation included.
 
     Args:
         settings: Epochs and evaluations.
+        form: The form that it reads; None is the first one.
 
     Returns:
         Seconds.
     """
-    deep = depth == work.model.num_layers
-    tokens = work.tokens(work.train.table, work.deep_pooling if deep else None)
+    tokens = work.tokens(work.train.table, form)
     lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
     visits, train_tokens = settings.visits(len(lengths_N)), float(lengths_N.sum())
     share = depth / work.model.num_layers

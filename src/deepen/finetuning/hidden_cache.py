@@ -28,7 +28,7 @@ from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.models.device import chosen_device
 from deepen.models.encoder import Encoder, layout
-from deepen.models.heads.network import Inputs, Pooling, pool, width_of
+from deepen.models.network import Head, Inputs
 from deepen.problem.work import Work
 
 _BATCH_TOKENS = 2048
@@ -50,24 +50,24 @@ class Frozen:
     hidden_TD: np.ndarray | None
     seconds: float
     computed: bool
-    pooling: Pooling
+    head: Head
 
     def unit_offsets(self) -> np.ndarray:
         """Where each row's units start, of length N + 1."""
-        return decision_offsets(self.tokens, self.pooling)
+        return decision_offsets(self.tokens, self.head)
 
 
-def decision_offsets(tokens: TokenTable, pooling: Pooling) -> np.ndarray:
+def decision_offsets(tokens: TokenTable, head: Head) -> np.ndarray:
     """Where the units of each row start that get a decision.
 
     Args:
         tokens: A table's tokens.
-        pooling: How hidden states become features; only `units` makes more than one a row.
+        head: What reads them.
 
     Returns:
         Offsets of length N + 1.
     """
-    if pooling == "units" and tokens.unit_offsets_N1 is not None:
+    if head.is_units and tokens.unit_offsets_N1 is not None:
         return tokens.unit_offsets_N1
     return np.arange(len(tokens.offsets_N1))
 
@@ -87,13 +87,13 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
     Raises:
         SettingError: If the disk has no room for them.
     """
-    tokens = work.tokens(table)
+    tokens, head = work.tokens(table), work.form.head
     dtype = _dtype(work, tokens)
     card = [kind] if (kind := chosen_device().type) != "cpu" else []  # another kind rounds otherwise
-    mark = fingerprint("hidden", 2, tokens.fingerprint, work.model.fingerprint, work.pooling, cut, str(dtype), *card)
+    mark = fingerprint("hidden", 2, tokens.fingerprint, work.model.fingerprint, head.name, cut, str(dtype), *card)
     folder = cache_dir() / "hidden" / mark
-    num_units = int(decision_offsets(tokens, work.pooling)[-1])
-    width = width_of(work.pooling, work.model.hidden_size)
+    num_units = int(decision_offsets(tokens, head)[-1])
+    width = head.width(work.model.hidden_size)
     forms: _Forms = {"features.bin": (np.dtype(np.float32), (num_units, width))}
     if cut is not None:
         forms["hidden.bin"] = (np.dtype(dtype), (len(tokens.ids_T), work.model.hidden_size))
@@ -107,9 +107,7 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
             name: np.memmap(folder / name, kind, "r" if began_complete else "r+", shape=shape)
             for name, (kind, shape) in forms.items()
         }
-        found = Frozen(
-            tokens, cut or 0, maps["features.bin"], maps.get("hidden.bin"), 0.0, not began_complete, work.pooling
-        )
+        found = Frozen(tokens, cut or 0, maps["features.bin"], maps.get("hidden.bin"), 0.0, not began_complete, head)
         if not began_complete:
             state = _fill(work, tokens, found, folder, state)
     return replace(found, seconds=float(state["seconds"]))
@@ -124,10 +122,10 @@ def passing_features(work: Work, part: Part) -> np.ndarray:
     Returns:
         features_MF of the part's units, in its order.
     """
-    tokens = work.tokens(part.table)
-    num_units = int(decision_offsets(tokens, work.pooling)[-1])
-    features_MF = np.empty((num_units, width_of(work.pooling, work.model.hidden_size)), np.float32)
-    made = Frozen(tokens, 0, features_MF, None, 0.0, True, work.pooling)
+    tokens, head = work.tokens(part.table), work.form.head
+    num_units = int(decision_offsets(tokens, head)[-1])
+    features_MF = np.empty((num_units, head.width(work.model.hidden_size)), np.float32)
+    made = Frozen(tokens, 0, features_MF, None, 0.0, True, head)
     encoder = work.model.encoder().eval()
     lengths = np.asarray(tokens.lengths_N[part.rows_N])
     with progress("reading altered rows", len(part)) as advance, torch.inference_mode():
@@ -218,7 +216,7 @@ def _flush(out: Frozen) -> None:
 
 
 def _one(encoder: Encoder, out: Frozen, rows: np.ndarray) -> None:
-    inputs = batch_inputs(out.tokens, rows, pooling=out.pooling).to(encoder.device)
+    inputs = batch_inputs(out.tokens, rows, shares=out.head.shares).to(encoder.device)
     where = layout(inputs.lengths_B)
     assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
     hidden_TD = encoder.embed(inputs.ids_T, inputs.segments_T, where)
@@ -229,20 +227,18 @@ def _one(encoder: Encoder, out: Frozen, rows: np.ndarray) -> None:
             kept = kept[flat_positions(_ends(inputs.lengths_B.cpu().numpy()), inputs.again_S.cpu().numpy())]
         out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)] = kept
     hidden_TD = encoder.run(hidden_TD, where, out.cut if out.hidden_TD is not None else 0, encoder.num_layers)
-    features = pool(hidden_TD, where, inputs, out.pooling).cpu().numpy()
+    features = out.head.pool(hidden_TD, where, inputs).cpu().numpy()
     out.features_MF[flat_positions(out.unit_offsets(), rows)] = features
 
 
-def batch_inputs(
-    tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None = None, pooling: Pooling = "mean"
-) -> Inputs:
+def batch_inputs(tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None = None, shares: bool = False) -> Inputs:
     """The network's inputs for some rows of a table.
 
     Args:
         tokens: The table's tokens.
         rows: Row numbers in the table.
         frozen: Start from its hidden states instead of token ids.
-        pooling: With `pair` and `ranked`, a text that several of the rows have is there once.
+        shares: Whether a text that several of the rows have is there once.
 
     Returns:
         Tensors on the CPU.
@@ -258,7 +254,7 @@ def batch_inputs(
     if tokens.sequences_S is not None and tokens.sequence_offsets_N1 is not None:
         windows = torch.from_numpy(np.diff(tokens.sequence_offsets_N1)[rows])
         lengths = np.asarray(tokens.sequences_S[flat_positions(tokens.sequence_offsets_N1, rows)])
-        if pooling in ("pair", "ranked"):
+        if shares:
             once, again_S = same_sequences(tokens.ids_T[where], lengths)
             where, lengths = where[flat_positions(_ends(lengths), once)], lengths[once]
             again = torch.from_numpy(again_S)

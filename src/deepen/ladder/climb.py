@@ -133,6 +133,7 @@ def _begin(run: Run, prepared: Prepared) -> Ladder:
             mark=prepared.mark,
             run=str(run.folder),
             task=work.task.name,
+            shown=work.task.shown,
             model=work.model.name,
             tuning=work.tuning.name,
             chosen=None,

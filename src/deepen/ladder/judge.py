@@ -15,7 +15,6 @@ from deepen.core.ladder import Data, Ladder, LadderRow, RowState, UnderWay
 from deepen.core.run import Run, keep_strangers
 from deepen.core.seed import derive
 from deepen.core.types import Outputs, Score
-from deepen.evaluation.calibration import fit_temperature
 from deepen.ladder import record
 from deepen.ladder.decide import Standing, best_of, chosen_of, gain_over
 from deepen.models.plain import opens_with
@@ -130,7 +129,7 @@ def measure(state: Climbing, climbed: Climbed) -> Measured:
     """
     work, task = state.work, state.work.task
     targets = work.validation_targets
-    temperature = 1.0 if targets.are_scores else fit_temperature(climbed.validation.values_MC, targets.labels_M)
+    temperature = task.target.temperature(climbed.validation.values_MC, targets.labels_M)
     outputs = Outputs(climbed.validation.values_MC / temperature, climbed.validation.offsets_N1)
     shift_C = task.shift(outputs, targets) if task.shift is not None else 0.0
     if temperature != 1.0 or task.shift is not None:

@@ -116,7 +116,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         raise SettingError("no data: name a file, a folder or a hub data set")
     name, why = (recipe.task, "") if recipe.task else infer_task(recipe, sources)
     task = load_task(name, getattr(recipe.tasks, name, None))
-    if task.pooling == "units" and recipe.model.pooling is not None:
+    if task.form.head.is_units and recipe.model.pooling is not None:
         raise SettingError(f"model.pooling={recipe.model.pooling}: {name} reads each token's own vector; leave it out")
     names = read_label_names(Path(data.labels)) if data.labels else None
     model = load_pretrained(recipe.model.name)
@@ -133,7 +133,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     read = partial(_other, task=task, labels=labels, data=data, columns=columns, names=names, told=told)
     held, test = (read(other) if other is not None else None for other in others)
     given = {name: part for name, part in (("validation", held), ("test", test)) if part is not None}
-    scores = task.targets(whole.take(np.zeros(1, np.int64)), labels).are_scores
+    scores = task.target.is_number
     splits = Splits({"train": whole, **given}, near=data.near, max_labels=data.max_labels, scores=scores)
     if data.check:
         check_first(splits, told.warnings)
@@ -240,10 +240,9 @@ def _other(
 def _held_out(task: Task, splits: Splits, labels: tuple[str, ...], data: DataSection, seed: int) -> tuple[Part, Part]:
     whole = splits.train
     targets = task.targets(whole, labels)
-    one_each = len(targets.labels_M) == len(whole) and not (targets.are_scores or targets.are_many or task.documents)
     return hold_out(
         whole,
-        targets.labels_M if one_each else None,
+        targets.labels_M if task.one_label else None,
         share=data.validation_share,
         at_least=data.validation_at_least,
         seed=derive(seed, "validation"),
@@ -268,8 +267,8 @@ def _to_read_more(work: Work) -> str:
     most = replace(work, model_settings=work.model_settings.model_copy(update={"max_tokens": None})).max_tokens
     if most > work.max_tokens:
         return f"--set model.max_tokens={most} reads more"
-    if work.task.name == "classification":
-        return "--set tasks.classification.long=windows reads all of a text"
+    if hasattr(work.task.settings, "long"):
+        return f"--set tasks.{work.task.name}.long=windows reads all of a text"
     return "--model with one that reads more, or shorten the texts"
 
 

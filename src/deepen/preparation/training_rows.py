@@ -298,11 +298,9 @@ def label_rows(work: Work, data: DataSettings) -> Table | None:
         The rows; None where a row is more than a text with one label, a label has more than a few rows, a label is no
         word, words are hidden, or the model is a decoder, to which rows are shown as examples.
     """
-    targets = work.train_targets
-    one_each = work.task.name == "classification" and not (targets.are_scores or targets.are_many)
     held = len(work.validation) if work.validation.table is work.train.table else 0
     few = len(work.train) + held <= _MOST_ROWS * len(work.labels)
-    if not one_each or not few or work.model.decodes or data.hide:
+    if work.task.prompts is None or not few or work.model.decodes or data.hide:
         return None
     said = described(work)
     words = [_NO_LETTERS.sub("", texts[0]).lower() for texts in said]

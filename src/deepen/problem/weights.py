@@ -28,7 +28,7 @@ def balanced(work: Work) -> Work:
     """
     task, targets = work.task, work.train_targets
     one_label = any(need.name == TARGET and need.kind == "category" and not need.optional for need in task.needs)
-    if not one_label or targets.are_scores:
+    if not one_label or task.target.is_number:
         raise SettingError(f"ladder.class_weights: the rows of {task.name} do not have one label each")
     counts_C = np.bincount(targets.labels_M, minlength=work.num_outputs)
     weights_C = counts_C.sum() / (len(counts_C) * np.maximum(counts_C, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -21,10 +21,10 @@ from deepen.data.tokens import TokenTable, tokenise
 from deepen.data.words import mostly_chinese
 from deepen.models.adapters import Attached, MethodSettings
 from deepen.models.encoder import Encoder
-from deepen.models.heads.network import Pooling
 from deepen.models.load import Pretrained
+from deepen.models.save import shelf
 from deepen.models.tokenizer import Tokenizer
-from deepen.problem.task import Predictor, Task
+from deepen.problem.task import Form, Predictor, Task
 from deepen.tuning import full
 
 _LANGUAGE_ROWS = 200
@@ -60,20 +60,12 @@ class Tuning:
         return self.settings.learning_rate or own
 
 
-def form_tokens(task: Task, table: Table, tokenizer: Tokenizer, max_tokens: int, pooling: Pooling) -> TokenTable:
-    """The tokens of a table in the form of a task that is pooled so, made once.
-
-    Args:
-        tokenizer: Text to tokens.
-
-    Returns:
-        The tokens.
-    """
-    encoder = task.encoder_of(pooling)
-    second = ("deep", *task.deep.about.items()) if task.deep is not None and encoder is not task.encoder else ()
+def form_tokens(task: Task, form: Form, table: Table, tokenizer: Tokenizer, max_tokens: int) -> TokenTable:
+    """The tokens of a table in a form of a task, made once."""
+    second = ("deep", *form.about.items()) if form.encoder is not task.form.encoder else ()
     chosen = task.settings.model_dump(exclude_defaults=True) if task.settings is not None else {}
     key = (tokenizer.fingerprint, max_tokens, task.name, *second, *([chosen] if chosen else []))
-    return tokenise(table, encoder(tokenizer, max_tokens), key=key)
+    return tokenise(table, form.encoder(tokenizer, max_tokens), key=key)
 
 
 @dataclass(frozen=True)
@@ -102,7 +94,7 @@ class Work:
 
     def __post_init__(self) -> None:
         """Raises SettingError if head or encoder have no place for what was set."""
-        if self.model_settings.head == "mlp" and self.pooling in ("units", "ranked"):
+        if self.model_settings.head == "mlp" and not self.form.head.bends:
             raise SettingError(f"model.head=mlp: the head of {self.task.name} can't have a hidden layer")
         if 2 * self.tuning.settings.positions > self.model.num_positions:
             taken, there = self.tuning.settings.positions, self.model.num_positions
@@ -125,17 +117,18 @@ class Work:
         return self.model.num_layers - max(1, round(self.model.num_layers / 3))
 
     @property
-    def pooling(self) -> Pooling:
-        """How hidden states become features."""
-        return self._pooled(self.task.pooling)
+    def form(self) -> Form:
+        """How rows are read."""
+        return self._chosen(self.task.form)
 
     @property
-    def deep_pooling(self) -> Pooling:
-        """How hidden states become features in the rung `full`."""
-        return self._pooled(self.task.deep.pooling) if self.task.deep is not None else self.pooling
+    def deep_form(self) -> Form:
+        """How they are read in the rung `full`."""
+        return self._chosen(self.task.deep or self.task.form)
 
-    def _pooled(self, own: Pooling) -> Pooling:
-        return own if own in ("units", "pair", "spans", "ranked", "masks") else self.model_settings.pooling or own
+    def _chosen(self, form: Form) -> Form:
+        name = self.model_settings.pooling
+        return replace(form, head=shelf()[name]) if name and form.head.is_row else form
 
     @cached_property
     def train_targets(self) -> Targets:
@@ -153,9 +146,9 @@ class Work:
         some = self.train.take(np.arange(min(_LANGUAGE_ROWS, len(self.train))))
         return "zh" if mostly_chinese(map(str, some.values(self.train.table.inputs[0]))) else "en"
 
-    def tokens(self, table: Table, pooling: Pooling | None = None) -> TokenTable:
-        """The tokens of a table, made once, in the form that is pooled so; None is the first form."""
-        return form_tokens(self.task, table, self.model.tokenizer, self.max_tokens, pooling or self.pooling)
+    def tokens(self, table: Table, form: Form | None = None) -> TokenTable:
+        """The tokens of a table, made once, in a form; None is the first form."""
+        return form_tokens(self.task, form or self.form, table, self.model.tokenizer, self.max_tokens)
 
     def attach(self, encoder: Encoder, first_layer: int, rung: str) -> Attached:
         """Puts the tuning on the layers from `first_layer` on; what it draws at random comes from the seed."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -32,8 +32,10 @@ from deepen.core.settings import Settings
 from deepen.core.types import Sequences
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
-from deepen.finetuning.predictor import EncoderPredictor, load_predictor
-from deepen.models.mlm_head import ClozeNetwork, MaskedHead, has_masked_head
+from deepen.finetuning.predictor import EncoderPredictor, load_predictor, load_reader, reader_of
+from deepen.models.heads import masks
+from deepen.models.mlm_head import MaskedHead, has_masked_head
+from deepen.models.network import Network
 from deepen.models.save import FORM
 from deepen.models.tokenizer import Tokenizer
 from deepen.models.units import BARE_MARKS
@@ -93,7 +95,7 @@ def question_of(work: Work, settings: ClozeSettings) -> Question:
     Raises:
         SettingError: If the task has no one label a row, the model no head for it, or a label no word.
     """
-    if work.task.name != "classification" or work.train_targets.are_scores:
+    if work.task.prompts is None:
         raise SettingError("a gap for a word (cloze) is for classification with one label a row")
     if not has_masked_head(work.model.folder, str(work.model.config["model_type"])):
         raise SettingError(
@@ -144,19 +146,10 @@ def _words(
     return usual
 
 
-def asking(work: Work, question: Question) -> Work:
-    """The climb with its rows in the form of a question.
-
-    Returns:
-        The same with a task whose deep form it is; the head has its hidden layer already.
-    """
-    plain = work.model_settings.model_copy(update={"head": "linear"})
-    return replace(work, task=_asked(work.task, question.cloze), model_settings=plain)
-
-
-def _asked(task: Task, cloze: Cloze) -> Task:
+def question_form(task: Task, cloze: Cloze) -> Form:
+    """The rows of a task in the form of a question."""
     about = {"pattern": cloze.pattern, "masks": cloze.num_masks}
-    return replace(task, deep=Form(partial(_encoder, cloze, task.inputs[0]), "masks", about))
+    return Form(partial(_encoder, cloze, task.inputs[0]), masks.HEAD, about)
 
 
 def _encoder(cloze: Cloze, column: str, tokenizer: Tokenizer, max_tokens: int) -> Encode:
@@ -166,11 +159,10 @@ def _encoder(cloze: Cloze, column: str, tokenizer: Tokenizer, max_tokens: int) -
     return encode
 
 
-def cloze_network(work: Work, question: Question, *, centred: bool) -> ClozeNetwork:
+def cloze_network(work: Work, question: Question, *, centred: bool) -> Network:
     """The untouched model as one that answers a question.
 
     Args:
-        work: The climb, as `asking` gave it.
         centred: Whether each label's mean logit over some training rows is subtracted.
 
     Returns:
@@ -187,12 +179,12 @@ def cloze_network(work: Work, question: Question, *, centred: bool) -> ClozeNetw
             weight_CF[label, : rows_KD.numel()] += rows_KD.flatten() / (len(pieces) * len(words))
             bias_C[label] += biases_K.mean() / len(words)
     head = nn.Linear(weight_CF.shape[1], weight_CF.shape[0])
-    network = ClozeNetwork(encoder, head, source.transform()).eval()
+    network = Network(encoder, head, masks.HEAD, source.transform().to(encoder.device)).eval()
     with torch.no_grad():
         head.weight.copy_(weight_CF)
         head.bias.copy_(bias_C)
     if centred:
-        found_MF = predictor_of(work, network).features(_some(work))
+        found_MF = reader_of(work, network, question_form(work.task, question.cloze)).features(_some(work))
         with torch.no_grad():
             head.bias.copy_(-(weight_CF @ torch.from_numpy(found_MF.mean(0))))
     return network
@@ -201,15 +193,6 @@ def cloze_network(work: Work, question: Question, *, centred: bool) -> ClozeNetw
 def _some(work: Work) -> Part:
     chance = np.random.default_rng(derive(work.seed, "zero_shot"))
     return work.train.take(np.sort(chance.permutation(len(work.train))[:_SAMPLE]))
-
-
-def predictor_of(work: Work, network: ClozeNetwork) -> EncoderPredictor:
-    """The network as a predictor.
-
-    Args:
-        work: The climb, as `asking` gave it.
-    """
-    return EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
 
 
 def load_cloze(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
@@ -232,7 +215,7 @@ def load_cloze(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPred
         cloze = Cloze(str(about["pattern"]), int(about["masks"]))
     except (KeyError, TypeError, ValueError, SettingError) as error:
         raise ModelError(f"{folder / FORM} is damaged: {error}") from None
-    return load_predictor(folder, _asked(task, cloze), labels)
+    return load_reader(folder, task, labels, question_form(task, cloze))
 
 
 # A text with a gap: a pattern around it, one or more masks in it, and the pieces of the words that may fill them.

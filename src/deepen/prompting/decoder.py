@@ -213,9 +213,9 @@ def templates(work: Work, words: Sequence[str]) -> dict[str, str]:
         SettingError: If there is none for the task.
     """
     known = yaml.safe_load(resources.files("deepen.prompting").joinpath("prompts.yaml").read_text("utf-8"))
-    if work.task.name not in known or work.train_targets.are_scores:
+    if work.task.prompts is None:
         raise SettingError(f"a decoder can be asked for one label a row, not for {work.task.name}")
-    kinds = known[work.task.name][work.language].values()
+    kinds = known[work.task.prompts][work.language].values()
     asked_for = {word.lower() for word in words}
     return next(dict(kind) for kind in kinds if asked_for <= set(kind.get("labels", asked_for)))
 

@@ -17,7 +17,7 @@ from deepen.finetuning.forecast import forecast_trained
 from deepen.finetuning.settings import TrainedSettings
 from deepen.problem.rung import Rung
 from deepen.problem.work import Climbed, Work
-from deepen.prompting.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, question_of
+from deepen.prompting.cloze import ClozeSettings, can_ask, cloze_network, load_cloze, question_form, question_of
 
 _ROWS_A_LABEL = 30
 
@@ -51,10 +51,9 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         (https://arxiv.org/abs/2009.07118) for words of several pieces.
     """
     question = question_of(work, settings)
-    asked = asking(work, question)
-    network = cloze_network(asked, question, centred=settings.centred)
+    network, form = cloze_network(work, question, centred=settings.centred), question_form(work.task, question.cloze)
     depth, chosen = work.model.num_layers, _visited(work, settings)
-    found = climb_trained(asked, name="cloze", depth=depth, settings=chosen, below=None, start=network)
+    found = climb_trained(work, name="cloze", depth=depth, settings=chosen, below=None, form=form, start=network)
     return replace(found, ran=found.ran | question.told())
 
 
@@ -65,8 +64,8 @@ def _visited(work: Work, settings: RungSettings) -> RungSettings:
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
-    asked = asking(work, question_of(work, settings))
-    return forecast_trained(asked, depth=work.model.num_layers, settings=_visited(work, settings))
+    form = question_form(work.task, question_of(work, settings).cloze)
+    return forecast_trained(work, depth=work.model.num_layers, settings=_visited(work, settings), form=form)
 
 
 RUNG = Rung(

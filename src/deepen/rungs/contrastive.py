@@ -23,10 +23,10 @@ from deepen.core.types import LossSum
 from deepen.data.batches import grouped_batches
 from deepen.finetuning.forecast import seconds_per_token
 from deepen.finetuning.hidden_cache import batch_inputs
-from deepen.finetuning.predictor import EncoderPredictor, load_predictor
+from deepen.finetuning.predictor import load_predictor, reader_of
 from deepen.finetuning.solved_head import headed
-from deepen.models.heads.network import Network
 from deepen.models.linear import solve_path
+from deepen.models.network import Network
 from deepen.problem.rung import Rung
 from deepen.problem.work import Climbed, Work
 from deepen.training.loop import Backward, Plan, fit
@@ -65,8 +65,7 @@ def suits(work: Work) -> bool:
 
 
 def _applies(work: Work) -> bool:
-    targets = work.train_targets
-    return work.pooling in ("mean", "cls", "last") and not (targets.are_scores or targets.are_many)
+    return work.form.head.is_row and work.task.target.is_class
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
@@ -80,7 +79,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     if not _applies(work):
         raise SettingError("the rung contrastive is for rows with one label each")
     encoder = work.model.encoder()
-    network = Network(encoder, nn.Linear(encoder.hidden_size, work.num_outputs).requires_grad_(False), work.pooling)
+    network = Network(encoder, nn.Linear(encoder.hidden_size, work.num_outputs).requires_grad_(False), work.form.head)
     attached = work.attach(encoder, 0, "contrastive")
     encoder.dropout = settings.dropout
     plan = _plan(work, settings, network)
@@ -93,7 +92,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     learned = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
     adapter = attached.adapter(work.tuning.name, str(work.model.name), 0, work.tuning.settings)
     attached.merge()
-    reader = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
+    reader = reader_of(work, network)
     features_NF, labels_N = torch.from_numpy(reader.features(work.train)), torch.from_numpy(work.train_targets.labels_M)
     (head,) = solve_path(
         features_NF,

@@ -10,9 +10,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from deepen.finetuning.finetune import climb_trained, fresh_network
+from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
-from deepen.finetuning.predictor import load_predictor
+from deepen.finetuning.predictor import load_reader
 from deepen.finetuning.settings import TrainedSettings, rate_for
 from deepen.problem.rung import Rung
 from deepen.problem.work import Climbed, Work
@@ -48,8 +48,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     depth, frozen = work.model.num_layers, work.rung_folder("frozen") / "model"
     if work.task.deep is not None:
         fresh = _from_nothing(work, settings)
-        start = fresh_network(work, work.deep_pooling)
-        return climb_trained(work, name="full", depth=depth, settings=fresh, below=None, start=start)
+        return climb_trained(work, name="full", depth=depth, settings=fresh, below=None, form=work.deep_form)
     if settings.start == "frozen" and frozen.is_dir():
         below = frozen
     return climb_trained(work, name="full", depth=depth, settings=settings, below=below)
@@ -69,7 +68,7 @@ def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
     chosen = _from_nothing(work, settings) if work.task.deep is not None else settings
-    return forecast_trained(work, depth=work.model.num_layers, settings=chosen)
+    return forecast_trained(work, depth=work.model.num_layers, settings=chosen, form=work.deep_form)
 
 
 RUNG = Rung(
@@ -81,5 +80,5 @@ RUNG = Rung(
     settings=RungSettings,
     climb=climb,
     forecast=forecast,
-    load=load_predictor,
+    load=lambda folder, task, labels: load_reader(folder, task, labels, task.deep or task.form),
 )

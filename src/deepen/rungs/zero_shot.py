@@ -20,12 +20,12 @@ from torch import nn
 from deepen.core.errors import SettingError
 from deepen.core.seed import derive
 from deepen.finetuning.hidden_cache import frozen_pass, passing_features
-from deepen.finetuning.predictor import EncoderPredictor
-from deepen.models.heads.network import Inputs, Network
+from deepen.finetuning.predictor import reader_of
+from deepen.models.network import Inputs, Network
 from deepen.problem.rung import Rung
 from deepen.problem.task import Predictor, Task
 from deepen.problem.work import Climbed, Work
-from deepen.prompting.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, predictor_of, question_of
+from deepen.prompting.cloze import ClozeSettings, can_ask, cloze_network, load_cloze, question_form, question_of
 from deepen.prompting.decoder import (
     Asking,
     asked,
@@ -73,7 +73,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     Raises:
         SettingError: If the task has no label a row, a description is of no label, or what is asked can't be.
     """
-    if work.task.name != "classification" or work.train_targets.are_scores:
+    if work.task.prompts is None:
         raise SettingError("the rung zero_shot is for classification with one label a row")
     forms = {"similarity": _by_similarity, "cloze": _by_cloze, "likelihood": _by_likelihood}
     return forms[_form(work, settings) if settings.form == "auto" else settings.form](work, settings)
@@ -91,8 +91,8 @@ def _form(work: Work, settings: RungSettings) -> str:
 
 def _by_cloze(work: Work, settings: RungSettings) -> Climbed:
     question = question_of(work, settings)
-    asked = asking(work, question)
-    predictor = predictor_of(asked, cloze_network(asked, question, centred=settings.centred))
+    network, form = cloze_network(work, question, centred=settings.centred), question_form(work.task, question.cloze)
+    predictor = reader_of(work, network, form)
     predictor.num_parameters = work.num_outputs if settings.centred else 0
     return Climbed(
         predictor=predictor,
@@ -111,7 +111,7 @@ def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
     if bare:
         work.say(f"  zero_shot: the label '{bare[0]}' says nothing to compare with; name labels with --labels FILE")
     head = nn.Linear(work.model.hidden_size, len(told))
-    network = Network(work.model.encoder().eval(), head, work.pooling).eval()
+    network = Network(work.model.encoder().eval(), head, work.form.head).eval()
     weight_CD = np.stack(
         [_vector(network, work, [t.replace("{}", one) for one in some for t in templates]) for some in told]
     )
@@ -123,7 +123,7 @@ def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(weight_CD))
         head.bias.copy_(torch.from_numpy(bias_C))
-    predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
+    predictor = reader_of(work, network)
     held = frozen_pass(work, work.validation.table, cut=work.first_top_layer)
     predictor.num_parameters = len(told) if settings.centred else 0
     said = predictor.predict(work.validation, held)
