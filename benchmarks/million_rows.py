@@ -34,7 +34,7 @@ def measure(path: str) -> None:
     from deepen.preparation.recipe import make_recipe
 
     prepared = prepare(make_recipe({"data": {"path": path}}), Sources(), Path("unused"), say=lambda line: print(line))
-    tokens = prepared.work.tokens(prepared.work.train.table)
+    tokens = prepared.work.tokens(prepared.work.problem.train.table)
     print(len(tokens.ids_T), "tokens")
 
 

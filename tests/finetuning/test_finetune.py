@@ -17,12 +17,17 @@ from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.predictor import load_predictor
 from deepen.finetuning.settings import TrainedSettings
 from deepen.models.linear import solve_path
-from deepen.problem.work import Climbed, Work
+from deepen.problem.climbed import Climbed
+from deepen.problem.work import Work
 from deepen.rungs import frozen, full
 from deepen.training import loop
 
 STEADY = {"dropout": 0.0, "evaluations_per_epoch": 1, "patience": 0}
 STEPS = {"num_epochs": 1, "learning_rate": 1e-2, "batch_tokens": 200, "evaluations_per_epoch": 1}
+
+
+def placed(work: Work, folder: Path) -> Work:
+    return replace(work, context=replace(work.context, folder=folder))
 
 
 def climb(work: Work, depth: int, below: Path | None = None, name: str = "full", **given: Any) -> Climbed:
@@ -54,7 +59,7 @@ def test_it_overfits_one_batch(make_work: MakeWork) -> None:
 
 def test_what_is_frozen_stays_to_the_bit(make_work: MakeWork) -> None:
     work = make_work()
-    before = work.model.encoder().state_dict()
+    before = work.base.model.encoder().state_dict()
     after = weights(climb(work, 1, name="top_layers", **STEPS))
     for name, value in before.items():
         moved = not torch.equal(value, after[f"encoder.{name}"])
@@ -64,7 +69,7 @@ def test_what_is_frozen_stays_to_the_bit(make_work: MakeWork) -> None:
 @pytest.mark.parametrize("embeddings", [True, False])
 def test_the_full_depth_moves_all_but_embeddings_if_asked(make_work: MakeWork, embeddings: bool) -> None:
     work = make_work()
-    before = work.model.encoder().state_dict()
+    before = work.base.model.encoder().state_dict()
     after = weights(climb(work, 2, **STEPS, embeddings=embeddings))
     for name, value in before.items():
         moved = not torch.equal(value, after[f"encoder.{name}"])
@@ -108,9 +113,9 @@ def test_stop_and_resume_equal_never_stopping(
 ) -> None:
     """Killed after step `at`; checkpoints were written every other step."""
     settings = {"num_epochs": 3, "learning_rate": 1e-2, "batch_tokens": 300, "schedule": "plateau", "patience": 0}
-    whole = climb(replace(make_work(), folder=tmp_path / "whole"), depth, **settings)
+    whole = climb(placed(make_work(), tmp_path / "whole"), depth, **settings)
 
-    work = replace(make_work(), folder=tmp_path / "cut")
+    work = placed(make_work(), tmp_path / "cut")
     after = loop._Keeper.after
 
     def die(self: Any, now: loop.Progress, *rest: Any) -> bool:
@@ -173,10 +178,10 @@ def test_a_run_that_the_clock_ended_is_repeated_by_its_steps(
 
     with monkeypatch.context() as patch:
         patch.setattr(finetune, "_deadline", at_step_five)
-        cut = climb(replace(make_work(), folder=tmp_path / "cut"), 2, **settings)
+        cut = climb(placed(make_work(), tmp_path / "cut"), 2, **settings)
     assert cut.stopped
     assert cut.reason == "the budget ended"
-    again = climb(replace(make_work(), folder=tmp_path / "again"), 2, **settings, **cut.ran)
+    again = climb(placed(make_work(), tmp_path / "again"), 2, **settings, **cut.ran)
     np.testing.assert_array_equal(cut.validation.values_MC, again.validation.values_MC)
 
 
@@ -192,9 +197,9 @@ def test_training_starts_from_the_rung_below(make_work: MakeWork, tmp_path: Path
 
 
 def test_full_starts_from_the_rung_below_unless_told_otherwise(make_work: MakeWork, tmp_path: Path) -> None:
-    work = replace(make_work(), folder=tmp_path)
+    work = placed(make_work(), tmp_path)
     low = frozen.climb(work, frozen.RungSettings(), None)
-    low.predictor.save(work.rung_folder("frozen") / "model")
+    low.predictor.save(work.context.rung_folder("frozen") / "model")
     low.predictor.calibrate(4.0)
     low.predictor.save(tmp_path / "other")
     from_frozen = full.climb(work, full.RungSettings(**STILL, start="frozen"), tmp_path / "other")
@@ -213,7 +218,7 @@ def test_few_rows_are_visited_more_often_in_smaller_steps(rows: int, visits: int
 
 @pytest.mark.parametrize(("worth", "rounds"), [(0.0, 3), (100.0, 1)])
 def test_another_round_follows_one_that_gained_enough(make_work: MakeWork, worth: float, rounds: int) -> None:
-    work = replace(make_work(), reached=0.0)
+    work = make_work().above(0.0)
     climbed = climb(work, 2, **STEPS, rounds=3, round_worth=worth, patience=0)
     assert [row["name"] for row in climbed.curve] == ["validation"] * rounds
     assert not climbed.stopped
@@ -274,26 +279,33 @@ def test_a_head_is_solved_on_no_more_units_than_asked_for(make_work: MakeWork) -
         return solve_path(features_MF, *rest, **given)
 
     made = make_work()
-    work = replace(made, task=replace(made.task, target=replace(made.task.target, solve=spy)))
-    for most in (50, len(work.train)):
+    task = replace(made.problem.task, target=replace(made.problem.task.target, solve=spy))
+    work = replace(made, problem=replace(made.problem, task=task))
+    for most in (50, len(work.problem.train)):
         climbed = frozen.climb(work, frozen.RungSettings(max_units=most), None)
-        assert len(climbed.validation) == len(work.validation)
-    assert sizes == [50, len(work.train)]
+        assert len(climbed.validation) == len(work.problem.validation)
+    assert sizes == [50, len(work.problem.train)]
 
 
 def test_a_hidden_layer_goes_on_where_the_linear_head_ended(make_work: MakeWork, tmp_path: Path) -> None:
     work = make_work()
     below = climb(work, 1, name="top_layers", **STEPS)
     below.predictor.save(tmp_path / "below")
-    before = below.predictor.predict(work.validation).values_MC
+    before = below.predictor.predict(work.problem.validation).values_MC
     bent = make_work(head="mlp")
     still = climb(bent, 2, tmp_path / "below", **{**STEPS, "learning_rate": 1e-9, "head_learning_rate": 1e-9})
     moved = climb(bent, 2, tmp_path / "below", name="moved", **STEPS)
-    assert np.abs(still.predictor.predict(bent.validation).values_MC - before).max() < 0.05 * np.abs(before).max()
-    assert np.abs(moved.predictor.predict(bent.validation).values_MC - before).max() > 0.1 * np.abs(before).max()
+    assert (
+        np.abs(still.predictor.predict(bent.problem.validation).values_MC - before).max() < 0.05 * np.abs(before).max()
+    )
+    assert (
+        np.abs(moved.predictor.predict(bent.problem.validation).values_MC - before).max() > 0.1 * np.abs(before).max()
+    )
     assert "hidden.weight" in weights(moved)
     moved.predictor.save(tmp_path / "moved")
-    again = load_predictor(tmp_path / "moved", bent.task, bent.labels)
+    again = load_predictor(tmp_path / "moved", bent.problem.task, bent.problem.labels)
     np.testing.assert_allclose(
-        again.predict(bent.validation).values_MC, moved.predictor.predict(bent.validation).values_MC, atol=1e-5
+        again.predict(bent.problem.validation).values_MC,
+        moved.predictor.predict(bent.problem.validation).values_MC,
+        atol=1e-5,
     )

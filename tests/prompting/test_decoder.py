@@ -83,12 +83,14 @@ def test_the_prompt_is_what_was_asked_for(tiny_decoder: Path, tmp_path: Path) ->
 
 def test_the_question_is_that_of_the_labels(tiny_decoder: Path, tmp_path: Path) -> None:
     work = work_of(90, tiny_decoder, tmp_path)
-    assert templates(work, ("Positive", "negative"))["zero_shot"].endswith("Review: {text}\nSentiment:")
-    assert templates(work, ("positive", "sports"))["zero_shot"].endswith("Text: {text}\nLabel:")
+    assert templates(work.problem, ("Positive", "negative"))["zero_shot"].endswith("Review: {text}\nSentiment:")
+    assert templates(work.problem, ("positive", "sports"))["zero_shot"].endswith("Text: {text}\nLabel:")
 
 
 def test_descriptions_go_into_the_question(tiny_decoder: Path, tmp_path: Path) -> None:
-    work = replace(work_of(90, tiny_decoder, tmp_path), descriptions={"good": "it is liked", "gone": "no label here"})
+    work = work_of(90, tiny_decoder, tmp_path)
+    told = replace(work.problem, descriptions={"good": "it is liked", "gone": "no label here"})
+    work, bare = replace(work, problem=told), work
     start = "good: it is liked\n\n"
     for module, settings, more in (
         (zero_shot, zero_shot.RungSettings(), ""),
@@ -98,7 +100,7 @@ def test_descriptions_go_into_the_question(tiny_decoder: Path, tmp_path: Path) -
         found = module.climb(work, settings, None).predictor
         assert isinstance(found, AskedPredictor)
         assert found._prompt("fine", ()).startswith(f"{more}{start}Text: fine")
-    bare = zero_shot.climb(replace(work, descriptions={}), zero_shot.RungSettings(), None).predictor
+    bare = zero_shot.climb(bare, zero_shot.RungSettings(), None).predictor
     assert isinstance(bare, AskedPredictor)
     assert bare._prompt("fine", ()) == "Text: fine\nLabel:"
 

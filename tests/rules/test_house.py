@@ -122,7 +122,7 @@ BAD: list[tuple[str, str, dict[str, str]]] = [
     *(
         ("kinds_told_apart", what, {"rungs/a.py": text, "tasks/toy.py": "TASK = 1", "models/heads/bag.py": "HEAD = 1"})
         for what, text in (
-            ("a task", "if work.task.name == x: pass"),
+            ("a task", "if work.problem.task.name == x: pass"),
             ("a task, renamed", "if whatever == 'toy': pass"),
             ("a list of tasks", "if whatever in ('a', 'toy'): pass"),
             ("a table of tasks", "known = {'toy': 1}"),

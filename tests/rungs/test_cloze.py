@@ -31,7 +31,7 @@ def work_of(model: Path, folder: Path, num: int = 24, task: str = "classificatio
 
 
 def accuracy(work: Work, found: Any) -> float:
-    return work.task.score(found.validation, work.validation_targets)
+    return work.problem.task.score(found.validation, work.problem.validation_targets)
 
 
 def test_what_pretraining_left_answers(tiny_masked: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_what_pretraining_left_answers(tiny_masked: Path, tiny_model: Path, tmp_
     assert found.ran["words"] == {"bad": ["bad"], "good": ["good"]}, "labels' names, which are words"
     assert accuracy(work, found) > 0.9
     assert accuracy(work, zero_shot.climb(work, zero_shot.RungSettings(pattern=PATTERN, words=TURNED), None)) < 0.1
-    said = found.predictor.predict(work.train).values_MC
+    said = found.predictor.predict(work.problem.train).values_MC
     np.testing.assert_allclose(said.mean(0), 0, atol=1e-3)
     bare = work_of(tiny_model, tmp_path / "bare")
     assert zero_shot.climb(bare, zero_shot.RungSettings(), None).ran == {}, "no head: by similarity"
@@ -86,14 +86,16 @@ def test_it_learns_from_few_rows(tiny_masked: Path, tmp_path: Path, method: str)
     after = found.predictor.network.encoder.layers[0].state_dict()
     assert any(not np.array_equal(value, after[name]) for name, value in before.items())
     found.predictor.save(tmp_path / "model")
-    again = cloze.RUNG.load(tmp_path / "model", work.task, work.labels)
+    again = cloze.RUNG.load(tmp_path / "model", work.problem.task, work.problem.labels)
     np.testing.assert_allclose(
-        again.predict(work.validation).values_MC, found.predictor.predict(work.validation).values_MC, atol=1e-5
+        again.predict(work.problem.validation).values_MC,
+        found.predictor.predict(work.problem.validation).values_MC,
+        atol=1e-5,
     )
     assert (tmp_path / "model" / "adapter").is_dir() == (method == "lora")
     (tmp_path / "model" / "form.json").write_text('{"pattern": "{}"}', encoding="utf-8")
     with pytest.raises(ModelError, match=r"form\.json is damaged"):
-        cloze.RUNG.load(tmp_path / "model", work.task, work.labels)
+        cloze.RUNG.load(tmp_path / "model", work.problem.task, work.problem.labels)
 
 
 def test_one_seed_one_result(tiny_masked: Path, tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def test_words_come_from_settings_descriptions_and_names(tiny_masked: Path, tmp_
     assert ran["words"] == {"fine_one": ["fine one"], "poor_one": ["awful"]}
     work = work_of(tiny_masked, tmp_path / "two")
     asked = question_of(work, ClozeSettings(pattern=PATTERN, words={"good": ("good", "fine one")}))
-    assert asked.cloze.num_masks == len(pieces_of(work.model.tokenizer, "fine one", PATTERN)) > 1
+    assert asked.cloze.num_masks == len(pieces_of(work.base.model.tokenizer, "fine one", PATTERN)) > 1
     assert asked.words == {"bad": ("bad",), "good": ("good", "fine one")}
     found = zero_shot.climb(work, zero_shot.RungSettings(pattern=PATTERN, words={"good": ("good", "great")}), None)
     assert accuracy(work, found) > 0.9
@@ -190,15 +192,15 @@ def test_words_of_several_pieces_are_the_mean_of_the_pretrained_logits(tiny_mask
     work = work_of(tiny_masked, tmp_path)
     words = {"good": ("good", "lovely seat"), "bad": ("zebra",)}
     how = zero_shot.RungSettings(pattern="[MASK] : {}", words=words, centred=False)
-    found = zero_shot.climb(work, how, None).predictor.predict(work.validation).values_MC[0]
-    read, model = work.model.tokenizer, AutoModelForMaskedLM.from_pretrained(tiny_masked).eval()
+    found = zero_shot.climb(work, how, None).predictor.predict(work.problem.validation).values_MC[0]
+    read, model = work.base.model.tokenizer, AutoModelForMaskedLM.from_pretrained(tiny_masked).eval()
     pieces = {name: [pieces_of(read, word, "[MASK] : {}") for word in some] for name, some in words.items()}
     most = max(len(word) for some in pieces.values() for word in some)
     assert most > 1
-    text = next(work.validation.take(np.array([0])).values("text"))
+    text = next(work.problem.validation.take(np.array([0])).values("text"))
     ids = read.backend.encode(f"{'[MASK]' * most} : {text}").ids
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([ids])).logits[0, 1 : 1 + most]
-    for label, name in enumerate(work.labels):
+    for label, name in enumerate(work.problem.labels):
         right = np.mean([np.mean([float(logits[at, piece]) for at, piece in enumerate(word)]) for word in pieces[name]])
         assert found[label] == pytest.approx(right, abs=1e-4)

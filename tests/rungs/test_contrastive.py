@@ -52,8 +52,8 @@ def test_labels_come_apart(tiny_model: Path, tmp_path: Path, method: str) -> Non
     work = work_of(120, tiny_model, tmp_path, tuning=method, tunings={method: {"learning_rate": 3e-3}})
     how = contrastive.RungSettings(visited_rows=3000, dropout=0.0)
     found = contrastive.climb(work, how, None)
-    assert work.task.score(found.validation, work.validation_targets) > 0.8
-    assert found.num_trained_parameters > work.num_outputs * (work.model.hidden_size + 1)
+    assert work.problem.task.score(found.validation, work.problem.validation_targets) > 0.8
+    assert found.num_trained_parameters > work.problem.num_outputs * (work.base.model.hidden_size + 1)
     found.predictor.save(tmp_path / "model")
     assert (tmp_path / "model" / "adapter").is_dir() == (method == "lora")
 
@@ -101,13 +101,13 @@ def test_a_handful_of_rows_chooses_it(tiny_model: Path, tmp_path: Path) -> None:
 
 def test_long_rows_are_fewer_in_a_step(tiny_model: Path, tmp_path: Path) -> None:
     work = work_of(120, tiny_model, tmp_path)
-    lengths_N = work.tokens(work.train.table).lengths_N[work.train.rows_N]
+    lengths_N = work.tokens(work.problem.train.table).lengths_N[work.problem.train.rows_N]
     network: Any = None  # which takes the steps
     free = contrastive._plan(work, contrastive.RungSettings(), network).batches(0)
     few = contrastive._plan(work, contrastive.RungSettings(batch_tokens=80), network).batches(0)
     assert max(len(places) for step in free for places in step) == 64
     assert max(lengths_N[places].sum() for step in few for places in step) <= 80
-    assert sorted(np.concatenate([places for step in few for places in step])) == list(range(len(work.train)))
+    assert sorted(np.concatenate([places for step in few for places in step])) == list(range(len(work.problem.train)))
 
 
 def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:

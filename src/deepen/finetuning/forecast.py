@@ -33,11 +33,12 @@ def forecast_trained(work: Work, *, depth: int, settings: TrainedSettings, form:
     Returns:
         Seconds.
     """
-    tokens = work.tokens(work.train.table, form)
-    lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
+    problem = work.problem
+    tokens = work.tokens(problem.train.table, form)
+    lengths_N = np.asarray(tokens.lengths_N[problem.train.rows_N])
     visits, train_tokens = settings.visits(len(lengths_N)), float(lengths_N.sum())
-    share = depth / work.model.num_layers
-    evaluations = visits * settings.evaluations_per_epoch * len(work.validation) / max(1, len(work.train))
+    share = depth / work.base.model.num_layers
+    evaluations = visits * settings.evaluations_per_epoch * len(problem.validation) / max(1, len(problem.train))
     passes = _FORWARDS_A_STEP * visits + evaluations
     return seconds_per_token(work) * train_tokens * share * passes + _START_SECONDS
 
@@ -51,20 +52,20 @@ def seconds_per_token(work: Work) -> float:
     Returns:
         Seconds.
     """
-    tokens, device = work.tokens(work.train.table), chosen_device()
+    tokens, device = work.tokens(work.problem.train.table), chosen_device()
     where_run = torch.get_num_threads() if device.type == "cpu" else describe(device)
-    mark = fingerprint("speed", 2, work.model.fingerprint, where_run, int(np.mean(tokens.lengths_N)) // 8)
+    mark = fingerprint("speed", 2, work.base.model.fingerprint, where_run, int(np.mean(tokens.lengths_N)) // 8)
     path = cache_dir() / "speed" / f"{mark}.json"
     known = read_json(path) if path.is_file() else {"seconds_per_token": float("inf"), "times": 0}
     if known["times"] >= _TIMES:
         return float(known["seconds_per_token"])
-    encoder = work.model.encoder().eval()
-    batches = sorted_batches(np.asarray(tokens.lengths_N[work.train.rows_N]), max_tokens=2048)
+    encoder = work.base.model.encoder().eval()
+    batches = sorted_batches(np.asarray(tokens.lengths_N[work.problem.train.rows_N]), max_tokens=2048)
     chosen = [batches[i] for i in np.linspace(0, len(batches) - 1, num=_PASSES).astype(int)]  # few are taken again
     best = float(known["seconds_per_token"])
     with torch.inference_mode():
         for places in chosen:
-            inputs = batch_inputs(tokens, work.train.rows_N[places]).to(device)
+            inputs = batch_inputs(tokens, work.problem.train.rows_N[places]).to(device)
             where = layout(inputs.lengths_B)
             assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
             wait_for(device)

@@ -29,6 +29,7 @@ from deepen.data.tokens import TokenTable
 from deepen.models.device import chosen_device
 from deepen.models.encoder import Encoder, layout
 from deepen.models.network import Head, Inputs
+from deepen.problem.base import Base
 from deepen.problem.work import Work
 
 _BATCH_TOKENS = 2048
@@ -88,15 +89,15 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
         SettingError: If the disk has no room for them.
     """
     tokens, head = work.tokens(table), work.form.head
-    dtype = _dtype(work, tokens)
+    dtype = _dtype(work.base, tokens)
     card = [kind] if (kind := chosen_device().type) != "cpu" else []  # another kind rounds otherwise
-    mark = fingerprint("hidden", 2, tokens.fingerprint, work.model.fingerprint, head.name, cut, str(dtype), *card)
+    mark = fingerprint("hidden", 2, tokens.fingerprint, work.base.model.fingerprint, head.name, cut, str(dtype), *card)
     folder = cache_dir() / "hidden" / mark
     num_units = int(decision_offsets(tokens, head)[-1])
-    width = head.width(work.model.hidden_size)
+    width = head.width(work.base.model.hidden_size)
     forms: _Forms = {"features.bin": (np.dtype(np.float32), (num_units, width))}
     if cut is not None:
-        forms["hidden.bin"] = (np.dtype(dtype), (len(tokens.ids_T), work.model.hidden_size))
+        forms["hidden.bin"] = (np.dtype(dtype), (len(tokens.ids_T), work.base.model.hidden_size))
     state = _state(folder, forms)
     began_complete = bool(state.get("complete"))
     with writing(folder):
@@ -109,7 +110,7 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
         }
         found = Frozen(tokens, cut or 0, maps["features.bin"], maps.get("hidden.bin"), 0.0, not began_complete, head)
         if not began_complete:
-            state = _fill(work, tokens, found, folder, state)
+            state = _fill(work.base, tokens, found, folder, state)
     return replace(found, seconds=float(state["seconds"]))
 
 
@@ -124,9 +125,9 @@ def passing_features(work: Work, part: Part) -> np.ndarray:
     """
     tokens, head = work.tokens(part.table), work.form.head
     num_units = int(decision_offsets(tokens, head)[-1])
-    features_MF = np.empty((num_units, head.width(work.model.hidden_size)), np.float32)
+    features_MF = np.empty((num_units, head.width(work.base.model.hidden_size)), np.float32)
     made = Frozen(tokens, 0, features_MF, None, 0.0, True, head)
-    encoder = work.model.encoder().eval()
+    encoder = work.base.model.encoder().eval()
     lengths = np.asarray(tokens.lengths_N[part.rows_N])
     with progress("reading altered rows", len(part)) as advance, torch.inference_mode():
         for chosen in sorted_batches(lengths, max_tokens=_BATCH_TOKENS):
@@ -155,10 +156,10 @@ def _sizes(forms: _Forms) -> dict[str, int]:
     return {name: int(np.prod(shape)) * kind.itemsize for name, (kind, shape) in forms.items()}
 
 
-def _dtype(work: Work, tokens: TokenTable) -> type:
-    chosen = work.model_settings.cache_dtype
+def _dtype(base: Base, tokens: TokenTable) -> type:
+    chosen = base.settings.cache_dtype
     if chosen == "auto":
-        size = len(tokens.ids_T) * work.model.hidden_size * 4
+        size = len(tokens.ids_T) * base.model.hidden_size * 4
         chosen = "float32" if size <= _FLOAT32_BYTES else "float16"
     return np.float32 if chosen == "float32" else np.float16
 
@@ -174,15 +175,15 @@ def _state(folder: Path, forms: _Forms) -> dict[str, Any]:
         return {}
 
 
-def _fill(work: Work, tokens: TokenTable, out: Frozen, folder: Path, state: dict[str, Any]) -> dict[str, Any]:
-    encoder = work.model.encoder().eval()
+def _fill(base: Base, tokens: TokenTable, out: Frozen, folder: Path, state: dict[str, Any]) -> dict[str, Any]:
+    encoder = base.model.encoder().eval()
     batches = sorted_batches(np.asarray(tokens.lengths_N), max_tokens=_BATCH_TOKENS)
     sums = [one for one, rows in zip(state.get("sums") or (), batches, strict=False) if one == _sum(out, rows)]
     first = len(sums) if sums == state.get("sums") else 0
     sums = sums[:first]
     seconds = float(state.get("seconds", 0.0))
     began = saved = time.monotonic()
-    title = f"{work.model.name.rsplit('/', 1)[-1]} reads {len(tokens.ids_T):,} tokens"
+    title = f"{base.model.name.rsplit('/', 1)[-1]} reads {len(tokens.ids_T):,} tokens"
     with progress(title, sum(len(rows) for rows in batches)) as advance, torch.inference_mode():
         advance(sum(len(rows) for rows in batches[:first]))
         for index in range(first, len(batches)):

@@ -28,8 +28,9 @@ from deepen.models.encoder import Encoder
 from deepen.models.network import Inputs, Network
 from deepen.models.save import FORM, load_adapter, load_network, save_adapter, save_network
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
+from deepen.problem.base import form_tokens
 from deepen.problem.task import Form, Predictor, Task
-from deepen.problem.work import Work, form_tokens
+from deepen.problem.work import Work
 
 _BATCH_TOKENS = 2048
 
@@ -136,7 +137,14 @@ class EncoderPredictor:
 
 def reader_of(work: Work, network: Network, form: Form | None = None) -> EncoderPredictor:
     """A network of a climb as a predictor; None is the first form of the rows."""
-    return EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens, form or work.form)
+    return EncoderPredictor(
+        network,
+        work.base.model.tokenizer,
+        work.problem.task,
+        work.problem.labels,
+        work.base.max_tokens,
+        form or work.form,
+    )
 
 
 def still(network: Network) -> None:

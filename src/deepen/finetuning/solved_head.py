@@ -15,11 +15,12 @@ from deepen.finetuning.predictor import EncoderPredictor, reader_of
 from deepen.models.encoder import Encoder
 from deepen.models.linear import Solved
 from deepen.models.network import Network
+from deepen.problem.problem import Problem
 from deepen.problem.work import Work
 
 
 def best_head(
-    work: Work,
+    problem: Problem,
     solve: Callable[..., Iterator[Solved]],
     train: tuple[Tensor, Tensor],
     held: tuple[Tensor, Tensor],
@@ -42,12 +43,12 @@ def best_head(
     best: Solved | None = None
     best_loss, risen = float("inf"), 0
     rising = sorted(strengths)
-    how = {"strengths": rising, "max_iterations": max_iterations, "losses": work.task.losses}
-    path = solve(*train, work.num_outputs, **how)
+    how = {"strengths": rising, "max_iterations": max_iterations, "losses": problem.task.losses}
+    path = solve(*train, problem.num_outputs, **how)
     with progress(title, len(rising), unit="heads") as advance:
         for solved in path:
             logits_MC = torch.addmm(solved.bias_C, held[0], solved.weight_CF.T)
-            loss = float(work.task.losses(logits_MC, held[1]).mean())
+            loss = float(problem.task.losses(logits_MC, held[1]).mean())
             risen = risen + 1 if loss > best_loss else 0
             if loss < best_loss:
                 best, best_loss = Solved(solved.weight_CF.clone(), solved.bias_C.clone(), solved.strength), loss

@@ -23,8 +23,8 @@ from deepen.models.runtimes.form import Runtime
 from deepen.models.runtimes.onnx import OnnxNetwork
 from deepen.models.runtimes.padded import padded, sequences
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
+from deepen.problem.base import form_tokens
 from deepen.problem.task import Form, Task
-from deepen.problem.work import form_tokens
 
 _BATCH_TOKENS = 2048
 _PADDING = 24  # tokens that take as long as one more call

@@ -17,8 +17,8 @@ from deepen.core.ladder import GainRecord, ScoreRecord
 from deepen.core.types import Interval, Outputs, Prediction, Score, to_json
 from deepen.data.table import Part
 from deepen.finetuning.predictor import tokens_read
+from deepen.problem.climbed import Dynamics
 from deepen.problem.task import Predictor, Task
-from deepen.problem.work import Dynamics
 
 _TIMED_ROWS = 100
 

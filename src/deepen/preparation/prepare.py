@@ -30,9 +30,12 @@ from deepen.preparation.scorable import scorable
 from deepen.preparation.told import Told
 from deepen.preparation.training_rows import amend, extend, label_rows, read_added
 from deepen.preparation.unlabelled import check_task, read_unlabelled
+from deepen.problem.base import Base, Tuning
+from deepen.problem.context import Context
+from deepen.problem.problem import Problem
 from deepen.problem.task import Task
 from deepen.problem.weights import balanced
-from deepen.problem.work import Tuning, Work
+from deepen.problem.work import Work
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,14 @@ class Prepared:
     @property
     def mark(self) -> str:
         """Equal for equal rows and labels in every part: a run goes on with the data it began with."""
-        parts = (self.work.train, self.work.validation, self.test, *([self.unlabelled] if self.unlabelled else []))
+        parts = (
+            self.work.problem.train,
+            self.work.problem.validation,
+            self.test,
+            *([self.unlabelled] if self.unlabelled else []),
+        )
         prints = [part.table.fingerprint if part else None for part in parts]
-        return fingerprint(prints, list(self.work.labels), *([self.amended] if self.amended else []))
+        return fingerprint(prints, list(self.work.problem.labels), *([self.amended] if self.amended else []))
 
     def resolved(self, recipe: Recipe) -> Recipe:
         """The recipe with what `auto` came to: it leaves the same rows out of the same files, or none."""
@@ -153,13 +161,15 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         told.notes.append(f"{added.name}: {len(added):,} rows added to the training rows")
     unlabelled = _unlabelled(recipe, task, columns, [part for part in (train, validation, test) if part], labels, told)
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
-    about: dict[str, Any] = {"tuning": tuning, "descriptions": dict(names.descriptions) if names is not None else {}}
-    work = Work(task, labels, train, validation, model, recipe.model, folder, recipe.seed, say, **about)
+    descriptions = dict(names.descriptions) if names is not None else {}
+    problem = Problem(task, labels, train, validation, descriptions)
+    work = Work(problem, Base(model, recipe.model, tuning), Context(folder, recipe.seed, say))
     if data.label_rows and _learns(recipe) and (named := label_rows(work, data)) is not None:
         train, validation = extend(train, validation, named)
-        work = replace(work, train=train, validation=validation)
+        work = work.on(train, validation)
         told.notes.append(f"few rows a label: {len(named):,} training rows more, what their labels are called or mean")
-    work = balanced(work) if recipe.ladder.class_weights == "balanced" else work
+    if recipe.ladder.class_weights == "balanced":
+        work = replace(work, problem=balanced(work.problem))
     _warn_of_language(work, told.notes)
     told.notes += [note for part in (train, validation, test) if part is not None for note in _truncation(work, part)]
     told.aloud(say)
@@ -258,22 +268,21 @@ def _truncation(work: Work, part: Part) -> list[str]:
     cut = int(np.asarray(work.tokens(part.table).truncated_N).sum())
     if not cut:
         return []
-    name, num, limit = part.table.name, len(part.table), work.max_tokens
+    name, num, limit = part.table.name, len(part.table), work.base.max_tokens
     share = f"{cut:,} of {num:,} texts ({100 * cut / num:.1f} %)"
-    return [f"{name}: {share} are longer than {limit} tokens and cut{_how(work.task)} ({_to_read_more(work)})"]
+    return [f"{name}: {share} are longer than {limit} tokens and cut{_how(work.problem.task)} ({_to_read_more(work)})"]
 
 
 def _to_read_more(work: Work) -> str:
-    most = replace(work, model_settings=work.model_settings.model_copy(update={"max_tokens": None})).max_tokens
-    if most > work.max_tokens:
-        return f"--set model.max_tokens={most} reads more"
-    if hasattr(work.task.settings, "long"):
-        return f"--set tasks.{work.task.name}.long=windows reads all of a text"
+    if work.base.most_tokens > work.base.max_tokens:
+        return f"--set model.max_tokens={work.base.most_tokens} reads more"
+    if hasattr(work.problem.task.settings, "long"):
+        return f"--set tasks.{work.problem.task.name}.long=windows reads all of a text"
     return "--model with one that reads more, or shorten the texts"
 
 
 def _warn_of_language(work: Work, notes: list[str]) -> None:
-    if work.model.name == DEFAULT_MODEL and work.language == "zh":
+    if work.base.model.name == DEFAULT_MODEL and work.problem.language == "zh":
         notes.append(
             f"most of the text is Chinese and {DEFAULT_MODEL} reads English: pass a multilingual or Chinese encoder, "
             "e.g. --model intfloat/multilingual-e5-small"

@@ -298,14 +298,15 @@ def label_rows(work: Work, data: DataSettings) -> Table | None:
         The rows; None where a row is more than a text with one label, a label has more than a few rows, a label is no
         word, words are hidden, or the model is a decoder, to which rows are shown as examples.
     """
-    held = len(work.validation) if work.validation.table is work.train.table else 0
-    few = len(work.train) + held <= _MOST_ROWS * len(work.labels)
-    if work.task.prompts is None or not few or work.model.decodes or data.hide:
+    problem = work.problem
+    held = len(problem.validation) if problem.validation.table is problem.train.table else 0
+    few = len(problem.train) + held <= _MOST_ROWS * len(problem.labels)
+    if problem.task.prompts is None or not few or work.base.model.decodes or data.hide:
         return None
-    said = described(work)
+    said = described(problem)
     words = [_NO_LETTERS.sub("", texts[0]).lower() for texts in said]
     if len({*words}) < len(words) or any(word.isascii() and len(word) < 3 for word in words):
         return None
-    rows = [{"text": text, "label": name} for name, texts in zip(work.labels, said, strict=True) for text in texts]
+    rows = [{"text": text, "label": name} for name, texts in zip(problem.labels, said, strict=True) for text in texts]
     settings = DataSettings(normalise=data.normalise)
-    return load_table(rows, work.task.needs, settings, columns={"text": "text", "label": "label"})[0]
+    return load_table(rows, problem.task.needs, settings, columns={"text": "text", "label": "label"})[0]

@@ -39,6 +39,7 @@ from deepen.models.network import Network
 from deepen.models.save import FORM
 from deepen.models.tokenizer import Tokenizer
 from deepen.models.units import BARE_MARKS
+from deepen.problem.problem import Problem
 from deepen.problem.task import Form, Task
 from deepen.problem.work import Work
 
@@ -95,33 +96,35 @@ def question_of(work: Work, settings: ClozeSettings) -> Question:
     Raises:
         SettingError: If the task has no one label a row, the model no head for it, or a label no word.
     """
-    if work.task.prompts is None:
+    problem = work.problem
+    if problem.task.prompts is None:
         raise SettingError("a gap for a word (cloze) is for classification with one label a row")
-    if not has_masked_head(work.model.folder, str(work.model.config["model_type"])):
+    if not has_masked_head(work.base.model.folder, str(work.base.model.config["model_type"])):
         raise SettingError(
-            f"{work.model.name} has no masked-LM head, so no word can be asked for; name a model as it left pretraining"
+            f"{work.base.model.name} has no masked-LM head, so no word can be asked for; name a model as it left "
+            "pretraining"
         )
     for name in settings.words or {}:
-        if name not in work.labels:
-            raise SettingError(f"words: '{name}' is no label; {nearest(name, work.labels)}")
-    pattern, known = _default(work)
+        if name not in problem.labels:
+            raise SettingError(f"words: '{name}' is no label; {nearest(name, problem.labels)}")
+    pattern, known = _default(problem)
     pattern = settings.pattern or pattern
     Cloze(pattern, 1)
-    read = partial(pieces_of, work.model.tokenizer, pattern=pattern)
-    words = {name: _words(work, settings, name, known, read) for name in work.labels}
-    pieces = tuple(tuple(tuple(read(word)) for word in words[name]) for name in work.labels)
+    read = partial(pieces_of, work.base.model.tokenizer, pattern=pattern)
+    words = {name: _words(work, settings, name, known, read) for name in problem.labels}
+    pieces = tuple(tuple(tuple(read(word)) for word in words[name]) for name in problem.labels)
     for at, own in enumerate(pieces):
         if own in pieces[:at]:
-            other = work.labels[pieces.index(own)]
-            raise SettingError(f"words: the labels '{other}' and '{work.labels[at]}' have the same words")
+            other = problem.labels[pieces.index(own)]
+            raise SettingError(f"words: the labels '{other}' and '{problem.labels[at]}' have the same words")
     return Question(Cloze(pattern, max(len(word) for own in pieces for word in own)), words, pieces)
 
 
-def _default(work: Work) -> tuple[str, Mapping[str, list[str]]]:
+def _default(problem: Problem) -> tuple[str, Mapping[str, list[str]]]:
     """The pattern for these texts and labels, and the words that go with it, by names in small letters."""
     known = yaml.safe_load(resources.files("deepen.prompting").joinpath("cloze.yaml").read_text("utf-8"))
-    kinds = known[work.language]
-    names = {name.lower() for name in work.labels}
+    kinds = known[problem.language]
+    names = {name.lower() for name in problem.labels}
     kind = next((kind for kind in kinds if names <= set(kind["words"])), kinds[-1])
     return str(kind["pattern"]), kind["words"]
 
@@ -134,11 +137,11 @@ def _words(
     if given:
         lacking = next((word for word in given if not read(word)), None)
         if lacking is not None:
-            raise SettingError(f"words: the vocabulary of {work.model.name} lacks '{lacking}' (label '{name}')")
+            raise SettingError(f"words: the vocabulary of {work.base.model.name} lacks '{lacking}' (label '{name}')")
         return given
     usual = tuple(word for word in known.get(name.lower(), ()) if 0 < len(read(word)) <= settings.max_pieces)
     plain = " ".join(re.sub(r"[_/-]+", " ", name).split())
-    for word in (work.descriptions.get(name, ""), plain):
+    for word in (work.problem.descriptions.get(name, ""), plain):
         if not usual and re.search(r"[^\W\d_]", word) and 0 < len(read(word)) <= settings.max_pieces:
             usual = (word,)
     if not usual:
@@ -168,9 +171,9 @@ def cloze_network(work: Work, question: Question, *, centred: bool) -> Network:
     Returns:
         The network; its logits are those of the labels' words at the masks.
     """
-    encoder = work.model.encoder().eval()
-    source = MaskedHead(work.model.folder, encoder.config)
-    size = work.model.hidden_size
+    encoder = work.base.model.encoder().eval()
+    source = MaskedHead(work.base.model.folder, encoder.config)
+    size = work.base.model.hidden_size
     weight_CF = torch.zeros(len(question.pieces), question.cloze.num_masks * size)
     bias_C = torch.zeros(len(question.pieces))
     for label, words in enumerate(question.pieces):
@@ -184,15 +187,15 @@ def cloze_network(work: Work, question: Question, *, centred: bool) -> Network:
         head.weight.copy_(weight_CF)
         head.bias.copy_(bias_C)
     if centred:
-        found_MF = reader_of(work, network, question_form(work.task, question.cloze)).features(_some(work))
+        found_MF = reader_of(work, network, question_form(work.problem.task, question.cloze)).features(_some(work))
         with torch.no_grad():
             head.bias.copy_(-(weight_CF @ torch.from_numpy(found_MF.mean(0))))
     return network
 
 
 def _some(work: Work) -> Part:
-    chance = np.random.default_rng(derive(work.seed, "zero_shot"))
-    return work.train.take(np.sort(chance.permutation(len(work.train))[:_SAMPLE]))
+    chance = np.random.default_rng(derive(work.context.seed, "zero_shot"))
+    return work.problem.train.take(np.sort(chance.permutation(len(work.problem.train))[:_SAMPLE]))
 
 
 def load_cloze(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:

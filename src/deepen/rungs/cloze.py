@@ -15,8 +15,10 @@ from pydantic import Field
 from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
 from deepen.finetuning.settings import TrainedSettings
+from deepen.problem.climbed import Climbed
+from deepen.problem.problem import Problem
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 from deepen.prompting.cloze import ClozeSettings, can_ask, cloze_network, load_cloze, question_form, question_of
 
 _ROWS_A_LABEL = 30
@@ -37,7 +39,7 @@ class RungSettings(TrainedSettings, ClozeSettings):
 
 def suits(work: Work) -> bool:
     """Whether a climb takes it by itself: with up to thirty rows a label, where the model has the head for it."""
-    return len(work.train) <= _ROWS_A_LABEL * work.num_outputs and can_ask(work, RungSettings())
+    return len(work.problem.train) <= _ROWS_A_LABEL * work.problem.num_outputs and can_ask(work, RungSettings())
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
@@ -51,21 +53,26 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         (https://arxiv.org/abs/2009.07118) for words of several pieces.
     """
     question = question_of(work, settings)
-    network, form = cloze_network(work, question, centred=settings.centred), question_form(work.task, question.cloze)
-    depth, chosen = work.model.num_layers, _visited(work, settings)
+    network, form = (
+        cloze_network(work, question, centred=settings.centred),
+        question_form(work.problem.task, question.cloze),
+    )
+    depth, chosen = work.base.model.num_layers, _visited(work.problem, settings)
     found = climb_trained(work, name="cloze", depth=depth, settings=chosen, below=None, form=form, start=network)
     return replace(found, ran=found.ran | question.told())
 
 
-def _visited(work: Work, settings: RungSettings) -> RungSettings:
-    visits = max(1, round(settings.visited_rows / len(work.train)))
+def _visited(problem: Problem, settings: RungSettings) -> RungSettings:
+    visits = max(1, round(settings.visited_rows / len(problem.train)))
     return settings.model_copy(update={"num_epochs": settings.num_epochs or visits})
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
-    form = question_form(work.task, question_of(work, settings).cloze)
-    return forecast_trained(work, depth=work.model.num_layers, settings=_visited(work, settings), form=form)
+    form = question_form(work.problem.task, question_of(work, settings).cloze)
+    return forecast_trained(
+        work, depth=work.base.model.num_layers, settings=_visited(work.problem, settings), form=form
+    )
 
 
 RUNG = Rung(

@@ -27,8 +27,10 @@ from deepen.finetuning.predictor import load_predictor, reader_of
 from deepen.finetuning.solved_head import headed
 from deepen.models.linear import solve_path
 from deepen.models.network import Network
+from deepen.problem.climbed import Climbed
+from deepen.problem.problem import Problem
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 from deepen.training.loop import Backward, Plan, fit
 from deepen.training.optimizer import OptimizerSettings, parameter_groups
 
@@ -61,11 +63,11 @@ class RungSettings(OptimizerSettings):
 
 def suits(work: Work) -> bool:
     """Whether a climb takes it by itself: with up to thirty rows a label."""
-    return _applies(work) and len(work.train) <= _ROWS_A_LABEL * work.num_outputs
+    return _applies(work) and len(work.problem.train) <= _ROWS_A_LABEL * work.problem.num_outputs
 
 
 def _applies(work: Work) -> bool:
-    return work.form.head.is_row and work.task.target.is_class
+    return work.form.head.is_row and work.problem.task.target.is_class
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
@@ -74,53 +76,60 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     Raises:
         SettingError: If rows do not have one label each.
     """
+    problem = work.problem
     from accelerate import Accelerator
 
     if not _applies(work):
         raise SettingError("the rung contrastive is for rows with one label each")
-    encoder = work.model.encoder()
-    network = Network(encoder, nn.Linear(encoder.hidden_size, work.num_outputs).requires_grad_(False), work.form.head)
-    attached = work.attach(encoder, 0, "contrastive")
+    encoder = work.base.model.encoder()
+    network = Network(
+        encoder, nn.Linear(encoder.hidden_size, problem.num_outputs).requires_grad_(False), work.form.head
+    )
+    attached = work.base.attach(encoder, 0, seed=work.context.seed, rung="contrastive")
     encoder.dropout = settings.dropout
     plan = _plan(work, settings, network)
-    groups = parameter_groups(network, {}, settings, network.head, work.tuning.rate(settings.learning_rate))
+    groups = parameter_groups(network, {}, settings, network.head, work.base.tuning.rate(settings.learning_rate))
     accelerator = Accelerator(device_placement=False)
     with progress(f"contrastive: {plan.num_steps} steps", plan.num_steps, unit="steps") as advance:
         hooks = (lambda now: advance(),)
         fit(network, groups, replace(plan, after_step=hooks, after_update=attached.after_update), settings, accelerator)
     network.eval()
     learned = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
-    adapter = attached.adapter(work.tuning.name, str(work.model.name), 0, work.tuning.settings)
+    adapter = attached.adapter(work.base.tuning.name, str(work.base.model.name), 0, work.base.tuning.settings)
     attached.merge()
     reader = reader_of(work, network)
-    features_NF, labels_N = torch.from_numpy(reader.features(work.train)), torch.from_numpy(work.train_targets.labels_M)
+    features_NF, labels_N = (
+        torch.from_numpy(reader.features(problem.train)),
+        torch.from_numpy(problem.train_targets.labels_M),
+    )
     (head,) = solve_path(
         features_NF,
         labels_N,
-        work.num_outputs,
+        problem.num_outputs,
         strengths=[settings.strength],
         max_iterations=settings.max_iterations,
-        losses=work.task.losses,
+        losses=problem.task.losses,
         one_scale=True,
     )
     predictor = headed(work, encoder, head)
     predictor.num_parameters += learned
-    predictor.adapter = adapter if work.tuning.name != "full" else None
+    predictor.adapter = adapter if work.base.tuning.name != "full" else None
     return Climbed(
         predictor=predictor,
-        validation=predictor.predict(work.validation),
+        validation=predictor.predict(problem.validation),
         num_trained_parameters=predictor.num_parameters,
     )
 
 
 def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
-    tokens, labels_N = work.tokens(work.train.table), work.train_targets.labels_M
-    visits = _visits(work, settings)
-    lengths_N = np.asarray(tokens.lengths_N)[work.train.rows_N]
+    problem = work.problem
+    tokens, labels_N = work.tokens(problem.train.table), problem.train_targets.labels_M
+    visits = _visits(problem, settings)
+    lengths_N = np.asarray(tokens.lengths_N)[problem.train.rows_N]
     shares_N = np.maximum(1, -(-lengths_N * settings.batch_rows // settings.batch_tokens))  # of a batch, for each row
 
     def batches(epoch: int) -> list[list[np.ndarray]]:
-        seed = derive(work.seed, "contrastive", epoch)
+        seed = derive(work.context.seed, "contrastive", epoch)
         groups = label_groups(labels_N, size=settings.together, seed=seed)
         found = grouped_batches(groups, shares_N, max_tokens=settings.batch_rows, seed=seed)
         return [[places] for places in found]
@@ -130,7 +139,7 @@ def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
 
     def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
         device = network.device
-        inputs = batch_inputs(tokens, work.train.rows_N[places]).to(device)
+        inputs = batch_inputs(tokens, problem.train.rows_N[places]).to(device)
         labels_B = torch.from_numpy(labels_N[places]).to(device)
         losses_B = contrast_losses(network.features(inputs), labels_B)
         backward(losses_B.sum())
@@ -143,19 +152,19 @@ def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
         step=step,
         num_epochs=visits,
         num_steps=num_steps,
-        checkpoint=work.rung_folder("contrastive") / "checkpoint",
-        seed=work.seed,
+        checkpoint=work.context.rung_folder("contrastive") / "checkpoint",
+        seed=work.context.seed,
     )
 
 
-def _visits(work: Work, settings: RungSettings) -> int:
-    return min(settings.most_visits, max(1, round(settings.visited_rows / len(work.train))))
+def _visits(problem: Problem, settings: RungSettings) -> int:
+    return min(settings.most_visits, max(1, round(settings.visited_rows / len(problem.train))))
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass: forward and backward are three of it."""
-    lengths = np.asarray(work.tokens(work.train.table).lengths_N)[work.train.rows_N]
-    visits = _visits(work, settings)
+    lengths = np.asarray(work.tokens(work.problem.train.table).lengths_N)[work.problem.train.rows_N]
+    visits = _visits(work.problem, settings)
     return 3 * visits * float(lengths.sum()) * seconds_per_token(work) + _START_SECONDS
 
 

@@ -17,8 +17,9 @@ from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.finetuning.forecast import seconds_per_token
 from deepen.problem import one_label
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 from deepen.prompting.decoder import (
     AskedPredictor,
     Asking,
@@ -64,24 +65,25 @@ class RungSettings(Settings):
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Chooses examples among the training rows, and tries on some of them in which order they are shown."""
-    words = label_words(work, settings.words, "rungs.few_shot.words")
-    known = templates(work, words)
-    told = [work.descriptions.get(name, "") for name in work.labels]
+    problem = work.problem
+    words = label_words(problem, settings.words, "rungs.few_shot.words")
+    known = templates(problem, words)
+    told = [problem.descriptions.get(name, "") for name in problem.labels]
     prompt = question_about(settings.prompt or known["few_shot"], words, told, known["description"])
     check_places(prompt, ("{examples}", "{text}"), "rungs.few_shot.prompt")
     check_places(settings.example or known["example"], ("{text}", "{label}"), "rungs.few_shot.example")
-    chat = chat_prompt(work.model, prompt) if settings.chat else None
-    max_tokens = min(settings.max_tokens, work.max_tokens)
+    chat = chat_prompt(work.base.model, prompt) if settings.chat else None
+    max_tokens = min(settings.max_tokens, work.base.max_tokens)
     asking = Asking(chat or prompt, words, max_tokens, settings.example or known["example"], special=chat is None)
-    predictor = asked(work, asking)
-    chance = np.random.default_rng(derive(work.seed, "few_shot"))
-    labels_N = work.train_targets.labels_M
+    predictor = asked(work.base, asking)
+    chance = np.random.default_rng(derive(work.context.seed, "few_shot"))
+    labels_N = problem.train_targets.labels_M
     chosen = _balanced(labels_N, settings.most_rows, chance)
-    rows = work.train.take(chosen)
+    rows = problem.train.take(chosen)
     examples = Examples(list(one_label.texts(rows)), labels_N[chosen].tolist(), words, settings.shown)
     predictor.examples = examples
     _try(predictor, examples, chance.permutation(len(rows))[: settings.trial_rows])
-    return Climbed(predictor, predictor.predict(work.validation), predictor.num_parameters)
+    return Climbed(predictor, predictor.predict(problem.validation), predictor.num_parameters)
 
 
 def _balanced(labels_N: np.ndarray, most: int, chance: np.random.Generator) -> np.ndarray:
@@ -114,12 +116,13 @@ def _try(predictor: AskedPredictor, examples: Examples, trial_K: np.ndarray) -> 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of a pass: every prompt has the shown rows too."""
-    lengths = np.asarray(work.tokens(work.train.table).lengths_N)[work.train.rows_N]
+    problem = work.problem
+    lengths = np.asarray(work.tokens(problem.train.table).lengths_N)[problem.train.rows_N]
     mean = float(np.minimum(lengths, settings.max_tokens).mean()) + _PROMPT_TOKENS
-    shown = min(settings.shown, len(work.train))
-    asked_rows = len(work.validation) + 2 * min(settings.trial_rows, len(work.train))
-    words = label_words(work, settings.words, "rungs.few_shot.words")
-    answers = answer_tokens(work.model.tokenizer, settings.prompt or templates(work, words)["few_shot"], words)
+    shown = min(settings.shown, len(problem.train))
+    asked_rows = len(problem.validation) + 2 * min(settings.trial_rows, len(problem.train))
+    words = label_words(problem, settings.words, "rungs.few_shot.words")
+    answers = answer_tokens(work.base.model.tokenizer, settings.prompt or templates(problem, words)["few_shot"], words)
     each = len(Answers(tuple(map(tuple, answers))).tails)  # a prompt is read once for each way in which answers begin
     return asked_rows * each * mean * (shown + 1) * seconds_per_token(work) + _START_SECONDS
 

@@ -18,8 +18,9 @@ from deepen.finetuning.hidden_cache import Frozen, frozen_pass
 from deepen.finetuning.predictor import EncoderPredictor, load_predictor, reader_of
 from deepen.finetuning.solved_head import best_head, headed
 from deepen.models.linear import Solved
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 
 # With fewer training units than this for each number of a feature, a head may know them by heart.
 _UNITS_A_FEATURE = 10
@@ -42,26 +43,27 @@ class RungSettings(Settings):
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Runs the encoder once over every row, solves the head for each C and keeps the best on validation."""
-    cut = work.first_top_layer if settings.keep_layers else None
-    train = frozen_pass(work, work.train.table, cut=cut)
-    same = work.validation.table is work.train.table
-    held = train if same else frozen_pass(work, work.validation.table, cut=cut)
-    target = work.task.target
+    problem = work.problem
+    cut = work.base.first_top_layer if settings.keep_layers else None
+    train = frozen_pass(work, problem.train.table, cut=cut)
+    same = problem.validation.table is problem.train.table
+    held = train if same else frozen_pass(work, problem.validation.table, cut=cut)
+    target = problem.task.target
     if target.solve is None:
         return _untrained(work, held)
-    given = {"most": settings.max_units, "seed": work.seed}
-    scored = _scored(train, work.train, work.train_targets, **given)
-    validation = _scored(held, work.validation, work.validation_targets, **given)
+    given = {"most": settings.max_units, "seed": work.context.seed}
+    scored = _scored(train, problem.train, problem.train_targets, **given)
+    validation = _scored(held, problem.validation, problem.validation_targets, **given)
     how: dict[str, Any] = {"strengths": settings.strengths, "max_iterations": settings.max_iterations}
-    best = best_head(work, target.solve, scored, validation, title="frozen: solving the head", **how)
-    before = target.untrained(*scored, work.num_outputs) if target.untrained is not None else None
-    predictor = headed(work, work.model.encoder(), best)
+    best = best_head(problem, target.solve, scored, validation, title="frozen: solving the head", **how)
+    before = target.untrained(*scored, problem.num_outputs) if target.untrained is not None else None
+    predictor = headed(work, work.base.model.encoder(), best)
     return Climbed(
         predictor=predictor,
-        validation=_outputs(held, work.validation, best),
+        validation=_outputs(held, problem.validation, best),
         num_trained_parameters=predictor.num_parameters,
         won={"strengths": (best.strength,)},
-        before=None if before is None else _outputs(held, work.validation, before),
+        before=None if before is None else _outputs(held, problem.validation, before),
         fitted=_fitted(work, train, best, len(scored[0])),
     )
 
@@ -77,18 +79,23 @@ class _Cached(EncoderPredictor):
 
 def _untrained(work: Work, held: Frozen) -> Climbed:
     """Where there is no head to solve: what a fresh one says, as the cosine of the untouched encoder's means."""
-    predictor = reader_of(work, work.form.head.fresh(work.model.encoder(), work.num_outputs).eval())
+    predictor = reader_of(work, work.form.head.fresh(work.base.model.encoder(), work.problem.num_outputs).eval())
     cached = _Cached(**vars(predictor))
-    return Climbed(predictor, cached.predict(work.validation, held), num_trained_parameters=0)
+    return Climbed(predictor, cached.predict(work.problem.validation, held), num_trained_parameters=0)
 
 
 def _fitted(work: Work, train: Frozen, head: Solved, num_units: int) -> float | None:
     """The score on training rows; None where a deeper form reads more than the features, or the head could cram."""
-    if work.task.target.is_number or work.task.deep is not None or num_units < _UNITS_A_FEATURE * len(head.weight_CF.T):
+    problem = work.problem
+    if (
+        problem.task.target.is_number
+        or problem.task.deep is not None
+        or num_units < _UNITS_A_FEATURE * len(head.weight_CF.T)
+    ):
         return None
-    chance = np.random.default_rng(derive(work.seed, "fitted"))
-    some = work.train.take(np.sort(chance.permutation(len(work.train))[:_FITTED_ROWS]))
-    return work.task.score(_outputs(train, some, head), work.task.targets(some, work.labels))
+    chance = np.random.default_rng(derive(work.context.seed, "fitted"))
+    some = problem.train.take(np.sort(chance.permutation(len(problem.train))[:_FITTED_ROWS]))
+    return problem.task.score(_outputs(train, some, head), problem.task.targets(some, problem.labels))
 
 
 def _features(frozen: Frozen, part: Part) -> Tensor:

@@ -14,8 +14,9 @@ from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
 from deepen.finetuning.predictor import load_reader
 from deepen.finetuning.settings import TrainedSettings, rate_for
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 
 _FEWEST_VISITS, _MOST_VISITS, _FRESH_ROWS = 3, 10, 20_000
 _FRESH_RATE = 1e-4
@@ -45,8 +46,8 @@ class RungSettings(TrainedSettings):
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Trains every layer."""
-    depth, frozen = work.model.num_layers, work.rung_folder("frozen") / "model"
-    if work.task.deep is not None:
+    depth, frozen = work.base.model.num_layers, work.context.rung_folder("frozen") / "model"
+    if work.problem.task.deep is not None:
         fresh = _from_nothing(work, settings)
         return climb_trained(work, name="full", depth=depth, settings=fresh, below=None, form=work.deep_form)
     if settings.start == "frozen" and frozen.is_dir():
@@ -56,10 +57,10 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
 
 def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
     """A task whose deepest form is another starts from the pretrained encoder, which takes some visits more."""
-    visits = min(max(_FEWEST_VISITS, round(_FRESH_ROWS / len(work.train))), _MOST_VISITS)
+    visits = min(max(_FEWEST_VISITS, round(_FRESH_ROWS / len(work.problem.train))), _MOST_VISITS)
     fresh = {
-        "num_epochs": settings.num_epochs or max(visits, settings.visits(len(work.train))),
-        "learning_rate": settings.fresh_learning_rate or rate_for(_FRESH_RATE, work.model.num_layers),
+        "num_epochs": settings.num_epochs or max(visits, settings.visits(len(work.problem.train))),
+        "learning_rate": settings.fresh_learning_rate or rate_for(_FRESH_RATE, work.base.model.num_layers),
         "dropout": settings.fresh_dropout,
     }
     return settings.model_copy(update=fresh)
@@ -67,8 +68,8 @@ def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
-    chosen = _from_nothing(work, settings) if work.task.deep is not None else settings
-    return forecast_trained(work, depth=work.model.num_layers, settings=chosen, form=work.deep_form)
+    chosen = _from_nothing(work, settings) if work.problem.task.deep is not None else settings
+    return forecast_trained(work, depth=work.base.model.num_layers, settings=chosen, form=work.deep_form)
 
 
 RUNG = Rung(

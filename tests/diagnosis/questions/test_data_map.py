@@ -16,7 +16,7 @@ from deepen.diagnosis.case import Case
 from deepen.diagnosis.questions.data_map.ask import QuestionSettings, ask
 from deepen.diagnosis.questions.data_map.label_noise import noise_floor
 from deepen.preparation.training_rows import amend
-from deepen.problem.work import Dynamics
+from deepen.problem.climbed import Dynamics
 
 data_map = import_module("deepen.diagnosis.questions.data_map.ask")  # its `ask` hides the module
 

@@ -33,7 +33,7 @@ from deepen.diagnosis.question import Question, not_applicable
 from deepen.diagnosis.questions.data_map.label_noise import noise_floor
 from deepen.evaluation.calibration import fit_temperature, log_softmax
 from deepen.models.linear import solve_path
-from deepen.problem.work import Dynamics
+from deepen.problem.climbed import Dynamics
 
 _STRENGTHS = (0.003, 0.01, 0.03, 0.1)
 _ITERATIONS = 40
