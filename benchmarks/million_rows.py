@@ -30,7 +30,8 @@ def make(path: Path, rows: int) -> None:
 
 def measure(path: str) -> None:
     """What `deepen train` does before the first rung."""
-    from deepen.preparation.prepare import Sources, prepare
+    from deepen.preparation.prepare import prepare
+    from deepen.preparation.read import Sources
     from deepen.preparation.recipe import make_recipe
 
     prepared = prepare(make_recipe({"data": {"path": path}}), Sources(), Path("unused"), say=lambda line: print(line))

@@ -10,7 +10,8 @@ import pytest
 from tests.worlds import WORLDS
 
 import deepen
-from deepen.preparation.prepare import Prepared, Sources, prepare
+from deepen.preparation.prepare import Prepared, prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.preparation.reopen import recipe_of, reopened
 
@@ -45,7 +46,7 @@ def test_names_and_descriptions_are_training_rows(tiny_model: Path, tmp_path: Pa
         ("getting there by train", "travel"),
     ]
     assert all(text.startswith("row ") for text in found.work.problem.validation.values("text"))
-    assert any("3 training rows more" in note for note in found.notes)
+    assert any("3 training rows more" in note for note in found.rows.told.notes)
     ids = [*found.work.problem.train.values("id"), *found.work.problem.validation.values("id")]
     assert len(set(ids)) == len(ids) == len(rows) + 3
 
@@ -79,7 +80,7 @@ def test_where_there_are_none(
     rows: list[dict[str, Any]], more: dict[str, Any], tiny_model: Path, tmp_path: Path
 ) -> None:
     found = prepared(rows, tiny_model, tmp_path, **more)
-    assert not any("training rows more" in note for note in found.notes)
+    assert not any("training rows more" in note for note in found.rows.told.notes)
 
 
 def test_rungs_that_learn_nothing_get_none(tiny_model: Path, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ import deepen
 from deepen.core.errors import SettingError
 from deepen.models.decoder import word_vectors
 from deepen.models.load import load_encoder
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.problem.work import Work
 from deepen.prompting.decoder import AskedPredictor, answer_tokens, templates

@@ -14,7 +14,8 @@ import deepen
 from deepen.core.errors import ModelError, SettingError
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.models.load import load_encoder
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.problem.work import Work
 from deepen.prompting.cloze import ClozeSettings, pieces_of, question_of

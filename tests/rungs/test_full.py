@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tests.worlds import WORLDS
 
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.rungs import full, top_layers
 

@@ -15,7 +15,8 @@ from tests.worlds import WORLDS
 from deepen.core.settings import Settings
 from deepen.finetuning.settings import TrainedSettings
 from deepen.preparation.catalog import shelf
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung

@@ -13,7 +13,8 @@ from tests.worlds import WORLDS
 import deepen
 from deepen.core.errors import SettingError
 from deepen.finetuning.predictor import EncoderPredictor
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.problem.work import Work
 from deepen.prompting.verbalizers import usual_words

@@ -186,7 +186,9 @@ def _rows(
         return part, str(data) if isinstance(data, str | Path) else "rows"
     if prepared is not None:
         return (
-            (prepared.test, "test") if prepared.test is not None else (prepared.work.problem.validation, "validation")
+            (prepared.rows.test, "test")
+            if prepared.rows.test is not None
+            else (prepared.work.problem.validation, "validation")
         )
     raise DataError(
         f"{run.folder}: no rows to try the model on; name some: deepen diagnose {shlex.quote(str(run.folder))} DATA"

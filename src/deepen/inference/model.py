@@ -24,7 +24,7 @@ from deepen.data.check.problem import rows
 from deepen.data.columns import TARGET, Columns, columns_from_json
 from deepen.data.label_names import LabelNames
 from deepen.data.load import AskedColumns, Use, load_table, open_source
-from deepen.data.marks import Rows
+from deepen.data.marks import ForSplit
 from deepen.data.readers.parquet_arrow import is_dataset
 from deepen.data.settings import DataSettings
 from deepen.data.source import Source
@@ -254,7 +254,7 @@ class Model:
         if use == "answer":  # nothing is too bad to be said, unless it was asked to be an error
             settings = settings.model_copy(update={"bad_rows": "error" if self.strict else "drop"})
         table, found = load_table(
-            Rows(data, "test") if need_target else data,
+            ForSplit(data, "test") if need_target else data,
             self.task.needs,
             settings,
             columns=chosen,
@@ -309,8 +309,7 @@ class Model:
 
     def _tell(self, table: Table, columns: Columns) -> None:
         """How a file was read: its columns, and what was guessed on the way, as training says it."""
-        told = Told()
-        told.of(table)
+        told = Told().of(table)
         self.say(f"{table.name}: {rows(len(table))}")
         for need in self.task.needs:
             if need.name in columns.reasons:

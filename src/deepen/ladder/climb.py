@@ -67,7 +67,7 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
     """
     budget = parse_duration(recipe.ladder.budget) if recipe.ladder.budget else None
     work = prepared.work.until(began + budget if budget else None)
-    write_left_out(run.folder / LEFT_OUT, prepared.tables)
+    write_left_out(run.folder / LEFT_OUT, prepared.rows.told.tables)
     state = Climbing(recipe, work, prepared, run, events, _begin(run, prepared), [], began)
     adopt(state)
     _restore(state)
@@ -121,8 +121,8 @@ def _count_lost(run: Run, ladder: Ladder) -> Ladder:
 
 def _begin(run: Run, prepared: Prepared) -> Ladder:
     work = prepared.work
-    parts = {"train": work.problem.train, "validation": work.problem.validation, "test": prepared.test}
-    parts |= {"unlabelled": prepared.unlabelled} if prepared.unlabelled else {}
+    parts = {"train": work.problem.train, "validation": work.problem.validation, "test": prepared.rows.test}
+    parts |= {"unlabelled": prepared.rows.unlabelled} if prepared.rows.unlabelled else {}
     if (run.folder / "ladder.json").is_file():
         check_rows(run, prepared.mark)
         ladder = _count_lost(run, run.ladder)
@@ -146,9 +146,9 @@ def _begin(run: Run, prepared: Prepared) -> Ladder:
             data=Data(
                 **{name: len(part) if part is not None else 0 for name, part in parts.items()},
                 name="/".join(Path(work.problem.train.table.name).parts[-2:]),
-                notes=tuple(prepared.notes),
-                warnings=tuple(prepared.warnings),
-                columns=prepared.columns.reasons,
+                notes=tuple(prepared.rows.told.notes),
+                warnings=tuple(prepared.rows.told.warnings),
+                columns=prepared.rows.columns.reasons,
             ),
             complete=False,
         )
@@ -288,7 +288,7 @@ def _finish(state: Climbing) -> None:
     best = str(state.ladder.chosen)
     folder = state.run.rung(best)
     predictor = shelf()[best].load(folder / "model", work.problem.task, work.problem.labels)
-    test = state.prepared.test
+    test = state.prepared.rows.test
     if test is not None:
         began = time.monotonic()
         outputs = predictor.predict(test)

@@ -86,7 +86,7 @@ def self_train(state: Climbing) -> None:
     Raises:
         DataError: If what the teacher said is gone from an interrupted run.
     """
-    unlabelled, ladder = state.prepared.unlabelled, state.ladder
+    unlabelled, ladder = state.prepared.rows.unlabelled, state.ladder
     if unlabelled is None or (ladder.self_training and ladder.self_training.done):
         return
     allowed = state.recipe.self_training.rungs
@@ -131,7 +131,7 @@ def taught_again(state: Climbing, row: LadderRow) -> Work:
     Returns:
         The climb, with the rows that the teacher is sure of now among the training rows, if the rung learned from such.
     """
-    unlabelled, told, about = state.prepared.unlabelled, state.ladder.self_training, row.self_trained
+    unlabelled, told, about = state.prepared.rows.unlabelled, state.ladder.self_training, row.self_trained
     if unlabelled is None or told is None or about is None or not about.kept:
         return state.work
     if state.ladder.under_way != UnderWay(Stage.REFIT):

@@ -34,7 +34,7 @@ def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
     parts = {
         "train": (work.problem.train, given.path),
         "validation": (work.problem.validation, given.validation or given.path),
-        "test": (prepared.test, given.test),
+        "test": (prepared.rows.test, given.test),
     }
     data = {
         name: {

@@ -48,8 +48,8 @@ def code(ladder: Ladder) -> str:
 def predict(ladder: Ladder, *, rung: str = "") -> str:
     """The command that answers a typed text, or the texts of a row; `rung` in place of the chosen one."""
     row = shown(ladder).example
-    texts = {"--text ": row} if isinstance(row, str) else {f"--input {name}=": text for name, text in row.items()}
-    given = " ".join(f'{option}"{text}"' for option, text in texts.items())
+    parts = [f'--text "{row}"'] if isinstance(row, str) else [f'--input {name}="{text}"' for name, text in row.items()]
+    given = " ".join(parts)
     asked = f" --rung {quoted(rung)}" if rung else ""
     return f"deepen predict {quoted(ladder.run or 'RUN')}{asked} {given}"
 
