@@ -229,7 +229,7 @@ class Model:
                 f"{self.folder}: the model gives {told} numbers for an answer, and deepen.json names "
                 f"{len(self.labels)} labels"
             )
-        if np.isnan(outputs.values_MC).any():
+        if not outputs.is_finite:
             raise ModelError(f"{self.folder}: the model gives values that are no numbers: its weights are damaged")
 
     def read(

@@ -192,7 +192,7 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
         start = start_of(state, name)
         below = state.run.rung(start.name) / "model" if start else None
         climbed = rung.climb(work.above(start.score if start else None), settings, below)
-        if not (rung.always or np.isfinite(climbed.validation.values_MC).all()):
+        if not (rung.always or climbed.validation.is_finite):
             raise FloatingPointError("the training diverged: its outputs are no numbers")
     except (MemoryError, RuntimeError, ArithmeticError) as error:
         if rung.always or not state.standings:
@@ -293,7 +293,7 @@ def _finish(state: Climbing) -> None:
         began = time.monotonic()
         outputs = predictor.predict(test)
         per_row = (time.monotonic() - began) / max(1, len(test))
-        targets = work.problem.task.targets(test, work.problem.labels)
+        targets = work.problem.targets(test)
         scores = work.problem.task.scores(outputs, targets, work.problem.labels, derive(state.recipe.seed, "test"))
         state.note({"test": tuple(map(record.as_record, scores))})
         rows = record.predictions(

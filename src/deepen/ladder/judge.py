@@ -130,12 +130,9 @@ def measure(state: Climbing, climbed: Climbed) -> Measured:
     """
     work, task = state.work, state.work.problem.task
     targets = work.problem.validation_targets
-    temperature = task.target.temperature(climbed.validation.values_MC, targets.labels_M)
-    outputs = Outputs(climbed.validation.values_MC / temperature, climbed.validation.offsets_N1)
-    shift_C = task.shift(outputs, targets) if task.shift is not None else 0.0
+    outputs, temperature, shift_C = task.calibrated(climbed.validation, targets)
     if temperature != 1.0 or task.shift is not None:
         climbed.predictor.calibrate(temperature, shift_C)
-        outputs = Outputs((outputs.values_MC + shift_C).astype(np.float32), outputs.offsets_N1)
     scores = task.scores(outputs, targets, work.problem.labels, derive(state.recipe.seed, "bootstrap"))
     return Measured(outputs, scores, temperature, shift_C)
 
@@ -221,7 +218,8 @@ def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, fo
     per_row = record.seconds_per_row(climbed.predictor, work.problem.validation)
     write_model(state, name, climbed.predictor, folder)
     with replacing(folder / OUTPUTS) as beside, beside.open("wb") as file:
-        np.savez(file, values=outputs.values_MC, offsets=outputs.offsets_N1)
+        arrays: dict[str, Any] = outputs.arrays()
+        np.savez(file, **arrays)
     rows = record.predictions(
         work.problem.task,
         work.problem.validation,

@@ -235,7 +235,7 @@ def _tries(state: Climbing, lesson: Lesson, name: str, thresholds: list[float]) 
         work = lesson.at(threshold)
         begin_stage(state, UnderWay(Stage.AGAIN, name), name)
         climbed = rung.climb(work.above(start.score if start else None), settings, below)
-        if not np.isfinite(climbed.validation.values_MC).all():
+        if not climbed.validation.is_finite:
             raise FloatingPointError("the training diverged: its outputs are no numbers")
         found = measure(state, climbed)
         logits_MC, labels_M = map(torch.from_numpy, (found.outputs.values_MC, work.problem.validation_targets.labels_M))

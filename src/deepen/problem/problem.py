@@ -35,18 +35,22 @@ class Problem:
 
     @property
     def num_outputs(self) -> int:
-        """C: how many logits a unit has."""
-        return len(self.labels)
+        """C: how many logits a head is made for."""
+        return self.task.head_size(self.labels)
+
+    def targets(self, part: Part) -> Targets:
+        """What is right for rows."""
+        return self.task.targets(part, self.labels)
 
     @cached_property
     def train_targets(self) -> Targets:
         """What is right for the training rows."""
-        return self.task.targets(self.train, self.labels)
+        return self.targets(self.train)
 
     @cached_property
     def validation_targets(self) -> Targets:
         """What is right for the validation rows."""
-        return self.task.targets(self.validation, self.labels)
+        return self.targets(self.validation)
 
     @cached_property
     def language(self) -> Literal["en", "zh"]:

@@ -190,6 +190,7 @@ class Task:
             against a threshold and not against another logit.
         adapted: The task for a label table, where that decides what is to be learned: a label, or a score.
         target: What is right for a unit.
+        head_size: How many logits a head of a network is made for.
         num_outputs: How many logits a unit of a part has.
         pieces: Rows as they are answered at once, so that their outputs fit into memory.
         fixed: Whether the label table holds all that is ever right.
@@ -224,6 +225,7 @@ class Task:
     shift: Callable[[Outputs, Targets], np.ndarray] | None = None
     adapted: Callable[[tuple[str, ...]], Task] | None = None
     target: Target = CLASS
+    head_size: Callable[[tuple[str, ...]], int] = len
     num_outputs: Callable[[Part, tuple[str, ...]], int] = lambda part, labels: len(labels)
     pieces: Callable[[Part, tuple[str, ...]], list[Part]] = lambda part, labels: [part]
     fixed: bool = True
@@ -249,6 +251,15 @@ class Task:
             raise SettingError(f"ladder.decide_by={name}: {self.name} is decided by {' or '.join(known)}")
         found = self.deciders[name]
         return replace(self, score_name=name, statistics=found.statistics, value_of=found.value_of, shift=found.shift)
+
+    def calibrated(self, outputs: Outputs, targets: Targets) -> tuple[Outputs, float, np.ndarray | float]:
+        """Outputs of held-out rows with the temperature and the shift by which they become probabilities."""
+        temperature = self.target.temperature(outputs.values_MC, targets.labels_M)
+        outputs = outputs.calibrated(temperature)
+        if self.shift is None:
+            return outputs, temperature, 0.0
+        shift_C = self.shift(outputs, targets)
+        return outputs.calibrated(1.0, shift_C), temperature, shift_C
 
     def for_labels(self, labels: tuple[str, ...]) -> Task:
         """The task as these labels need it."""

@@ -95,7 +95,7 @@ def _fitted(work: Work, train: Frozen, head: Solved, num_units: int) -> float | 
         return None
     chance = np.random.default_rng(derive(work.context.seed, "fitted"))
     some = problem.train.take(np.sort(chance.permutation(len(problem.train))[:_FITTED_ROWS]))
-    return problem.task.score(_outputs(train, some, head), problem.task.targets(some, problem.labels))
+    return problem.task.score(_outputs(train, some, head), problem.targets(some))
 
 
 def _features(frozen: Frozen, part: Part) -> Tensor:
