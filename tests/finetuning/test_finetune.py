@@ -185,7 +185,7 @@ def test_a_run_that_the_clock_ended_is_repeated_by_its_steps(
     np.testing.assert_array_equal(cut.validation.values_MC, again.validation.values_MC)
 
 
-STILL = {"num_epochs": 1, "learning_rate": 1e-12, "head_learning_rate": 1e-12, "head_reach": 0}
+STILL = {"num_epochs": 1, "learning_rate": 1e-12, "head_learning_rate": 1e-12, "max_initial_logit": 0}
 
 
 def test_training_starts_from_the_rung_below(make_work: MakeWork, tmp_path: Path) -> None:
@@ -208,12 +208,12 @@ def test_full_starts_from_the_rung_below_unless_told_otherwise(make_work: MakeWo
     np.testing.assert_allclose(4 * from_below.validation.values_MC, low.validation.values_MC, atol=1e-4)
 
 
-@pytest.mark.parametrize(("rows", "visits", "rows_a_step"), [(100, 10, 8), (1350, 5, 8), (3337, 2, 8), (6920, 1, 16)])
-def test_few_rows_are_visited_more_often_in_smaller_steps(rows: int, visits: int, rows_a_step: int) -> None:
+@pytest.mark.parametrize(("rows", "epochs", "rows_a_step"), [(100, 10, 8), (1350, 5, 8), (3337, 2, 8), (6920, 1, 16)])
+def test_few_rows_are_visited_more_often_in_smaller_steps(rows: int, epochs: int, rows_a_step: int) -> None:
     settings = TrainedSettings()
-    assert settings.visits(rows) == visits
+    assert settings.epochs(rows) == epochs
     assert settings.step_tokens(np.full(rows, 20)) == 20 * rows_a_step
-    assert TrainedSettings(num_epochs=3).visits(rows) == 3
+    assert TrainedSettings(num_epochs=3).epochs(rows) == 3
 
 
 @pytest.mark.parametrize(("worth", "rounds"), [(0.0, 3), (100.0, 1)])

@@ -51,7 +51,7 @@ def test_groups_hold_one_label(labels: list[int], size: int, seed: int) -> None:
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_labels_come_apart(tiny_model: Path, tmp_path: Path, method: str) -> None:
     work = work_of(120, tiny_model, tmp_path, tuning=method, tunings={method: {"learning_rate": 3e-3}})
-    how = contrastive.RungSettings(visited_rows=3000, dropout=0.0)
+    how = contrastive.RungSettings(examples_seen=3000, dropout=0.0)
     found = contrastive.climb(work, how, None)
     assert work.problem.task.score(found.validation, work.problem.validation_targets) > 0.8
     assert found.num_trained_parameters > work.problem.num_outputs * (work.base.model.hidden_size + 1)
@@ -65,13 +65,13 @@ def test_one_seed_one_result(tiny_model: Path, tmp_path: Path, method: str) -> N
     for name in ("one", "two"):
         torch.manual_seed(len(said))  # what else was drawn before does not matter
         work = work_of(120, tiny_model, tmp_path / name, tuning=method)
-        said.append(contrastive.climb(work, contrastive.RungSettings(visited_rows=300), None).validation.values_MC)
+        said.append(contrastive.climb(work, contrastive.RungSettings(examples_seen=300), None).validation.values_MC)
     np.testing.assert_array_equal(*said)
 
 
 def test_a_climb_takes_it_where_rows_are_few(tiny_model: Path, tmp_path: Path) -> None:
     given_: dict[str, Any] = {"model": tiny_model, "thorough": True}
-    given_["settings"] = ["data.validation_at_least=20", "rungs.contrastive.visited_rows=300"]
+    given_["settings"] = ["data.validation_at_least=20", "rungs.contrastive.examples_seen=300"]
     few = deepen.train(WORLDS["classification"](70), out=tmp_path / "few", **given_)
     assert [row["rung"] for row in few.ladder["rungs"]][2] == "contrastive"
     both = deepen.train(

@@ -117,7 +117,7 @@ def test_usual_labels_have_descriptions(tiny_model: Path, tmp_path: Path) -> Non
     np.testing.assert_array_equal(found, same)
     lines: list[str] = []
     coded = work_of([row | {"label": str(at % 2)} for at, row in enumerate(rows)], tiny_model, tmp_path / "coded")
-    zero_shot.climb(replace(coded, say=lines.append), plain, None)
+    zero_shot.climb(replace(coded, context=replace(coded.context, say=lines.append)), plain, None)
     assert any("'0' says nothing" in line for line in lines)
 
 

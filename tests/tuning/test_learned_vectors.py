@@ -29,7 +29,7 @@ def states(encoder: Encoder) -> Tensor:
 @pytest.mark.parametrize("method", METHODS)
 def test_it_starts_near_and_the_same_from_one_seed(make_work: MakeWork, method: str, first_layer: int) -> None:
     """One vector more to attend to is not an identity; it is one usual word before the text, and the same each time."""
-    work = make_work(method, num_vectors=1)
+    work = make_work(method, num_virtual_tokens=1)
     one, two, bare = (work.base.model.encoder() for _ in range(3))
     for encoder in (one, two):
         work.base.attach(encoder, first_layer, seed=work.context.seed, rung="full")
@@ -120,10 +120,10 @@ def test_peft_reads_a_tagger_with_its_head(make_work: MakeWork, method: str, tmp
 
 @pytest.mark.parametrize("method", METHODS)
 def test_long_texts_are_cut_by_so_many_tokens_more(make_work: MakeWork, method: str, tmp_path: Path) -> None:
-    free, work = make_work("full"), make_work(method, num_vectors=7)
+    free, work = make_work("full"), make_work(method, num_virtual_tokens=7)
     assert work.base.max_tokens == min(free.base.max_tokens, work.base.model.num_positions - 7)
     predictor_of(climb(work, 2)).save(tmp_path / "model")
     about = json.loads((tmp_path / "model" / "sentence_bert_config.json").read_text())
     assert about["max_seq_length"] == work.base.max_tokens
-    with pytest.raises(SettingError, match=rf"tunings.{method}.num_vectors is 300: the encoder has"):
-        make_work(method, num_vectors=300)
+    with pytest.raises(SettingError, match=rf"tunings.{method}.num_virtual_tokens is 300: the encoder has"):
+        make_work(method, num_virtual_tokens=300)

@@ -29,7 +29,7 @@ from deepen.models.device import using
 from deepen.models.runtimes.form import FILE, FORMS, Runtime
 from deepen.models.runtimes.processor import adds_integers_right
 from deepen.models.save import can_start
-from deepen.prompting.decoder import is_asked
+from deepen.prompting.decoder import is_prompted
 
 MOST_ROWS = 500
 _CPU = torch.device("cpu")
@@ -118,7 +118,7 @@ def _runtime(model: Model, predictor: EncoderPredictor, form: Any) -> Runtime:
 def _refused(model: Model, why: str) -> ModelError:
     said = f"the rung '{model.rung}' can't be exported, since {why}: name another with --rung"
     there = [] if model.run_folder is None else sorted(model.run_folder.glob("rungs/*/model"))
-    others = [path.parent.name for path in there if can_start(path) and not is_asked(path)]
+    others = [path.parent.name for path in there if can_start(path) and not is_prompted(path)]
     others = [name for name in others if name != model.rung]
     return ModelError(f"{said}; choose from: {', '.join(others)}" if others else said)
 

@@ -48,8 +48,8 @@ class Feed:
         self.scored_M = self.targets.scored_M
         self.labels_M = scale.standard(self.targets.labels_M)
         self.batch_tokens = settings.step_tokens(self.lengths_N)
-        self.num_visits, rounds, self.worth = settings.rounds_of(self.lengths_N)
-        self.num_epochs = self.num_visits * rounds
+        self.round_epochs, rounds, self.worth = settings.rounds_of(self.lengths_N)
+        self.num_epochs = self.round_epochs * rounds
 
     def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
         """An epoch's batches, each cut into micro-batches of places in the training part."""

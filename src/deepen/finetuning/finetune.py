@@ -74,7 +74,7 @@ def climb_trained(
     predictor, scale = reader_of(work, network, form), problem.task.target.scale(problem.train_targets)
     scale.enter(network.head)
     feed = Feed(work, tokens, frozen, settings, scale, network.kind)
-    _start_head(work.base, network, feed, settings.head_reach)
+    _start_head(work.base, network, feed, settings.max_initial_logit)
     accelerator = Accelerator(device_placement=False)
     dynamics = Dynamics(*(np.full((feed.num_epochs, len(problem.train)), np.nan, np.float32) for _ in range(2)))
     plan = _plan(work, feed, network, settings, dynamics, attached.penalty)
@@ -98,8 +98,8 @@ def climb_trained(
         ran={"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {},
         won={
             "max_steps": now.best_step or now.step,
-            "num_epochs": feed.num_visits,
-            "rounds": feed.num_epochs // feed.num_visits,
+            "num_epochs": feed.round_epochs,
+            "rounds": feed.num_epochs // feed.round_epochs,
             "batch_tokens": feed.batch_tokens,
             "evaluations_per_epoch": 0,
         },
@@ -222,7 +222,7 @@ def _plan(
         num_epochs=feed.num_epochs,
         num_steps=int(ends[-1]),
         max_steps=settings.max_steps,
-        round_ends=ends[feed.num_visits - 1 :: feed.num_visits].tolist(),
+        round_ends=ends[feed.round_epochs - 1 :: feed.round_epochs].tolist(),
         began_score=work.context.reached,
         round_worth=feed.worth / 100,
         arrays={"margins": dynamics.margins_EN, "losses": dynamics.losses_EN},

@@ -36,10 +36,10 @@ def forecast_trained(work: Work, *, depth: int, settings: TrainedSettings, form:
     problem = work.problem
     tokens = work.tokens(problem.train.table, form)
     lengths_N = np.asarray(tokens.lengths_N[problem.train.rows_N])
-    visits, train_tokens = settings.visits(len(lengths_N)), float(lengths_N.sum())
+    epochs, train_tokens = settings.epochs(len(lengths_N)), float(lengths_N.sum())
     share = depth / work.base.model.num_layers
-    evaluations = visits * settings.evaluations_per_epoch * len(problem.validation) / max(1, len(problem.train))
-    passes = _FORWARDS_A_STEP * visits + evaluations
+    evaluations = epochs * settings.evaluations_per_epoch * len(problem.validation) / max(1, len(problem.train))
+    passes = _FORWARDS_A_STEP * epochs + evaluations
     return seconds_per_token(work) * train_tokens * share * passes + _START_SECONDS
 
 

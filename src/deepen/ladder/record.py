@@ -93,7 +93,7 @@ def write_dynamics(path: Path, part: Part, dynamics: Dynamics) -> None:
     def rows() -> Iterator[dict[str, Any]]:
         for epoch, (margins_N, losses_N) in enumerate(zip(dynamics.margins_EN, dynamics.losses_EN, strict=True)):
             for name, margin, loss in zip(part.values("id"), margins_N.tolist(), losses_N.tolist(), strict=True):
-                if loss == loss:  # not yet visited in an epoch that was cut short
+                if loss == loss:  # not yet seen in an epoch that was cut short
                     yield {"id": name, "epoch": epoch, "margin": round(margin, 5), "loss": round(loss, 5)}
 
     write_jsonl(path, rows())

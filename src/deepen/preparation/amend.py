@@ -37,7 +37,9 @@ def amend(rows: Rows, recipe: Recipe, *, decodes: bool) -> Rows:
         return rows
     train, validation = extend(rows.train, rows.problem.validation, named)
     rows = replace(rows, train=train, validation=validation)
-    return rows.noting(f"few rows a label: {len(named):,} training rows more, what their labels are called or mean")
+    return rows.noting(
+        f"few examples per class: {len(named):,} training rows more, what their labels are called or mean"
+    )
 
 
 def _added(rows: Rows, recipe: Recipe) -> Rows:

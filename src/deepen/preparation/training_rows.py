@@ -1,6 +1,6 @@
-"""Training rows left out, labelled anew or added: `--drop FILE`, `--fix FILE`, `--add FILE`, names of labels.
+"""Training rows left out, relabelled or added: `--drop FILE`, `--fix FILE`, `--add FILE`, names of labels.
 
-The rows that decide and the rows that are scored stay as they are, and so does the split: what a run gains by a list
+The validation and test rows stay as they are, and so does the split: what a run gains by a list
 can be told by comparing its scores with those of the run without it.
 """
 
@@ -51,7 +51,7 @@ def by_lists(
     """Leaves training rows out, and gives others another label.
 
     Args:
-        validation: The rows that decide; none of them changes.
+        validation: The validation rows; none of them changes.
         drop: A file of ids, CSV with a column `id` or JSON lines.
         fix: A file of ids and labels, with the columns `id` and `label`; a row whose label is empty stays as it is, and
             what is in both files is left out.
@@ -207,7 +207,7 @@ def _check_left(train: Part, labels: tuple[str, ...], path: str) -> None:
 
 
 # --- More training rows from a file of their own: `--add FILE` --------------------------------------------------------
-# They join after the split and after `--drop` and `--fix`, so the rows that decide and the rows that are scored stay as
+# They join after the split and after `--drop` and `--fix`, so the validation and test rows stay as
 # they are: what a run gains by them can be told by comparing its scores with those of the run without them.
 
 
@@ -257,7 +257,7 @@ def extend(train: Part, validation: Part, added: Table) -> tuple[Part, Part]:
     """Training rows with others after them.
 
     Args:
-        validation: The rows that decide; if they are of the same table, they are of the new one afterwards.
+        validation: The validation rows; if they are of the same table, they are of the new one afterwards.
 
     Returns:
         Both parts.
@@ -277,9 +277,9 @@ def extend(train: Part, validation: Part, added: Table) -> tuple[Part, Part]:
     return Part(whole, places_N), held
 
 
-# --- Of a few rows a label, what the label is called is one more: `card_arrival` says what its rows are about ---------
-# It joins the training rows after the split, as the rows of `--add` do, so the rows that decide and the rows that are
-# scored stay as they are. LOG.md has what it gains.
+# --- Of few examples per class, what the label is called is one more: `card_arrival` says what its rows are about -----
+# It joins the training rows after the split, as the rows of `--add` do, so the validation and test rows
+# stay as they are. LOG.md has what it gains.
 
 
 _MOST_ROWS = 8  # a label, those that are held out among them; at ten it gained nothing

@@ -1,4 +1,4 @@
-"""Rows without a label: `--unlabelled FILE`. What is in them of the rows that decide or are scored is left out.
+"""Rows without a label: `--unlabelled FILE`. What is in them of validation and test rows is left out.
 
 Shape legend: N unlabelled rows.
 """

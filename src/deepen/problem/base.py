@@ -73,7 +73,9 @@ class Base:
         """Raises SettingError if the tuning takes more positions than the encoder has."""
         if 2 * self.tuning.settings.positions > self.model.num_positions:
             taken, there = self.tuning.settings.positions, self.model.num_positions
-            raise SettingError(f"tunings.{self.tuning.name}.num_vectors is {taken}: the encoder has {there} positions")
+            raise SettingError(
+                f"tunings.{self.tuning.name}.num_virtual_tokens is {taken}: the encoder has {there} positions"
+            )
 
     @property
     def max_tokens(self) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -49,14 +49,15 @@ _SAMPLE = 1000
 class ClozeSettings(Settings):
     """What a masked language model is asked."""
 
-    pattern: str | None = None
+    earlier: ClassVar = {"pattern": "template", "words": "verbalizer", "max_pieces": "max_subword_tokens"}
+    template: str | None = None
     """A sentence with {} for the text and [MASK] for the gap, as `{} It was [MASK].`; None takes that of the texts'
-    language in prompting/cloze.yaml. A text that is too long loses its end, never the pattern."""
-    words: dict[str, tuple[str, ...]] | None = None
+    language in prompting/cloze.yaml. A text that is too long loses its end, never the template."""
+    verbalizer: dict[str, tuple[str, ...]] | None = None
     """Label to the words that fill the gap where it is right. None, and labels left out, take those of
     prompting/cloze.yaml, else the description in the file after --labels or the label's name, if that is a word."""
-    max_pieces: int = Field(default=3, ge=1)
-    """Of how many pieces of the vocabulary a description or a name may be for that: each needs a mask."""
+    max_subword_tokens: int = Field(default=3, ge=1)
+    """Of how many subword tokens a description or a name may be for that: each needs a mask."""
     centred: bool = True
     """Whether labels start level: each one's mean logit over up to 1,000 training rows, whose labels are not looked at,
     is subtracted. Some words fit, and some descriptions are near, whatever the text."""
@@ -72,7 +73,7 @@ class Question:
 
     def told(self) -> dict[str, Any]:
         """It as settings."""
-        return {"pattern": self.cloze.pattern, "words": {name: list(words) for name, words in self.words.items()}}
+        return {"template": self.cloze.pattern, "verbalizer": {name: list(words) for name, words in self.words.items()}}
 
 
 def can_ask(work: Work, settings: ClozeSettings) -> bool:
@@ -104,11 +105,11 @@ def question_of(work: Work, settings: ClozeSettings) -> Question:
             f"{work.base.model.name} has no masked-LM head, so no word can be asked for; name a model as it left "
             "pretraining"
         )
-    for name in settings.words or {}:
+    for name in settings.verbalizer or {}:
         if name not in problem.labels:
-            raise SettingError(f"words: '{name}' is no label; {nearest(name, problem.labels)}")
+            raise SettingError(f"verbalizer: '{name}' is no label; {nearest(name, problem.labels)}")
     pattern, known = _default(problem)
-    pattern = settings.pattern or pattern
+    pattern = settings.template or pattern
     Cloze(pattern, 1)
     read = partial(pieces_of, work.base.model.tokenizer, pattern=pattern)
     words = {name: _words(work, settings, name, known, read) for name in problem.labels}
@@ -116,7 +117,7 @@ def question_of(work: Work, settings: ClozeSettings) -> Question:
     for at, own in enumerate(pieces):
         if own in pieces[:at]:
             other = problem.labels[pieces.index(own)]
-            raise SettingError(f"words: the labels '{other}' and '{problem.labels[at]}' have the same words")
+            raise SettingError(f"verbalizer: the labels '{other}' and '{problem.labels[at]}' have the same words")
     return Question(Cloze(pattern, max(len(word) for own in pieces for word in own)), words, pieces)
 
 
@@ -133,19 +134,24 @@ def _words(
     work: Work, settings: ClozeSettings, name: str, known: Mapping[str, list[str]], read: Any
 ) -> tuple[str, ...]:
     """A label's words, each of which the vocabulary has."""
-    given = (settings.words or {}).get(name)
+    given = (settings.verbalizer or {}).get(name)
     if given:
         lacking = next((word for word in given if not read(word)), None)
         if lacking is not None:
-            raise SettingError(f"words: the vocabulary of {work.base.model.name} lacks '{lacking}' (label '{name}')")
+            raise SettingError(
+                f"verbalizer: the vocabulary of {work.base.model.name} lacks '{lacking}' (label '{name}')"
+            )
         return given
-    usual = tuple(word for word in known.get(name.lower(), ()) if 0 < len(read(word)) <= settings.max_pieces)
+    usual = tuple(word for word in known.get(name.lower(), ()) if 0 < len(read(word)) <= settings.max_subword_tokens)
     plain = " ".join(re.sub(r"[_/-]+", " ", name).split())
     for word in (work.problem.descriptions.get(name, ""), plain):
-        if not usual and re.search(r"[^\W\d_]", word) and 0 < len(read(word)) <= settings.max_pieces:
+        if not usual and re.search(r"[^\W\d_]", word) and 0 < len(read(word)) <= settings.max_subword_tokens:
             usual = (word,)
     if not usual:
-        raise SettingError(f"the label '{name}' is no word of up to {settings.max_pieces} pieces: give it one in words")
+        raise SettingError(
+            f"the label '{name}' is no word of up to {settings.max_subword_tokens} subword tokens: give it one in "
+            "verbalizer"
+        )
     return usual
 
 

@@ -38,7 +38,7 @@ Shown = Sequence[tuple[str, str]]
 
 
 @dataclass
-class Asking:
+class Prompt:
     """How a decoder is asked, as it is saved.
 
     Attributes:
@@ -61,13 +61,13 @@ class Asking:
 
 
 @dataclass
-class AskedPredictor:
+class PromptedClassifier:
     """Gives the label whose words the decoder finds likeliest after the prompt, with examples or without."""
 
     decoder: Encoder
     vectors_VD: Tensor
     tokenizer: Tokenizer
-    asking: Asking
+    asking: Prompt
     examples: Examples | None = None
     num_parameters: int = 0
 
@@ -160,8 +160,8 @@ def check_places(prompt: str, places: Sequence[str], where: str) -> None:
             raise SettingError(f"{where} has no {place}: every row would be asked the same")
 
 
-def load_asked(folder: Path) -> AskedPredictor:
-    """Reads what `AskedPredictor.save` wrote.
+def load_prompted(folder: Path) -> PromptedClassifier:
+    """Reads what `PromptedClassifier.save` wrote.
 
     Returns:
         The predictor.
@@ -172,7 +172,7 @@ def load_asked(folder: Path) -> AskedPredictor:
     found = load_pretrained(str(folder / _DECODER))
     try:
         values = read_object(folder / _ASKING)
-        asking = Asking(**values | {"words": tuple(values["words"])})
+        asking = Prompt(**values | {"words": tuple(values["words"])})
         shown = read_object(folder / _EXAMPLES) if (folder / _EXAMPLES).is_file() else None
         if shown is not None and "likest_last" in shown:  # as 0.1.0 calls it
             shown["most_similar_last"] = shown.pop("likest_last")
@@ -180,10 +180,10 @@ def load_asked(folder: Path) -> AskedPredictor:
     except (KeyError, TypeError) as error:
         raise ModelError(f"{folder}: what the decoder is asked is damaged: {error}") from None
     decoder = found.encoder().eval()
-    return AskedPredictor(decoder, word_vectors(decoder, found.folder), found.tokenizer, asking, examples)
+    return PromptedClassifier(decoder, word_vectors(decoder, found.folder), found.tokenizer, asking, examples)
 
 
-def is_asked(folder: Path) -> bool:
+def is_prompted(folder: Path) -> bool:
     """Whether a model folder holds a decoder that is asked."""
     return (folder / _ASKING).is_file()
 
@@ -282,7 +282,7 @@ def chat_prompt(model: Pretrained, template: str) -> str | None:
     return str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
 
 
-def asked(base: Base, asking: Asking) -> AskedPredictor:
+def prompted(base: Base, asking: Prompt) -> PromptedClassifier:
     """The climb's decoder, ready to be asked.
 
     Returns:
@@ -296,4 +296,4 @@ def asked(base: Base, asking: Asking) -> AskedPredictor:
             f"{base.model.name} can't be asked, since it is no decoder: --model HuggingFaceTB/SmolLM2-135M-Instruct can"
         )
     decoder = base.model.encoder().eval()
-    return AskedPredictor(decoder, word_vectors(decoder, base.model.folder), base.model.tokenizer, asking)
+    return PromptedClassifier(decoder, word_vectors(decoder, base.model.folder), base.model.tokenizer, asking)

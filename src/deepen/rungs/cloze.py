@@ -1,4 +1,4 @@
-"""For a few rows a label: a masked language model learns to put the right label's word into a gap beside the text.
+"""For few examples per class: a masked language model learns to put the right label's word into a gap beside the text.
 
 Nothing new has to be learned to begin with: the encoder and the head over words that pretraining left say something
 already, and the rows make it sharper.
@@ -27,18 +27,20 @@ _ROWS_A_LABEL = 30
 class RungSettings(TrainedSettings, ClozeSettings):
     """What is asked, and how the encoder and its own head learn the answer."""
 
+    earlier: ClassVar = {"visited_rows": "examples_seen"}
+
     usual_rate: ClassVar[float] = 4e-5
 
-    visited_rows: int = Field(default=4_000, ge=1)
-    """Rows that go by in all where `num_epochs` is not given: each is visited as often as that takes."""
+    examples_seen: int = Field(default=4_000, ge=1)
+    """Training examples that go by in all where `num_epochs` is not given: as many epochs as that takes."""
     evaluations_per_epoch: int = Field(default=0, ge=0)
     """How often validation is scored within an epoch; 0 keeps the last weights: of a few rows there are many epochs."""
-    head_reach: float = 0.0
+    max_initial_logit: float = 0.0
     """The largest logit the head may reach at the start; 0 leaves the head as pretraining made it."""
 
 
 def suits(work: Work) -> bool:
-    """Whether a climb takes it by itself: with up to thirty rows a label, where the model has the head for it."""
+    """Whether a climb takes it by itself: with up to thirty examples per class, where the model has the head for it."""
     return len(work.problem.train) <= _ROWS_A_LABEL * work.problem.num_outputs and can_ask(work, RungSettings())
 
 
@@ -57,21 +59,21 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         cloze_network(work, question, centred=settings.centred),
         question_form(work.problem.task, question.cloze),
     )
-    depth, chosen = work.base.model.num_layers, _visited(work.problem, settings)
+    depth, chosen = work.base.model.num_layers, _with_epochs(work.problem, settings)
     found = climb_trained(work, name="cloze", depth=depth, settings=chosen, below=None, form=form, start=network)
     return replace(found, ran=found.ran | question.told())
 
 
-def _visited(problem: Problem, settings: RungSettings) -> RungSettings:
-    visits = max(1, round(settings.visited_rows / len(problem.train)))
-    return settings.model_copy(update={"num_epochs": settings.num_epochs or visits})
+def _with_epochs(problem: Problem, settings: RungSettings) -> RungSettings:
+    epochs = max(1, round(settings.examples_seen / len(problem.train)))
+    return settings.model_copy(update={"num_epochs": settings.num_epochs or epochs})
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
     form = question_form(work.problem.task, question_of(work, settings).cloze)
     return forecast_trained(
-        work, depth=work.base.model.num_layers, settings=_visited(work.problem, settings), form=form
+        work, depth=work.base.model.num_layers, settings=_with_epochs(work.problem, settings), form=form
     )
 
 

@@ -1,4 +1,4 @@
-"""For a few rows a label: the encoder learns to put rows of one label together, then a head is solved on its features.
+"""For few examples per class: rows of one label are put together by the encoder, then a head is solved on its features.
 
 Every row meets many others, so a few say much; with some hundred a label, training with a head says more.
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -41,12 +42,13 @@ _START_SECONDS = 2.0
 class RungSettings(OptimizerSettings):
     """How the encoder learns to tell labels apart, and the head on it."""
 
+    earlier: ClassVar = {"visited_rows": "examples_seen", "most_visits": "max_epochs"}
     learning_rate: float = Field(default=2e-5, gt=0)
     """The highest rate, per step."""
-    visited_rows: int = Field(default=4_000, ge=1)
-    """Rows that go by in all: each is visited as often as that takes."""
-    most_visits: int = Field(default=80, ge=1)
-    """But no row more often than this."""
+    examples_seen: int = Field(default=4_000, ge=1)
+    """Training examples that go by in all: as many epochs as that takes."""
+    max_epochs: int = Field(default=80, ge=1)
+    """But no more epochs than this."""
     batch_rows: int = Field(default=64, ge=4)
     """Rows of one step: what a row is told from. All go through the network at once."""
     batch_tokens: int = Field(default=8192, ge=1)
@@ -62,7 +64,7 @@ class RungSettings(OptimizerSettings):
 
 
 def suits(work: Work) -> bool:
-    """Whether a climb takes it by itself: with up to thirty rows a label."""
+    """Whether a climb takes it by itself: with up to thirty examples per class."""
     return _applies(work) and len(work.problem.train) <= _ROWS_A_LABEL * work.problem.num_outputs
 
 
@@ -124,7 +126,7 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
 def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
     problem = work.problem
     tokens, labels_N = work.tokens(problem.train.table), problem.train_targets.labels_M
-    visits = _visits(problem, settings)
+    epochs = _epochs(problem, settings)
     lengths_N = np.asarray(tokens.lengths_N)[problem.train.rows_N]
     shares_N = np.maximum(1, -(-lengths_N * settings.batch_rows // settings.batch_tokens))  # of a batch, for each row
 
@@ -145,27 +147,27 @@ def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
         backward(losses_B.sum())
         return {"loss": LossSum(losses_B.detach().sum(), count(places))}
 
-    num_steps = sum(len(batches(epoch)) for epoch in range(visits))
+    num_steps = sum(len(batches(epoch)) for epoch in range(epochs))
     return Plan(
         batches=batches,
         count=count,
         step=step,
-        num_epochs=visits,
+        num_epochs=epochs,
         num_steps=num_steps,
         checkpoint=work.context.rung_folder("contrastive") / "checkpoint",
         seed=work.context.seed,
     )
 
 
-def _visits(problem: Problem, settings: RungSettings) -> int:
-    return min(settings.most_visits, max(1, round(settings.visited_rows / len(problem.train))))
+def _epochs(problem: Problem, settings: RungSettings) -> int:
+    return min(settings.max_epochs, max(1, round(settings.examples_seen / len(problem.train))))
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass: forward and backward are three of it."""
     lengths = np.asarray(work.tokens(work.problem.train.table).lengths_N)[work.problem.train.rows_N]
-    visits = _visits(work.problem, settings)
-    return 3 * visits * float(lengths.sum()) * seconds_per_token(work) + _START_SECONDS
+    epochs = _epochs(work.problem, settings)
+    return 3 * epochs * float(lengths.sum()) * seconds_per_token(work) + _START_SECONDS
 
 
 # Rows of one label are drawn together and those of others apart: the cosine of every pair of a batch is trained.

@@ -18,7 +18,7 @@ from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
 from deepen.problem.work import Work
 
-_FEWEST_VISITS, _MOST_VISITS, _FRESH_ROWS = 3, 10, 20_000
+_FEWEST_VISITS, _MOST_EPOCHS, _FRESH_ROWS = 3, 10, 20_000
 _FRESH_RATE = 1e-4
 
 
@@ -34,12 +34,12 @@ class RungSettings(TrainedSettings):
     """The head's own rate: it may start flat and must grow back quickly (LOG.md)."""
     rounds: int = Field(default=3, ge=1)
     """Once more, and a third time, as long as each gains `round_worth` points: where the layers below know little, one
-    visit is not the end (docs/decisions/0005)."""
+    epoch is not the end (docs/decisions/0005)."""
     fresh_learning_rate: float | None = Field(default=None, gt=0)
     """The highest rate where the rung starts from nothing: a task whose deepest form is another, as two texts read
-    together. None is 1e-4, or less as above: it takes more visits, which bear less (LOG.md)."""
+    together. None is 1e-4, or less as above: it takes more epochs, which bear less (LOG.md)."""
     fresh_dropout: float | None = None
-    """Dropout there; None takes the network's own. What is visited six times is otherwise known by heart (LOG.md)."""
+    """Dropout there; None takes the network's own. What is seen six times is otherwise known by heart (LOG.md)."""
     start: Literal["below", "frozen"] = "below"
     """The model to start from: that of the rung just below, or frozen's (docs/decisions/0005)."""
 
@@ -56,10 +56,10 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
 
 
 def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
-    """A task whose deepest form is another starts from the pretrained encoder, which takes some visits more."""
-    visits = min(max(_FEWEST_VISITS, round(_FRESH_ROWS / len(work.problem.train))), _MOST_VISITS)
+    """A task whose deepest form is another starts from the pretrained encoder, which takes some epochs more."""
+    epochs = min(max(_FEWEST_VISITS, round(_FRESH_ROWS / len(work.problem.train))), _MOST_EPOCHS)
     fresh = {
-        "num_epochs": settings.num_epochs or max(visits, settings.visits(len(work.problem.train))),
+        "num_epochs": settings.num_epochs or max(epochs, settings.epochs(len(work.problem.train))),
         "learning_rate": settings.fresh_learning_rate or rate_for(_FRESH_RATE, work.base.model.num_layers),
         "dropout": settings.fresh_dropout,
     }

@@ -28,13 +28,13 @@ from deepen.problem.task import Predictor, Task
 from deepen.problem.work import Work
 from deepen.prompting.cloze import ClozeSettings, can_ask, cloze_network, load_cloze, question_form, question_of
 from deepen.prompting.decoder import (
-    Asking,
-    asked,
+    Prompt,
     chat_prompt,
     check_places,
-    is_asked,
+    is_prompted,
     label_words,
-    load_asked,
+    load_prompted,
+    prompted,
     question_about,
     templates,
 )
@@ -48,9 +48,9 @@ class RungSettings(ClozeSettings):
 
     form: Literal["auto", "similarity", "cloze", "likelihood"] = "auto"
     """`similarity` compares a text with descriptions, `cloze` asks a masked language model for a word in a gap
-    (`pattern`, `words`), `likelihood` asks a decoder (`prompt`, `words`). `auto` is `likelihood` for a decoder; else it
-    is `cloze` where `pattern` or `words` is set, or the model has the head for it, each label a word, and neither
-    `descriptions` nor `templates` is set."""
+    (`template`, `verbalizer`), `likelihood` asks a decoder (`prompt`, `verbalizer`). `auto` is `likelihood` for a
+    decoder; else it is `cloze` where `template` or `verbalizer` is set, or the model has the head for it, each label a
+    word, and neither `descriptions` nor `templates` is set."""
     descriptions: dict[str, tuple[str, ...]] | None = None
     """Label to one or more sentences that say what it is; None, and labels left out, take the description in the file
     after --labels, those of usual labels in prompting/verbalizers.yaml, or their names."""
@@ -60,7 +60,7 @@ class RungSettings(ClozeSettings):
     prompt: str | None = None
     """For a decoder: the question, with {text}, and {labels} or {descriptions} if it is to name or explain them; None
     takes that of the texts' language in prompting/prompts.yaml. A label is called the first of its
-    `words`, or else its name."""
+    `verbalizer`, or else its name."""
     chat: bool = False
     """For a decoder: whether the question goes into the model's chat template, if it has one (LOG.md)."""
     content_free: tuple[str, ...] = ("N/A", "", "[MASK]")
@@ -84,7 +84,7 @@ def _form(work: Work, settings: RungSettings) -> str:
     """What `auto` is; what is set for it must hold, or the error says why it can't."""
     if work.base.model.decodes:
         return "likelihood"
-    if settings.pattern is not None or settings.words is not None:
+    if settings.template is not None or settings.verbalizer is not None:
         return "cloze"
     plain = settings.descriptions is None and settings.templates is None
     return "cloze" if plain and can_ask(work, settings) else "similarity"
@@ -140,7 +140,7 @@ def _by_similarity(work: Work, settings: RungSettings) -> Climbed:
 def _by_likelihood(work: Work, settings: RungSettings) -> Climbed:
     """A decoder, asked once about each row."""
     problem = work.problem
-    words = label_words(problem, settings.words, "rungs.zero_shot.words")
+    words = label_words(problem, settings.verbalizer, "rungs.zero_shot.verbalizer")
     known, told = (
         templates(problem, words),
         ["; ".join(some) for some in told_of(problem, settings.descriptions)],
@@ -148,8 +148,8 @@ def _by_likelihood(work: Work, settings: RungSettings) -> Climbed:
     question = question_about(settings.prompt or known["zero_shot"], words, told, known["description"])
     check_places(question, ("{text}",), "rungs.zero_shot.prompt")
     chat = chat_prompt(work.base.model, question) if settings.chat else None
-    how = Asking(chat or question, words, work.base.max_tokens, special=chat is None)
-    predictor = asked(work.base, how)
+    how = Prompt(chat or question, words, work.base.max_tokens, special=chat is None)
+    predictor = prompted(work.base, how)
     if settings.centred:
         nothing = settings.content_free
         how.bias = (-predictor.scores(nothing, [()] * len(nothing)).mean(0)).tolist()
@@ -169,8 +169,8 @@ def _vector(network: Network, work: Work, texts: list[str]) -> np.ndarray:
 
 def load(folder: Path, task: Task, labels: tuple[str, ...]) -> Predictor:
     """Reads the saved rung."""
-    if is_asked(folder):
-        return load_asked(folder)
+    if is_prompted(folder):
+        return load_prompted(folder)
     return load_cloze(folder, task, labels)
 
 
