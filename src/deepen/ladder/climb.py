@@ -54,6 +54,7 @@ from deepen.preparation.recipe import Recipe, write_recipe
 from deepen.preparation.resume import check_rows
 from deepen.preparation.told import LEFT_OUT, write_left_out
 from deepen.problem.climbed import Climbed
+from deepen.problem.threshold import told
 
 
 def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began: float) -> None:
@@ -280,6 +281,8 @@ def _finish(state: Climbing) -> None:
         cheapest = cheapest_not_worse(state.standings, work.problem.task.value_of, seed=seed)
         state.note({"chosen": best, "chosen_reason": why, "cheapest_not_worse": cheapest})
         one_label = any(need.name == TARGET and need.kind == "category" for need in work.problem.task.needs)
+        if state.prepared.rows.wish is not None:
+            work.context.say(f"  {told(state.prepared.rows.wish, state.ladder.chosen_row.validation)}")
         for sentence in doubts(state.ladder, one_label=one_label):
             if sentence not in ((state.ladder.data and state.ladder.data.warnings) or ()):
                 warn(state, sentence)

@@ -19,6 +19,7 @@ from deepen.preparation.rows import Rows
 from deepen.preparation.scorable import scorable
 from deepen.preparation.told import Told
 from deepen.problem.task import Task
+from deepen.problem.threshold import cut_for, wish_of
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,12 @@ def read(
             say(f"  {need.name}: {columns.reasons[need.name]}")
     whole = table.all_rows()
     labels = task.labels(whole, data.max_labels)
-    task = task.for_labels(labels).decided_by(recipe.ladder.decide_by)
+    ladder = recipe.ladder
+    task = task.for_labels(labels).decided_by(ladder.decide_by)
+    wish = wish_of(task, labels, recall=ladder.recall, precision=ladder.precision, label=ladder.positive)
+    task = cut_for(task, labels, wish)
     told = Told().and_warnings(*_unread(task, table, columns)).of(table)
-    rows = Rows(task, labels, columns, names, whole, None, None, told=told)
+    rows = Rows(task, labels, columns, names, whole, None, None, wish, told=told)
     others = _others(sources, data, source, table.marked)
     for split, other in others.items():
         rows = _with(rows, split, other, data)

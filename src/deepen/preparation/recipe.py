@@ -81,6 +81,13 @@ class LadderSettings(Settings):
     class_weights: Literal["balanced"] | None = None
     """`balanced` lets rows of rare labels count as much as those of common ones, for tasks of one label a row;
     probabilities are then too high for the rare ones."""
+    recall: float | None = Field(default=None, gt=0, le=1)
+    """Of two labels: cut the decision where so much of the rows of `positive` is found, with the best precision."""
+    precision: float | None = Field(default=None, gt=0, le=1)
+    """Of two labels: cut it where such a share of the answers `positive` is right, with the best recall."""
+    positive: str | None = None
+    """The label that `recall` or `precision` is about. Chosen on the validation rows and kept in the model, whose
+    probabilities are then those of the decision: above 0.5 is `positive`."""
     fitted: float = Field(default=0.98, gt=0, le=1)
     """A solved head with this score on its own training rows leaves deeper rungs too little to learn, so the climb
     ends; 1 never ends it (docs/decisions/0008)."""

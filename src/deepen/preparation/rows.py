@@ -11,6 +11,7 @@ from deepen.data.table import Part
 from deepen.preparation.told import Told
 from deepen.problem.problem import Problem
 from deepen.problem.task import Task
+from deepen.problem.threshold import Wish
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Rows:
         columns: Which columns of the data are what.
         names: Names of the label codes; None if nothing names them.
         validation: Those that decide; None before they were held out.
+        wish: What is wanted of one of two labels.
         amended: Marks what lists of ids changed and what was added; empty if nothing.
         told: What there is to say of how they came about.
     """
@@ -32,6 +34,7 @@ class Rows:
     train: Part
     validation: Part | None
     test: Part | None
+    wish: Wish | None = None
     unlabelled: Part | None = None
     amended: str = ""
     told: Told = field(default_factory=Told)
