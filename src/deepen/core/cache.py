@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deepen.core.errors import SettingError
 from deepen.core.files import cache_dir
+from deepen.core.shared import KIND, is_orphan
 
 KINDS = {
     "tables": "rows as they were read",
@@ -23,6 +24,7 @@ KINDS = {
     "hidden": "states of layers that are not trained",
     "analogies": "training rows as models see them",
     "models": "models converted to safetensors",
+    KIND: "weights that runs have in common",
     "speed": "what this machine's forecasts are made of",
 }
 CAP = "DEEPEN_CACHE_GB"
@@ -63,10 +65,17 @@ def cap_bytes() -> int:
 def trim(say: Callable[[str], None] = lambda line: None) -> None:
     """Removes the longest unused entries until the rest is within the cap; what was used within the hour stays.
 
+    Shared weights that no run has any more go first, whatever the cap.
+
     Raises:
         SettingError: If `$DEEPEN_CACHE_GB` holds no number.
     """
-    cap, there = cap_bytes(), entries()
+    cap = cap_bytes()
+    for path in _inside(cache_dir() / KIND):
+        if is_orphan(path):
+            with suppress(OSError):
+                path.unlink()
+    there = entries()
     num_bytes, gone, freed = sum(entry.num_bytes for entry in there), 0, 0
     for entry in there:
         if num_bytes - freed <= cap or time.time() - entry.used < _IN_USE_SECONDS:
@@ -94,5 +103,6 @@ def _entry(path: Path, kind: str) -> Entry:
     for file in (path, *path.rglob("*")):
         with suppress(OSError):
             about = file.lstat()
-            num_bytes, used = num_bytes + about.st_size, max(used, about.st_mtime)
+            own = about.st_size if kind != KIND or about.st_nlink == 1 else 0  # else it is a run's
+            num_bytes, used = num_bytes + own, max(used, about.st_mtime)
     return Entry(path, kind, num_bytes, used)

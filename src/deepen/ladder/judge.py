@@ -14,6 +14,7 @@ from deepen.core.files import open_to_others, replacing, write_jsonl
 from deepen.core.ladder import Data, Ladder, LadderRow, RowState, UnderWay
 from deepen.core.run import Run, keep_strangers
 from deepen.core.seed import derive
+from deepen.core.shared import share
 from deepen.core.types import Outputs, Score
 from deepen.ladder import record
 from deepen.ladder.decide import Standing, best_of, chosen_of, gain_over
@@ -200,8 +201,9 @@ def write_model(state: Climbing, name: str, predictor: Predictor, folder: Path) 
     data = state.recipe.data.model_dump(include=_READING, mode="json")
     with replacing(folder / "model") as beside:
         predictor.save(beside)
-        write_about(beside, work=state.work, prepared=state.prepared, rung=name, data=data)
+        files = write_about(beside, work=state.work, prepared=state.prepared, rung=name, data=data)
         open_to_others(beside)
+        share({beside / file: digest for file, digest in files.items()})
         keep_strangers(folder / "model", beside)
 
 

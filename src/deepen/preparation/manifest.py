@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from deepen.problem.work import Work
 
 
-def write_about(folder: Path, *, work: Work, prepared: Prepared, rung: str, data: dict[str, Any]) -> None:
+def write_about(folder: Path, *, work: Work, prepared: Prepared, rung: str, data: dict[str, Any]) -> dict[str, str]:
     """Writes deepen.json into a model folder: all that is needed to use it again.
 
     Args:
         prepared: Which columns of the data were what, and the names of its label codes.
         data: The reading settings that also hold for new data.
+
+    Returns:
+        The sha256 of each file beside it, by name.
     """
+    files = {name: sha256_file(folder / name) for name in _files(folder)}
     about = {
         "task": work.problem.task.name,
         "rung": rung,
@@ -38,9 +42,10 @@ def write_about(folder: Path, *, work: Work, prepared: Prepared, rung: str, data
         "max_tokens": work.base.max_tokens,
         "base_model": work.base.model.name,
         "deepen": version("deepen"),
-        "files": {name: sha256_file(folder / name) for name in _files(folder)},
+        "files": files,
     }
     write_json(folder / "deepen.json", about)
+    return files
 
 
 class About(BaseModel):
