@@ -127,9 +127,9 @@ def here(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     return folder
 
 
-def call(*words: str) -> tuple[int, str, str]:
-    """Runs the command in this process."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
+def call(*words: str, err: io.StringIO | None = None) -> tuple[int, str, str]:
+    """Runs the command in this process; what it says goes into `err`."""
+    out, err, code = io.StringIO(), err or io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["deepen", *words])
         try:
@@ -229,14 +229,26 @@ def test_what_libraries_print_is_kept_from_the_object(start: Start) -> None:
         assert "noisemore noise" in err.replace("\n", "")
 
 
-def test_an_interrupt_is_an_object(start: Start, two_class_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
-    words = ["--model", tiny_model, "--rungs", "majority,full", "--out", tmp_path / "run", "--json"]
-    process = start("train", two_class_csv, *words, "--set", "rungs.full.num_epochs=5000")
-    assert process.stderr is not None
-    assert any("full: forecast" in line for line in process.stderr)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=300)
-    assert process.returncode == 130
+def test_an_interrupt_is_an_object(
+    two_class_csv: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    """A real signal, sent as soon as the longest rung is announced; test_streams sends one to a process."""
+
+    class Announced(io.StringIO):
+        def write(self, text: str) -> int:
+            if "full: forecast" in text:
+                signal.raise_signal(signal.SIGINT)
+            return super().write(text)
+
+    words = ["--model", str(tiny_model), "--rungs", "majority,full", "--out", str(tmp_path / "run"), "--json"]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, out, _ = call(
+            "train", str(two_class_csv), *words, "--set", "rungs.full.num_epochs=5000", err=Announced()
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert code == 130
     assert json.loads(out)["error"]["kind"] == "Interrupted"
 
 
