@@ -223,7 +223,7 @@ def test_what_libraries_print_is_kept_from_the_object(start: Start) -> None:
         "def loud(words): print('noise'); os.write(1, b'more noise'); return real(words)\n"
         "main._run = loud; main.main()"
     )
-    for words, good in ((["models"], True), (["check", "nope.csv"], False)):
+    for words, good in ((["models"], True), (["modls"], False)):
         out, err = start(*words, "--json", code=code).communicate(timeout=300)
         assert ("models" in json.loads(out)) == good
         assert "noisemore noise" in err.replace("\n", "")
@@ -255,10 +255,11 @@ def test_an_interrupt_is_an_object(
 def test_nobody_reads_the_object(start: Start) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    process = start("check", "nope.csv", "--json", stdout=writer)
+    process = start("modls", "--json", stdout=writer)
     os.close(writer)
     _, err = process.communicate(timeout=300)
-    assert (process.returncode, err.splitlines()[-1]) == (2, "DataError: nope.csv does not exist")
+    [line] = err.splitlines()
+    assert (process.returncode, line[:40]) == (2, "SettingError: unknown command 'modls'; d")
 
 
 def test_an_escape_in_a_name_is_not_obeyed() -> None:
