@@ -30,11 +30,12 @@ def make(path: Path, rows: int) -> None:
 
 def measure(path: str) -> None:
     """What `deepen train` does before the first rung."""
-    from deepen.preparation.prepare import Sources, prepare
+    from deepen.preparation.prepare import prepare
+    from deepen.preparation.read import Sources
     from deepen.preparation.recipe import make_recipe
 
     prepared = prepare(make_recipe({"data": {"path": path}}), Sources(), Path("unused"), say=lambda line: print(line))
-    tokens = prepared.work.tokens(prepared.work.train.table)
+    tokens = prepared.work.tokens(prepared.work.problem.train.table)
     print(len(tokens.ids_T), "tokens")
 
 

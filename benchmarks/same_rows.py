@@ -25,7 +25,7 @@ PROGRAM = """
 import hashlib, importlib, json, sys
 from deepen.core.errors import DeepenError
 from deepen.data.load import DataSettings, load_table
-from deepen.preparation.prepare import infer_task
+from deepen.preparation.read import infer_task
 from deepen.preparation.recipe import make_recipe
 
 def read(path):

@@ -31,7 +31,8 @@ from deepen.preparation.check import examine
 from deepen.preparation.environment import write_environment
 from deepen.preparation.given import check_alone, check_data, free_folder, over, recipe_of, sources_of
 from deepen.preparation.place import check_place, inputs_of, new_run, warn
-from deepen.preparation.prepare import Sources, infer_task, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources, infer_task
 from deepen.preparation.recipe import Recipe, make_recipe, write_recipe
 from deepen.preparation.resume import check_resumed, check_rows
 from deepen.problem.task import Task

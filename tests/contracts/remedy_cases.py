@@ -284,7 +284,7 @@ CHECKS: list[Case] = [
         ("check a.csv --model MODEL",),
     ),
     Case(
-        ("--set tasks.classification.long=windows", "--model with one that reads more, or shorten"),
+        ("--set tasks.{}.long=windows", "--model with one that reads more, or shorten"),
         {"a.csv": CUT},
         "train a.csv --rungs lexical --model MODEL --out r",
         r"(?P<remedy>--set tasks\.classification\.long=windows)",

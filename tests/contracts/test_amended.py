@@ -20,7 +20,7 @@ from deepen.data.load import DataSettings, load_table
 from deepen.data.table import Part
 from deepen.diagnosis.case import open_case
 from deepen.preparation.catalog import load_task
-from deepen.preparation.training_rows import amend
+from deepen.preparation.training_rows import by_lists
 
 LABELS = ("bad", "good")
 
@@ -50,7 +50,9 @@ def test_only_the_named_training_rows_change(form: str, tmp_path: Path) -> None:
     fix = [{"id": ids[at], "label": other[targets[at]]} for at in (3, 4)] + [{"id": ids[5], "label": ""}]
     fix += [{"id": held_ids[0], "label": "good"}, {"id": held_ids[1], "label": "bad"}, {"id": "no", "label": "bad"}]
     drop = [{"id": ids[at]} for at in (0, 7)]
-    found = amend(train, held, LABELS, drop=write(tmp_path / f"d.{form}", drop), fix=write(tmp_path / f"f.{form}", fix))
+    found = by_lists(
+        train, held, LABELS, drop=write(tmp_path / f"d.{form}", drop), fix=write(tmp_path / f"f.{form}", fix)
+    )
     kept = [at for at in range(len(ids)) if at not in (0, 7)]
     assert list(found.train.values("id")) == [ids[at] for at in kept]
     expected = [other[targets[at]] if at in (3, 4) else targets[at] for at in kept]
@@ -71,11 +73,11 @@ def test_the_mark_tells_lists_apart(tmp_path: Path) -> None:
     train, held = parts_of()
     ids = list(train.values("id"))
     one, two = (write(tmp_path / f"{n}.csv", [{"id": ids[n]}]) for n in (1, 2))
-    marks = [amend(train, held, LABELS, drop=path).mark for path in (None, one, two, one)]
+    marks = [by_lists(train, held, LABELS, drop=path).mark for path in (None, one, two, one)]
     assert marks[0] == ""
     assert marks[1] == marks[3] != marks[2]
     fixes = [write(tmp_path / f"f{label}.csv", [{"id": ids[0], "label": label}]) for label in LABELS]
-    assert amend(train, held, LABELS, fix=fixes[0]).mark != amend(train, held, LABELS, fix=fixes[1]).mark
+    assert by_lists(train, held, LABELS, fix=fixes[0]).mark != by_lists(train, held, LABELS, fix=fixes[1]).mark
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_a_wrong_list_is_one_line(text: str, fix: bool, said: str, tmp_path: Pat
     path = tmp_path / "list.csv"
     path.write_text(text.format(first), encoding="utf-8")
     with pytest.raises(DataError) as caught:
-        amend(train, held, LABELS, **{"fix" if fix else "drop": str(path)})
+        by_lists(train, held, LABELS, **{"fix" if fix else "drop": str(path)})
     assert said.format(first) in str(caught.value)
     assert "list.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -107,12 +109,12 @@ def test_no_row_of_a_label_left(tmp_path: Path) -> None:
         {"id": name} for name, label in zip(train.values("id"), train.values("target"), strict=True) if label == "good"
     ]
     with pytest.raises(DataError, match="no training row of the label 'good'"):
-        amend(train, held, LABELS, drop=write(tmp_path / "d.csv", good))
+        by_lists(train, held, LABELS, drop=write(tmp_path / "d.csv", good))
     with pytest.raises(DataError, match="does not exist"):
-        amend(train, held, LABELS, drop=str(tmp_path / "gone.csv"))
+        by_lists(train, held, LABELS, drop=str(tmp_path / "gone.csv"))
     (tmp_path / "latin.csv").write_bytes(b"id\ncaf\xe9\n")
     with pytest.raises(DataError, match="not UTF-8"):
-        amend(train, held, LABELS, drop=str(tmp_path / "latin.csv"))
+        by_lists(train, held, LABELS, drop=str(tmp_path / "latin.csv"))
 
 
 def test_tags(tmp_path: Path) -> None:
@@ -122,14 +124,14 @@ def test_tags(tmp_path: Path) -> None:
     tags = next(train.values("target"))
     new = ["I-ORG", *["O"] * (len(tags) - 1)]
     rows = [{"id": first, "label": " ".join(new)}]
-    found = amend(train, held, labels, fix=write(tmp_path / "f.csv", rows))
+    found = by_lists(train, held, labels, fix=write(tmp_path / "f.csv", rows))
     assert next(found.train.values("target")) == ["B-ORG", *["O"] * (len(tags) - 1)], "an entity begins with B-"
-    listed = amend(train, held, labels, fix=write(tmp_path / "f.jsonl", [{"id": first, "label": new}]))
+    listed = by_lists(train, held, labels, fix=write(tmp_path / "f.jsonl", [{"id": first, "label": new}]))
     assert listed.mark == found.mark
     for wrong, said in ((["O"] * (len(tags) + 1), "tags for a row of"), (["B-PET"] * len(tags), "tag 'B-PET'")):
         with pytest.raises(DataError, match=said):
-            amend(train, held, labels, fix=write(tmp_path / "w.jsonl", [{"id": first, "label": wrong}]))
-    assert len(amend(train, held, labels, drop=write(tmp_path / "d.csv", [{"id": second}])).train) == len(train) - 1
+            by_lists(train, held, labels, fix=write(tmp_path / "w.jsonl", [{"id": first, "label": wrong}]))
+    assert len(by_lists(train, held, labels, drop=write(tmp_path / "d.csv", [{"id": second}])).train) == len(train) - 1
 
 
 def test_labels_that_look_like_formulas(tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_labels_that_look_like_formulas(tmp_path: Path) -> None:
     table, _ = load_table(rows, load_task("classification").needs, DataSettings())
     train = table.all_rows()
     path = write(tmp_path / "f.csv", [{"id": list(train.values("id"))[1], "label": guarded("-a")}])
-    found = amend(train, train.take(train.rows_N[:0]), ("-a", "a"), fix=path)
+    found = by_lists(train, train.take(train.rows_N[:0]), ("-a", "a"), fix=path)
     assert list(found.train.values("target"))[:3] == ["-a", "-a", "-a"]
 
 

@@ -25,7 +25,7 @@ from deepen.preparation.catalog import tunings
 
 QUICK = ["data.validation_at_least=20", "data.check=false"]
 EPOCHS = [f"rungs.{rung}.num_epochs=1" for rung in ("top_layers", "full", "cloze")]
-EPOCHS += ["rungs.contrastive.visited_rows=60", "rungs.few_shot.trial_rows=8"]
+EPOCHS += ["rungs.contrastive.examples_seen=60", "rungs.few_shot.trial_rows=8"]
 
 
 @pytest.fixture
@@ -216,7 +216,8 @@ def test_a_run_goes_on_where_another_device_is(finished: Finished) -> None:
 
 def test_a_forecast_is_made_where_the_climb_is(tiny_model: Path, tmp_path: Path, card: Card) -> None:
     from deepen.finetuning.forecast import seconds_per_token
-    from deepen.preparation.prepare import Sources, prepare
+    from deepen.preparation.prepare import prepare
+    from deepen.preparation.read import Sources
     from deepen.preparation.recipe import make_recipe
 
     recipe = make_recipe({"data": {"validation_at_least": 30}, "model": {"name": str(tiny_model)}})

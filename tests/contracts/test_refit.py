@@ -52,7 +52,7 @@ def test_every_rung(
     climb = shelf()[rung].climb
 
     def spy(work: Any, settings: Any, below: Any) -> Any:
-        seen.append((len(work.train), settings))
+        seen.append((len(work.problem.train), settings))
         return climb(work, settings, below)
 
     monkeypatch.setitem(shelf(), rung, replace(shelf()[rung], climb=spy))

@@ -111,7 +111,7 @@ def test_a_rung_learns_from_what_the_best_is_sure_of(
 
     def watched(name: str, climb: Callable[..., Any]) -> Callable[..., Any]:
         def spy(work: Any, settings: Any, below: Any) -> Any:
-            seen.append((name, len(work.train), [*work.train.values("target")]))
+            seen.append((name, len(work.problem.train), [*work.problem.train.values("target")]))
             return climb(work, settings, below)
 
         return spy

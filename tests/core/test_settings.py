@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -76,3 +77,27 @@ def test_seeds() -> None:
 def test_nearest() -> None:
     assert nearest("FROZN", ["majority", "frozen"]) == "did you mean 'frozen'?"
     assert nearest("xyz", ["b", "a"]) == "choose from: a, b"
+
+
+class Earlier(Settings):
+    earlier: ClassVar = {"old": "new"}
+    new: int = 1
+
+
+class Below(Earlier):
+    earlier: ClassVar = {"older": "newer"}
+    newer: int = 2
+
+
+def test_earlier_names_are_taken_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", logger="deepen"):
+        found = parse(Below, {"old": 3, "older": 4})
+        assert parse(Below, {"old": 3, "newer": 4}) == found == Below(new=3, newer=4)
+    said = [record.message for record in caplog.records]
+    assert sorted(said) == [
+        "warning: the setting 'old' is called 'new' now; the earlier name works until 0.3",
+        "warning: the setting 'older' is called 'newer' now; the earlier name works until 0.3",
+    ]
+    with pytest.raises(SettingError, match="'old' is the earlier name of 'new': keep that alone"):
+        parse(Below, {"old": 3, "new": 4})
+    assert "old" not in Below.model_json_schema()["properties"]

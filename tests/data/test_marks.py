@@ -10,8 +10,9 @@ import pytest
 from tests.data.reading import NEEDS, read, rows
 
 from deepen.core.errors import DataError
-from deepen.data.load import DataSettings, load_table, look, marked_splits
-from deepen.data.marks import Rows, Split, mark_columns
+from deepen.data.load import DataSettings, load_table, look
+from deepen.data.marks import ForSplit, mark_columns
+from deepen.data.source import Split
 from deepen.data.targets.labels import check_labels
 
 Write = Callable[..., str]
@@ -33,14 +34,14 @@ def _csv(held: list[dict[str, Any]]) -> str:
 @pytest.mark.parametrize(("split", "first", "number"), [("train", 0, 20), ("test", 2, 10), ("validation", 3, 10)])
 def test_a_column_says_which_rows(write: Write, split: Split, first: int, number: int) -> None:
     for source in (write("a.csv", _csv(MARKED)), write("a.json", json.dumps(MARKED)), MARKED):
-        table = read(Rows(source, split), columns=AS)
+        table = read(ForSplit(source, split), columns=AS)
         found = rows(table)
         assert (found[0][0], len(found)) == (f"text {first} of it", number)
         assert any("train 20, validation 10, test 10" in note and split in note for note in table.notes)
         assert not table.left_out
         assert len(read(source, columns=AS)) == 40
-        _, columns = load_table(source, NEEDS, DataSettings(), columns=AS)
-        assert marked_splits(source, DataSettings(), columns) == {"train": 20, "validation": 10, "test": 10}
+        assert table.marked == {"train": 20, "validation": 10, "test": 10}
+        assert table.names == ("body of it", "kind of", "split")
 
 
 def test_a_mark_is_no_label(write: Write) -> None:
@@ -48,22 +49,22 @@ def test_a_mark_is_no_label(write: Write) -> None:
     held = [{**row, "kind of": f"kind {at % 9}"} for at, row in enumerate(MARKED)]
     _, columns = load_table(write("a.csv", _csv(held)), NEEDS, DataSettings())
     assert columns.target == ("kind of",)
-    assert len(read(Rows(held, "train"), columns={"text": "body of it", "label": "split"})) == 40
+    assert len(read(ForSplit(held, "train"), columns={"text": "body of it", "label": "split"})) == 40
 
 
 def test_where_nothing_is_for_a_split_all_is_read_with_a_warning() -> None:
     tests = [{"text": f"text {at}", "label": "ab"[at % 2], "split": "test"} for at in range(10)]
-    table = read(Rows(tests, "train"))
+    table = read(ForSplit(tests, "train"))
     assert len(table) == 10
     assert any("test 10; none is for train" in warning for warning in table.warnings)
-    assert not read(Rows(tests, "test")).warnings
+    assert not read(ForSplit(tests, "test")).warnings
 
 
 @pytest.mark.parametrize("values", [("red", "blue"), ("1", "2"), ("train", "bus", "car"), ("", "")])
 def test_other_values_are_no_marks(values: tuple[str, ...]) -> None:
     held = [{"text": f"t {at}", "label": "ab"[at % 2], "set": values[at % len(values)]} for at in range(12)]
     assert not mark_columns(look(held, DataSettings()))
-    assert len(read(Rows(held, "train"))) == 12
+    assert len(read(ForSplit(held, "train"))) == 12
 
 
 def test_the_lists_of_an_object_are_splits(write: Write) -> None:
@@ -71,12 +72,12 @@ def test_the_lists_of_an_object_are_splits(write: Write) -> None:
     held = {"train": called[:6], "test": called[6:9], "dev": called[9:]}
     for indent in (None, 1):
         name = write("a.json", json.dumps(held, indent=indent))
-        assert len(read(Rows(name, "train"))) == 6
-        assert len(read(Rows(name, "test"))) == 3
+        assert len(read(ForSplit(name, "train"))) == 6
+        assert len(read(ForSplit(name, "test"))) == 3
         assert len(read(name)) == 10
         assert any("train 6, test 3, dev 1" in note for note in read(name).notes)
     pairs = {name: [list(row.values()) for row in part] for name, part in held.items()}
-    found = rows(read(Rows(write("b.json", json.dumps(pairs)), "test"), columns={"text": "0", "label": "1"}))
+    found = rows(read(ForSplit(write("b.json", json.dumps(pairs)), "test"), columns={"text": "0", "label": "1"}))
     assert found == [("text 6 of it", "a"), ("text 7 of it", "b"), ("text 8 of it", "a")]
 
 
@@ -89,7 +90,7 @@ JUDGED = [
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_what_a_person_rejected_is_no_truth(write: Write, split: Split) -> None:
     for source in (write("a.jsonl", "".join(json.dumps(row) + "\n" for row in JUDGED)), JUDGED):
-        table = read(Rows(source, split), bad_rows="error")
+        table = read(ForSplit(source, split), bad_rows="error")
         assert [row[0] for row in rows(table)] == [row["text"] for row in JUDGED if row["answer"] == "accept"]
         assert len(table.left_out) == 30
         assert "answer is reject" in table.left_out[0].reason
@@ -100,10 +101,10 @@ def test_what_a_person_rejected_is_no_truth(write: Write, split: Split) -> None:
 
 def test_rejected_rows_can_be_the_other_class() -> None:
     held = [{**row, "label": "A"} for row in JUDGED]
-    table = read(Rows(held, "train"))
+    table = read(ForSplit(held, "train"))
     with pytest.raises(DataError, match=r"one class only: every label is 'A'.*--columns label=answer"):
         check_labels(table.all_rows())
-    asked = read(Rows(held[:4], "train"), columns={"label": "answer"})
+    asked = read(ForSplit(held[:4], "train"), columns={"label": "answer"})
     assert [row[1] for row in rows(asked)] == ["accept", "accept", "reject", "ignore"]
 
 
@@ -114,7 +115,7 @@ def test_an_answer_of_another_kind_is_none() -> None:
 
 def test_nothing_accepted() -> None:
     with pytest.raises(DataError, match=r"no rows to read; 2 were rejected or ignored"):
-        read(Rows([{"text": "a", "label": "b", "answer": "reject"}] * 2, "train"))
+        read(ForSplit([{"text": "a", "label": "b", "answer": "reject"}] * 2, "train"))
 
 
 def marked(*values: str) -> list[dict[str, str]]:
@@ -123,17 +124,17 @@ def marked(*values: str) -> list[dict[str, str]]:
 
 def test_rows_whose_mark_is_misspelt_are_counted() -> None:
     source = marked(*["train"] * 14, *["test"] * 5, "tset")
-    found = read(Rows(source, "train"))
+    found = read(ForSplit(source, "train"))
     assert len(found) == 42
     assert "column 'split' names no split in 3 rows, as tset: such rows are left out" in found.warnings[-1]
-    found = read(Rows(marked(*["train"] * 19, "tset"), "train"))
+    found = read(ForSplit(marked(*["train"] * 19, "tset"), "train"))
     assert len(found) == 60
     assert "such rows are read too" in found.warnings[-1]
 
 
 @pytest.mark.parametrize(("values", "loud"), [(("train", "train", "tset"), True), (("1", "2", "3"), False)])
 def test_a_column_that_is_called_split_and_marks_nothing_is_said(values: tuple[str, ...], loud: bool) -> None:
-    found = read(Rows(marked(*values), "train"))
+    found = read(ForSplit(marked(*values), "train"))
     assert len(found) == 60
     said = [line for line in (found.warnings if loud else found.notes) if "'split' marks no rows, for it holds" in line]
     assert len(said) == 1
@@ -142,5 +143,5 @@ def test_a_column_that_is_called_split_and_marks_nothing_is_said(values: tuple[s
 @pytest.mark.parametrize(("name", "yes", "no"), [("is_test", "test", "train"), ("is_valid", "validation", "train")])
 def test_a_column_of_flags_marks_rows(name: str, yes: Split, no: Split) -> None:
     source = [{"text": f"text {at} of it", "label": "ab"[at % 2], name: int(at % 5 == 0)} for at in range(60)]
-    assert len(read(Rows(source, yes))) == 12
-    assert len(read(Rows(source, no))) == 48
+    assert len(read(ForSplit(source, yes))) == 12
+    assert len(read(ForSplit(source, no))) == 48

@@ -15,14 +15,15 @@ from deepen.core.errors import ModelError
 from deepen.exporting.graph import PaddedNetwork, runtime_of, write_graph
 from deepen.models.decoder import Decoder
 from deepen.models.encoder import Encoder
-from deepen.models.heads.network import Inputs, Network, Pooling, ranked_head, width_of
+from deepen.models.network import Bent, Head, Inputs, Network, flat_layer
 from deepen.models.runtimes.form import FILE, Runtime
 from deepen.models.runtimes.onnx import OnnxNetwork
 from deepen.models.runtimes.padded import padded, sequences
+from deepen.models.save import shelf
 
 SIZES: dict[str, Any] = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 SIZES |= {"intermediate_size": 24, "max_position_embeddings": 40, "pad_token_id": 1, "initializer_range": 0.3}
-POOLINGS: tuple[Pooling, ...] = ("mean", "cls", "last", "units", "pair", "spans", "ranked")
+HEADS = [head for head in shelf().values() if head.grid is not None]
 
 
 def _encoder(kind: str) -> Encoder:
@@ -41,19 +42,22 @@ def _encoder(kind: str) -> Encoder:
     return (Decoder if kind == "llama" else Encoder)(made.eval()).eval()
 
 
-def _network(encoder: Encoder, pooling: Pooling, *, hidden: bool = False) -> Network:
+def _network(encoder: Encoder, head: Head, *, hidden: bool = False) -> Network:
     torch.manual_seed(1)
-    width = width_of(pooling, encoder.hidden_size)
-    if pooling == "ranked":
-        return Network(encoder, ranked_head(encoder.hidden_size), pooling).eval()
-    return Network(encoder, nn.Linear(width, 3), pooling, nn.Linear(width, width) if hidden else None).eval()
+    network = head.fresh(encoder, 3)
+    if head.build is flat_layer:
+        nn.init.normal_(network.head.weight)
+        nn.init.normal_(network.head.bias)
+    if hidden:
+        network.hidden = Bent(network.width, network.width)
+    return network.eval()
 
 
-def _inputs(pooling: Pooling, lengths: list[int], *, segments: bool, windows: list[int] | None = None) -> Inputs:
+def _inputs(head: Head, lengths: list[int], *, segments: bool, windows: list[int] | None = None) -> Inputs:
     torch.manual_seed(2)
     lengths_B = torch.tensor(lengths)
     units = None
-    if pooling in ("units", "spans"):
+    if head.is_units or head.name == "spans":
         starts = torch.cumsum(lengths_B, 0) - lengths_B
         units = torch.cat(
             [torch.tensor([int(at), int(at) + length - 1]) for at, length in zip(starts, lengths, strict=True)]
@@ -64,17 +68,19 @@ def _inputs(pooling: Pooling, lengths: list[int], *, segments: bool, windows: li
         segments_T=torch.randint(0, 2, (sum(lengths),)) if segments else None,
         units_M=units,
         windows_R=torch.tensor(windows) if windows else None,
-        again_S=torch.tensor([1, 0, 1, 1]) if pooling in ("pair", "ranked") else None,
+        again_S=torch.tensor([1, 0, 1, 1]) if head.shares else None,
     )
 
 
-def _runtime(network: Network, pooling: Pooling, *, segments: bool, windows: bool = False) -> Runtime:
-    how: dict[str, Any] = {"segments": segments, "windows": windows}
-    return Runtime(form="onnx", pooling=pooling, width=network.head.out_features, **how)
+def _runtime(network: Network, *, segments: bool, windows: bool = False) -> Runtime:
+    grid = network.kind.grid
+    assert grid is not None
+    how: dict[str, Any] = {"segments": segments, "windows": windows, "per": grid.per, "named": grid.named}
+    return Runtime(form="onnx", width=network.head.out_features, **how)
 
 
 def _expected(network: Network, inputs: Inputs) -> list[np.ndarray]:
-    if network.pooling != "ranked":
+    if network.kind.sides == 1:
         return [network(inputs).numpy()]
     queries, documents = network.features(inputs).chunk(2, dim=1)
     return [network.head(queries).numpy(), documents.numpy()]
@@ -82,24 +88,21 @@ def _expected(network: Network, inputs: Inputs) -> list[np.ndarray]:
 
 def _chosen(found: list[Any], inputs: Inputs, runtime: Runtime, slots_T: np.ndarray) -> list[np.ndarray]:
     arrays = [np.asarray(array) for array in found]
-    if runtime.pooling == "units":
+    if runtime.per == "token":
         assert inputs.units_M is not None
         return [arrays[0].reshape(-1, runtime.width)[slots_T[inputs.units_M.numpy()]]]
-    if runtime.pooling == "ranked":
+    if runtime.per == "text":
         return [array[sequences(inputs)[side::2]] for side, array in enumerate(arrays)]
     return arrays
 
 
 @pytest.mark.parametrize("kind", ["bert", "electra", "roberta", "distilbert", "llama"])
-@pytest.mark.parametrize("pooling", POOLINGS)
-def test_padding_changes_nothing(kind: str, pooling: Pooling) -> None:
-    network, segments = (
-        _network(_encoder(kind), pooling, hidden=pooling in ("cls", "pair")),
-        kind in ("bert", "electra"),
-    )
-    runtime = _runtime(network, pooling, segments=segments)
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
+def test_padding_changes_nothing(kind: str, head: Head) -> None:
+    network, segments = _network(_encoder(kind), head, hidden=head.name in ("cls", "pair")), kind in ("bert", "electra")
+    runtime = _runtime(network, segments=segments)
     for lengths in ([5, 9], [1, 1], [3, 12]):
-        inputs = _inputs(pooling, lengths, segments=segments)
+        inputs = _inputs(head, lengths, segments=segments)
         arrays, slots_T = padded(inputs, runtime.inputs)
         with torch.no_grad():
             given = [torch.from_numpy(arrays[name]) for name in runtime.inputs]
@@ -108,35 +111,36 @@ def test_padding_changes_nothing(kind: str, pooling: Pooling) -> None:
                 np.testing.assert_allclose(one, other, atol=2e-6)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
-def test_windows_are_pooled_together(pooling: Pooling) -> None:
-    network = _network(_encoder("bert"), pooling)
-    runtime = _runtime(network, pooling, segments=True, windows=True)
-    inputs = _inputs(pooling, [5, 9, 2, 7], segments=False, windows=[1, 3])
+@pytest.mark.parametrize("head", [head for head in HEADS if head.is_row], ids=lambda head: head.name)
+def test_windows_are_pooled_together(head: Head) -> None:
+    network = _network(_encoder("bert"), head)
+    runtime = _runtime(network, segments=True, windows=True)
+    inputs = _inputs(head, [5, 9, 2, 7], segments=False, windows=[1, 3])
     arrays, _ = padded(inputs, runtime.inputs)
     with torch.no_grad():
         [found] = PaddedNetwork(network, runtime)(*(torch.from_numpy(arrays[name]) for name in runtime.inputs))
         np.testing.assert_allclose(found.numpy(), network(inputs).numpy(), atol=2e-6)
 
 
-@pytest.mark.parametrize(("kind", "pooling", "windows"), [("roberta", "cls", True), ("llama", "last", False)])
-def test_the_file_says_what_the_network_says(kind: str, pooling: Pooling, windows: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "name", "windows"), [("roberta", "cls", True), ("llama", "last", False)])
+def test_the_file_says_what_the_network_says(kind: str, name: str, windows: bool, tmp_path: Path) -> None:
     """What no run of the other tests has: another architecture, a decoder, a row in windows."""
     pytest.importorskip("onnxscript")
-    network = _network(_encoder(kind), pooling)
-    runtime = _runtime(network, pooling, segments=False, windows=windows)
+    head = shelf()[name]
+    network = _network(_encoder(kind), head)
+    runtime = _runtime(network, segments=False, windows=windows)
     (tmp_path / FILE).parent.mkdir()
     write_graph(network, runtime, tmp_path / FILE)
     exported = OnnxNetwork(tmp_path, runtime)
     for lengths, parts in (([1], [1]), ([4, 9, 2], [1, 2]), ([3] * 7, [7]), ([20], [1])):
-        inputs = _inputs(pooling, lengths, segments=False, windows=parts if windows else None)
+        inputs = _inputs(head, lengths, segments=False, windows=parts if windows else None)
         arrays, _ = padded(inputs, runtime.inputs)
         with torch.no_grad():
             np.testing.assert_allclose(exported.run(arrays)[0], network(inputs).numpy(), atol=1e-5)
     with pytest.raises(ModelError, match="the graph can't be run"):
         exported.run({"input_ids": np.full((1, 2), 10**6), "attention_mask": np.ones((1, 2), np.int64)})
     with pytest.raises(ModelError, match=r"gives logits, and deepen.json tells of queries, documents"):
-        OnnxNetwork(tmp_path, runtime.model_copy(update={"pooling": "ranked", "windows": windows}))
+        OnnxNetwork(tmp_path, runtime.model_copy(update={"per": "text", "windows": windows}))
 
 
 @pytest.mark.parametrize("tuning", ["prefix", "adapter"])

@@ -80,10 +80,10 @@ def test_learned_words_before_texts(run_of: Run, tmp_path: Path) -> None:
 
 
 def test_a_graph_that_says_something_else_is_not_written(export: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from deepen.exporting import graph
+    from deepen.models.heads import mean
 
-    means = graph._means
-    monkeypatch.setattr(graph, "_means", lambda *given: 1.01 * means(*given))
+    means = mean.padded_means
+    monkeypatch.setattr(mean, "padded_means", lambda *given: 1.01 * means(*given))
     line = _failed(export("out", "--rung", "full"), "ModelError")
     assert line.startswith("the exported graph does not say what the model says: logits differ by up to ")
 
@@ -131,8 +131,8 @@ def test_a_graph_of_something_else(copied: Path, export_of: Exported) -> None:
     for words, line in (
         ({"width": 3}, "model.onnx gives numbers of the shape [1, 2], not 3 for each"),
         ({"segments": False}, "and deepen.json tells of input_ids, attention_mask"),
-        ({"pooling": "ranked"}, "model.onnx gives logits, and deepen.json tells of queries, documents"),
-        ({"pooling": "nothing"}, "deepen.json is damaged"),
+        ({"per": "text"}, "model.onnx gives logits, and deepen.json tells of queries, documents"),
+        ({"per": "nothing"}, "deepen.json is damaged"),
     ):
         kept = (copied / "deepen.json").read_bytes()
         _reseal(copied, **words)

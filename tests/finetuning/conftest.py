@@ -24,7 +24,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def make_work(tiny_model: Path, planted_rows: Callable[..., Any], tmp_path: Path) -> MakeWork:
     """`make_work(num_rows=120, num_classes=2, seed=0, **model settings)`: the work of a climb on planted rows."""
-    from deepen.preparation.prepare import Sources, prepare
+    from deepen.preparation.prepare import prepare
+    from deepen.preparation.read import Sources
     from deepen.preparation.recipe import make_recipe
 
     def make(num_rows: int = 120, *, num_classes: int = 2, seed: int = 0, **model: Any) -> Work:

@@ -12,16 +12,22 @@ import pytest
 import torch
 from tests.finetuning.conftest import MakeWork
 
-from deepen.finetuning import finetune, solved_head
+from deepen.finetuning import finetune
 from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.predictor import load_predictor
 from deepen.finetuning.settings import TrainedSettings
-from deepen.problem.work import Climbed, Work
+from deepen.models.linear import solve_path
+from deepen.problem.climbed import Climbed
+from deepen.problem.work import Work
 from deepen.rungs import frozen, full
 from deepen.training import loop
 
 STEADY = {"dropout": 0.0, "evaluations_per_epoch": 1, "patience": 0}
 STEPS = {"num_epochs": 1, "learning_rate": 1e-2, "batch_tokens": 200, "evaluations_per_epoch": 1}
+
+
+def placed(work: Work, folder: Path) -> Work:
+    return replace(work, context=replace(work.context, folder=folder))
 
 
 def climb(work: Work, depth: int, below: Path | None = None, name: str = "full", **given: Any) -> Climbed:
@@ -53,7 +59,7 @@ def test_it_overfits_one_batch(make_work: MakeWork) -> None:
 
 def test_what_is_frozen_stays_to_the_bit(make_work: MakeWork) -> None:
     work = make_work()
-    before = work.model.encoder().state_dict()
+    before = work.base.model.encoder().state_dict()
     after = weights(climb(work, 1, name="top_layers", **STEPS))
     for name, value in before.items():
         moved = not torch.equal(value, after[f"encoder.{name}"])
@@ -63,7 +69,7 @@ def test_what_is_frozen_stays_to_the_bit(make_work: MakeWork) -> None:
 @pytest.mark.parametrize("embeddings", [True, False])
 def test_the_full_depth_moves_all_but_embeddings_if_asked(make_work: MakeWork, embeddings: bool) -> None:
     work = make_work()
-    before = work.model.encoder().state_dict()
+    before = work.base.model.encoder().state_dict()
     after = weights(climb(work, 2, **STEPS, embeddings=embeddings))
     for name, value in before.items():
         moved = not torch.equal(value, after[f"encoder.{name}"])
@@ -106,7 +112,7 @@ def test_stop_and_resume_equal_never_stopping(
 ) -> None:
     """Killed after step `at`; checkpoints were written every other step."""
     settings = {"num_epochs": 3, "learning_rate": 1e-2, "batch_tokens": 300, "schedule": "plateau", "patience": 0}
-    whole = climb(replace(make_work(), folder=tmp_path / "whole"), depth, **settings)
+    whole = climb(placed(make_work(), tmp_path / "whole"), depth, **settings)
     assert whole.dynamics is not None
     after = loop._Keeper.after
 
@@ -118,7 +124,7 @@ def test_stop_and_resume_equal_never_stopping(
         return stop
 
     for at in (1, 4, 6, 8):
-        work = replace(make_work(), folder=tmp_path / f"cut after {at}")
+        work = placed(make_work(), tmp_path / f"cut after {at}")
         with monkeypatch.context() as patch:
             patch.setattr(loop._Keeper, "after", lambda *given, at=at: die(at, *given))
             with pytest.raises(KilledError):
@@ -171,14 +177,14 @@ def test_a_run_that_the_clock_ended_is_repeated_by_its_steps(
 
     with monkeypatch.context() as patch:
         patch.setattr(finetune, "_deadline", at_step_five)
-        cut = climb(replace(make_work(), folder=tmp_path / "cut"), 2, **settings)
+        cut = climb(placed(make_work(), tmp_path / "cut"), 2, **settings)
     assert cut.stopped
     assert cut.reason == "the budget ended"
-    again = climb(replace(make_work(), folder=tmp_path / "again"), 2, **settings, **cut.ran)
+    again = climb(placed(make_work(), tmp_path / "again"), 2, **settings, **cut.ran)
     np.testing.assert_array_equal(cut.validation.values_MC, again.validation.values_MC)
 
 
-STILL = {"num_epochs": 1, "learning_rate": 1e-12, "head_learning_rate": 1e-12, "head_reach": 0}
+STILL = {"num_epochs": 1, "learning_rate": 1e-12, "head_learning_rate": 1e-12, "max_initial_logit": 0}
 
 
 def test_training_starts_from_the_rung_below(make_work: MakeWork, tmp_path: Path) -> None:
@@ -190,9 +196,9 @@ def test_training_starts_from_the_rung_below(make_work: MakeWork, tmp_path: Path
 
 
 def test_full_starts_from_the_rung_below_unless_told_otherwise(make_work: MakeWork, tmp_path: Path) -> None:
-    work = replace(make_work(), folder=tmp_path)
+    work = placed(make_work(), tmp_path)
     low = frozen.climb(work, frozen.RungSettings(), None)
-    low.predictor.save(work.rung_folder("frozen") / "model")
+    low.predictor.save(work.context.rung_folder("frozen") / "model")
     low.predictor.calibrate(4.0)
     low.predictor.save(tmp_path / "other")
     from_frozen = full.climb(work, full.RungSettings(**STILL, start="frozen"), tmp_path / "other")
@@ -201,17 +207,17 @@ def test_full_starts_from_the_rung_below_unless_told_otherwise(make_work: MakeWo
     np.testing.assert_allclose(4 * from_below.validation.values_MC, low.validation.values_MC, atol=1e-4)
 
 
-@pytest.mark.parametrize(("rows", "visits", "rows_a_step"), [(100, 10, 8), (1350, 5, 8), (3337, 2, 8), (6920, 1, 16)])
-def test_few_rows_are_visited_more_often_in_smaller_steps(rows: int, visits: int, rows_a_step: int) -> None:
+@pytest.mark.parametrize(("rows", "epochs", "rows_a_step"), [(100, 10, 8), (1350, 5, 8), (3337, 2, 8), (6920, 1, 16)])
+def test_few_rows_are_visited_more_often_in_smaller_steps(rows: int, epochs: int, rows_a_step: int) -> None:
     settings = TrainedSettings()
-    assert settings.visits(rows) == visits
+    assert settings.epochs(rows) == epochs
     assert settings.step_tokens(np.full(rows, 20)) == 20 * rows_a_step
-    assert TrainedSettings(num_epochs=3).visits(rows) == 3
+    assert TrainedSettings(num_epochs=3).epochs(rows) == 3
 
 
 @pytest.mark.parametrize(("worth", "rounds"), [(0.0, 3), (100.0, 1)])
 def test_another_round_follows_one_that_gained_enough(make_work: MakeWork, worth: float, rounds: int) -> None:
-    work = replace(make_work(), reached=0.0)
+    work = make_work().above(0.0)
     climbed = climb(work, 2, **STEPS, rounds=3, round_worth=worth, patience=0)
     assert [row["name"] for row in climbed.curve] == ["validation"] * rounds
     assert not climbed.stopped
@@ -264,35 +270,41 @@ def test_several_visits_are_one_round(make_work: MakeWork) -> None:
     assert len(climbed.curve) == 2
 
 
-def test_a_head_is_solved_on_no_more_units_than_asked_for(make_work: MakeWork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_is_solved_on_no_more_units_than_asked_for(make_work: MakeWork) -> None:
     sizes: list[int] = []
-    whole = solved_head.solve_path
 
     def spy(features_MF: torch.Tensor, *rest: Any, **given: Any) -> Any:
         sizes.append(len(features_MF))
-        return whole(features_MF, *rest, **given)
+        return solve_path(features_MF, *rest, **given)
 
-    monkeypatch.setattr(solved_head, "solve_path", spy)
-    work = make_work()
-    for most in (50, len(work.train)):
+    made = make_work()
+    task = replace(made.problem.task, target=replace(made.problem.task.target, solve=spy))
+    work = replace(made, problem=replace(made.problem, task=task))
+    for most in (50, len(work.problem.train)):
         climbed = frozen.climb(work, frozen.RungSettings(max_units=most), None)
-        assert len(climbed.validation) == len(work.validation)
-    assert sizes == [50, len(work.train)]
+        assert len(climbed.validation) == len(work.problem.validation)
+    assert sizes == [50, len(work.problem.train)]
 
 
 def test_a_hidden_layer_goes_on_where_the_linear_head_ended(make_work: MakeWork, tmp_path: Path) -> None:
     work = make_work()
     below = climb(work, 1, name="top_layers", **STEPS)
     below.predictor.save(tmp_path / "below")
-    before = below.predictor.predict(work.validation).values_MC
+    before = below.predictor.predict(work.problem.validation).values_MC
     bent = make_work(head="mlp")
     still = climb(bent, 2, tmp_path / "below", **{**STEPS, "learning_rate": 1e-9, "head_learning_rate": 1e-9})
     moved = climb(bent, 2, tmp_path / "below", name="moved", **STEPS)
-    assert np.abs(still.predictor.predict(bent.validation).values_MC - before).max() < 0.05 * np.abs(before).max()
-    assert np.abs(moved.predictor.predict(bent.validation).values_MC - before).max() > 0.1 * np.abs(before).max()
+    assert (
+        np.abs(still.predictor.predict(bent.problem.validation).values_MC - before).max() < 0.05 * np.abs(before).max()
+    )
+    assert (
+        np.abs(moved.predictor.predict(bent.problem.validation).values_MC - before).max() > 0.1 * np.abs(before).max()
+    )
     assert "hidden.weight" in weights(moved)
     moved.predictor.save(tmp_path / "moved")
-    again = load_predictor(tmp_path / "moved", bent.task, bent.labels)
+    again = load_predictor(tmp_path / "moved", bent.problem.task, bent.problem.labels)
     np.testing.assert_allclose(
-        again.predict(bent.validation).values_MC, moved.predictor.predict(bent.validation).values_MC, atol=1e-5
+        again.predict(bent.problem.validation).values_MC,
+        moved.predictor.predict(bent.problem.validation).values_MC,
+        atol=1e-5,
     )

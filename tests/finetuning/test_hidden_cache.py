@@ -18,21 +18,22 @@ from deepen.data.tokens import TokenTable
 from deepen.finetuning import hidden_cache
 from deepen.finetuning.hidden_cache import batch_inputs, frozen_pass, same_sequences
 from deepen.models.encoder import layout
-from deepen.models.heads.network import Network, pool
+from deepen.models.network import Network
+from deepen.models.save import shelf
 
 
 def test_it_equals_a_fresh_run(make_work: MakeWork, own_cache: Path) -> None:
     work = make_work()
     for cut in (0, 1, 2, None):
-        found = frozen_pass(work, work.train.table, cut=cut)
+        found = frozen_pass(work, work.problem.train.table, cut=cut)
         assert found.computed
-        encoder, rows = work.model.encoder().eval(), work.train.rows_N
+        encoder, rows = work.base.model.encoder().eval(), work.problem.train.rows_N
         inputs = batch_inputs(found.tokens, rows)
         assert inputs.ids_T is not None
         where = layout(inputs.lengths_B)
         with torch.inference_mode():
             low_TD = encoder.run(encoder.embed(inputs.ids_T, None, where), where, 0, cut or 0)
-            features = pool(encoder.run(low_TD, where, cut or 0, 2), where, inputs, "mean")
+            features = shelf()["mean"].pool(encoder.run(low_TD, where, cut or 0, 2), where, inputs)
         np.testing.assert_allclose(found.features_MF[rows], features.numpy(), atol=1e-5)
         if cut is None:
             assert found.hidden_TD is None
@@ -45,7 +46,7 @@ def test_it_equals_a_fresh_run(make_work: MakeWork, own_cache: Path) -> None:
 
 def test_the_second_time_it_is_read(make_work: MakeWork, own_cache: Path) -> None:
     work = make_work()
-    one, two = (frozen_pass(work, work.train.table, cut=1) for _ in range(2))
+    one, two = (frozen_pass(work, work.problem.train.table, cut=1) for _ in range(2))
     assert (one.computed, two.computed) == (True, False)
     assert one.seconds == two.seconds > 0
     np.testing.assert_array_equal(one.features_MF, two.features_MF)
@@ -54,7 +55,7 @@ def test_the_second_time_it_is_read(make_work: MakeWork, own_cache: Path) -> Non
 
 def test_float16_is_close(make_work: MakeWork, own_cache: Path) -> None:
     exact, short = (make_work(cache_dtype=kind) for kind in ("float32", "float16"))
-    full, half = (frozen_pass(work, work.train.table, cut=1) for work in (exact, short))
+    full, half = (frozen_pass(work, work.problem.train.table, cut=1) for work in (exact, short))
     assert half.hidden_TD is not None
     assert half.hidden_TD.dtype == np.float16
     np.testing.assert_allclose(half.hidden_TD, full.hidden_TD, atol=5e-3)
@@ -69,7 +70,7 @@ def test_an_interrupted_pass_goes_on(make_work: MakeWork, own_cache: Path, monke
     monkeypatch.setattr(hidden_cache, "_BATCH_TOKENS", 100)
     monkeypatch.setattr(hidden_cache, "_SAVE_SECONDS", -1.0)
     work = make_work()
-    whole = frozen_pass(work, work.train.table, cut=1)
+    whole = frozen_pass(work, work.problem.train.table, cut=1)
     right = (np.array(whole.features_MF), np.array(whole.hidden_TD))
     [folder] = (own_cache / "hidden").iterdir()
     for file in folder.iterdir():
@@ -84,12 +85,12 @@ def test_an_interrupted_pass_goes_on(make_work: MakeWork, own_cache: Path, monke
 
     monkeypatch.setattr(hidden_cache, "_one", die)
     with pytest.raises(KilledError):
-        frozen_pass(work, work.train.table, cut=1)
+        frozen_pass(work, work.problem.train.table, cut=1)
     before = sum(ran[:5])
     ran.clear()
     ran.extend([0] * 6)
-    again = frozen_pass(work, work.train.table, cut=1)
-    assert before + sum(ran) == len(work.train.table), "rows that were done are not run again"
+    again = frozen_pass(work, work.problem.train.table, cut=1)
+    assert before + sum(ran) == len(work.problem.train.table), "rows that were done are not run again"
     np.testing.assert_array_equal(again.features_MF, right[0])
     np.testing.assert_array_equal(again.hidden_TD, right[1])
 
@@ -97,11 +98,11 @@ def test_an_interrupted_pass_goes_on(make_work: MakeWork, own_cache: Path, monke
 @pytest.mark.parametrize("file", ["hidden.bin", "features.bin", "state.json"])
 def test_a_damaged_cache_is_made_again(make_work: MakeWork, own_cache: Path, file: str) -> None:
     work = make_work()
-    right = np.array(frozen_pass(work, work.train.table, cut=1).hidden_TD)
+    right = np.array(frozen_pass(work, work.problem.train.table, cut=1).hidden_TD)
     [folder] = (own_cache / "hidden").iterdir()
     path = folder / file
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    again = frozen_pass(work, work.train.table, cut=1)
+    again = frozen_pass(work, work.problem.train.table, cut=1)
     assert again.computed
     np.testing.assert_array_equal(again.hidden_TD, right)
 
@@ -109,7 +110,7 @@ def test_a_damaged_cache_is_made_again(make_work: MakeWork, own_cache: Path, fil
 @pytest.mark.parametrize("kind", ["hidden", "tokens"])
 def test_one_changed_byte_is_not_served(make_work: MakeWork, own_cache: Path, kind: str) -> None:
     work = make_work()
-    whole = frozen_pass(work, work.train.table, cut=1)
+    whole = frozen_pass(work, work.problem.train.table, cut=1)
     right = (np.array(whole.features_MF), np.array(whole.hidden_TD), np.array(whole.tokens.ids_T))
     del whole
     [folder] = (own_cache / kind).iterdir()
@@ -117,7 +118,7 @@ def test_one_changed_byte_is_not_served(make_work: MakeWork, own_cache: Path, ki
         held = bytearray(path.read_bytes())
         held[len(held) // 2] ^= 1
         path.write_bytes(held)
-        again = frozen_pass(work, work.train.table, cut=1)
+        again = frozen_pass(work, work.problem.train.table, cut=1)
         for found, array in zip((again.features_MF, again.hidden_TD, again.tokens.ids_T), right, strict=True):
             np.testing.assert_array_equal(found, array)
         del again
@@ -128,7 +129,7 @@ def test_an_interrupted_pass_whose_rows_were_changed_begins_anew(
 ) -> None:
     monkeypatch.setattr(hidden_cache, "_BATCH_TOKENS", 100)
     work = make_work()
-    right = np.array(frozen_pass(work, work.train.table, cut=1).features_MF)
+    right = np.array(frozen_pass(work, work.problem.train.table, cut=1).features_MF)
     [folder] = (own_cache / "hidden").iterdir()
     (folder / "seal.json").unlink()
     for file in folder.iterdir():
@@ -144,26 +145,26 @@ def test_an_interrupted_pass_whose_rows_were_changed_begins_anew(
 
     monkeypatch.setattr(hidden_cache, "_one", die)
     with pytest.raises(KilledError):
-        frozen_pass(work, work.train.table, cut=1)
+        frozen_pass(work, work.problem.train.table, cut=1)
     held = np.memmap(folder / "features.bin", np.float32, "r+", shape=right.shape)
     held[ran[0]] += 1
     held.flush()
     monkeypatch.setattr(hidden_cache, "_one", one)
-    np.testing.assert_array_equal(frozen_pass(work, work.train.table, cut=1).features_MF, right)
+    np.testing.assert_array_equal(frozen_pass(work, work.problem.train.table, cut=1).features_MF, right)
 
 
 def test_a_full_disk_is_told_before_any_work(
     make_work: MakeWork, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = make_work()
-    work.tokens(work.train.table)
+    work.tokens(work.problem.train.table)
 
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(SettingError, match=r"can't write .*: the disk is full"):
-        frozen_pass(work, work.train.table, cut=1)
+        frozen_pass(work, work.problem.train.table, cut=1)
     assert not any((own_cache / "hidden").iterdir())
 
 
@@ -179,8 +180,8 @@ def test_a_text_that_is_there_twice_is_run_once(make_work: MakeWork, seed: int) 
     starts_N1 = np.concatenate([[0], np.cumsum(lengths_S.reshape(-1, 2).sum(1))])
     tokens = TokenTable("", ids_T, starts_N1, np.zeros(12), None, None, None, lengths_S, np.arange(0, 25, 2))
     work, rows = make_work(), np.array([3, 7, 3, 0, 11])
-    network = Network(work.model.encoder().eval(), nn.Linear(1, 1), "pair")
+    network = Network(work.base.model.encoder().eval(), nn.Linear(1, 1), shelf()["pair"])
     with torch.inference_mode():
-        twice, single = (network.features(batch_inputs(tokens, rows, pooling=how)) for how in ("mean", "pair"))
-    assert len(batch_inputs(tokens, rows, pooling="pair").lengths_B) < 10
+        twice, single = (network.features(batch_inputs(tokens, rows, shares=how)) for how in (False, True))
+    assert len(batch_inputs(tokens, rows, shares=True).lengths_B) < 10
     np.testing.assert_allclose(single.numpy(), twice.numpy(), atol=1e-5)

@@ -23,8 +23,8 @@ from deepen.finetuning.hidden_cache import batch_inputs
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.inference import attribution
 from deepen.inference.attribution import Attribution, attribute
-from deepen.models.heads.network import Network
 from deepen.models.load import load_encoder
+from deepen.models.network import Network
 from deepen.models.tokenizer import load_tokenizer
 from deepen.models.units import encode_units, unit_owners
 from deepen.preparation.catalog import load_task
@@ -38,8 +38,8 @@ def encoder_predictor(folder: Path, task: str, *, max_tokens: int = 64) -> Encod
     with torch.random.fork_rng():
         torch.manual_seed(1)
         head = nn.Linear(32, len(labels))
-    network = Network(load_encoder(folder), head, "units" if task == "tagging" else "mean").eval()
-    return EncoderPredictor(network, load_tokenizer(folder), load_task(task), labels, max_tokens)
+    network = Network(load_encoder(folder), head, load_task(task).form.head).eval()
+    return EncoderPredictor(network, load_tokenizer(folder), load_task(task), labels, max_tokens, load_task(task).form)
 
 
 def one_row(text: str, task: str) -> Part:

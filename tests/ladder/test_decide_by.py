@@ -136,6 +136,7 @@ def test_weights_with_another_score_and_for_relations(tmp_path: Path, tiny_model
     related = front_door.train(WORLDS["relation"](90), task="relation", out=tmp_path / "relation", **about)
     assert related.ladder.chosen == "lexical"
     scores = [{"sentence1": f"a {at}", "sentence2": f"b {at % 7}", "label": at % 7 / 2} for at in range(90)]
+    about["settings"] = ["tasks.matching.target=score"]
     with pytest.raises(front_door.SettingError, match="do not have one label each"):
         front_door.train(scores, out=tmp_path / "scores", task="matching", **about)
 

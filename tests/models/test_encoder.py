@@ -10,8 +10,9 @@ from torch import Tensor
 
 from deepen.core.errors import ModelError
 from deepen.models.encoder import DECODERS, Encoder, layout
-from deepen.models.heads.network import Inputs, Network
 from deepen.models.load import load_encoder
+from deepen.models.network import Inputs, Network
+from deepen.models.save import shelf
 
 UNEQUAL, EQUAL, ONE = [7, 3, 12, 1, 5], [6, 6, 6], [9]
 
@@ -65,7 +66,7 @@ def test_features(any_network: Path, pooling: Any) -> None:
     encoder = load_encoder(any_network).eval()
     ids_T, _, lengths_B = packed(UNEQUAL)
     units_M = torch.tensor([1, 0, 9, 27])
-    network = Network(encoder, torch.nn.Linear(32, 3), pooling).eval()
+    network = Network(encoder, torch.nn.Linear(32, 3), shelf()[pooling]).eval()
     hidden_TD = reference(encoder, UNEQUAL, segments=False)
     each = hidden_TD.split(UNEQUAL)
     right = {
@@ -82,7 +83,7 @@ def test_features(any_network: Path, pooling: Any) -> None:
 @pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
 def test_the_order_of_a_batch_is_irrelevant(any_network: Path, pooling: Any) -> None:
     encoder = load_encoder(any_network).eval()
-    network = Network(encoder, torch.nn.Linear(32, 3), pooling).eval()
+    network = Network(encoder, torch.nn.Linear(32, 3), shelf()[pooling]).eval()
     ids_T, segments_T, lengths_B = packed(UNEQUAL)
     order = [3, 0, 4, 2, 1]
     ids, kinds = ids_T.split(UNEQUAL), segments_T.split(UNEQUAL)
@@ -96,7 +97,7 @@ def test_the_order_of_a_batch_is_irrelevant(any_network: Path, pooling: Any) -> 
 
 def test_cached_hidden_states_give_the_same_logits(any_network: Path) -> None:
     encoder = load_encoder(any_network).eval()
-    network = Network(encoder, torch.nn.Linear(32, 3), "mean").eval()
+    network = Network(encoder, torch.nn.Linear(32, 3), shelf()["mean"]).eval()
     ids_T, _, lengths_B = packed(UNEQUAL)
     with torch.inference_mode():
         where = layout(lengths_B)

@@ -15,9 +15,10 @@ from tests.models.conftest import _OWN, _SMALL
 from torch import nn
 
 from deepen.core.errors import ModelError, SettingError
-from deepen.models.heads.network import Inputs
+from deepen.models.heads import masks
 from deepen.models.load import load_encoder, load_pretrained
-from deepen.models.mlm_head import ClozeNetwork, MaskedHead, has_masked_head
+from deepen.models.mlm_head import MaskedHead, has_masked_head
+from deepen.models.network import Inputs, Network
 from deepen.models.tokenizer import load_tokenizer
 from deepen.prompting.cloze import Cloze, pieces_of
 
@@ -58,7 +59,7 @@ def ours_and_theirs(folder: Path, texts: list[str], cloze: Cloze) -> tuple[torch
     source = MaskedHead(folder, encoder.config)
     weight_WD, bias_W = source.words(WORDS)
     head = nn.Linear(cloze.num_masks * encoder.hidden_size, 1)
-    network = ClozeNetwork(encoder, head, source.transform()).eval()
+    network = Network(encoder, head, masks.HEAD, source.transform()).eval()
     found = cloze.encode(load_tokenizer(folder), texts, max_tokens=30)
     assert found.units_M is not None
     starts_B = np.cumsum(found.lengths_B) - found.lengths_B

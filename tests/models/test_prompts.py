@@ -27,7 +27,7 @@ def attached(folder: Path, kind: str, first_layer: int) -> Encoder:
     with torch.random.fork_rng():
         torch.manual_seed(2)
         if kind == "prefix":
-            prefix.attach(encoder, first_layer, prefix.TuningSettings(num_vectors=NUMBER))
+            prefix.attach(encoder, first_layer, prefix.TuningSettings(num_virtual_tokens=NUMBER))
         else:
             put_before(encoder, first_layer, NUMBER)
         with torch.no_grad():

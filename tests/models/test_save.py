@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from deepen.core.errors import ModelError
-from deepen.models.heads.network import Inputs, Network, width_of
 from deepen.models.load import load_encoder
+from deepen.models.network import Bent, Inputs, Network
 from deepen.models.plain import FAMILIES, opens_with
-from deepen.models.save import load_network, save_network
+from deepen.models.save import load_network, save_network, shelf
 from deepen.models.tokenizer import load_tokenizer
 
 LABELS = ("negative", "so-so", "positive")
@@ -27,9 +27,9 @@ def network_of(folder: Path, pooling: Any, *, bent: bool = False) -> Network:
     encoder = load_encoder(folder)
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        head = torch.nn.Linear(width_of(pooling, encoder.hidden_size), len(LABELS))
-        hidden = torch.nn.Linear(head.in_features, head.in_features) if bent else None
-    return Network(encoder, head, pooling, hidden).eval()
+        head = torch.nn.Linear(shelf()[pooling].width(encoder.hidden_size), len(LABELS))
+        hidden = Bent(head.in_features, head.in_features) if bent else None
+    return Network(encoder, head, shelf()[pooling], hidden).eval()
 
 
 def logits(network: Network, folder: Path, *, max_tokens: int) -> np.ndarray:
@@ -77,7 +77,7 @@ def test_a_round_trip_changes_no_bit(any_network: Path, pooling: str, bent: bool
     network = network_of(any_network, pooling, bent=bent)
     save_network(network, tmp_path / "one", tokenizer_folder=any_network, labels=LABELS, max_tokens=20)
     again = load_network(tmp_path / "one")
-    assert again.pooling == pooling
+    assert again.kind.name == pooling
     before, after = network.state_dict(), again.state_dict()
     assert {key for key in before if "pooler" not in key} == {key for key in after if "pooler" not in key}
     assert all(torch.equal(before[key], value) for key, value in after.items() if "pooler" not in key)
@@ -126,7 +126,7 @@ def test_a_head_that_a_pretrained_model_had_leaves_no_names(
     text = (out / "config.json").read_text()
     assert "toxic" not in text
     assert "multi_label" not in text
-    assert load_network(out).pooling == pooling
+    assert load_network(out).kind.name == pooling
     assert (opens_with(out) is not None) == ("so-so" in text)
 
 

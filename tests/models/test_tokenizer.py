@@ -13,8 +13,9 @@ import torch
 import deepen
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
-from deepen.models.heads.network import Inputs, Network
 from deepen.models.load import load_pretrained
+from deepen.models.network import Inputs, Network
+from deepen.models.save import shelf
 from deepen.models.tokenizer import load_tokenizer
 from deepen.preparation.catalog import load_task
 
@@ -83,7 +84,7 @@ def test_windows_of_a_long_text(pooling: Any, tiny_model: Path) -> None:
     ids = found.ids_T.tolist()
     assert [*ids[1:11], *ids[13:23], *ids[25:35]] == whole[1:-1], "nothing twice, nothing lost"
     encoder = load_pretrained(str(tiny_model)).encoder().eval()
-    network = Network(encoder, torch.nn.Linear(encoder.hidden_size, 2), pooling)
+    network = Network(encoder, torch.nn.Linear(encoder.hidden_size, 2), shelf()[pooling])
     lengths, windows = torch.from_numpy(found.lengths_B), torch.from_numpy(found.sequence_counts_B)
     tokens = torch.from_numpy(found.ids_T.astype(np.int64))
     with torch.inference_mode():

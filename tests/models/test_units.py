@@ -10,9 +10,9 @@ import torch
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
-from deepen.models.heads.network import Inputs, Network
 from deepen.models.load import load_encoder
-from deepen.models.save import has_network, load_network, save_network
+from deepen.models.network import Inputs, Network
+from deepen.models.save import has_network, load_network, save_network, shelf
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.models.units import encode_units
 
@@ -88,7 +88,7 @@ def test_windows_cut_nothing_and_give_each_unit_context(unigram: Tokenizer, max_
 def test_windows_are_read_apart(tiny_model: Path) -> None:
     tokenizer, encoder = load_tokenizer(tiny_model), load_encoder(tiny_model)
     head = torch.nn.Linear(encoder.hidden_size, 3)
-    network = Network(encoder, head, "units").eval()
+    network = Network(encoder, head, shelf()["units"]).eval()
     text, places = placed(["good", "film"] * 20, " ")
     found = encode_units(tokenizer, [text], [places], max_tokens=12)
     ids_T = torch.from_numpy(found.ids_T.astype(np.int64))
@@ -108,7 +108,7 @@ def test_transformers_gives_the_logits(any_network: Path, tmp_path: Path) -> Non
     with torch.random.fork_rng():
         torch.manual_seed(1)
         head = torch.nn.Linear(encoder.hidden_size, 3)
-    network = Network(encoder, head, "units").eval()
+    network = Network(encoder, head, shelf()["units"]).eval()
     save_network(network, tmp_path / "m", tokenizer_folder=any_network, labels=("O", "B-X", "I-X"), max_tokens=40)
     assert has_network(tmp_path / "m")
     assert not list((tmp_path / "m").rglob("*.bin"))

@@ -69,7 +69,7 @@ def assert_same_tokens(one: TokenTable, other: TokenTable) -> None:
 def test_rows_and_tokens_are_those_of_the_cache(task: str, tiny_model: Path) -> None:
     held, kept = both(WORLDS[task](60), task)
     assert_same(held, kept)
-    encode = load_task(task).encoder(load_tokenizer(tiny_model), 16)
+    encode = load_task(task).form.encoder(load_tokenizer(tiny_model), 16)
     assert_same_tokens(tokenise(held, encode, key=("x",)), tokenise(kept, encode, key=("x",)))
 
 

@@ -10,7 +10,8 @@ import pytest
 from tests.worlds import WORLDS
 
 import deepen
-from deepen.preparation.prepare import Prepared, Sources, prepare
+from deepen.preparation.prepare import Prepared, prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.preparation.reopen import recipe_of, reopened
 
@@ -28,7 +29,7 @@ def rows_of(*labels: str, each: int = 8) -> list[dict[str, Any]]:
 
 def added(found: Prepared) -> list[tuple[str, str]]:
     """Texts and labels of the training rows that are not rows of the file."""
-    texts, targets = (list(found.work.train.values(name)) for name in ("text", "target"))
+    texts, targets = (list(found.work.problem.train.values(name)) for name in ("text", "target"))
     return [(text, label) for text, label in zip(texts, targets, strict=True) if not text.startswith("row ")]
 
 
@@ -44,9 +45,9 @@ def test_names_and_descriptions_are_training_rows(tiny_model: Path, tmp_path: Pa
         ("card lost", "card_lost"),
         ("getting there by train", "travel"),
     ]
-    assert all(text.startswith("row ") for text in found.work.validation.values("text"))
-    assert any("3 training rows more" in note for note in found.notes)
-    ids = [*found.work.train.values("id"), *found.work.validation.values("id")]
+    assert all(text.startswith("row ") for text in found.work.problem.validation.values("text"))
+    assert any("3 training rows more" in note for note in found.rows.told.notes)
+    ids = [*found.work.problem.train.values("id"), *found.work.problem.validation.values("id")]
     assert len(set(ids)) == len(ids) == len(rows) + 3
 
 
@@ -54,9 +55,11 @@ def test_the_split_is_what_it_is_without(tiny_model: Path, tmp_path: Path) -> No
     """And the data's mark is another, so a run without does not go on as one with."""
     rows = rows_of("fine", "poor")
     one, other = (prepared(rows, tiny_model, tmp_path, label_rows=on) for on in (True, False))
-    assert list(one.work.validation.values("id")) == list(other.work.validation.values("id"))
+    assert list(one.work.problem.validation.values("id")) == list(other.work.problem.validation.values("id"))
     assert not added(other)
-    assert list(one.work.train.values("id"))[: len(other.work.train)] == list(other.work.train.values("id"))
+    assert list(one.work.problem.train.values("id"))[: len(other.work.problem.train)] == list(
+        other.work.problem.train.values("id")
+    )
     assert one.mark != other.mark
 
 
@@ -77,7 +80,7 @@ def test_where_there_are_none(
     rows: list[dict[str, Any]], more: dict[str, Any], tiny_model: Path, tmp_path: Path
 ) -> None:
     found = prepared(rows, tiny_model, tmp_path, **more)
-    assert not any("training rows more" in note for note in found.notes)
+    assert not any("training rows more" in note for note in found.rows.told.notes)
 
 
 def test_rungs_that_learn_nothing_get_none(tiny_model: Path, tmp_path: Path) -> None:

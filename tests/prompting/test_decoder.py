@@ -18,10 +18,11 @@ import deepen
 from deepen.core.errors import SettingError
 from deepen.models.decoder import word_vectors
 from deepen.models.load import load_encoder
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.problem.work import Work
-from deepen.prompting.decoder import AskedPredictor, answer_tokens, templates
+from deepen.prompting.decoder import PromptedClassifier, answer_tokens, templates
 from deepen.prompting.likelihood import Answers, log_likelihoods
 from deepen.rungs import few_shot, zero_shot
 
@@ -60,7 +61,7 @@ def test_the_prompt_is_what_was_asked_for(tiny_decoder: Path, tmp_path: Path) ->
     """No special token after the prompt; braces in a text are text; the chat template is around it, if there is one."""
     work = work_of(90, tiny_decoder, tmp_path)
     found = zero_shot.climb(work, zero_shot.RungSettings(prompt="say {text} is {labels} :"), None).predictor
-    assert isinstance(found, AskedPredictor)
+    assert isinstance(found, PromptedClassifier)
     assert found._prompt("a {labels} {text}", ()) == "say a {labels} {text} is bad, good :"
     backend = found.tokenizer.backend
     assert backend.decode(found._ids("good film"), skip_special_tokens=False) == "[CLS] good film"
@@ -76,19 +77,21 @@ def test_the_prompt_is_what_was_asked_for(tiny_decoder: Path, tmp_path: Path) ->
         (zero_shot.RungSettings(prompt="{text} ?"), "good ?"),
     ):
         said = zero_shot.climb(talks, settings, None).predictor
-        assert isinstance(said, AskedPredictor)
+        assert isinstance(said, PromptedClassifier)
         assert said._prompt("good", ()) == right
         assert said.asking.special == (not settings.chat)
 
 
 def test_the_question_is_that_of_the_labels(tiny_decoder: Path, tmp_path: Path) -> None:
     work = work_of(90, tiny_decoder, tmp_path)
-    assert templates(work, ("Positive", "negative"))["zero_shot"].endswith("Review: {text}\nSentiment:")
-    assert templates(work, ("positive", "sports"))["zero_shot"].endswith("Text: {text}\nLabel:")
+    assert templates(work.problem, ("Positive", "negative"))["zero_shot"].endswith("Review: {text}\nSentiment:")
+    assert templates(work.problem, ("positive", "sports"))["zero_shot"].endswith("Text: {text}\nLabel:")
 
 
 def test_descriptions_go_into_the_question(tiny_decoder: Path, tmp_path: Path) -> None:
-    work = replace(work_of(90, tiny_decoder, tmp_path), descriptions={"good": "it is liked", "gone": "no label here"})
+    work = work_of(90, tiny_decoder, tmp_path)
+    told = replace(work.problem, descriptions={"good": "it is liked", "gone": "no label here"})
+    work, bare = replace(work, problem=told), work
     start = "good: it is liked\n\n"
     for module, settings, more in (
         (zero_shot, zero_shot.RungSettings(), ""),
@@ -96,17 +99,17 @@ def test_descriptions_go_into_the_question(tiny_decoder: Path, tmp_path: Path) -
         (few_shot, few_shot.RungSettings(trial_rows=0), ""),
     ):
         found = module.climb(work, settings, None).predictor
-        assert isinstance(found, AskedPredictor)
+        assert isinstance(found, PromptedClassifier)
         assert found._prompt("fine", ()).startswith(f"{more}{start}Text: fine")
-    bare = zero_shot.climb(replace(work, descriptions={}), zero_shot.RungSettings(), None).predictor
-    assert isinstance(bare, AskedPredictor)
+    bare = zero_shot.climb(bare, zero_shot.RungSettings(), None).predictor
+    assert isinstance(bare, PromptedClassifier)
     assert bare._prompt("fine", ()) == "Text: fine\nLabel:"
 
 
 def test_labels_start_level_and_rows_teach_nothing(tiny_decoder: Path, tmp_path: Path) -> None:
     work = work_of(90, tiny_decoder, tmp_path)
     found = zero_shot.climb(work, zero_shot.RungSettings(), None)
-    assert isinstance(found.predictor, AskedPredictor)
+    assert isinstance(found.predictor, PromptedClassifier)
     nothing = zero_shot.RungSettings().content_free
     level = found.predictor.scores(nothing, [()] * 3).mean(0) + np.array(found.predictor.asking.bias)
     np.testing.assert_allclose(level, 0, atol=1e-5)
@@ -203,8 +206,8 @@ def test_a_prompt_without_a_place_for_the_text_is_refused(
 
 def test_a_forecast_counts_how_often_a_prompt_is_read(tiny_decoder: Path, tmp_path: Path) -> None:
     work = work_of(90, tiny_decoder, tmp_path)
-    one = few_shot.forecast(work, few_shot.RungSettings(words={"good": ("good",), "bad": ("bad",)}))
-    two = few_shot.forecast(work, few_shot.RungSettings(words={"good": ("good film",), "bad": ("bad film",)}))
+    one = few_shot.forecast(work, few_shot.RungSettings(verbalizer={"good": ("good",), "bad": ("bad",)}))
+    two = few_shot.forecast(work, few_shot.RungSettings(verbalizer={"good": ("good film",), "bad": ("bad film",)}))
     assert one is not None
     assert two is not None
     assert two > 1.5 * (one - 5)

@@ -36,7 +36,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli", "__init__"),
     ("__main__",),
 )
-SHELVES = {"tuning": "METHOD", "tasks": "TASK", "rungs": "RUNG", "diagnosis/questions": "QUESTION", "compression": ""}
+SHELVES = {
+    "models/heads": "HEAD",
+    "tuning": "METHOD",
+    "tasks": "TASK",
+    "rungs": "RUNG",
+    "diagnosis/questions": "QUESTION",
+    "compression": "",
+}
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 400, 60, 7
 NO_PICKLE = ("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")
 
@@ -367,6 +374,58 @@ def _runs_foreign_code(node: ast.AST) -> Iterator[str]:
         yield from (f"{key} in a dictionary" for key in keys if key in ("trust_remote_code", "allow_pickle"))
 
 
+# --- rules: kinds of task -------------------------------------------------------------------------------------------
+
+KIND_SHELVES = ("tasks", "models/heads")  # a kind's own file; the names looked for are those of the files there
+KIND_VALUES = ("HEAD", "TASK", "CLASS", "MANY", "SCORE")  # and of values of problem/ that say what is learned
+KIND_QUESTIONS = ("are_scores", "are_many", "documents")  # what was asked of tasks and targets once
+KIND_OWNERS = ("task", "head", "kind", "target", "pooling")  # whose `name` no one compares with anything
+HEAD_OWNERS = ("head", "pooling", "network")  # what a name of a head is compared with
+KIND_FILES = {
+    "deepen.inference.chain": "a chain is a tagger before a relation model, and nothing else",
+    "deepen.reporting.shown": "a run of 0.1.0 says nothing of its task but the name",
+}
+
+
+def kinds_told_apart(sources: list[Source]) -> Iterator[Problem]:
+    """Kinds of task and head are not told apart outside their own files: what differs is asked of their values.
+
+    Looked for, whatever a variable is called: names of tasks in a comparison, a `match` or as keys of a dictionary;
+    values of the shelves in a comparison; `.name` of a task or head in one; questions that only one kind answers;
+    and, above problem/, the type or shape of targets. Names of heads (`mean`, `last`) are words
+    too: they are looked for in a comparison with something that is called a head, or after what one belongs to.
+    """
+    tasks, heads = (
+        {s.module.removeprefix(shelf) for s in sources if s.module.startswith(shelf)}
+        for shelf in (f"deepen.{name.replace('/', '.')}." for name in KIND_SHELVES)
+    )
+    for source in sources:
+        if source.module not in KIND_FILES and not source.module.startswith(("deepen.tasks.", "deepen.models.heads.")):
+            above = FLOOR.get(source.room, 0) > FLOOR["problem"]
+            for node in ast.walk(source.tree):
+                for what in _kind_asked(node, tasks, heads, above=above):
+                    yield Problem(source.path, getattr(node, "lineno", 1), f"asks for a kind of task: {what}")
+
+
+def _kind_asked(node: ast.AST, tasks: set[str], heads: set[str], *, above: bool) -> Iterator[str]:
+    if isinstance(node, ast.Attribute):
+        form = above and node.attr in ("dtype", "ndim") and _last_name(node.value) == "labels_M"
+        if node.attr in KIND_QUESTIONS or form:
+            yield node.attr
+    elif isinstance(node, ast.Compare | ast.MatchValue):
+        operands = [node.value] if isinstance(node, ast.MatchValue) else [node.left, *node.comparators]
+        called = {_last_name(inner) for one in operands for inner in ast.walk(one)}
+        names = tasks | heads if called & {*HEAD_OWNERS} else tasks
+        for one in operands:
+            inner = one.elts if isinstance(one, ast.Tuple | ast.List | ast.Set) else [one]
+            yield from (str(each.value) for each in inner if isinstance(each, ast.Constant) and each.value in names)
+            yield from (_last_name(each) for each in inner if _last_name(each) in KIND_VALUES)
+            if isinstance(one, ast.Attribute) and one.attr == "name" and _last_name(one.value) in KIND_OWNERS:
+                yield f"{_last_name(one.value)}.name"
+    elif isinstance(node, ast.Dict):
+        yield from (str(key.value) for key in node.keys if isinstance(key, ast.Constant) and key.value in tasks)
+
+
 # --- what the project says it needs ---------------------------------------------------------------------------------
 
 NAMED_OTHERWISE = {
@@ -412,6 +471,7 @@ RULES: dict[str, Callable[[list[Source]], Iterator[Problem]]] = {
         stale_docstrings,
         no_utils,
         no_foreign_code,
+        kinds_told_apart,
     )
 }
 

@@ -119,6 +119,22 @@ BAD: list[tuple[str, str, dict[str, str]]] = [
     ("stale_docstrings", "a class", {"core/a.py": f"class A:\n    {documented('a', 'b: int')}"}),
     ("no_utils", "a file", {"core/utils.py": ""}),
     ("no_utils", "a folder", {"data/utils/read.py": ""}),
+    *(
+        ("kinds_told_apart", what, {"rungs/a.py": text, "tasks/toy.py": "TASK = 1", "models/heads/bag.py": "HEAD = 1"})
+        for what, text in (
+            ("a task", "if work.problem.task.name == x: pass"),
+            ("a task, renamed", "if whatever == 'toy': pass"),
+            ("a list of tasks", "if whatever in ('a', 'toy'): pass"),
+            ("a table of tasks", "known = {'toy': 1}"),
+            ("a match", "match whatever:\n    case 'toy': pass"),
+            ("a head", "if network.kind.name == x: pass"),
+            ("a head, by its word", "if network.how == 'bag': pass"),
+            ("a value", "if work.form.head is bag.HEAD: pass"),
+            ("what is learned", "if task.target == CLASS: pass"),
+            ("a question of one kind", "if task.documents: pass"),
+            ("the shape of targets", "if targets.labels_M.ndim == 2: pass"),
+        )
+    ),
     ("no_foreign_code", "remote code", {"models/a.py": "f(trust_remote_code=True)"}),
     ("no_foreign_code", "remote code, a variable", {"models/a.py": "f(trust_remote_code=trusted)"}),
     ("no_foreign_code", "remote code, a dictionary", {"models/a.py": "f(**{'trust_remote_code': True})"}),

@@ -14,7 +14,8 @@ import deepen
 from deepen.core.errors import ModelError, SettingError
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.models.load import load_encoder
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.problem.work import Work
 from deepen.prompting.cloze import ClozeSettings, pieces_of, question_of
@@ -31,23 +32,25 @@ def work_of(model: Path, folder: Path, num: int = 24, task: str = "classificatio
 
 
 def accuracy(work: Work, found: Any) -> float:
-    return work.task.score(found.validation, work.validation_targets)
+    return work.problem.task.score(found.validation, work.problem.validation_targets)
 
 
 def test_what_pretraining_left_answers(tiny_masked: Path, tiny_model: Path, tmp_path: Path) -> None:
     """Right with its words, wrong with those of the other label; nothing is learned, and no label is looked at."""
     work = work_of(tiny_masked, tmp_path)
-    found = zero_shot.climb(work, zero_shot.RungSettings(pattern=PATTERN), None)
+    found = zero_shot.climb(work, zero_shot.RungSettings(template=PATTERN), None)
     assert found.ran["form"] == "cloze", "auto asks where the model has the head"
-    assert found.ran["words"] == {"bad": ["bad"], "good": ["good"]}, "labels' names, which are words"
+    assert found.ran["verbalizer"] == {"bad": ["bad"], "good": ["good"]}, "labels' names, which are words"
     assert accuracy(work, found) > 0.9
-    assert accuracy(work, zero_shot.climb(work, zero_shot.RungSettings(pattern=PATTERN, words=TURNED), None)) < 0.1
-    said = found.predictor.predict(work.train).values_MC
+    assert (
+        accuracy(work, zero_shot.climb(work, zero_shot.RungSettings(template=PATTERN, verbalizer=TURNED), None)) < 0.1
+    )
+    said = found.predictor.predict(work.problem.train).values_MC
     np.testing.assert_allclose(said.mean(0), 0, atol=1e-3)
     bare = work_of(tiny_model, tmp_path / "bare")
     assert zero_shot.climb(bare, zero_shot.RungSettings(), None).ran == {}, "no head: by similarity"
     with pytest.raises(SettingError, match="'goood' is no label"):  # and not by similarity, without a word
-        zero_shot.climb(work, zero_shot.RungSettings(words={"goood": ("good",)}), None)
+        zero_shot.climb(work, zero_shot.RungSettings(verbalizer={"goood": ("good",)}), None)
     for chosen in ({"descriptions": {"good": ("fine",)}}, {"templates": ("{}",)}, {"form": "similarity"}):
         assert zero_shot.climb(work, zero_shot.RungSettings.model_validate(chosen), None).ran == {}
 
@@ -55,7 +58,7 @@ def test_what_pretraining_left_answers(tiny_masked: Path, tiny_model: Path, tmp_
 def test_rungs_for_few_rows_do_not_end_a_climb(tiny_masked: Path, tmp_path: Path) -> None:
     """What `cloze` gains over `contrastive` says nothing of what depth pays."""
     rows = WORLDS["classification"](300)
-    short = ["rungs.contrastive.visited_rows=300", "rungs.cloze.visited_rows=64", "rungs.cloze.learning_rate=1e-9"]
+    short = ["rungs.contrastive.examples_seen=300", "rungs.cloze.examples_seen=64", "rungs.cloze.learning_rate=1e-9"]
     run = deepen.train(rows[:24], validation=rows[200:], out=tmp_path / "run", model=tiny_masked, settings=short)
     done = {row["rung"]: row["status"] for row in run.ladder["rungs"]}
     assert done["contrastive"] == done["cloze"] == done["frozen"] == done["top_layers"] == "done"
@@ -78,7 +81,7 @@ def test_a_finished_run_says_so_again(tiny_masked: Path, tmp_path: Path) -> None
 def test_it_learns_from_few_rows(tiny_masked: Path, tmp_path: Path, method: str) -> None:
     """Starting from the wrong words, which it has to unlearn; and the model folder says the same."""
     work = work_of(tiny_masked, tmp_path, tuning=method, tunings={method: {"learning_rate": 2e-3}})
-    how = cloze.RungSettings(pattern=PATTERN, words=TURNED, visited_rows=1000, head_learning_rate=1e-3)
+    how = cloze.RungSettings(template=PATTERN, verbalizer=TURNED, examples_seen=1000, head_learning_rate=1e-3)
     found = cloze.climb(work, how, None)
     assert accuracy(work, found) > 0.9
     assert isinstance(found.predictor, EncoderPredictor)
@@ -86,18 +89,20 @@ def test_it_learns_from_few_rows(tiny_masked: Path, tmp_path: Path, method: str)
     after = found.predictor.network.encoder.layers[0].state_dict()
     assert any(not np.array_equal(value, after[name]) for name, value in before.items())
     found.predictor.save(tmp_path / "model")
-    again = cloze.RUNG.load(tmp_path / "model", work.task, work.labels)
+    again = cloze.RUNG.load(tmp_path / "model", work.problem.task, work.problem.labels)
     np.testing.assert_allclose(
-        again.predict(work.validation).values_MC, found.predictor.predict(work.validation).values_MC, atol=1e-5
+        again.predict(work.problem.validation).values_MC,
+        found.predictor.predict(work.problem.validation).values_MC,
+        atol=1e-5,
     )
     assert (tmp_path / "model" / "adapter").is_dir() == (method == "lora")
     (tmp_path / "model" / "form.json").write_text('{"pattern": "{}"}', encoding="utf-8")
     with pytest.raises(ModelError, match=r"form\.json is damaged"):
-        cloze.RUNG.load(tmp_path / "model", work.task, work.labels)
+        cloze.RUNG.load(tmp_path / "model", work.problem.task, work.problem.labels)
 
 
 def test_one_seed_one_result(tiny_masked: Path, tmp_path: Path) -> None:
-    settings = cloze.RungSettings(pattern=PATTERN, visited_rows=200)
+    settings = cloze.RungSettings(template=PATTERN, examples_seen=200)
     said = [cloze.climb(work_of(tiny_masked, tmp_path / name), settings, None).validation for name in ("one", "two")]
     np.testing.assert_array_equal(said[0].values_MC, said[1].values_MC)
 
@@ -120,7 +125,7 @@ def test_a_climb_takes_it_where_rows_are_few_and_the_model_has_the_head(
 def test_a_run_from_end_to_end(tiny_masked: Path, tmp_path: Path) -> None:
     rows = WORLDS["classification"](70)
     given: dict[str, Any] = {"model": tiny_masked, "out": tmp_path / "run"}
-    steps = ["rungs.cloze.visited_rows=300", "rungs.top_layers.num_epochs=1", f"rungs.cloze.pattern={PATTERN}"]
+    steps = ["rungs.cloze.examples_seen=300", "rungs.top_layers.num_epochs=1", f"rungs.cloze.template={PATTERN}"]
     run = deepen.train(rows, rungs=["zero_shot", "cloze", "top_layers"], settings=steps, **given)
     assert [row["status"] for row in run.ladder["rungs"]] == ["done"] * 3, "a rung above starts from neither"
     model = deepen.load(run, rung="cloze")
@@ -144,12 +149,14 @@ def test_words_come_from_settings_descriptions_and_names(tiny_masked: Path, tmp_
     rows = [row | {"label": str(at % 2)} for at, row in enumerate(WORLDS["classification"](60))]
     given: dict[str, Any] = {"model": tiny_masked, "labels": file, "out": tmp_path / "run", "rungs": ["zero_shot"]}
     ran = deepen.train(rows, **given).ladder["rungs"][0]["ran"]
-    assert ran["words"] == {"fine_one": ["fine one"], "poor_one": ["awful"]}
+    assert ran["verbalizer"] == {"fine_one": ["fine one"], "poor_one": ["awful"]}
     work = work_of(tiny_masked, tmp_path / "two")
-    asked = question_of(work, ClozeSettings(pattern=PATTERN, words={"good": ("good", "fine one")}))
-    assert asked.cloze.num_masks == len(pieces_of(work.model.tokenizer, "fine one", PATTERN)) > 1
+    asked = question_of(work, ClozeSettings(template=PATTERN, verbalizer={"good": ("good", "fine one")}))
+    assert asked.cloze.num_masks == len(pieces_of(work.base.model.tokenizer, "fine one", PATTERN)) > 1
     assert asked.words == {"bad": ("bad",), "good": ("good", "fine one")}
-    found = zero_shot.climb(work, zero_shot.RungSettings(pattern=PATTERN, words={"good": ("good", "great")}), None)
+    found = zero_shot.climb(
+        work, zero_shot.RungSettings(template=PATTERN, verbalizer={"good": ("good", "great")}), None
+    )
     assert accuracy(work, found) > 0.9
 
 
@@ -160,9 +167,9 @@ def test_what_it_is_not_for(tiny_masked: Path, tiny_model: Path, tmp_path: Path)
 
     refused("one label a row", task="tagging")
     refused("no masked-LM head", model=tiny_model)
-    refused("'goood' is no label", words={"goood": ("fine",)})
-    refused("lacks '\u2603'", words={"good": ("\u2603",)})
-    refused("have the same words", words={"good": ("fine",), "bad": ("fine",)})
+    refused("'goood' is no label", verbalizer={"goood": ("fine",)})
+    refused("lacks '\u2603'", verbalizer={"good": ("\u2603",)})
+    refused("have the same words", verbalizer={"good": ("fine",), "bad": ("fine",)})
     refused("once", pattern="{} and nothing")
 
 
@@ -173,7 +180,7 @@ def test_patterns_and_words_follow_language_and_labels(tiny_masked: Path, tmp_pa
         folder = tmp_path / "".join(labels)
         work = prepare(make_recipe(values), Sources(rows, rows), folder, say=lambda line: None).work
         return question_of(
-            work, ClozeSettings(words={name: (("good", "bad")[at],) for at, name in enumerate(labels)})
+            work, ClozeSettings(verbalizer={name: (("good", "bad")[at],) for at, name in enumerate(labels)})
         ).cloze.pattern
 
     english, chinese = ("a film", "a room"), ("酒店位置好房间干净", "服务很差没有下次了")
@@ -189,16 +196,16 @@ def test_words_of_several_pieces_are_the_mean_of_the_pretrained_logits(tiny_mask
 
     work = work_of(tiny_masked, tmp_path)
     words = {"good": ("good", "lovely seat"), "bad": ("zebra",)}
-    how = zero_shot.RungSettings(pattern="[MASK] : {}", words=words, centred=False)
-    found = zero_shot.climb(work, how, None).predictor.predict(work.validation).values_MC[0]
-    read, model = work.model.tokenizer, AutoModelForMaskedLM.from_pretrained(tiny_masked).eval()
+    how = zero_shot.RungSettings(template="[MASK] : {}", verbalizer=words, centred=False)
+    found = zero_shot.climb(work, how, None).predictor.predict(work.problem.validation).values_MC[0]
+    read, model = work.base.model.tokenizer, AutoModelForMaskedLM.from_pretrained(tiny_masked).eval()
     pieces = {name: [pieces_of(read, word, "[MASK] : {}") for word in some] for name, some in words.items()}
     most = max(len(word) for some in pieces.values() for word in some)
     assert most > 1
-    text = next(work.validation.take(np.array([0])).values("text"))
+    text = next(work.problem.validation.take(np.array([0])).values("text"))
     ids = read.backend.encode(f"{'[MASK]' * most} : {text}").ids
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([ids])).logits[0, 1 : 1 + most]
-    for label, name in enumerate(work.labels):
+    for label, name in enumerate(work.problem.labels):
         right = np.mean([np.mean([float(logits[at, piece]) for at, piece in enumerate(word)]) for word in pieces[name]])
         assert found[label] == pytest.approx(right, abs=1e-4)

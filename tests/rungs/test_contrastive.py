@@ -15,7 +15,8 @@ from tests.worlds import WORLDS
 import deepen
 from deepen.core.errors import SettingError
 from deepen.models.load import load_encoder
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.problem.work import Work
 from deepen.rungs import contrastive
@@ -50,10 +51,10 @@ def test_groups_hold_one_label(labels: list[int], size: int, seed: int) -> None:
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_labels_come_apart(tiny_model: Path, tmp_path: Path, method: str) -> None:
     work = work_of(120, tiny_model, tmp_path, tuning=method, tunings={method: {"learning_rate": 3e-3}})
-    how = contrastive.RungSettings(visited_rows=3000, dropout=0.0)
+    how = contrastive.RungSettings(examples_seen=3000, dropout=0.0)
     found = contrastive.climb(work, how, None)
-    assert work.task.score(found.validation, work.validation_targets) > 0.8
-    assert found.num_trained_parameters > work.num_outputs * (work.model.hidden_size + 1)
+    assert work.problem.task.score(found.validation, work.problem.validation_targets) > 0.8
+    assert found.num_trained_parameters > work.problem.num_outputs * (work.base.model.hidden_size + 1)
     found.predictor.save(tmp_path / "model")
     assert (tmp_path / "model" / "adapter").is_dir() == (method == "lora")
 
@@ -64,13 +65,13 @@ def test_one_seed_one_result(tiny_model: Path, tmp_path: Path, method: str) -> N
     for name in ("one", "two"):
         torch.manual_seed(len(said))  # what else was drawn before does not matter
         work = work_of(120, tiny_model, tmp_path / name, tuning=method)
-        said.append(contrastive.climb(work, contrastive.RungSettings(visited_rows=300), None).validation.values_MC)
+        said.append(contrastive.climb(work, contrastive.RungSettings(examples_seen=300), None).validation.values_MC)
     np.testing.assert_array_equal(*said)
 
 
 def test_a_climb_takes_it_where_rows_are_few(tiny_model: Path, tmp_path: Path) -> None:
     given_: dict[str, Any] = {"model": tiny_model, "thorough": True}
-    given_["settings"] = ["data.validation_at_least=20", "rungs.contrastive.visited_rows=300"]
+    given_["settings"] = ["data.validation_at_least=20", "rungs.contrastive.examples_seen=300"]
     given_["settings"] += ["rungs.top_layers.num_epochs=1", "rungs.full.num_epochs=1"]
     few = deepen.train(WORLDS["classification"](70), out=tmp_path / "few", **given_)
     assert [row["rung"] for row in few.ladder["rungs"]][2] == "contrastive"
@@ -102,13 +103,13 @@ def test_a_handful_of_rows_chooses_it(tiny_model: Path, tmp_path: Path) -> None:
 
 def test_long_rows_are_fewer_in_a_step(tiny_model: Path, tmp_path: Path) -> None:
     work = work_of(120, tiny_model, tmp_path)
-    lengths_N = work.tokens(work.train.table).lengths_N[work.train.rows_N]
+    lengths_N = work.tokens(work.problem.train.table).lengths_N[work.problem.train.rows_N]
     network: Any = None  # which takes the steps
     free = contrastive._plan(work, contrastive.RungSettings(), network).batches(0)
     few = contrastive._plan(work, contrastive.RungSettings(batch_tokens=80), network).batches(0)
     assert max(len(places) for step in free for places in step) == 64
     assert max(lengths_N[places].sum() for step in few for places in step) <= 80
-    assert sorted(np.concatenate([places for step in few for places in step])) == list(range(len(work.train)))
+    assert sorted(np.concatenate([places for step in few for places in step])) == list(range(len(work.problem.train)))
 
 
 def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from tests.worlds import WORLDS
 
 import deepen
 from deepen.core.errors import SettingError
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.problem.work import Work
-from deepen.prompting.decoder import AskedPredictor
+from deepen.prompting.decoder import PromptedClassifier
 from deepen.prompting.demonstrations import Examples
 from deepen.rungs import few_shot
 
@@ -56,7 +57,7 @@ def test_a_climb_saved_and_read_again(tiny_decoder: Path, tmp_path: Path) -> Non
     texts = [row["text"] for row in rows[:5]]
     said = [one.probabilities for one in model.predict(texts)]
     assert said == [one.probabilities for one in deepen.load(run).predict(texts)]
-    assert isinstance(model.predictor, AskedPredictor)
+    assert isinstance(model.predictor, PromptedClassifier)
     assert model.predictor.examples is not None
     kinds = {path.suffix for path in (run.rung("few_shot") / "model").rglob("*") if path.is_file()}
     assert kinds <= {".json", ".safetensors", ".txt", ".md"}
@@ -76,7 +77,7 @@ def test_only_training_rows_are_shown(tiny_decoder: Path, tmp_path: Path) -> Non
         values |= {"data": {"near": {"threshold": 1}, "check": False}}
         work = prepare(make_recipe(values), Sources(rows, given), tmp_path / str(at), say=lambda line: None).work
         found = few_shot.climb(work, few_shot.RungSettings(trial_rows=8), None)
-        assert isinstance(found.predictor, AskedPredictor)
+        assert isinstance(found.predictor, PromptedClassifier)
         assert found.predictor.examples is not None
         assert set(found.predictor.examples.texts) <= {row["text"] for row in rows}
         said.append(found.validation.values_MC)

@@ -15,10 +15,12 @@ from tests.worlds import WORLDS
 from deepen.core.settings import Settings
 from deepen.finetuning.settings import TrainedSettings
 from deepen.preparation.catalog import shelf
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 
 ONLY = dict.fromkeys(("zero_shot", "contrastive", "cloze"), ("classification",)) | {"few_shot": ()}
 PAIRS = [(rung, task) for task in sorted(WORLDS) for rung in shelf() if task in ONLY.get(rung, WORLDS)]
@@ -79,31 +81,31 @@ def test_no_two_rungs_stand_at_one_height() -> None:
 @pytest.mark.parametrize(("rung", "task"), PAIRS)
 def test_it_climbs(climbed: Any, rung: str, task: str) -> None:
     work, found = climbed(rung, task)
-    assert len(found.validation) == len(work.validation)
-    assert found.validation.values_MC.shape == (len(work.validation_targets.labels_M), work.num_outputs)
+    assert len(found.validation) == len(work.problem.validation)
+    assert found.validation.values_MC.shape == (len(work.problem.validation_targets.labels_M), work.problem.num_outputs)
     assert np.isfinite(found.validation.values_MC).all()
-    np.testing.assert_array_equal(found.validation.offsets_N1, work.validation_targets.offsets_N1)
+    np.testing.assert_array_equal(found.validation.offsets_N1, work.problem.validation_targets.offsets_N1)
     assert found.num_trained_parameters >= 0
     assert found.predictor.num_parameters >= 0
-    again = found.predictor.predict(work.validation)
+    again = found.predictor.predict(work.problem.validation)
     np.testing.assert_allclose(again.values_MC, found.validation.values_MC, atol=1e-4)
 
 
 @pytest.mark.parametrize(("rung", "task"), PAIRS)
 def test_a_saved_rung_says_what_it_said(climbed: Any, rung: str, task: str, tmp_path: Path) -> None:
     work, found = climbed(rung, task)
-    right = found.predictor.predict(work.validation)
+    right = found.predictor.predict(work.problem.validation)
     found.predictor.save(tmp_path / "model")
-    again = shelf()[rung].load(tmp_path / "model", work.task, work.labels)
-    np.testing.assert_allclose(again.predict(work.validation).values_MC, right.values_MC, atol=1e-6)
+    again = shelf()[rung].load(tmp_path / "model", work.problem.task, work.problem.labels)
+    np.testing.assert_allclose(again.predict(work.problem.validation).values_MC, right.values_MC, atol=1e-6)
     kinds = {path.suffix for path in (tmp_path / "model").rglob("*") if path.is_file()}
     assert kinds <= {".json", ".safetensors", ".txt"}, "safetensors and JSON, and the tokenizer's own text"
 
     again.calibrate(2.0)
-    np.testing.assert_allclose(again.predict(work.validation).values_MC, right.values_MC / 2, atol=1e-5)
+    np.testing.assert_allclose(again.predict(work.problem.validation).values_MC, right.values_MC / 2, atol=1e-5)
     again.save(tmp_path / "calibrated")
-    folded = shelf()[rung].load(tmp_path / "calibrated", work.task, work.labels)
-    np.testing.assert_allclose(folded.predict(work.validation).values_MC, right.values_MC / 2, atol=1e-5)
+    folded = shelf()[rung].load(tmp_path / "calibrated", work.problem.task, work.problem.labels)
+    np.testing.assert_allclose(folded.predict(work.problem.validation).values_MC, right.values_MC / 2, atol=1e-5)
 
 
 @pytest.mark.parametrize(("rung", "task"), PAIRS)

@@ -13,7 +13,8 @@ from tests.worlds import WORLDS
 import deepen
 from deepen.core.errors import SettingError
 from deepen.finetuning.predictor import EncoderPredictor
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
 from deepen.problem.work import Work
 from deepen.prompting.verbalizers import usual_words
@@ -39,7 +40,7 @@ def test_the_nearest_description_is_the_answer(tiny_model: Path, tmp_path: Path)
     settings = zero_shot.RungSettings(descriptions={k: (v,) for k, v in told.items()}, templates=("{}",), centred=False)
     found = zero_shot.climb(work, settings, None)
     assert found.num_trained_parameters == 0
-    right = work.validation_targets.labels_M
+    right = work.problem.validation_targets.labels_M
     assert (found.validation.values_MC.argmax(1) == right).all()
     turned = {"fine": (told["poor"],), "poor": (told["fine"],)}
     wrong = zero_shot.climb(work, settings.model_copy(update={"descriptions": turned}), None)
@@ -50,7 +51,7 @@ def test_labels_start_level(tiny_model: Path, tmp_path: Path) -> None:
     work = work_of(WORLDS["classification"](200), tiny_model, tmp_path)
     found = zero_shot.climb(work, zero_shot.RungSettings(), None)
     assert isinstance(found.predictor, EncoderPredictor)
-    np.testing.assert_allclose(found.predictor.predict(work.train).values_MC.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(found.predictor.predict(work.problem.train).values_MC.mean(0), 0, atol=1e-3)
     head = found.predictor.network.head
     np.testing.assert_allclose(head.weight.detach().norm(dim=1).numpy(), 1, atol=1e-5)
 
@@ -102,7 +103,7 @@ def test_what_it_is_not_for(tiny_model: Path, tmp_path: Path) -> None:
 def test_chinese_texts_get_chinese_templates(tiny_model: Path, tmp_path: Path) -> None:
     rows = [{"text": f"酒店位置好房间干净{i}号", "label": ("好", "坏")[i % 2]} for i in range(80)]
     work = work_of(rows, tiny_model, tmp_path)
-    assert any("这段文字" in template for template in usual_words(work.language)["templates"])
+    assert any("这段文字" in template for template in usual_words(work.problem.language)["templates"])
 
 
 def test_usual_labels_have_descriptions(tiny_model: Path, tmp_path: Path) -> None:
@@ -110,13 +111,13 @@ def test_usual_labels_have_descriptions(tiny_model: Path, tmp_path: Path) -> Non
     plain = zero_shot.RungSettings(form="similarity", centred=False)
     rows = [{"text": f"a good film {at}", "label": ("Sports", "card_lost")[at % 2]} for at in range(80)]
     work = work_of(rows, tiny_model, tmp_path)
-    told = {"Sports": tuple(usual_words(work.language)["descriptions"]["sports"]), "card_lost": ("card lost",)}
+    told = {"Sports": tuple(usual_words(work.problem.language)["descriptions"]["sports"]), "card_lost": ("card lost",)}
     found = zero_shot.climb(work, plain, None).validation.values_MC
     same = zero_shot.climb(work, plain.model_copy(update={"descriptions": told}), None).validation.values_MC
     np.testing.assert_array_equal(found, same)
     lines: list[str] = []
     coded = work_of([row | {"label": str(at % 2)} for at, row in enumerate(rows)], tiny_model, tmp_path / "coded")
-    zero_shot.climb(replace(coded, say=lines.append), plain, None)
+    zero_shot.climb(replace(coded, context=replace(coded.context, say=lines.append)), plain, None)
     assert any("'0' says nothing" in line for line in lines)
 
 

@@ -43,8 +43,7 @@ def test_what_is_right() -> None:
     assert TASK.targets(part, labels).labels_M.tolist() == [0, -100, 0]
     other = part_of([{"query": "a", "answer": "three"}])
     assert TASK.targets(other, labels).labels_M.tolist() == [0], "a table brings documents of its own"
-    assert TASK.documents is not None
-    assert TASK.documents(part_of([{"query": "a"}]), labels).texts == labels
+    assert TASK.num_outputs(part_of([{"query": "a"}]), labels) == len(labels)
 
 
 def test_what_is_no_ranking() -> None:
@@ -131,7 +130,7 @@ def test_many_documents_are_ranked_a_few_queries_at_a_time(
     model = deepen.load(tmp_path / "run", rung="frozen")
     queries = [row["query"] for row in rows[:30]]
     whole = model.predict(queries)
-    monkeypatch.setattr("deepen.inference.model._MOST_LOGITS", 7 * len(model.labels))
+    monkeypatch.setattr("deepen.tasks.ranking._MOST_LOGITS", 7 * len(model.labels))
     pieces = model.predict(queries)
     assert [one.output for one in pieces] == [one.output for one in whole]
     assert [one.id for one in pieces] == [one.id for one in whole]

@@ -15,6 +15,7 @@ from deepen.core.types import Outputs, Score
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
+from deepen.models.save import shelf
 from deepen.models.tokenizer import load_tokenizer
 from deepen.preparation.catalog import load_task, tasks
 from deepen.problem.losses import binary_cross_entropy
@@ -27,7 +28,7 @@ def part_of(task: Task, num_rows: int = 40) -> Part:
 
 def right_outputs(task: Task, part: Part, labels: tuple[str, ...]) -> Outputs:
     targets = task.targets(part, labels)
-    if targets.are_many:
+    if targets.labels_M.ndim == 2:
         return Outputs(9 * (2 * targets.labels_M.astype(np.float32) - 1), targets.offsets_N1)
     return Outputs(np.eye(len(labels), dtype=np.float32)[targets.labels_M] * 9, targets.offsets_N1)
 
@@ -44,7 +45,7 @@ def test_it_has_the_shape_of_a_task(name: str) -> None:
     assert task.name == name
     assert task.inputs
     assert [need.name for need in task.needs].count("label") == 1
-    assert task.pooling in ("mean", "cls", "units", "pair", "spans", "ranked")
+    assert task.form.head in shelf().values()
     for field in dataclasses.fields(Task):
         assert f"{field.name}:" in (Task.__doc__ or ""), f"{field.name} is not explained"
 
@@ -58,7 +59,7 @@ def test_rows_to_targets(name: str) -> None:
     assert len(labels) == len(set(labels)) >= 2
     targets = task.targets(part, labels)
     assert len(targets) == len(part)
-    assert set(targets.labels_M.ravel()) <= {-100, *range(2 if targets.are_many else len(labels))}
+    assert set(targets.labels_M.ravel()) <= {-100, *range(2 if targets.labels_M.ndim == 2 else len(labels))}
     few = part.take(np.array([5, 2]))
     counts = np.diff(targets.offsets_N1)
     assert np.diff(task.targets(few, labels).offsets_N1).tolist() == [counts[5], counts[2]]
@@ -71,7 +72,7 @@ def test_a_label_of_no_training_row_is_a_data_error(name: str) -> None:
     part = part_of(task)
     labels = task.labels(part, None)
     task = task.for_labels(labels)
-    if task.documents is not None:  # another table may bring documents of its own
+    if not task.fixed:  # another table may bring documents of its own
         return
     with pytest.raises(DataError):
         task.check(part, tuple("never" if label == labels[-1] else label for label in labels))
@@ -81,14 +82,14 @@ def test_a_label_of_no_training_row_is_a_data_error(name: str) -> None:
 def test_tokens_and_units_agree(name: str, tiny_model: Any) -> None:
     task = load_task(name)
     part = part_of(task)
-    encode = task.encoder(load_tokenizer(tiny_model), 64)
+    encode = task.form.encoder(load_tokenizer(tiny_model), 64)
     found = encode({column: list(part.values(column)) for column in part.table.inputs})
     each = np.ones(len(part), int) if found.sequence_counts_B is None else found.sequence_counts_B
     assert len(found.truncated_B) == len(each) == len(part)
     assert len(found.lengths_B) == each.sum()
     assert int(found.lengths_B.sum()) == len(found.ids_T)
     counts = np.diff(task.targets(part, task.labels(part, None)).offsets_N1)
-    if task.pooling == "spans":
+    if task.form.head.states == 2 and task.form.head.sides == 1:
         np.testing.assert_array_equal(found.unit_counts_B, 2 * counts)
     elif found.unit_counts_B is None:
         assert (counts == 1).all()
@@ -99,7 +100,7 @@ def test_tokens_and_units_agree(name: str, tiny_model: Any) -> None:
 @pytest.mark.parametrize("name", sorted(WORLDS))
 def test_losses_and_margins(name: str) -> None:
     task = load_task(name)
-    if task.losses is binary_cross_entropy or task.documents:  # see test_multilabel.py and test_ranking.py
+    if task.losses is binary_cross_entropy or not task.fixed:  # see test_multilabel.py and test_ranking.py
         return
     logits_MC = torch.tensor([[9.0, 0.0, 0.0], [0.0, 0.0, 9.0], [0.0, 0.0, 0.0], [5.0, 5.0, 5.0]])
     labels_M = torch.tensor([0, 0, 1, -100])
@@ -122,7 +123,7 @@ def test_right_answers_score_one(name: str) -> None:
     task = task.for_labels(labels)
     outputs, targets = right_outputs(task, part, labels), task.targets(part, labels)
     assert task.score(outputs, targets) == 1.0
-    turned = -outputs.values_MC if targets.are_many else np.roll(outputs.values_MC, 1, axis=1)
+    turned = -outputs.values_MC if targets.labels_M.ndim == 2 else np.roll(outputs.values_MC, 1, axis=1)
     wrong = Outputs(turned, outputs.offsets_N1)
     assert task.score(wrong, targets) < 0.5
     scores = task.scores(outputs, targets, labels, 0)
@@ -141,8 +142,8 @@ def test_decoding(name: str) -> None:
     labels = task.labels(part, None)
     task = task.for_labels(labels)
     answers = task.decode(right_outputs(task, part, labels), part, labels)
-    for answer, target in zip(answers, part.values("answer" if task.documents else "target"), strict=True):
+    for answer, target in zip(answers, part.values("answer" if not task.fixed else "target"), strict=True):
         assert answer["output"] == target or [answer["output"]] == (target or [""])
     for answer in answers:
-        if answer.get("probabilities") is not None and task.shift is None and task.documents is None:
+        if answer.get("probabilities") is not None and task.shift is None and task.fixed:
             assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)

@@ -12,9 +12,11 @@ from tests.worlds import WORLDS
 from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.finetuning.settings import TrainedSettings
-from deepen.preparation.prepare import Sources, prepare
+from deepen.preparation.prepare import prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import make_recipe
-from deepen.problem.work import Climbed, Work
+from deepen.problem.climbed import Climbed
+from deepen.problem.work import Work
 
 STEPS = {"num_epochs": 2, "batch_tokens": 200, "evaluations_per_epoch": 1}
 MakeWork = Callable[..., Work]

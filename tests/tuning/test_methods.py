@@ -33,8 +33,8 @@ MERGED = tuple(name for name in METHODS if name not in KEPT)
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in LEARNED])
 def test_it_starts_as_one_that_changes_nothing(make_work: MakeWork, method: str) -> None:
     work = make_work(method)
-    encoder, bare = work.model.encoder().eval(), work.model.encoder().eval()
-    work.tuning.attach(encoder, 1, work.tuning.settings)
+    encoder, bare = work.base.model.encoder().eval(), work.base.model.encoder().eval()
+    work.base.tuning.attach(encoder, 1, work.base.tuning.settings)
     ids_T, where = torch.arange(5, 15), layout(torch.tensor([4, 6]))
     with torch.inference_mode():
         one, two = (each.run(each.embed(ids_T, None, where), where, 0, 2) for each in (encoder, bare))
@@ -44,8 +44,8 @@ def test_it_starts_as_one_that_changes_nothing(make_work: MakeWork, method: str)
 @pytest.mark.parametrize("method", METHODS)
 def test_something_learns_and_the_rest_stays_to_the_bit(make_work: MakeWork, method: str) -> None:
     work = make_work(method)
-    encoder = work.model.encoder()
-    attached = work.tuning.attach(encoder, 1, work.tuning.settings)
+    encoder = work.base.model.encoder()
+    attached = work.base.tuning.attach(encoder, 1, work.base.tuning.settings)
     learning = {id(p) for p in encoder.parameters() if p.requires_grad}
     assert learning
     before = {name: p.detach().clone() for name, p in encoder.network.named_parameters()}
@@ -61,9 +61,9 @@ def test_something_learns_and_the_rest_stays_to_the_bit(make_work: MakeWork, met
 @pytest.mark.parametrize("method", MERGED)
 def test_merged_it_says_the_same(make_work: MakeWork, method: str) -> None:
     work = make_work(method)
-    encoder = work.model.encoder().eval()
+    encoder = work.base.model.encoder().eval()
     names = set(encoder.network.state_dict())
-    attached = work.tuning.attach(encoder, 0, work.tuning.settings)
+    attached = work.base.tuning.attach(encoder, 0, work.base.tuning.settings)
     assert not attached.kept
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(3)
@@ -91,11 +91,11 @@ def test_saved_and_read_again_it_says_the_same(make_work: MakeWork, method: str,
     work = make_work(method, task=task)
     climbed = climb(work)
     predictor = predictor_of(climbed)
-    said = predictor.predict(work.validation).values_MC
+    said = predictor.predict(work.problem.validation).values_MC
     np.testing.assert_allclose(said, climbed.validation.values_MC, atol=1e-4)
     predictor.save(tmp_path / "model")
-    again = load_predictor(tmp_path / "model", work.task, work.labels)
-    np.testing.assert_allclose(again.predict(work.validation).values_MC, said, atol=1e-5)
+    again = load_predictor(tmp_path / "model", work.problem.task, work.problem.labels)
+    np.testing.assert_allclose(again.predict(work.problem.validation).values_MC, said, atol=1e-5)
     assert (tmp_path / "model" / "adapter").is_dir() == (method != "full")
 
 
@@ -119,11 +119,11 @@ def test_the_rung_above_goes_on_with_what_was_learned(make_work: MakeWork, metho
         climb(make_work(method, learning_rate=1e-12), 2, below=tmp_path / "low", head_learning_rate=1e-12)
     )
     np.testing.assert_allclose(
-        still.predict(work.validation).values_MC, low.predict(work.validation).values_MC, atol=2e-3
+        still.predict(work.problem.validation).values_MC, low.predict(work.problem.validation).values_MC, atol=2e-3
     )
     assert still.adapter is not None
     assert set(known.tensors) < set(still.adapter.tensors), "the layers below learn too"
-    bare = load_encoder(work.model.folder).eval()
+    bare = load_encoder(work.base.model.folder).eval()
     attached = put_on(bare, still.adapter)
     assert attached.kept == (method in KEPT)
     attached.merge()
@@ -143,19 +143,19 @@ def test_peft_puts_it_on_the_pretrained_model(make_work: MakeWork, method: str, 
     predictor = predictor_of(climb(work, 2))
     predictor.save(tmp_path / "model")
     adapter = tmp_path / "model" / "adapter"
-    texts = list(work.validation.values("text"))[:8]
-    right = predictor.predict(work.validation).values_MC[:8]
+    texts = list(work.problem.validation.values("text"))[:8]
+    right = predictor.predict(work.problem.validation).values_MC[:8]
     bare = SentenceTransformer(str(tmp_path / "model"), device="cpu").encode(texts)
     np.testing.assert_allclose(bare, right, atol=1e-4)
     np.testing.assert_allclose(SentenceTransformer(str(adapter), device="cpu").encode(texts), right, atol=1e-4)
 
-    loaded = PeftModel.from_pretrained(AutoModel.from_pretrained(work.model.folder), adapter).eval()
-    ids_T = work.model.tokenizer.encode(texts[:1], max_tokens=64).ids_T
+    loaded = PeftModel.from_pretrained(AutoModel.from_pretrained(work.base.model.folder), adapter).eval()
+    ids_T = work.base.model.tokenizer.encode(texts[:1], max_tokens=64).ids_T
     with torch.inference_mode():
         hidden = loaded(input_ids=torch.from_numpy(ids_T.astype(np.int64))[None]).last_hidden_state[0].mean(0)
         logits = predictor.network.head(hidden).numpy()
     np.testing.assert_allclose(logits, right[0], atol=1e-4)
-    untouched = AutoModel.from_pretrained(work.model.folder).eval()
+    untouched = AutoModel.from_pretrained(work.base.model.folder).eval()
     with torch.inference_mode():
         other = untouched(input_ids=torch.from_numpy(ids_T.astype(np.int64))[None]).last_hidden_state[0].mean(0)
     assert float((other - hidden).abs().max()) > 1e-3, "the adapter changes something"
@@ -169,11 +169,11 @@ def test_peft_reads_a_tagger_with_its_head(make_work: MakeWork, method: str, tmp
     work = make_work(method, task="tagging", learning_rate=0.02)
     predictor = predictor_of(climb(work, 2))
     predictor.save(tmp_path / "model")
-    base = AutoModelForTokenClassification.from_pretrained(work.model.folder, num_labels=len(work.labels))
+    base = AutoModelForTokenClassification.from_pretrained(work.base.model.folder, num_labels=len(work.problem.labels))
     loaded = PeftModel.from_pretrained(base, tmp_path / "model" / "adapter").eval()
     whole = AutoModelForTokenClassification.from_pretrained(tmp_path / "model").eval()
-    tokens = work.tokens(work.validation.table)
-    row = int(work.validation.rows_N[0])
+    tokens = work.tokens(work.problem.validation.table)
+    row = int(work.problem.validation.rows_N[0])
     ids = torch.from_numpy(tokens.ids_T[tokens.offsets_N1[row] : tokens.offsets_N1[row + 1]].astype(np.int64))[None]
     with torch.inference_mode():
         torch.testing.assert_close(loaded(input_ids=ids).logits, whole(input_ids=ids).logits, atol=1e-4, rtol=0)
@@ -194,8 +194,8 @@ def test_rank_is_cut(make_work: MakeWork) -> None:
 def test_rank_is_cut_after_an_interruption_too(make_work: MakeWork, step: int) -> None:
     """PEFT's own memory of what matters is gone then; what was cut stays cut."""
     work = make_work("adalora", first_rank=6, rank=2)
-    encoder = work.model.encoder()
-    attached = work.tuning.attach(encoder, 0, work.tuning.settings)
+    encoder = work.base.model.encoder()
+    attached = work.base.tuning.attach(encoder, 0, work.base.tuning.settings)
     assert attached.after_update is not None
     values = [p for name, p in encoder.network.named_parameters() if "lora_E" in name]
     with torch.no_grad():
@@ -215,9 +215,9 @@ def test_kinds_of_lora(make_work: MakeWork, settings: dict[str, Any], tmp_path: 
     work = make_work("lora", learning_rate=0.02, **settings)
     predictor = predictor_of(climb(work, 2))
     predictor.save(tmp_path / "model")
-    again = load_predictor(tmp_path / "model", work.task, work.labels)
-    said = predictor.predict(work.validation).values_MC
-    np.testing.assert_allclose(again.predict(work.validation).values_MC, said, atol=1e-5)
+    again = load_predictor(tmp_path / "model", work.problem.task, work.problem.labels)
+    said = predictor.predict(work.problem.validation).values_MC
+    np.testing.assert_allclose(again.predict(work.problem.validation).values_MC, said, atol=1e-5)
     config = json.loads((tmp_path / "model" / "adapter" / "adapter_config.json").read_text())
     assert config["use_rslora"] == settings.get("rslora", False)
     assert config["use_dora"] == settings.get("dora", False)
@@ -251,7 +251,7 @@ def test_adapters_lie_beside_a_plain_encoder(make_work: MakeWork, place: str, tm
     work = make_work("adapter", place=place, size=8, learning_rate=0.02)
     predictor = predictor_of(climb(work, 2))
     predictor.save(tmp_path / "model")
-    plain, bare = (load_encoder(folder).network.state_dict() for folder in (tmp_path / "model", work.model.folder))
+    plain, bare = (load_encoder(folder).network.state_dict() for folder in (tmp_path / "model", work.base.model.folder))
     assert all(torch.equal(plain[name], value) for name, value in bare.items() if "pooler" not in name)
     found = load_adapter(tmp_path / "model")
     assert found is not None
@@ -259,7 +259,7 @@ def test_adapters_lie_beside_a_plain_encoder(make_work: MakeWork, place: str, tm
     assert len(found.tensors) == 4 * 2 * (2 if place == "houlsby" else 1)
     (tmp_path / "model" / "adapter" / "deepen_adapter.json").write_text('{"method": "lorra"}')
     with pytest.raises(ModelError, match="can't be read"):
-        load_predictor(tmp_path / "model", work.task, work.labels)
+        load_predictor(tmp_path / "model", work.problem.task, work.problem.labels)
 
 
 def test_an_unknown_method() -> None:

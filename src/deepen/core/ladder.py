@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired, Self, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Self, TypedDict
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
@@ -231,6 +231,23 @@ class SelfTraining(Record):
     reason: str = ""
 
 
+class Shown(Record):
+    """How report and card show the rows and answers of a task.
+
+    `example` is a row as it is typed, or its inputs if it has several; `pipeline` what hubs call the task; `noun` what
+    the label table holds; `code` whether the card shows how other tools read `texts` or `words`; `encodes` whether
+    sentence-transformers gives the logits; `confused` what of an answer may be taken for another: its `labels`, the
+    kinds of its `tags`, whether there is one (`answered`), or nothing.
+    """
+
+    example: str | dict[str, str] = "a text"
+    pipeline: str | None = None
+    noun: str = "labels"
+    code: Literal["texts", "words", ""] = ""
+    encodes: bool = True
+    confused: Literal["labels", "tags", "answered", ""] = "labels"
+
+
 class Ladder(Record):
     """A climb, finished or not; `temperature` and `shift` (added to logits) calibrate the chosen rung."""
 
@@ -238,6 +255,7 @@ class Ladder(Record):
     mark: str | None = None
     run: str | None = None
     task: str
+    shown: Shown | None = None
     model: str | None = None
     tuning: str | None = None
     chosen: str | None = None

@@ -10,19 +10,46 @@ import json
 import re
 import reprlib
 from collections.abc import Mapping
+from functools import cache
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from deepen.core.errors import SettingError, nearest, one_line, plain_words
 from deepen.core.foreign import read_yaml
+from deepen.core.log import logger
 
 
 class Settings(BaseModel):
     """What a person may choose. Frozen, and an unknown key is an error that names the nearest right one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    earlier: ClassVar[Mapping[str, str]] = {}
+    """Names that settings had before, with today's: accepted with a warning until 0.3."""
+
+    @classmethod
+    def names_now(cls) -> dict[str, str]:
+        """All earlier names of this class and of those it builds on, with today's."""
+        return {before: now for base in cls.__mro__ for before, now in vars(base).get("earlier", {}).items()}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_todays_names(cls, given: Any) -> Any:
+        names = cls.names_now()
+        if not names or not isinstance(given, Mapping):
+            return given
+        for before in names.keys() & given.keys():
+            if names[before] in given:
+                raise ValueError(f"'{before}' is the earlier name of '{names[before]}': keep that alone")
+            _warn_of(before, names[before])
+        return {names.get(key, key): value for key, value in given.items()}
+
+
+@cache
+def _warn_of(before: str, now: str) -> None:
+    """Once is enough: a recipe is read more than once."""
+    logger.warning("warning: the setting '%s' is called '%s' now; the earlier name works until 0.3", before, now)
 
 
 S = TypeVar("S", bound=BaseModel)

@@ -9,8 +9,9 @@ Shape legend: N examples, M units, C outputs of a unit.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -41,6 +42,27 @@ class Outputs:
     def __len__(self) -> int:
         """The number of examples, N."""
         return len(self.offsets_N1) - 1
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether they are numbers, all of them."""
+        return bool(np.isfinite(self.values_MC).all())
+
+    def calibrated(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> Outputs:
+        """The same with logits divided and shifted."""
+        return Outputs((self.values_MC / temperature + shift_C).astype(np.float32), self.offsets_N1)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What is kept of them in a file."""
+        return {"values": self.values_MC, "offsets": self.offsets_N1}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Reads them again; ValueError if they do not fit together."""
+        found = cls(arrays["values"], arrays["offsets"])
+        if len(found.values_MC) != found.offsets_N1[-1] or not found.is_finite:
+            raise ValueError("it holds other numbers than were saved")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,21 +276,11 @@ class Targets:
     weights_M: np.ndarray | None = field(default=None, kw_only=True)
 
     @property
-    def are_scores(self) -> bool:
-        """Whether units have a score and not a label."""
-        return bool(self.labels_M.dtype.kind == "f")
-
-    @property
-    def are_many(self) -> bool:
-        """Whether units have any number of labels."""
-        return self.labels_M.ndim == 2
-
-    @property
     def scored_M(self) -> np.ndarray:
         """Which units are scored."""
-        if self.are_many:
+        if self.labels_M.ndim == 2:
             return np.ones(len(self.labels_M), bool)
-        return ~np.isnan(self.labels_M) if self.are_scores else self.labels_M >= 0
+        return ~np.isnan(self.labels_M) if self.labels_M.dtype.kind == "f" else self.labels_M >= 0
 
     def __len__(self) -> int:
         """The number of examples, N."""

@@ -85,6 +85,8 @@ def _read_rows(
         "changed": tally.changed,
         "faults": tally.faults,
         "columns": columns_to_json(columns),
+        "names": source.names or (),
+        "marked": source.marked,
     }
     return about, tally.held
 
@@ -134,5 +136,15 @@ def _table(name: str, about: Mapping[str, Any], arrow: pa.Table, left: pa.Table)
     notes, changed = tuple(about["notes"]), dict(about["changed"])
     faults = {code: tuple(first) for code, first in about["faults"].items()}
     files = tuple((int(first), str(file)) for first, file in about["files"])
-    more = {"warnings": tuple(about["warnings"]), "left": left, "files": files}
-    return Table(name, arrow, tuple(about["inputs"]), about["fingerprint"], notes, changed, faults, **more), columns
+    more = {"warnings": tuple(about["warnings"]), "left": left, "files": files, "marked": about["marked"]}
+    return Table(
+        name,
+        arrow,
+        tuple(about["inputs"]),
+        about["fingerprint"],
+        notes,
+        changed,
+        faults,
+        names=tuple(about["names"]),
+        **more,
+    ), columns

@@ -26,7 +26,7 @@ from deepen.data.columns import (
 from deepen.data.ingest import LONG_CELL, Plan
 from deepen.data.kept import hold_table, read_kept, write_table
 from deepen.data.label_names import LabelNames
-from deepen.data.marks import Rows, Split, count_splits, pick
+from deepen.data.marks import ForSplit, pick
 from deepen.data.own import own_column
 from deepen.data.readers.hub import looks_like_hub_name, open_hub
 from deepen.data.readers.in_memory import content_key, is_frame, open_frame, open_list
@@ -57,7 +57,7 @@ __all__ = [
 
 Given = Columns | AskedColumns | Mapping[str, str] | None
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 22
+_VERSION = 23
 _SHORT_ROWS = 2048
 _TRIES = 3
 Use = Literal["learn", "score", "answer"]
@@ -85,7 +85,7 @@ def load_table(
     """Reads rows from a file, a folder, a hub name, a DataFrame or a list, whatever form they have.
 
     The form is told by content. Rows are streamed, normalised and checked, and kept in the cache as an Arrow file that
-    is memory-mapped, so a table may be larger than memory and is read only once. `source` may be `Rows` of one, for
+    is memory-mapped, so a table may be larger than memory and is read only once. `source` may be `ForSplit` of one, for
     those of a split; `columns` as asked for (`parse_columns`) or as found on the training data, None to find them: hand
     the ones that are given back on to validation and test data. To predict, `need_target` is False. Rows are there to
     `learn` from; to `score`, where a short table that came from memory is not kept; to `answer`, where each row keeps
@@ -107,7 +107,7 @@ def _load(
 ) -> tuple[Table, Columns]:
     """All rows that can be read, however many can't. A file that changes while it is read is read again."""
     columns, like, prior = _known(columns, needs, need_target=how[0])
-    source, split = (source.source, source.split) if isinstance(source, Rows) else (source, None)
+    source, split = (source.source, source.split) if isinstance(source, ForSplit) else (source, None)
     opened = _open(source, settings, prior)
 
     def start() -> tuple[Source, Plan, DataSettings, Columns]:
@@ -150,12 +150,6 @@ def _known(
 def _used(source: Source, columns: Columns) -> tuple[int, ...]:
     parts = [*(part for parts in columns.inputs.values() for part in parts), *(columns.target or ())]
     return column_indices(source, parts) or ()
-
-
-def marked_splits(source: Any, settings: DataSettings, columns: Columns) -> dict[Split, int]:
-    """How many rows a source marks for each split, in a column or by the lists of a JSON object; empty if none."""
-    found = _open(source, settings, Prior(expected_names(columns, ()))).source()
-    return count_splits(found, _used(found, columns))
 
 
 def _is_short(source: Any) -> bool:

@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from deepen.data.needs import plain_name
-from deepen.data.source import NO, YES, Fault, Row, Source, as_text, clip, listed
+from deepen.data.source import NO, YES, Fault, Row, Source, Split, as_text, clip, listed
 
-Split = Literal["train", "validation", "test"]
 SPLIT_NAMES: dict[str, Split] = {
     **dict.fromkeys(("train", "training", "trn", "训练", "训练集"), "train"),
     **dict.fromkeys(("dev", "devel", "valid", "validation", "val", "验证", "验证集"), "validation"),
@@ -36,7 +35,7 @@ SET_ASIDE = "set_aside"
 
 
 @dataclass(frozen=True)
-class Rows:
+class ForSplit:
     """The rows of a source that are for one split, where it says which are: what `load_table` takes in its place."""
 
     source: Any
@@ -94,13 +93,8 @@ def mark_columns(source: Source) -> frozenset[int]:
     return frozenset(at for at in (split_column(source), answer_column(source)) if at is not None)
 
 
-def count_splits(source: Source, used: Sequence[int] = ()) -> dict[Split, int]:
-    """How many rows a source marks for each split, which costs one more pass; columns in use are no marks."""
-    return _count(source, used)[0]
-
-
 def _count(source: Source, used: Sequence[int]) -> tuple[dict[Split, int], Counter[str]]:
-    """Rows of each split, and rows of each value that names none."""
+    """Rows of each split, and rows of each value that names none; columns in use are no marks."""
     counts: Counter[Split] = Counter()
     odd: Counter[str] = Counter()
     at = split_column(source)
@@ -131,7 +125,7 @@ def _split(source: Source, at: int, cell: Any) -> Split | None:
 def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
     """The rows of a source that are for one split and that a person accepted, where it says so, with notes of that."""
     counts, odd = _count(source, used)
-    at = split_column(source)
+    source, at = replace(source, marked=counts), split_column(source)
     if at is not None and counts:
         told = f"{source.name}: column {source.called(at)} marks the rows: "
         told += ", ".join(f"{name} {counts[name]:,}" for name in ("train", "validation", "test") if name in counts)

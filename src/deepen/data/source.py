@@ -17,6 +17,9 @@ def clip(text: str, chars: int = 60) -> str:
     return flat if len(flat) <= chars and len(text) <= 4 * chars else f"{flat[: chars - 1]}…"
 
 
+Split = Literal["train", "validation", "test"]
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong with one row, to follow file and line; `code` is its kind, `cells` what it holds all the same."""
@@ -78,6 +81,7 @@ class Source:
     the wanted columns, in the order wanted; `classes` gives the names of integer codes for the columns whose file has
     them; `form` says how the rows are written. `notes` say what was decided harmlessly, `warnings` what probably makes
     the result wrong.
+    `marked` says how many rows are for each split, once that was counted.
     The last `num_paths` columns lie inside others (`tweet.text`) and are taken only if they are asked for.
     """
 
@@ -91,6 +95,7 @@ class Source:
     form: Form | None = None
     warnings: tuple[str, ...] = ()
     num_paths: int = 0
+    marked: dict[Split, int] = field(default_factory=dict)
 
     @property
     def own_width(self) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from deepen.core.types import Example
+from deepen.data.source import Split
 
 _BATCH_ROWS = 4096
 LEFT_OUT = pa.schema(
@@ -56,8 +57,9 @@ class Table:
     settings, so it keys what is computed from them. `notes` are sentences for the user, `warnings` those about what
     probably makes the result wrong; `changed` counts what normalisation did. `faults` are the rows left out, by kind:
     how many, and file, line and message of the first; `left_out` has every one of them, from `left`. `files` has each
-    file with the number of its first row. What is computed from a table that is not `kept`, since it is made for a
-    moment, is not cached on disk but in `made`.
+    file with the number of its first row; `names` are all its columns, and `marked` says how many
+    rows of the source are for each split, where it says so. What is computed from a table that is not `kept`, since it
+    is made for a moment, is not cached on disk but in `made`.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Table:
     warnings: tuple[str, ...] = ()
     left: pa.Table = field(default_factory=LEFT_OUT.empty_table)
     files: tuple[tuple[int, str], ...] = ()
+    names: tuple[str, ...] = ()
+    marked: dict[Split, int] = field(default_factory=dict)
     made: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property

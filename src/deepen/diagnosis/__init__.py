@@ -15,7 +15,7 @@ from deepen.core.shelf import values
 from deepen.core.types import Finding
 from deepen.diagnosis import questions as room
 from deepen.diagnosis.case import MAX_ROWS, Case
-from deepen.diagnosis.question import Kind, Question, not_applicable
+from deepen.diagnosis.question import Question, not_applicable
 
 
 @cache
@@ -61,8 +61,7 @@ _WHY = {
 
 def diagnose(case: Case, names: Sequence[str], settings: Any) -> list[Finding]:
     """Asks questions about a model. `settings` is a value of `settings_type()`."""
-    kind: Kind = "scores" if case.targets.are_scores else "many" if case.targets.are_many else "labels"
-    kind = "ranks" if case.task.documents is not None else kind
+    kind = case.task.target.name
     findings: list[Finding] = []
     with progress("diagnosing", len(names), unit="questions") as advance:
         for name in names:

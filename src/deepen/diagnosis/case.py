@@ -27,8 +27,8 @@ from deepen.inference.model import Model, load_model
 from deepen.preparation.prepare import Prepared
 from deepen.preparation.recipe import Recipe
 from deepen.preparation.reopen import recipe_of, reopened
+from deepen.problem.climbed import Dynamics
 from deepen.problem.task import Predictor, Task
-from deepen.problem.work import Dynamics
 
 MAX_ROWS = 2000
 
@@ -159,11 +159,11 @@ def open_case(
         where=where,
         rung=model.rung,
         predictors=predictors,
-        train=prepared.work.train if prepared else None,
+        train=prepared.work.problem.train if prepared else None,
         missing=missing,
         features=_features(prepared, recipe) if prepared else None,
         encode=partial(passing_features, prepared.work) if prepared else None,
-        dynamics=_dynamics(opened, names, prepared.work.train) if prepared else {},
+        dynamics=_dynamics(opened, names, prepared.work.problem.train) if prepared else {},
         retrain=_retrain(run, recipe),
         hidden=recipe.data.hide,
         folder=run,
@@ -185,7 +185,11 @@ def _rows(
         part = model.read(data, columns=columns, need_target=True)
         return part, str(data) if isinstance(data, str | Path) else "rows"
     if prepared is not None:
-        return (prepared.test, "test") if prepared.test is not None else (prepared.work.validation, "validation")
+        return (
+            (prepared.rows.test, "test")
+            if prepared.rows.test is not None
+            else (prepared.work.problem.validation, "validation")
+        )
     raise DataError(
         f"{run.folder}: no rows to try the model on; name some: deepen diagnose {shlex.quote(str(run.folder))} DATA"
     )
@@ -198,7 +202,7 @@ def _reader(run: Run, name: str) -> Callable[[], Predictor]:
 def _features(prepared: Prepared, recipe: Recipe) -> Callable[[Part], np.ndarray]:
     """The untouched encoder's features; those of the rows of the run are in the cache already."""
     work = prepared.work
-    cut = work.first_top_layer if recipe.rungs.frozen.keep_layers else None
+    cut = work.base.first_top_layer if recipe.rungs.frozen.keep_layers else None
 
     def features(part: Part) -> np.ndarray:
         frozen = frozen_pass(work, part.table, cut=cut)

@@ -23,20 +23,20 @@ from deepen.exporting.guide import code, readme
 from deepen.exporting.integers import check_integers, quantise
 from deepen.exporting.parity import Answers, Parity, Step, answers, check_equal, compare, parity
 from deepen.finetuning.predictor import EncoderPredictor
-from deepen.inference.exported import DOCUMENTS, ExportedPredictor, load_exported
+from deepen.inference.exported import ExportedPredictor, load_exported
 from deepen.inference.model import Model, load_model
 from deepen.models.device import using
 from deepen.models.runtimes.form import FILE, FORMS, Runtime
 from deepen.models.runtimes.processor import adds_integers_right
 from deepen.models.save import can_start
-from deepen.prompting.decoder import is_asked
+from deepen.prompting.decoder import is_prompted
 
 MOST_ROWS = 500
 _CPU = torch.device("cpu")
 _BESIDE = (  # what a model folder has beside its weights
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt", "vocab.json"),
     *("sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "added_tokens.json"),
-    *("sentence_bert_config.json", "config.json", "labels.json", DOCUMENTS),
+    *("sentence_bert_config.json", "config.json", "labels.json", "documents.safetensors"),
 )
 
 
@@ -118,7 +118,7 @@ def _runtime(model: Model, predictor: EncoderPredictor, form: Any) -> Runtime:
 def _refused(model: Model, why: str) -> ModelError:
     said = f"the rung '{model.rung}' can't be exported, since {why}: name another with --rung"
     there = [] if model.run_folder is None else sorted(model.run_folder.glob("rungs/*/model"))
-    others = [path.parent.name for path in there if can_start(path) and not is_asked(path)]
+    others = [path.parent.name for path in there if can_start(path) and not is_prompted(path)]
     others = [name for name in others if name != model.rung]
     return ModelError(f"{said}; choose from: {', '.join(others)}" if others else said)
 
@@ -154,7 +154,9 @@ def _write(
             shutil.copyfile(model.folder / name, beside / name)
 
     def said(how: Runtime) -> Answers:
-        return answers(load_exported(beside, how, model.task, model.labels), model.task, model.labels, part)
+        return answers(
+            load_exported(beside, how, model.task, model.labels, predictor.form), model.task, model.labels, part
+        )
 
     say("  tracing the network")
     write_graph(predictor.network, runtime, beside / FILE)

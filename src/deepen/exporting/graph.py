@@ -20,7 +20,7 @@ from deepen.core.errors import ModelError, SettingError
 from deepen.core.foreign import cause
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.models.encoder import Encoder, Layout
-from deepen.models.heads.network import Network
+from deepen.models.network import Grid, Network
 from deepen.models.runtimes.form import Form, Runtime
 
 _HIDDEN = -1e9  # added to what attention may not look at: far below all else, and no infinity, whose products are none
@@ -50,28 +50,15 @@ class PaddedNetwork(nn.Module):
     def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
         """The arrays of `Runtime.outputs`, for those of `Runtime.inputs`, each in its order."""
         given = dict(zip(self.runtime.inputs, arrays, strict=True))
-        hidden_SLD = _states(self.inner.encoder, given)
-        pooling, mask_SL = self.runtime.pooling, given["attention_mask"]
-        if pooling == "units":
-            return (self.inner.head(self._bent(hidden_SLD)),)
-        if pooling == "spans":
-            flat = hidden_SLD.flatten(0, 1)
-            named = flat.index_select(0, given["spans"].flatten()).view(-1, 2 * hidden_SLD.shape[2])
-            return (self.inner.head(self._bent(named)),)
-        if pooling in ("cls", "last"):
-            return (self.inner.head(self._bent(_ends(hidden_SLD, mask_SL, given.get("windows"), pooling == "last"))),)
-        if pooling == "mean":
-            return (self.inner.head(self._bent(_means(hidden_SLD, mask_SL, given.get("windows")))),)
-        means_SD = _means(hidden_SLD, mask_SL, None)
-        if pooling == "ranked":
-            unit_SD = nn.functional.normalize(means_SD, dim=1)
-            return self.inner.head(unit_SD), unit_SD
-        u_MD, v_MD = (means_SD.index_select(0, given["pairs"][:, side]) for side in (0, 1))
-        joined = torch.cat([u_MD, v_MD, (u_MD - v_MD).abs(), u_MD * v_MD], dim=1)
-        return (self.inner.head(self._bent(joined)),)
+        inner, grid = self.inner, _grid(self.inner)
+        features = grid.pool(_states(inner.encoder, given), given["attention_mask"], given)
+        return grid.outputs(inner.head, features if inner.hidden is None else inner.hidden(features))
 
-    def _bent(self, features_MF: Tensor) -> Tensor:
-        return features_MF if self.inner.hidden is None else self.inner.hidden(features_MF).tanh()
+
+def _grid(network: Network) -> Grid:
+    if network.kind.grid is None:
+        raise SettingError("it answers by filling masks")
+    return network.kind.grid
 
 
 def _states(encoder: Encoder, given: dict[str, Tensor]) -> Tensor:
@@ -90,25 +77,6 @@ def _states(encoder: Encoder, given: dict[str, Tensor]) -> Tensor:
     return encoder.run(hidden, where, 0, encoder.num_layers).view(num_sequences, longest, -1)
 
 
-def _means(hidden_SLD: Tensor, mask_SL: Tensor, windows_RS: Tensor | None) -> Tensor:
-    """The mean over a sequence's tokens, or over those of all windows of a row."""
-    mask_SL1 = mask_SL[:, :, None].to(hidden_SLD.dtype)
-    sums_SD, counts_S1 = (hidden_SLD * mask_SL1).sum(1), mask_SL1.sum(1)
-    return sums_SD / counts_S1 if windows_RS is None else (windows_RS @ sums_SD) / (windows_RS @ counts_S1)
-
-
-def _ends(hidden_SLD: Tensor, mask_SL: Tensor, windows_RS: Tensor | None, last: bool) -> Tensor:
-    """A sequence's first or last token, or their mean over the windows of a row."""
-    if last:
-        at_S = mask_SL.sum(1) - 1
-        chosen_SD = hidden_SLD.gather(1, at_S[:, None, None].expand(-1, 1, hidden_SLD.shape[2])).squeeze(1)
-    else:
-        chosen_SD = hidden_SLD[:, 0]
-    if windows_RS is None:
-        return chosen_SD
-    return (windows_RS @ chosen_SD) / windows_RS.sum(1, keepdim=True)
-
-
 def runtime_of(predictor: EncoderPredictor, form: Form, *, reduced: bool) -> Runtime:
     """What the graph of a predictor will read and give.
 
@@ -122,14 +90,14 @@ def runtime_of(predictor: EncoderPredictor, form: Form, *, reduced: bool) -> Run
         SettingError: If the network has a part that no graph is made of.
     """
     network, encoder = predictor.network, predictor.network.encoder
-    if type(network) is not Network:
-        raise SettingError("it answers by filling masks")
+    grid = _grid(network)
     if any(getattr(layer, "prompt", None) is not None for layer in encoder.layers):
         raise SettingError("its tuning puts vectors before each text")
     types = getattr(getattr(encoder.network, "embeddings", None), "token_type_embeddings", None)
     return Runtime(
         form=form,
-        pooling=network.pooling,
+        per=grid.per,
+        named=grid.named,
         width=network.head.out_features,
         segments=types is not None and types.num_embeddings > 1,
         windows=_in_windows(predictor),
@@ -139,11 +107,10 @@ def runtime_of(predictor: EncoderPredictor, form: Form, *, reduced: bool) -> Run
 
 def _in_windows(predictor: EncoderPredictor) -> bool:
     """Whether a long row becomes several sequences that are pooled together: the task's own encoder is tried."""
-    if predictor.network.pooling not in ("mean", "cls", "last"):
+    if not predictor.network.kind.is_row:
         return False
-    encode = predictor.task.encoder_of(predictor.network.pooling)(predictor.tokenizer, predictor.max_tokens)
     long = " ".join(["a"] * (2 * predictor.max_tokens))
-    return len(encode({name: [long] for name in predictor.task.inputs}).lengths_B) > 1
+    return len(predictor.encode({name: [long] for name in predictor.task.inputs}).lengths_B) > 1
 
 
 def write_graph(network: Network, runtime: Runtime, path: Path) -> None:

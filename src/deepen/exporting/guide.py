@@ -57,21 +57,21 @@ def code(task: Task, labels: tuple[str, ...], runtime: Runtime, max_tokens: int)
     texts = [need.name for need in task.needs if need.name != "label" and not need.optional]
     parts = str(_PARTS | (_SEGMENTS if runtime.segments else {})).replace("'", '"')
     feed, run, more = _FEED.format(parts=parts), {"out": "logits", "pick": "[0]"}, ""
-    if runtime.pooling == "ranked":
+    if runtime.per == "text":
         rows, read, end = 'texts = ["a question", "an answer", "another answer"]', "texts", _ranked()
         run |= {"out": "queries, documents", "pick": ""}
-    elif runtime.pooling == "spans":
+    elif "spans" in runtime.named:
         rows, read, end = 'texts = ["the @ cat @ sat on the # mat #"]', "texts", _decision(task, labels)
         feed += 'places = [[one.char_to_token(text.index(mark)) for mark in "@#"] for text, one in zip(texts, read)]\n'
         feed += 'feed["spans"] = np.arange(len(read))[:, None] * len(read[0].ids) + np.array(places)\n'
-    elif runtime.pooling == "pair":
+    elif "pairs" in runtime.named:
         rows, read = 'rows = [("a text", "another")]', "[text for row in rows for text in row]"
         feed += 'feed["pairs"] = np.arange(len(read)).reshape(-1, 2)\n'
         end = _decision(task, labels)
-    elif runtime.pooling == "units" and len(texts) > 1:
+    elif runtime.per == "token" and len(texts) > 1:
         rows, read = 'question, context = "who sat?", "the cat sat on the mat"', "[(question, context)]"
         end, more = _ANSWER.format(unless=' if best[0] > 0 else ""' if task.shift is not None else ""), "re, "
-    elif runtime.pooling == "units":
+    elif runtime.per == "token":
         rows, read, end = 'words = ["Marie", "Curie", "was", "born"]', '[" ".join(words)]', _TAGS
     else:
         two = len(texts) > 1
@@ -80,7 +80,7 @@ def code(task: Task, labels: tuple[str, ...], runtime: Runtime, max_tokens: int)
         if runtime.windows:
             feed += 'feed["windows"] = np.eye(len(read), dtype=np.float32)\n'
     start = _START.format(more=more, rows=rows, max_tokens=max_tokens, file=FILE)
-    if runtime.pooling == "ranked":
+    if runtime.per == "text":
         start = start.replace('labels = json.load(open("FOLDER/labels.json", encoding="utf-8"))\n', "")
         start = start.replace("import json, ", "import ")
     return start + _ALL.format(texts=read) + feed + _RUN.format(**run) + end

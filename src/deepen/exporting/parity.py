@@ -94,7 +94,7 @@ def compare(name: str, found: Answers, trained: Answers) -> Step:
     Raises:
         ModelError: If it gives values that are no numbers.
     """
-    if not np.isfinite(found.outputs.values_MC).all():
+    if not found.outputs.is_finite:
         raise ModelError(f"the {name} model gives values that are no numbers; nothing was written")
     gap = np.abs(found.outputs.values_MC - trained.outputs.values_MC).max(initial=0.0)
     return Step(name, float(gap), _flipped(found.decoded, trained.decoded), found.rows_per_second)

@@ -15,8 +15,8 @@ from deepen.data.batches import flat_positions, shuffled_batches
 from deepen.data.tokens import TokenTable
 from deepen.finetuning.hidden_cache import Frozen, batch_inputs
 from deepen.finetuning.settings import TrainedSettings
-from deepen.finetuning.standardise import Scale
-from deepen.models.heads.network import Inputs, Pooling
+from deepen.models.network import Head, Inputs
+from deepen.problem.scale import Scale
 from deepen.problem.work import Work
 
 
@@ -39,21 +39,21 @@ class Feed:
         frozen: Frozen | None,
         settings: TrainedSettings,
         scale: Scale,
-        pooling: Pooling,
+        head: Head,
     ) -> None:
         self.work, self.tokens, self.frozen, self.settings = work, tokens, frozen, settings
-        self.pooling = pooling
-        self.lengths_N = np.asarray(tokens.lengths_N[work.train.rows_N])
-        self.targets = work.train_targets
+        self.head = head
+        self.lengths_N = np.asarray(tokens.lengths_N[work.problem.train.rows_N])
+        self.targets = work.problem.train_targets
         self.scored_M = self.targets.scored_M
         self.labels_M = scale.standard(self.targets.labels_M)
         self.batch_tokens = settings.step_tokens(self.lengths_N)
-        self.num_visits, rounds, self.worth = settings.rounds_of(self.lengths_N)
-        self.num_epochs = self.num_visits * rounds
+        self.round_epochs, rounds, self.worth = settings.rounds_of(self.lengths_N)
+        self.num_epochs = self.round_epochs * rounds
 
     def epoch(self, epoch: int, name: str) -> list[list[np.ndarray]]:
         """An epoch's batches, each cut into micro-batches of places in the training part."""
-        seed = derive(self.work.seed, name, epoch)
+        seed = derive(self.work.context.seed, name, epoch)
         batches = shuffled_batches(self.lengths_N, max_tokens=self.batch_tokens, seed=seed)
         return [self._micros(places) for places in batches]
 
@@ -74,6 +74,6 @@ class Feed:
 
     def get(self, places: np.ndarray) -> Batch:
         """The micro-batch itself."""
-        rows = self.work.train.rows_N[places]
-        inputs = batch_inputs(self.tokens, rows, frozen=self.frozen, pooling=self.pooling)
+        rows = self.work.problem.train.rows_N[places]
+        inputs = batch_inputs(self.tokens, rows, frozen=self.frozen, shares=self.head.shares)
         return Batch(places, inputs, torch.from_numpy(self._labels(places)))

@@ -15,8 +15,9 @@ from torch import nn
 
 from deepen.core.files import fingerprint
 from deepen.models.encoder import layout
-from deepen.models.heads.network import Inputs, Network
+from deepen.models.heads import mean
 from deepen.models.load import Pretrained
+from deepen.models.network import Inputs, Network
 from deepen.training.optimizer import OptimizerSettings, clip, make_optimizer, parameter_groups
 from deepen.tuning import full
 
@@ -49,7 +50,7 @@ def bench(model: Pretrained, *, mean_tokens: int = 25, batch_tokens: int = 1024,
     inputs = Inputs(
         torch.from_numpy(lengths.astype(np.int64)), ids_T=torch.from_numpy(chance.integers(0, vocabulary, num_tokens))
     )
-    network = Network(encoder, nn.Linear(width, 2), "mean")
+    network = Network(encoder, nn.Linear(width, 2), mean.HEAD)
     rows, rates = [], []
     third = max(1, round(encoder.num_layers / 3))
     for rung, depth in (("frozen", 0), ("top_layers", third), ("full", encoder.num_layers)):

@@ -19,18 +19,20 @@ from deepen.core.progress import progress
 from deepen.core.types import LossSum, Outputs
 from deepen.finetuning.batches import Feed
 from deepen.finetuning.hidden_cache import frozen_pass
-from deepen.finetuning.predictor import EncoderPredictor
+from deepen.finetuning.predictor import reader_of
 from deepen.finetuning.settings import TrainedSettings
-from deepen.finetuning.standardise import scale_of
 from deepen.models.adapters import Attached
-from deepen.models.heads.network import Network, Pooling, ranked_head, width_of
+from deepen.models.network import Network
 from deepen.models.save import load_adapter, load_network
-from deepen.problem.work import Climbed, Dynamics, Work
+from deepen.problem.base import Base
+from deepen.problem.climbed import Climbed, Dynamics
+from deepen.problem.context import Context
+from deepen.problem.task import Form
+from deepen.problem.work import Work
 from deepen.training.loop import ENOUGH, Backward, Plan, Progress, fit
 from deepen.training.optimizer import parameter_groups
 
 _FIRST_ROWS = 64  # their features say how large the head may be
-_RANKED_ROWS = 64  # the other documents of a batch are what a document is told from
 
 
 def climb_trained(
@@ -40,6 +42,7 @@ def climb_trained(
     depth: int,
     settings: TrainedSettings,
     below: Path | None,
+    form: Form | None = None,
     start: Network | None = None,
 ) -> Climbed:
     """Trains the top `depth` layers, starting from the model of the rung below.
@@ -48,55 +51,55 @@ def climb_trained(
         name: The rung's name; its checkpoint lies in its folder.
         depth: How many layers from the top learn.
         settings: Steps, rates and stopping.
-        below: The model folder to start from; None starts from `fresh_network`.
-        start: A network on the pretrained encoder to start from in place of `below`; its pooling tells the form of the
-            rows.
+        below: The model folder to start from; None starts from the pretrained encoder.
+        form: How rows are read; None is the first form, in which the model below reads them.
+        start: A network on the pretrained encoder to start from in place of `below`.
 
     Returns:
         The trained rung; on the way it leaves checkpoints and goes on from one if there is one.
     """
     from accelerate import Accelerator
 
-    if work.task.documents is not None and settings.batch_rows is settings.batch_tokens is None:
-        settings = settings.model_copy(update={"batch_rows": _RANKED_ROWS})
-    network = start or (load_network(below) if below else fresh_network(work, work.pooling))
+    problem, tuning, form = work.problem, work.base.tuning, form or work.form
+    if settings.batch_rows is settings.batch_tokens is None:
+        settings = settings.model_copy(update={"batch_rows": form.head.batch_rows})
+    network = start or _from(work, form, below)
     first = network.encoder.num_layers - depth
     attached = _attach(work, network, first, below, name)
     _set(network, settings, words=first == 0)
-    frozen = frozen_pass(work, work.train.table, cut=first) if first > 0 else None
-    tokens = frozen.tokens if frozen else work.tokens(work.train.table, network.pooling)
-    same = work.validation.table is work.train.table
-    held = frozen if same else (frozen_pass(work, work.validation.table, cut=first) if first > 0 else None)
-    predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
-    scale = scale_of(work.train_targets)
+    frozen = frozen_pass(work, problem.train.table, cut=first) if first > 0 else None
+    tokens = frozen.tokens if frozen else work.tokens(problem.train.table, form)
+    same = problem.validation.table is problem.train.table
+    held = frozen if same else (frozen_pass(work, problem.validation.table, cut=first) if first > 0 else None)
+    predictor, scale = reader_of(work, network, form), problem.task.target.scale(problem.train_targets)
     scale.enter(network.head)
-    feed = Feed(work, tokens, frozen, settings, scale, network.pooling)
-    _start_head(work, network, feed, settings.head_reach)
+    feed = Feed(work, tokens, frozen, settings, scale, network.kind)
+    _start_head(work.base, network, feed, settings.max_initial_logit)
     accelerator = Accelerator(device_placement=False)
-    dynamics = Dynamics(*(np.full((feed.num_epochs, len(work.train)), np.nan, np.float32) for _ in range(2)))
+    dynamics = Dynamics(*(np.full((feed.num_epochs, len(problem.train)), np.nan, np.float32) for _ in range(2)))
     plan = _plan(work, feed, network, settings, dynamics, attached.penalty)
-    best = _Best(work, lambda: predictor.predict(work.validation, held))
+    best = _Best(work, lambda: predictor.predict(problem.validation, held))
     plan = _watched(plan, work, name, best, settings.evaluations_per_epoch, settings.patience)
     title = f"{name}: {plan.round_ends[0]} steps"
     with progress(title, plan.round_ends[0], unit="steps") as advance:
-        hooks = (lambda now: advance(), _deadline(work))
+        hooks = (lambda now: advance(), _deadline(work.context))
         plan = replace(plan, after_step=hooks, after_update=attached.after_update)
-        now = fit(network, _groups(work, network, settings), plan, settings, accelerator)
+        now = fit(network, _groups(work.base, network, settings), plan, settings, accelerator)
     network.eval()
     scale.leave(network.head)
     predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    if work.tuning.name != "full":
-        predictor.adapter = attached.adapter(work.tuning.name, str(work.model.name), first, work.tuning.settings)
+    if tuning.name != "full":
+        predictor.adapter = attached.adapter(tuning.name, str(work.base.model.name), first, tuning.settings)
         attached.merge()
     return Climbed(
         predictor=predictor,
-        validation=scale.whole(best.outputs) if best.outputs else predictor.predict(work.validation, held),
+        validation=scale.whole(best.outputs) if best.outputs else predictor.predict(problem.validation, held),
         num_trained_parameters=predictor.num_parameters,
         ran={"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {},
         won={
             "max_steps": now.best_step or now.step,
-            "num_epochs": feed.num_visits,
-            "rounds": feed.num_epochs // feed.num_visits,
+            "num_epochs": feed.round_epochs,
+            "rounds": feed.num_epochs // feed.round_epochs,
             "batch_tokens": feed.batch_tokens,
             "evaluations_per_epoch": 0,
         },
@@ -107,12 +110,19 @@ def climb_trained(
     )
 
 
+def _from(work: Work, form: Form, below: Path | None) -> Network:
+    """The network of the rung below, or the pretrained encoder with a head that says nothing."""
+    if below is not None:
+        return load_network(below, form.head)
+    return form.head.fresh(work.base.model.encoder(), work.problem.num_outputs)
+
+
 def _attach(work: Work, network: Network, first: int, below: Path | None, name: str) -> Attached:
     """Puts the method on the layers from `first` on; what the rung below learned goes on, on the untouched encoder."""
-    known = load_adapter(below) if below is not None and work.tuning.name != "full" else None
+    known = load_adapter(below) if below is not None and work.base.tuning.name != "full" else None
     if known is not None:
-        network.encoder = work.model.encoder()
-    attached = work.attach(network.encoder, first, name)
+        network.encoder = work.base.model.encoder()
+    attached = work.base.attach(network.encoder, first, seed=work.context.seed, rung=name)
     if known is not None:
         attached.take(known.tensors)
     return attached
@@ -126,27 +136,16 @@ def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
         encoder.network.get_submodule(encoder.names.embeddings).requires_grad_(True)
 
 
-def fresh_network(work: Work, pooling: Pooling) -> Network:
-    """The pretrained encoder with a head of zeros; of a task that ranks, with the cosine."""
-    encoder = work.model.encoder()
-    if pooling == "ranked":
-        return Network(encoder, ranked_head(encoder.hidden_size), pooling)
-    head = nn.Linear(width_of(pooling, encoder.hidden_size), work.num_outputs)
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
-    return Network(encoder, head, pooling)
-
-
-def _groups(work: Work, network: Network, settings: TrainedSettings) -> list[dict[str, Any]]:
+def _groups(base: Base, network: Network, settings: TrainedSettings) -> list[dict[str, Any]]:
     """What learns, by rate; a tuning may have a rate of its own."""
-    rate = work.tuning.rate(settings.rate(network.encoder.num_layers, tags=network.pooling == "units"))
+    rate = base.tuning.rate(settings.rate(network.encoder.num_layers, tags=network.kind.is_units))
     return parameter_groups(network, _depths(network), settings, network.head, rate)
 
 
-def _start_head(work: Work, network: Network, feed: Feed, reach: float) -> None:
+def _start_head(base: Base, network: Network, feed: Feed, reach: float) -> None:
     """Gives the head its hidden layer and scales it down to `reach`, judged by the features of the first rows."""
     few = feed.get(np.arange(min(_FIRST_ROWS, len(feed.lengths_N)))).inputs.to(network.device)
-    if work.model_settings.head == "mlp" and network.hidden is None:
+    if base.settings.head == "mlp" and network.hidden is None:
         network.bend(few)
     if reach <= 0:
         return
@@ -158,9 +157,9 @@ def _start_head(work: Work, network: Network, feed: Feed, reach: float) -> None:
             network.head.bias.mul_(reach / now)
 
 
-def _deadline(work: Work) -> Callable[[Progress], None]:
+def _deadline(context: Context) -> Callable[[Progress], None]:
     def watch(now: Progress) -> None:
-        if work.deadline is not None and time.monotonic() > work.deadline and now.step < now.num_steps:
+        if context.deadline is not None and time.monotonic() > context.deadline and now.step < now.num_steps:
             now.stop = f"the budget ended after {now.step} of {now.num_steps} steps"
 
     return watch
@@ -187,17 +186,18 @@ def _plan(
     dynamics: Dynamics,
     penalty: Callable[[], Tensor] | None,
 ) -> Plan:
+    problem = work.problem
     current = {"epoch": 0}
-    owners = np.diff(work.train_targets.offsets_N1)
+    owners = np.diff(problem.train_targets.offsets_N1)
 
     def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
         batch = feed.get(places)
         device = network.device
         labels_M = batch.labels_M.to(device)
         logits_MC = network(batch.inputs.to(device))
-        losses_M = work.task.losses(logits_MC, labels_M)
+        losses_M = problem.task.losses(logits_MC, labels_M)
         objective_M = losses_M
-        if settings.label_smoothing and logits_MC.shape[1] > 1 and labels_M.ndim == 1:
+        if settings.label_smoothing and problem.task.target.smooths and logits_MC.shape[1] > 1:
             spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
             objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
         total = objective_M.sum()
@@ -206,7 +206,7 @@ def _plan(
             epoch = current["epoch"]
             counts = owners[places]
             dynamics.losses_EN[epoch, places] = _by_example(losses_M.float().cpu().numpy(), counts)
-            margins_M = work.task.margins(logits_MC.float(), labels_M).cpu().numpy()
+            margins_M = problem.task.margins(logits_MC.float(), labels_M).cpu().numpy()
             dynamics.margins_EN[epoch, places] = _by_example(margins_M, counts)
         return {"loss": LossSum(losses_M.detach().sum(), feed.count(places))}
 
@@ -222,11 +222,11 @@ def _plan(
         num_epochs=feed.num_epochs,
         num_steps=int(ends[-1]),
         max_steps=settings.max_steps,
-        round_ends=ends[feed.num_visits - 1 :: feed.num_visits].tolist(),
-        began_score=work.reached,
+        round_ends=ends[feed.round_epochs - 1 :: feed.round_epochs].tolist(),
+        began_score=work.context.reached,
         round_worth=feed.worth / 100,
         arrays={"margins": dynamics.margins_EN, "losses": dynamics.losses_EN},
-        seed=work.seed,
+        seed=work.context.seed,
     )
 
 
@@ -245,11 +245,10 @@ class _Best:
     """
 
     def __init__(self, work: Work, predict: Callable[[], Outputs]) -> None:
+        problem = work.problem
         self.work, self.predict = work, predict
-        num_outputs = work.num_outputs
-        if work.task.documents is not None:
-            num_outputs = len(work.task.documents(work.validation, work.labels).texts)
-        shape = (len(work.validation_targets.labels_M), num_outputs)
+        num_outputs = problem.task.num_outputs(problem.validation, problem.labels)
+        shape = (len(problem.validation_targets.labels_M), num_outputs)
         self.arrays = {"best_score": np.full(1, -np.inf), "best_outputs": np.zeros(shape, np.float32)}
 
     @property
@@ -257,12 +256,12 @@ class _Best:
         """The outputs of the best weights; None if they were never scored."""
         if self.arrays["best_score"][0] == -np.inf:
             return None
-        return Outputs(self.arrays["best_outputs"], self.work.validation_targets.offsets_N1)
+        return Outputs(self.arrays["best_outputs"], self.work.problem.validation_targets.offsets_N1)
 
     def evaluate(self) -> float:
         """The score now."""
         outputs = self.predict()
-        score = self.work.task.score(outputs, self.work.validation_targets)
+        score = self.work.problem.task.score(outputs, self.work.problem.validation_targets)
         if score > self.arrays["best_score"][0]:
             self.arrays["best_score"][0], self.arrays["best_outputs"][...] = score, outputs.values_MC
         return score
@@ -276,5 +275,5 @@ def _watched(plan: Plan, work: Work, name: str, best: _Best, per_epoch: int, pat
         arrays=plan.arrays | best.arrays,
         evaluate_every=max(1, -(-plan.num_steps // evaluations)),
         patience=patience,
-        checkpoint=work.rung_folder(name) / "checkpoint",
+        checkpoint=work.context.rung_folder(name) / "checkpoint",
     )

@@ -28,7 +28,8 @@ from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.models.device import chosen_device
 from deepen.models.encoder import Encoder, layout
-from deepen.models.heads.network import Inputs, Pooling, pool, width_of
+from deepen.models.network import Head, Inputs
+from deepen.problem.base import Base
 from deepen.problem.work import Work
 
 _BATCH_TOKENS = 2048
@@ -50,24 +51,24 @@ class Frozen:
     hidden_TD: np.ndarray | None
     seconds: float
     computed: bool
-    pooling: Pooling
+    head: Head
 
     def unit_offsets(self) -> np.ndarray:
         """Where each row's units start, of length N + 1."""
-        return decision_offsets(self.tokens, self.pooling)
+        return decision_offsets(self.tokens, self.head)
 
 
-def decision_offsets(tokens: TokenTable, pooling: Pooling) -> np.ndarray:
+def decision_offsets(tokens: TokenTable, head: Head) -> np.ndarray:
     """Where the units of each row start that get a decision.
 
     Args:
         tokens: A table's tokens.
-        pooling: How hidden states become features; only `units` makes more than one a row.
+        head: What reads them.
 
     Returns:
         Offsets of length N + 1.
     """
-    if pooling == "units" and tokens.unit_offsets_N1 is not None:
+    if head.is_units and tokens.unit_offsets_N1 is not None:
         return tokens.unit_offsets_N1
     return np.arange(len(tokens.offsets_N1))
 
@@ -87,16 +88,16 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
     Raises:
         SettingError: If the disk has no room for them.
     """
-    tokens = work.tokens(table)
-    dtype = _dtype(work, tokens)
+    tokens, head = work.tokens(table), work.form.head
+    dtype = _dtype(work.base, tokens)
     card = [kind] if (kind := chosen_device().type) != "cpu" else []  # another kind rounds otherwise
-    mark = fingerprint("hidden", 2, tokens.fingerprint, work.model.fingerprint, work.pooling, cut, str(dtype), *card)
+    mark = fingerprint("hidden", 2, tokens.fingerprint, work.base.model.fingerprint, head.name, cut, str(dtype), *card)
     folder = cache_dir() / "hidden" / mark
-    num_units = int(decision_offsets(tokens, work.pooling)[-1])
-    width = width_of(work.pooling, work.model.hidden_size)
+    num_units = int(decision_offsets(tokens, head)[-1])
+    width = head.width(work.base.model.hidden_size)
     forms: _Forms = {"features.bin": (np.dtype(np.float32), (num_units, width))}
     if cut is not None:
-        forms["hidden.bin"] = (np.dtype(dtype), (len(tokens.ids_T), work.model.hidden_size))
+        forms["hidden.bin"] = (np.dtype(dtype), (len(tokens.ids_T), work.base.model.hidden_size))
     state = _state(folder, forms)
     began_complete = bool(state.get("complete"))
     with writing(folder):
@@ -107,11 +108,9 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
             name: np.memmap(folder / name, kind, "r" if began_complete else "r+", shape=shape)
             for name, (kind, shape) in forms.items()
         }
-        found = Frozen(
-            tokens, cut or 0, maps["features.bin"], maps.get("hidden.bin"), 0.0, not began_complete, work.pooling
-        )
+        found = Frozen(tokens, cut or 0, maps["features.bin"], maps.get("hidden.bin"), 0.0, not began_complete, head)
         if not began_complete:
-            state = _fill(work, tokens, found, folder, state)
+            state = _fill(work.base, tokens, found, folder, state)
     return replace(found, seconds=float(state["seconds"]))
 
 
@@ -124,11 +123,11 @@ def passing_features(work: Work, part: Part) -> np.ndarray:
     Returns:
         features_MF of the part's units, in its order.
     """
-    tokens = work.tokens(part.table)
-    num_units = int(decision_offsets(tokens, work.pooling)[-1])
-    features_MF = np.empty((num_units, width_of(work.pooling, work.model.hidden_size)), np.float32)
-    made = Frozen(tokens, 0, features_MF, None, 0.0, True, work.pooling)
-    encoder = work.model.encoder().eval()
+    tokens, head = work.tokens(part.table), work.form.head
+    num_units = int(decision_offsets(tokens, head)[-1])
+    features_MF = np.empty((num_units, head.width(work.base.model.hidden_size)), np.float32)
+    made = Frozen(tokens, 0, features_MF, None, 0.0, True, head)
+    encoder = work.base.model.encoder().eval()
     lengths = np.asarray(tokens.lengths_N[part.rows_N])
     with progress("reading altered rows", len(part)) as advance, torch.inference_mode():
         for chosen in sorted_batches(lengths, max_tokens=_BATCH_TOKENS):
@@ -157,10 +156,10 @@ def _sizes(forms: _Forms) -> dict[str, int]:
     return {name: int(np.prod(shape)) * kind.itemsize for name, (kind, shape) in forms.items()}
 
 
-def _dtype(work: Work, tokens: TokenTable) -> type:
-    chosen = work.model_settings.cache_dtype
+def _dtype(base: Base, tokens: TokenTable) -> type:
+    chosen = base.settings.cache_dtype
     if chosen == "auto":
-        size = len(tokens.ids_T) * work.model.hidden_size * 4
+        size = len(tokens.ids_T) * base.model.hidden_size * 4
         chosen = "float32" if size <= _FLOAT32_BYTES else "float16"
     return np.float32 if chosen == "float32" else np.float16
 
@@ -176,15 +175,15 @@ def _state(folder: Path, forms: _Forms) -> dict[str, Any]:
         return {}
 
 
-def _fill(work: Work, tokens: TokenTable, out: Frozen, folder: Path, state: dict[str, Any]) -> dict[str, Any]:
-    encoder = work.model.encoder().eval()
+def _fill(base: Base, tokens: TokenTable, out: Frozen, folder: Path, state: dict[str, Any]) -> dict[str, Any]:
+    encoder = base.model.encoder().eval()
     batches = sorted_batches(np.asarray(tokens.lengths_N), max_tokens=_BATCH_TOKENS)
     sums = [one for one, rows in zip(state.get("sums") or (), batches, strict=False) if one == _sum(out, rows)]
     first = len(sums) if sums == state.get("sums") else 0
     sums = sums[:first]
     seconds = float(state.get("seconds", 0.0))
     began = saved = time.monotonic()
-    title = f"{work.model.name.rsplit('/', 1)[-1]} reads {len(tokens.ids_T):,} tokens"
+    title = f"{base.model.name.rsplit('/', 1)[-1]} reads {len(tokens.ids_T):,} tokens"
     with progress(title, sum(len(rows) for rows in batches)) as advance, torch.inference_mode():
         advance(sum(len(rows) for rows in batches[:first]))
         for index in range(first, len(batches)):
@@ -218,7 +217,7 @@ def _flush(out: Frozen) -> None:
 
 
 def _one(encoder: Encoder, out: Frozen, rows: np.ndarray) -> None:
-    inputs = batch_inputs(out.tokens, rows, pooling=out.pooling).to(encoder.device)
+    inputs = batch_inputs(out.tokens, rows, shares=out.head.shares).to(encoder.device)
     where = layout(inputs.lengths_B)
     assert inputs.ids_T is not None  # noqa: S101 - no hidden states were passed
     hidden_TD = encoder.embed(inputs.ids_T, inputs.segments_T, where)
@@ -229,20 +228,18 @@ def _one(encoder: Encoder, out: Frozen, rows: np.ndarray) -> None:
             kept = kept[flat_positions(_ends(inputs.lengths_B.cpu().numpy()), inputs.again_S.cpu().numpy())]
         out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)] = kept
     hidden_TD = encoder.run(hidden_TD, where, out.cut if out.hidden_TD is not None else 0, encoder.num_layers)
-    features = pool(hidden_TD, where, inputs, out.pooling).cpu().numpy()
+    features = out.head.pool(hidden_TD, where, inputs).cpu().numpy()
     out.features_MF[flat_positions(out.unit_offsets(), rows)] = features
 
 
-def batch_inputs(
-    tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None = None, pooling: Pooling = "mean"
-) -> Inputs:
+def batch_inputs(tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None = None, shares: bool = False) -> Inputs:
     """The network's inputs for some rows of a table.
 
     Args:
         tokens: The table's tokens.
         rows: Row numbers in the table.
         frozen: Start from its hidden states instead of token ids.
-        pooling: With `pair` and `ranked`, a text that several of the rows have is there once.
+        shares: Whether a text that several of the rows have is there once.
 
     Returns:
         Tensors on the CPU.
@@ -258,7 +255,7 @@ def batch_inputs(
     if tokens.sequences_S is not None and tokens.sequence_offsets_N1 is not None:
         windows = torch.from_numpy(np.diff(tokens.sequence_offsets_N1)[rows])
         lengths = np.asarray(tokens.sequences_S[flat_positions(tokens.sequence_offsets_N1, rows)])
-        if pooling in ("pair", "ranked"):
+        if shares:
             once, again_S = same_sequences(tokens.ids_T[where], lengths)
             where, lengths = where[flat_positions(_ends(lengths), once)], lengths[once]
             again = torch.from_numpy(again_S)

@@ -1,4 +1,4 @@
-"""How a trained rung is trained: how often rows are visited, in which batches, and when it stops.
+"""How a trained rung is trained: how many epochs there are, in which batches, and when it stops.
 
 Shape legend: N training rows.
 """
@@ -12,9 +12,9 @@ from pydantic import Field
 
 from deepen.training.optimizer import OptimizerSettings
 
-_VISITED_ROWS = 6400  # with fewer training rows, each is visited more than once
-_MOST_VISITS = 10
-_VISITS_IN_ROUNDS, _LONG_VISIT_TOKENS = 3, 200_000
+_EXAMPLES_SEEN = 6400  # with fewer training rows, there is more than one epoch
+_MOST_EPOCHS = 10
+_EPOCHS_IN_ROUNDS, _LONG_EPOCH_TOKENS = 3, 200_000
 _FEW_ROWS = 4000
 _SHALLOW = 6  # layers
 
@@ -32,23 +32,28 @@ def rate_for(rate: float, num_layers: int) -> float:
 class TrainedSettings(OptimizerSettings):
     """How a rung is trained."""
 
+    earlier: ClassVar = {
+        "head_reach": "max_initial_logit",
+        "visit_worth": "min_epoch_gain",
+        "round_worth": "min_round_gain",
+    }
     usual_rate: ClassVar[float] = 1e-4
     """The highest rate of an encoder of up to six layers; a deeper one learns at less (`rate_for`)."""
 
     learning_rate: float | None = Field(default=None, gt=0)
     """The highest rate, per step; None is the usual one of such a rung for so many layers (docs/decisions/0005)."""
     num_epochs: int | None = Field(default=None, ge=1)
-    """How often every training row is visited. None is once, since each rung starts where the one below ended; fewer
-    than 6,400 rows are visited more often, up to ten times, so that about as many go by (docs/decisions/0005)."""
+    """Epochs. None is one, since each rung starts where the one below ended; with fewer than 6,400 training examples
+    it is more, up to ten, so that about as many examples are seen (docs/decisions/0005)."""
     batch_rows: int | None = Field(default=None, ge=1)
     """Rows of one optimizer step, on average; None is 16, or 8 with fewer than 4,000 rows. More and smaller steps learn
-    more from a visit, and a few hundred tokens already keep a CPU busy."""
+    more from an epoch, and a few hundred tokens already keep a CPU busy."""
     batch_tokens: int | None = None
     """Tokens of one optimizer step, in place of `batch_rows`; a text that is longer is a step of its own."""
     micro_batch_tokens: int = 4096
     """The most tokens that go through the network at once; a larger batch is cut. Bounds memory."""
     dropout: float | None = 0.0
-    """Dropout while training; None takes the network's own. In two or three visits it only slows learning (LOG.md)."""
+    """Dropout while training; None takes the network's own. In two or three epochs it only slows learning (LOG.md)."""
     embeddings: bool = False
     """Whether word vectors learn too, when all layers do. They are half of a small encoder's numbers, a batch touches
     few of them, and scores don't gain by it (LOG.md)."""
@@ -59,14 +64,14 @@ class TrainedSettings(OptimizerSettings):
     label_smoothing: float = 0.0
     """The share of probability spread over all labels in the training target."""
     rounds: int = Field(default=1, ge=1)
-    """How often the whole schedule may be gone through where it is one visit, each time from where it ended."""
-    visit_worth: float = Field(default=5.0, ge=0)
-    """Where `num_epochs` comes to two or three visits of 200,000 tokens or more: points that one must have gained for
-    the next to follow. Each then has a schedule of its own. Short visits are made anyway: they cost little."""
-    round_worth: float = Field(default=10.0, ge=0)
+    """How often the whole schedule may be gone through where it is one epoch, each time from where it ended."""
+    min_epoch_gain: float = Field(default=5.0, ge=0)
+    """Where `num_epochs` comes to two or three epochs of 200,000 tokens or more: points that one must have gained for
+    the next to follow. Each then has a schedule of its own. Short epochs are made anyway: they cost little."""
+    min_round_gain: float = Field(default=10.0, ge=0)
     """Points of the validation score that a round must have gained for another to follow: what learned so much was far
     from its end."""
-    head_reach: float = 32.0
+    max_initial_logit: float = 32.0
     """The largest logit the head may reach at the start: norm of its weights times norm of the features. A steeper head
     is scaled down: solved on frozen features it is so steep that a small movement of the encoder throws its logits
     about, and training from it as it is ends points lower (LOG.md). 0 leaves it as it is."""
@@ -83,25 +88,25 @@ class TrainedSettings(OptimizerSettings):
         """
         return self.learning_rate or (self.usual_rate if tags else rate_for(self.usual_rate, num_layers))
 
-    def visits(self, num_rows: int) -> int:
-        """How often every training row is visited: `num_epochs`, or what None stands for with so many rows."""
-        return self.num_epochs or min(max(1, round(_VISITED_ROWS / max(1, num_rows))), _MOST_VISITS)
+    def epochs(self, num_rows: int) -> int:
+        """Epochs: `num_epochs`, or what None stands for with so many rows."""
+        return self.num_epochs or min(max(1, round(_EXAMPLES_SEEN / max(1, num_rows))), _MOST_EPOCHS)
 
     def rounds_of(self, lengths_N: np.ndarray) -> tuple[int, int, float]:
         """Visits of one schedule, how often it may be gone through, and the points a round must gain for the next.
 
-        Once if it has many visits, or if nothing tells their gain; two or three long visits are rounds of their own.
+        Once if it has many epochs, or if nothing tells their gain; two or three long epochs are rounds of their own.
 
         Args:
             lengths_N: Tokens of each training row.
         """
-        visits = self.visits(len(lengths_N))
+        epochs = self.epochs(len(lengths_N))
         if self.evaluations_per_epoch == 0 and self.max_steps is None:
-            return visits, 1, 0.0
-        long = float(lengths_N.sum()) >= _LONG_VISIT_TOKENS
-        if self.num_epochs is None and 1 < visits <= _VISITS_IN_ROUNDS and long:
-            return 1, visits, self.visit_worth
-        return visits, self.rounds if visits == 1 else 1, self.round_worth
+            return epochs, 1, 0.0
+        long = float(lengths_N.sum()) >= _LONG_EPOCH_TOKENS
+        if self.num_epochs is None and 1 < epochs <= _EPOCHS_IN_ROUNDS and long:
+            return 1, epochs, self.min_epoch_gain
+        return epochs, self.rounds if epochs == 1 else 1, self.min_round_gain
 
     def step_tokens(self, lengths_N: np.ndarray) -> int:
         """Tokens of one optimizer step.

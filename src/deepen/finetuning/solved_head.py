@@ -5,21 +5,23 @@ Shape legend: M units, F features of a unit, C outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from deepen.core.progress import progress
-from deepen.finetuning.predictor import EncoderPredictor
+from deepen.finetuning.predictor import EncoderPredictor, reader_of
 from deepen.models.encoder import Encoder
-from deepen.models.heads.network import Network
-from deepen.models.linear import Solved, ridge_path, solve_path
+from deepen.models.linear import Solved
+from deepen.models.network import Network
+from deepen.problem.problem import Problem
 from deepen.problem.work import Work
 
 
 def best_head(
-    work: Work,
+    problem: Problem,
+    solve: Callable[..., Iterator[Solved]],
     train: tuple[Tensor, Tensor],
     held: tuple[Tensor, Tensor],
     *,
@@ -30,6 +32,7 @@ def best_head(
     """The head whose loss on the held-out units is lowest; the path ends when it has risen twice in a row.
 
     Args:
+        solve: What the target is solved by.
         train: features_MF and labels_M of the units to learn from.
         strengths: Values of C to choose from.
         max_iterations: L-BFGS iterations for each.
@@ -40,17 +43,12 @@ def best_head(
     best: Solved | None = None
     best_loss, risen = float("inf"), 0
     rising = sorted(strengths)
-    path = (
-        ridge_path(*train, strengths=rising)
-        if work.train_targets.are_scores
-        else solve_path(
-            *train, work.num_outputs, strengths=rising, max_iterations=max_iterations, losses=work.task.losses
-        )
-    )
+    how = {"strengths": rising, "max_iterations": max_iterations, "losses": problem.task.losses}
+    path = solve(*train, problem.num_outputs, **how)
     with progress(title, len(rising), unit="heads") as advance:
         for solved in path:
             logits_MC = torch.addmm(solved.bias_C, held[0], solved.weight_CF.T)
-            loss = float(work.task.losses(logits_MC, held[1]).mean())
+            loss = float(problem.task.losses(logits_MC, held[1]).mean())
             risen = risen + 1 if loss > best_loss else 0
             if loss < best_loss:
                 best, best_loss = Solved(solved.weight_CF.clone(), solved.bias_C.clone(), solved.strength), loss
@@ -75,6 +73,6 @@ def headed(work: Work, encoder: Encoder, head: Solved) -> EncoderPredictor:
     with torch.no_grad():
         linear.weight.copy_(head.weight_CF)
         linear.bias.copy_(head.bias_C)
-    network = Network(encoder, linear, work.pooling).eval()
-    size = head.weight_CF.numel() + head.bias_C.numel()
-    return EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens, size)
+    made = reader_of(work, Network(encoder, linear, work.form.head).eval())
+    made.num_parameters = head.weight_CF.numel() + head.bias_C.numel()
+    return made

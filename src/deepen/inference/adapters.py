@@ -18,7 +18,6 @@ from deepen.models.adapters import Adapter, twin
 from deepen.models.compose import COMPOSITIONS, compose_heads, compose_weights
 from deepen.models.device import on
 from deepen.models.encoder import Encoder
-from deepen.models.heads.network import Network
 from deepen.models.load import load_pretrained
 
 
@@ -124,7 +123,7 @@ def compose(
     networks = [predictor.network for predictor in predictors]
     first.network.encoder = compose_weights(base, [each.encoder for each in networks], given, by, density)
     compose_heads([each.head for each in networks], given / given.sum())
-    first.adapter, first.documents_DF = None, None
+    first.adapter, first.kept = None, {}
     mark = fingerprint(by, list(given), density, [model.mark for model in models])
     return replace(models[0], predictor=first, run_folder=None, mark=mark)
 
@@ -151,7 +150,6 @@ def _same(model: Model, first: Model) -> EncoderPredictor:
         raise ModelError(f"{model.folder} changes {adapter.base}, and the first one {_adapter(first).base}")
     if (model.task.name, model.labels) != (first.task.name, first.labels):
         raise ModelError(f"{model.folder} has another task than {first.folder}, or other labels")
-    plain = type(predictor.network) is Network and predictor.network.hidden is None
-    if not plain or predictor.network.pooling != one.network.pooling:
+    if predictor.network.hidden is not None or predictor.network.kind != one.network.kind:
         raise ModelError(f"{model.folder} has a head that can't be averaged with that of {first.folder}")
     return predictor

@@ -20,7 +20,7 @@ from deepen.data.table import Part
 from deepen.finetuning.hidden_cache import batch_inputs
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.models.encoder import layout
-from deepen.models.heads.network import Inputs
+from deepen.models.network import Inputs
 from deepen.problem.task import Decision, Explainable, Places, Predictor
 
 _FEWEST_STEPS, _MOST_STEPS = 32, 512
@@ -59,7 +59,7 @@ def attribute(predictor: Predictor, explain: Explainable, part: Part, decision: 
     Raises:
         SettingError: If the model is an encoder and captum is not installed.
     """
-    if isinstance(predictor, EncoderPredictor) and predictor.network.pooling != "masks":  # they read more than the text
+    if isinstance(predictor, EncoderPredictor) and predictor.reads_plainly:
         return integrated_gradients(predictor, explain, part, decision)
     return leave_one_out(predictor, explain, part, decision)
 

@@ -215,7 +215,7 @@ def remembered(asked: Asked) -> tuple[Memory | None, str]:
     if prepared is None:
         return None, missing
     seed = derive(recipe.seed, "analogies")
-    write_memory(folder, asked.predictor, asked.task, prepared.work.train, asked.labels, seed)
+    write_memory(folder, asked.predictor, asked.task, prepared.work.problem.train, asked.labels, seed)
     memory = read_memory(folder)
     if memory is None:
         raise DataError(f"{folder} was written and can't be read back; is the cache on a broken disk?")

@@ -45,7 +45,7 @@ def model_folder(path: Path, rung: Any) -> Path:
 def uneven(about: About, task: Task, data: DataSettings) -> LabelNames | None:
     """Names for labels that are evened out today and were not when the model was made: they keep theirs."""
     even = {label: normalise_label(label, data.normalise, {}) for label in about.labels}
-    if task.documents is not None or all(label == name for label, name in even.items()):
+    if not task.fixed or all(label == name for label, name in even.items()):
         return None
     return LabelNames("the labels of the run", mapping=tuple((name, label) for label, name in even.items()))
 
@@ -53,7 +53,7 @@ def uneven(about: About, task: Task, data: DataSettings) -> LabelNames | None:
 def with_labels(columns: Columns, task: Task, labels: tuple[str, ...]) -> Columns:
     """Columns that know every label, for runs of 0.1.0, and for files that begin with rows of few labels."""
     target = next((need for need in task.needs if need.name == TARGET), None)
-    if target is None or target.kind not in ("category", "labels") or len(labels) > 1000 or task.documents is not None:
+    if target is None or target.kind not in ("category", "labels") or len(labels) > 1000 or not task.fixed:
         return columns
     return replace(columns, values=tuple(dict.fromkeys((*columns.values, *labels))))
 

@@ -24,7 +24,7 @@ from deepen.data.check.problem import rows
 from deepen.data.columns import TARGET, Columns, columns_from_json
 from deepen.data.label_names import LabelNames
 from deepen.data.load import AskedColumns, Use, load_table, open_source
-from deepen.data.marks import Rows
+from deepen.data.marks import ForSplit
 from deepen.data.readers.parquet_arrow import is_dataset
 from deepen.data.settings import DataSettings
 from deepen.data.source import Source
@@ -44,8 +44,6 @@ from deepen.preparation.recipe import asked_columns
 from deepen.preparation.scorable import scorable
 from deepen.preparation.told import Told
 from deepen.problem.task import Predictor, Task
-
-_MOST_LOGITS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -133,13 +131,8 @@ class Model:
         return list(in_place(answers, part.table, self.rung, is_file=isinstance(data, str | Path)))
 
     def _pieces(self, part: Part) -> list[Part]:
-        """Rows that are answered at once: all, but for queries ranked against very many documents of training."""
-        if not len(part):
-            return []
-        if self.task.documents is None or self.task.documents(part, self.labels).rows_D is not None:
-            return [part]
-        num_rows = max(1, _MOST_LOGITS // max(1, len(self.labels)))
-        return [part.take(np.arange(at, min(at + num_rows, len(part)))) for at in range(0, len(part), num_rows)]
+        """Rows that are answered at once: all, but where their outputs would be too many."""
+        return self.task.pieces(part, self.labels) if len(part) else []
 
     def _answers(self, part: Part) -> list[Prediction]:
         outputs, seconds = self._timed(part)
@@ -225,18 +218,18 @@ class Model:
     def _timed(self, part: Part) -> tuple[Outputs, float]:
         began = time.perf_counter()
         outputs = self.predictor.predict(part)
-        self._check(outputs)
+        self._check(part, outputs)
         return outputs, (time.perf_counter() - began) / max(1, len(part))
 
-    def _check(self, outputs: Outputs) -> None:
+    def _check(self, part: Part, outputs: Outputs) -> None:
         """Whether a model answers in the terms of its folder, which may have been put together from several."""
         told = outputs.values_MC.shape[1]
-        if self.task.documents is None and told != len(self.labels):
+        if told != self.task.num_outputs(part, self.labels):
             raise ModelError(
                 f"{self.folder}: the model gives {told} numbers for an answer, and deepen.json names "
                 f"{len(self.labels)} labels"
             )
-        if np.isnan(outputs.values_MC).any():
+        if not outputs.is_finite:
             raise ModelError(f"{self.folder}: the model gives values that are no numbers: its weights are damaged")
 
     def read(
@@ -261,7 +254,7 @@ class Model:
         if use == "answer":  # nothing is too bad to be said, unless it was asked to be an error
             settings = settings.model_copy(update={"bad_rows": "error" if self.strict else "drop"})
         table, found = load_table(
-            Rows(data, "test") if need_target else data,
+            ForSplit(data, "test") if need_target else data,
             self.task.needs,
             settings,
             columns=chosen,
@@ -316,8 +309,7 @@ class Model:
 
     def _tell(self, table: Table, columns: Columns) -> None:
         """How a file was read: its columns, and what was guessed on the way, as training says it."""
-        told = Told()
-        told.of(table)
+        told = Told().of(table)
         self.say(f"{table.name}: {rows(len(table))}")
         for need in self.task.needs:
             if need.name in columns.reasons:
@@ -378,7 +370,8 @@ def load_model(
         rung_of = shelf()[about.rung]
     with blaming(folder, "the model can't be read"):
         if about.runtime is not None:
-            predictor: Predictor = load_exported(folder, about.runtime, task, about.labels)
+            form = task.deep or task.form if rung_of.deep_form else task.form
+            predictor: Predictor = load_exported(folder, about.runtime, task, about.labels, form)
         else:
             predictor = rung_of.load(folder, task, about.labels)
     run = None if folder == path else path

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +53,7 @@ from deepen.preparation.prepare import Prepared
 from deepen.preparation.recipe import Recipe, write_recipe
 from deepen.preparation.resume import check_rows
 from deepen.preparation.told import LEFT_OUT, write_left_out
-from deepen.problem.work import Climbed
+from deepen.problem.climbed import Climbed
 
 
 def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began: float) -> None:
@@ -67,8 +66,8 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
         began: When the command began (`time.monotonic`); the budget counts from there.
     """
     budget = parse_duration(recipe.ladder.budget) if recipe.ladder.budget else None
-    work = replace(prepared.work, deadline=began + budget if budget else None)
-    write_left_out(run.folder / LEFT_OUT, prepared.tables)
+    work = prepared.work.until(began + budget if budget else None)
+    write_left_out(run.folder / LEFT_OUT, prepared.rows.told.tables)
     state = Climbing(recipe, work, prepared, run, events, _begin(run, prepared), [], began)
     adopt(state)
     _restore(state)
@@ -122,8 +121,8 @@ def _count_lost(run: Run, ladder: Ladder) -> Ladder:
 
 def _begin(run: Run, prepared: Prepared) -> Ladder:
     work = prepared.work
-    parts = {"train": work.train, "validation": work.validation, "test": prepared.test}
-    parts |= {"unlabelled": prepared.unlabelled} if prepared.unlabelled else {}
+    parts = {"train": work.problem.train, "validation": work.problem.validation, "test": prepared.rows.test}
+    parts |= {"unlabelled": prepared.rows.unlabelled} if prepared.rows.unlabelled else {}
     if (run.folder / "ladder.json").is_file():
         check_rows(run, prepared.mark)
         ladder = _count_lost(run, run.ladder)
@@ -132,9 +131,10 @@ def _begin(run: Run, prepared: Prepared) -> Ladder:
             schema=1,
             mark=prepared.mark,
             run=str(run.folder),
-            task=work.task.name,
-            model=work.model.name,
-            tuning=work.tuning.name,
+            task=work.problem.task.name,
+            shown=work.problem.task.shown,
+            model=work.base.model.name,
+            tuning=work.base.tuning.name,
             chosen=None,
             cheapest_not_worse=None,
             seconds=0.0,
@@ -142,13 +142,13 @@ def _begin(run: Run, prepared: Prepared) -> Ladder:
             stop_reason="",
             rungs=(),
             test=(),
-            labels=work.labels,
+            labels=work.problem.labels,
             data=Data(
                 **{name: len(part) if part is not None else 0 for name, part in parts.items()},
-                name="/".join(Path(work.train.table.name).parts[-2:]),
-                notes=tuple(prepared.notes),
-                warnings=tuple(prepared.warnings),
-                columns=prepared.columns.reasons,
+                name="/".join(Path(work.problem.train.table.name).parts[-2:]),
+                notes=tuple(prepared.rows.told.notes),
+                warnings=tuple(prepared.rows.told.warnings),
+                columns=prepared.rows.columns.reasons,
             ),
             complete=False,
         )
@@ -163,10 +163,10 @@ def _restore(state: Climbing) -> None:
             rung, folder = shelf()[row.rung], state.run.rung(row.rung)
             read_about(folder / "model")  # what is built upon must be whole
             if (folder / OUTPUTS).is_file():
-                outputs = record.read_outputs(folder / OUTPUTS, len(state.work.validation))
+                outputs = record.read_outputs(folder / OUTPUTS, len(state.work.problem.validation))
             else:  # interrupted while the finished climb was tidied up
-                predictor = rung.load(folder / "model", state.work.task, state.work.labels)
-                outputs = predictor.predict(state.work.validation)
+                predictor = rung.load(folder / "model", state.work.problem.task, state.work.problem.labels)
+                outputs = predictor.predict(state.work.problem.validation)
             state.standings.append(standing_of(state, row.rung, outputs))
 
 
@@ -177,13 +177,13 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
     under_way = UnderWay(Stage.FIRST, name)
     known = rung.always or state.ladder.under_way == under_way
     forecast = None if known else rung.forecast(work, settings)
-    left = None if work.deadline is None else work.deadline - time.monotonic()
+    left = None if work.context.deadline is None else work.context.deadline - time.monotonic()
     if not rung.always and not fits(forecast, seconds_left=left):
         reason = f"forecast {forecast or 0:.0f} s, but {max(left or 0, 0):.0f} s of the budget are left"
         _skip(state, name, reason, forecast)
         return
     if forecast is not None:
-        work.say(f"  {name}: forecast {forecast:.0f} s")
+        work.context.say(f"  {name}: forecast {forecast:.0f} s")
         state.write({"under_way": under_way})
     state.rung_began = time.monotonic() - (state.ladder.under_way_seconds or 0.0)
     state.note({"under_way_seconds": None})
@@ -191,8 +191,8 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
     try:
         start = start_of(state, name)
         below = state.run.rung(start.name) / "model" if start else None
-        climbed = rung.climb(replace(work, reached=start.score if start else None), settings, below)
-        if not (rung.always or np.isfinite(climbed.validation.values_MC).all()):
+        climbed = rung.climb(work.above(start.score if start else None), settings, below)
+        if not (rung.always or climbed.validation.is_finite):
             raise FloatingPointError("the training diverged: its outputs are no numbers")
     except (MemoryError, RuntimeError, ArithmeticError) as error:
         if rung.always or not state.standings:
@@ -222,9 +222,9 @@ def _reason_to_stop(state: Climbing, climbed: Climbed, encoders: list[Standing],
         return ""
     below = best_of(encoders)
     seed = derive(state.recipe.seed, "gain")
-    gain = gain_over(state.standings[-1], below, state.work.task.value_of, seed=seed).interval
+    gain = gain_over(state.standings[-1], below, state.work.problem.task.value_of, seed=seed).interval
     found = reason_to_stop(gain, over=below.name, worth=state.recipe.ladder.worth, next_rung=next_rung)
-    form = state.work.task.deep
+    form = state.work.problem.task.deep
     if not found or next_rung is None or form is None or shelf()[next_rung].deep_form == rung.deep_form:
         return found
     why = reason_to_go_on(gain, over=below.name, next_rung=next_rung, reads=form.called)
@@ -276,10 +276,10 @@ def _finish(state: Climbing) -> None:
     if not state.ladder.refitted:  # if so, validation rows were learned from and decide nothing any more
         seed = derive(state.recipe.seed, "gain")
         best = chosen(state)
-        why = reason_to_choose(best, best_of(state.standings).name, num_held_out=len(work.validation))
-        cheapest = cheapest_not_worse(state.standings, work.task.value_of, seed=seed)
+        why = reason_to_choose(best, best_of(state.standings).name, num_held_out=len(work.problem.validation))
+        cheapest = cheapest_not_worse(state.standings, work.problem.task.value_of, seed=seed)
         state.note({"chosen": best, "chosen_reason": why, "cheapest_not_worse": cheapest})
-        one_label = any(need.name == TARGET and need.kind == "category" for need in work.task.needs)
+        one_label = any(need.name == TARGET and need.kind == "category" for need in work.problem.task.needs)
         for sentence in doubts(state.ladder, one_label=one_label):
             if sentence not in ((state.ladder.data and state.ladder.data.warnings) or ()):
                 warn(state, sentence)
@@ -287,17 +287,23 @@ def _finish(state: Climbing) -> None:
             _refit(state, best)
     best = str(state.ladder.chosen)
     folder = state.run.rung(best)
-    predictor = shelf()[best].load(folder / "model", work.task, work.labels)
-    test = state.prepared.test
+    predictor = shelf()[best].load(folder / "model", work.problem.task, work.problem.labels)
+    test = state.prepared.rows.test
     if test is not None:
         began = time.monotonic()
         outputs = predictor.predict(test)
         per_row = (time.monotonic() - began) / max(1, len(test))
-        targets = work.task.targets(test, work.labels)
-        scores = work.task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "test"))
+        targets = work.problem.targets(test)
+        scores = work.problem.task.scores(outputs, targets, work.problem.labels, derive(state.recipe.seed, "test"))
         state.note({"test": tuple(map(record.as_record, scores))})
         rows = record.predictions(
-            work.task, test, outputs, labels=work.labels, rung=best, seconds=per_row, predictor=predictor
+            work.problem.task,
+            test,
+            outputs,
+            labels=work.problem.labels,
+            rung=best,
+            seconds=per_row,
+            predictor=predictor,
         )
         write_jsonl(folder / "predictions-test.jsonl", rows)
     (state.run.folder / LABELS).unlink(missing_ok=True)
@@ -311,7 +317,7 @@ def _refit(state: Climbing, name: str) -> None:
     work, row = state.work, state.ladder.row(name)
     learned = taught_again(state, row)
     begin_stage(state, UnderWay(Stage.REFIT), name)
-    work.say(f"  {name}: once more, on {len(learned.train) + len(work.validation):,} rows")
+    work.context.say(f"  {name}: once more, on {len(learned.problem.train) + len(work.problem.validation):,} rows")
     start = start_of(state, name)
     below = state.run.rung(start.name) / "model" if start else None
     predictor = refit(learned, shelf()[name], getattr(state.recipe.rungs, name), row.won or {}, below)

@@ -15,7 +15,6 @@ from deepen.core.ladder import Data, Ladder, LadderRow, RowState, UnderWay
 from deepen.core.run import Run, keep_strangers
 from deepen.core.seed import derive
 from deepen.core.types import Outputs, Score
-from deepen.evaluation.calibration import fit_temperature
 from deepen.ladder import record
 from deepen.ladder.decide import Standing, best_of, chosen_of, gain_over
 from deepen.models.plain import opens_with
@@ -24,8 +23,9 @@ from deepen.preparation.catalog import shelf
 from deepen.preparation.manifest import write_about
 from deepen.preparation.prepare import Prepared
 from deepen.preparation.recipe import Recipe
+from deepen.problem.climbed import Climbed
 from deepen.problem.task import Predictor
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 
 OUTPUTS = "outputs.npz"
 """A rung's validation outputs, kept until the climb is complete."""
@@ -88,9 +88,9 @@ def standing_of(state: Climbing, name: str, outputs: Outputs) -> Standing:
     Returns:
         The standing.
     """
-    work, task, targets = state.work, state.work.task, state.work.validation_targets
+    work, task, targets = state.work, state.work.problem.task, state.work.problem.validation_targets
     encoder = has_network(state.run.rung(name) / "model")
-    unsure = len(work.validation) < state.recipe.data.validation_at_least
+    unsure = len(work.problem.validation) < state.recipe.data.validation_at_least
     favoured = unsure and shelf()[name].few_shot and shelf()[name].suits(work)
     return Standing(name, task.statistics(outputs, targets), task.score(outputs, targets), encoder, favoured)
 
@@ -98,7 +98,7 @@ def standing_of(state: Climbing, name: str, outputs: Outputs) -> Standing:
 def chosen(state: Climbing) -> str:
     """The rung whose model is the run's, as far as the climb has come."""
     seed = derive(state.recipe.seed, "gain")
-    return chosen_of(state.standings, state.work.task.value_of, seed=seed).name
+    return chosen_of(state.standings, state.work.problem.task.value_of, seed=seed).name
 
 
 def start_of(state: Climbing, name: str) -> Standing | None:
@@ -128,15 +128,12 @@ def measure(state: Climbing, climbed: Climbed) -> Measured:
     Returns:
         What was measured.
     """
-    work, task = state.work, state.work.task
-    targets = work.validation_targets
-    temperature = 1.0 if targets.are_scores else fit_temperature(climbed.validation.values_MC, targets.labels_M)
-    outputs = Outputs(climbed.validation.values_MC / temperature, climbed.validation.offsets_N1)
-    shift_C = task.shift(outputs, targets) if task.shift is not None else 0.0
+    work, task = state.work, state.work.problem.task
+    targets = work.problem.validation_targets
+    outputs, temperature, shift_C = task.calibrated(climbed.validation, targets)
     if temperature != 1.0 or task.shift is not None:
         climbed.predictor.calibrate(temperature, shift_C)
-        outputs = Outputs((outputs.values_MC + shift_C).astype(np.float32), outputs.offsets_N1)
-    scores = task.scores(outputs, targets, work.labels, derive(state.recipe.seed, "bootstrap"))
+    scores = task.scores(outputs, targets, work.problem.labels, derive(state.recipe.seed, "bootstrap"))
     return Measured(outputs, scores, temperature, shift_C)
 
 
@@ -149,7 +146,7 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> LadderRow:
     Returns:
         Its row of the table, without what it cost.
     """
-    work, task = state.work, state.work.task
+    work, task = state.work, state.work.problem.task
     found = measure(state, climbed)
     row = write_rung(state, name, climbed, found, state.run.rung(name))
     earlier = best_of(state.standings) if state.standings else None
@@ -160,12 +157,12 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> LadderRow:
         gain = gain_over(standing, earlier, task.value_of, seed=derive(state.recipe.seed, "gain")).interval
     if climbed.before is not None:
         before = task.scores(
-            climbed.before, work.validation_targets, work.labels, derive(state.recipe.seed, "bootstrap")
+            climbed.before, work.problem.validation_targets, work.problem.labels, derive(state.recipe.seed, "bootstrap")
         )
         state.note({"before": record.score_of(before, task.score_name)})
     if chosen(state) == name:
         publish(state, name, found.temperature, found.shift_C)
-    if name == _SHALLOW and standing.score >= 1 and len(work.validation) >= _ENOUGH_ROWS:
+    if name == _SHALLOW and standing.score >= 1 and len(work.problem.validation) >= _ENOUGH_ROWS:
         warn(state, f"{name} is right in every validation row: does a text say its label, or is the data made up?")
     status, why = RowState.STOPPED if climbed.stopped else RowState.DONE, climbed.reason
     holds_network = any((state.run.rung(name) / "model").rglob("config.json"))
@@ -176,7 +173,7 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> LadderRow:
 
 def warn(state: Climbing, sentence: str) -> None:
     """Says what makes a result doubtful, and keeps it with what was said of the data."""
-    state.work.say(f"  warning: {sentence}")
+    state.work.context.say(f"  warning: {sentence}")
     data = state.ladder.data or Data()
     state.note({"data": data.but({"warnings": (*(data.warnings or ()), sentence)})})
 
@@ -190,7 +187,7 @@ def publish(state: Climbing, name: str, temperature: float, shift_C: Any) -> Non
     """
     state.run.publish(name)
     state.note({"chosen": name, "temperature": temperature})
-    if state.work.task.shift is not None:
+    if state.work.problem.task.shift is not None:
         state.note({"shift": np.asarray(shift_C).tolist()})
 
 
@@ -218,19 +215,26 @@ def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, fo
         What the model brings to the rung's row.
     """
     work, outputs = state.work, found.outputs
-    per_row = record.seconds_per_row(climbed.predictor, work.validation)
+    per_row = record.seconds_per_row(climbed.predictor, work.problem.validation)
     write_model(state, name, climbed.predictor, folder)
     with replacing(folder / OUTPUTS) as beside, beside.open("wb") as file:
-        np.savez(file, values=outputs.values_MC, offsets=outputs.offsets_N1)
+        arrays: dict[str, Any] = outputs.arrays()
+        np.savez(file, **arrays)
     rows = record.predictions(
-        work.task, work.validation, outputs, labels=work.labels, rung=name, seconds=per_row, predictor=climbed.predictor
+        work.problem.task,
+        work.problem.validation,
+        outputs,
+        labels=work.problem.labels,
+        rung=name,
+        seconds=per_row,
+        predictor=climbed.predictor,
     )
     write_jsonl(folder / "predictions-validation.jsonl", rows)
     if climbed.dynamics is not None:
-        record.write_dynamics(folder / "training.jsonl", work.train, climbed.dynamics)
+        record.write_dynamics(folder / "training.jsonl", work.problem.train, climbed.dynamics)
     record.append_metrics(state.run.folder / "metrics.jsonl", name, climbed.curve)
     return {
-        "score": record.score_of(found.scores, work.task.score_name),
+        "score": record.score_of(found.scores, work.problem.task.score_name),
         "num_trained_parameters": climbed.num_trained_parameters,
         "seconds_per_1000_predictions": round(1000 * per_row, 4),
         "temperature": round(found.temperature, 4),

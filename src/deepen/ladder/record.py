@@ -17,8 +17,8 @@ from deepen.core.ladder import GainRecord, ScoreRecord
 from deepen.core.types import Interval, Outputs, Prediction, Score, to_json
 from deepen.data.table import Part
 from deepen.finetuning.predictor import tokens_read
+from deepen.problem.climbed import Dynamics
 from deepen.problem.task import Predictor, Task
-from deepen.problem.work import Dynamics
 
 _TIMED_ROWS = 100
 
@@ -74,10 +74,9 @@ def read_outputs(path: Path, num_examples: int) -> Outputs:
     """
     try:
         with np.load(path) as kept:
-            outputs = Outputs(kept["values"], kept["offsets"])
-        whole = len(outputs) == num_examples and len(outputs.values_MC) == outputs.offsets_N1[-1]
-        if not whole or not np.isfinite(outputs.values_MC).all():
-            raise ValueError("it holds other numbers than were saved")
+            outputs = Outputs.of_arrays(kept)
+        if len(outputs) != num_examples:
+            raise ValueError("it holds other rows than were saved")
     except Exception as error:  # numpy and zipfile have many kinds of them
         said = " ".join(str(error).split())
         raise DataError(f"{path} is damaged: {said}; without the file --resume computes it again") from None
@@ -94,7 +93,7 @@ def write_dynamics(path: Path, part: Part, dynamics: Dynamics) -> None:
     def rows() -> Iterator[dict[str, Any]]:
         for epoch, (margins_N, losses_N) in enumerate(zip(dynamics.margins_EN, dynamics.losses_EN, strict=True)):
             for name, margin, loss in zip(part.values("id"), margins_N.tolist(), losses_N.tolist(), strict=True):
-                if loss == loss:  # not yet visited in an epoch that was cut short
+                if loss == loss:  # not yet seen in an epoch that was cut short
                     yield {"id": name, "epoch": epoch, "margin": round(margin, 5), "loss": round(loss, 5)}
 
     write_jsonl(path, rows())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,11 @@ def refit(work: Work, rung: Rung, settings: Settings, won: dict[str, Any], below
     Returns:
         The model, not calibrated.
     """
-    whole = joined(work.train, work.validation)
+    whole = joined(work.problem.train, work.problem.validation)
     if "batch_tokens" in won:  # as many steps as won, with more rows in each
-        won = won | {"batch_tokens": round(won["batch_tokens"] * len(whole) / len(work.train))}
+        won = won | {"batch_tokens": round(won["batch_tokens"] * len(whole) / len(work.problem.train))}
     fixed = type(settings).model_validate(settings.model_dump() | won)
-    return rung.climb(replace(work, train=whole, deadline=None), fixed, below).predictor
+    return rung.climb(work.on(whole).until(None), fixed, below).predictor
 
 
 def joined(first: Part, second: Part) -> Part:

@@ -31,8 +31,9 @@ from deepen.ladder.judge import Climbing, Measured, begin_stage, chosen, measure
 from deepen.ladder.refit import refit
 from deepen.preparation.catalog import shelf
 from deepen.preparation.training_rows import extend
+from deepen.problem.climbed import Climbed, Dynamics
 from deepen.problem.task import Predictor
-from deepen.problem.work import Climbed, Dynamics, Work
+from deepen.problem.work import Work
 
 LABELS = "self_training.npz"
 """What the teacher said of the unlabelled rows, kept until the climb is complete."""
@@ -63,7 +64,7 @@ class Lesson:
         """The climb with the labelled and the sure rows to learn from."""
         sure = self.num_labelled + np.flatnonzero(self.sure_N >= threshold)
         places = np.concatenate([np.arange(self.num_labelled), sure])
-        return replace(self.work, train=self.work.train.take(places))
+        return self.work.on(self.work.problem.train.take(places))
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def self_train(state: Climbing) -> None:
     Raises:
         DataError: If what the teacher said is gone from an interrupted run.
     """
-    unlabelled, ladder = state.prepared.unlabelled, state.ladder
+    unlabelled, ladder = state.prepared.rows.unlabelled, state.ladder
     if unlabelled is None or (ladder.self_training and ladder.self_training.done):
         return
     allowed = state.recipe.self_training.rungs
@@ -103,7 +104,7 @@ def self_train(state: Climbing) -> None:
             state.put(new.because(told).but({**changed, "peak_memory_bytes": record.peak_memory_bytes()}))
             state.write({"under_way": None})
             adopt(state)
-            state.work.say(f"  {row.rung}: {told}")
+            state.work.context.say(f"  {row.rung}: {told}")
     _conclude(state)
 
 
@@ -130,13 +131,13 @@ def taught_again(state: Climbing, row: LadderRow) -> Work:
     Returns:
         The climb, with the rows that the teacher is sure of now among the training rows, if the rung learned from such.
     """
-    unlabelled, told, about = state.prepared.unlabelled, state.ladder.self_training, row.self_trained
+    unlabelled, told, about = state.prepared.rows.unlabelled, state.ladder.self_training, row.self_trained
     if unlabelled is None or told is None or about is None or not about.kept:
         return state.work
     if state.ladder.under_way != UnderWay(Stage.REFIT):
         name = told.teacher
         begin_stage(state, UnderWay(Stage.TEACHER), name)
-        state.work.say(f"  {name}: once more, to label the rows without a label")
+        state.work.context.say(f"  {name}: once more, to label the rows without a label")
         below = start_of(state, name)
         folder = state.run.rung(below.name) / "model" if below else None
         teacher = refit(state.work, shelf()[name], getattr(state.recipe.rungs, name), told.won or {}, folder)
@@ -152,17 +153,21 @@ def _teach(state: Climbing, unlabelled: Part) -> bool:
     about = SelfTraining(teacher=best, rows=len(unlabelled), threshold=None)
     if short := _short(state, len(unlabelled) * (row.seconds_per_1000_predictions or 0.0) / 1000):
         state.note({"self_training": about.but({"done": True, "reason": short})})
-        state.work.say(f"  {best}: labels no rows, {short}")
+        state.work.context.say(f"  {best}: labels no rows, {short}")
         return False
-    state.work.say(f"  {best}: labels {len(unlabelled):,} rows")
-    _label(state, unlabelled, shelf()[best].load(state.run.rung(best) / "model", state.work.task, state.work.labels))
+    state.work.context.say(f"  {best}: labels {len(unlabelled):,} rows")
+    _label(
+        state,
+        unlabelled,
+        shelf()[best].load(state.run.rung(best) / "model", state.work.problem.task, state.work.problem.labels),
+    )
     state.write({"self_training": about.but({"temperature": state.ladder.temperature, "won": row.won})})
     return True
 
 
 def _short(state: Climbing, forecast: float) -> str:
     """Why there is no time for something that takes so many seconds; nothing if there is."""
-    left = None if state.work.deadline is None else state.work.deadline - time.monotonic()
+    left = None if state.work.context.deadline is None else state.work.context.deadline - time.monotonic()
     if fits(forecast, seconds_left=left):
         return ""
     return f"not self-trained: forecast {forecast:.0f} s, but {max(left or 0, 0):.0f} s of the budget are left"
@@ -185,12 +190,12 @@ def _lesson(state: Climbing, unlabelled: Part) -> Lesson:
         said = " ".join(str(error).split())
         raise DataError(f"{path} is damaged: {said}; use --overwrite to start anew") from None
     targets = np.full(len(unlabelled.table), None, object)
-    targets[unlabelled.rows_N] = np.array(work.labels, object)[labels_N]
+    targets[unlabelled.rows_N] = np.array(work.problem.labels, object)[labels_N]
     arrow = unlabelled.table.arrow.append_column("target", pa.array(targets, pa.string()))
-    train, validation = extend(work.train, work.validation, replace(unlabelled.table, arrow=arrow))
-    num = len(work.train)
+    train, validation = extend(work.problem.train, work.problem.validation, replace(unlabelled.table, arrow=arrow))
+    num = len(work.problem.train)
     train = train.take(np.concatenate([np.arange(num), num + unlabelled.rows_N]))
-    return Lesson(replace(work, train=train, validation=validation), num, labels_N, sure_N)
+    return Lesson(work.on(train, validation), num, labels_N, sure_N)
 
 
 def _learn(state: Climbing, lesson: Lesson, row: LadderRow) -> tuple[LadderRow, SelfTrained, str]:
@@ -229,12 +234,12 @@ def _tries(state: Climbing, lesson: Lesson, name: str, thresholds: list[float]) 
     for threshold in thresholds:
         work = lesson.at(threshold)
         begin_stage(state, UnderWay(Stage.AGAIN, name), name)
-        climbed = rung.climb(replace(work, reached=start.score if start else None), settings, below)
-        if not np.isfinite(climbed.validation.values_MC).all():
+        climbed = rung.climb(work.above(start.score if start else None), settings, below)
+        if not climbed.validation.is_finite:
             raise FloatingPointError("the training diverged: its outputs are no numbers")
         found = measure(state, climbed)
-        logits_MC, labels_M = map(torch.from_numpy, (found.outputs.values_MC, work.validation_targets.labels_M))
-        yield _Tried(threshold, climbed, found, float(work.task.losses(logits_MC, labels_M).mean()))
+        logits_MC, labels_M = map(torch.from_numpy, (found.outputs.values_MC, work.problem.validation_targets.labels_M))
+        yield _Tried(threshold, climbed, found, float(work.problem.task.losses(logits_MC, labels_M).mean()))
 
 
 def _settings(state: Climbing, name: str) -> Settings:
@@ -247,7 +252,7 @@ def _settings(state: Climbing, name: str) -> Settings:
 
 def _forecast(row: LadderRow, work: Work, settings: Settings) -> float:
     """Seconds: a pass over all rows at the speed of the rung's first model, or what the rung says."""
-    one_pass = len(work.train) * (row.seconds_per_1000_predictions or 0.0) / 1000
+    one_pass = len(work.problem.train) * (row.seconds_per_1000_predictions or 0.0) / 1000
     return max(one_pass, shelf()[row.rung].forecast(work, settings) or 0.0)
 
 
@@ -255,9 +260,11 @@ def _decide(state: Climbing, lesson: Lesson, row: LadderRow, best: _Tried) -> tu
     """Whether the second model stands: if it is better on the validation rows."""
     name, work = row.rung, state.work
     place = next(at for at, standing in enumerate(state.standings) if standing.name == name)
-    old, outputs, targets = state.standings[place], best.found.outputs, work.validation_targets
-    new = replace(old, stats_NK=work.task.statistics(outputs, targets), score=work.task.score(outputs, targets))
-    gain = gain_over(new, old, work.task.value_of, seed=derive(state.recipe.seed, "gain")).interval
+    old, outputs, targets = state.standings[place], best.found.outputs, work.problem.validation_targets
+    new = replace(
+        old, stats_NK=work.problem.task.statistics(outputs, targets), score=work.problem.task.score(outputs, targets)
+    )
+    gain = gain_over(new, old, work.problem.task.value_of, seed=derive(state.recipe.seed, "gain")).interval
     kept, rows, teacher = new.score > old.score, lesson.count(best.threshold), _told(state).teacher
     about = SelfTrained(threshold=best.threshold, rows=rows, kept=kept)
     about = about.but({"gain": record.interval_record(gain), "ran": best.climbed.ran})
@@ -278,7 +285,7 @@ def _decide(state: Climbing, lesson: Lesson, row: LadderRow, best: _Tried) -> tu
 
 def _conclude(state: Climbing) -> None:
     """The best model is published, and gains are told anew where a rung below has become better."""
-    task, seed = state.work.task, derive(state.recipe.seed, "gain")
+    task, seed = state.work.problem.task, derive(state.recipe.seed, "gain")
     for place, standing in enumerate(state.standings[1:], 1):
         gain = gain_over(standing, best_of(state.standings[:place]), task.value_of, seed=seed).interval
         state.put(state.ladder.row(standing.name).but({"gain": record.interval_record(gain)}))

@@ -1,6 +1,6 @@
 """The head of a masked language model: how well chosen words fit at a mask, without the rest of the vocabulary.
 
-Shape legend: R rows, K masks of a row, M masks of all rows, D hidden size, W pieces, C labels.
+Shape legend: R rows, K masks of a row, D hidden size, W pieces.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from deepen.core.errors import ModelError
-from deepen.models.encoder import ACTIVATIONS, Encoder
-from deepen.models.heads.network import Inputs, Network
+from deepen.models.encoder import ACTIVATIONS
 
 
 class _Names(NamedTuple):
@@ -60,9 +59,10 @@ class Transform(nn.Module):
         own = config.activation if kind == "distilbert" else config.hidden_act
         self.activation = ACTIVATIONS["gelu" if _HEADS[kind] is _ROBERTA else own]
 
-    def forward(self, states_MD: Tensor) -> Tensor:
-        """Vectors whose products with the rows of words are logits."""
-        return cast(Tensor, self.norm(self.activation(self.dense(states_MD))))
+    def forward(self, joined_RF: Tensor) -> Tensor:
+        """Vectors whose products with the rows of words are logits; those of a row's masks are joined, F = K * D."""
+        states_RKD = joined_RF.view(len(joined_RF), -1, self.dense.in_features)
+        return cast(Tensor, self.norm(self.activation(self.dense(states_RKD))).flatten(1))
 
 
 class MaskedHead:
@@ -136,24 +136,3 @@ def has_masked_head(folder: Path, kind: str) -> bool:
         return False
     with safe_open(folder / "model.safetensors", "pt") as file:
         return f"{_HEADS[kind].dense}.weight" in set(file.keys())
-
-
-class ClozeNetwork(Network):
-    """An encoder that reads rows with masks, the transform of a masked language model, and a head of the labels' words.
-
-    The vectors at a row's masks, joined, are its features: the head has a block of rows for each mask.
-    """
-
-    def __init__(self, encoder: Encoder, head: nn.Linear, transform: Transform) -> None:
-        super().__init__(encoder, head, "masks")
-        self.transform = transform.to(encoder.device)
-
-    def features(self, inputs: Inputs) -> Tensor:
-        """The transformed vectors at the masks of each row."""
-        states_RKD = super().features(inputs).view(len(inputs.lengths_B), -1, self.encoder.hidden_size)
-        return cast(Tensor, self.transform(states_RKD).flatten(1))
-
-    @property
-    def width(self) -> int:
-        """K * D."""
-        return self.head.in_features

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from safetensors.torch import save_file
 
 from deepen.core.errors import DataError
 from deepen.core.files import read_object, write_json
 from deepen.models.adapters import plain_state
-from deepen.models.encoder import DECODERS
-from deepen.models.heads.network import Network
+from deepen.models.network import Network
 
 Problem = Literal["regression", "multi_label_classification"]
 FAMILIES = {
@@ -26,12 +24,9 @@ FAMILIES = {
     "llama": ("Llama", "model"),
     "mistral": ("Mistral", "model"),
 }
-_WITH_POOLER = ("bert", "roberta", "xlm-roberta", "camembert")
-"""Those whose ...ForSequenceClassification reads the first token's state."""
+_ROWS = "ForSequenceClassification"
 # Of the folder on this machine, and of a head that the pretrained model may have had.
 _NOT_OURS = ("_name_or_path", "id2label", "label2id", "problem_type", "finetuning_task", "task_specific_params")
-# tanh(x * 2^-12) * 2^12 equals x to about 1e-7 for |x| < 2, so BERT's pooler can be made to pass its input through.
-_PASS_THROUGH = 2.0**-12
 
 
 def save_encoder(
@@ -53,16 +48,15 @@ def save_encoder(
     state = plain_state(network.encoder.network)
     kind = config["model_type"]
     config["architectures"] = [f"{FAMILIES[kind][0]}Model"]
-    if network.pooling == "cls" and kind in _WITH_POOLER and whole:
-        state, config["architectures"] = _for_classification(network, state, kind)
-    elif network.pooling == "units":
-        state, config["architectures"] = _for_tagging(network, state, kind)
-    if whole and not config["architectures"][0].endswith("Model"):
+    found = network.kind.transformers(network, state, whole)
+    if found is not None:
+        state, config["architectures"] = found[0], [f"{FAMILIES[kind][0]}{found[1]}"]
+    if whole and found is not None:
         config["id2label"] = {str(i): label for i, label in enumerate(labels)}
         config["label2id"] = {label: i for i, label in enumerate(labels)}
-        if network.pooling == "cls" and problem is not None:
+        if found[1] == _ROWS and problem is not None:
             config["problem_type"] = problem
-    if network.pooling != "ranked":  # its outputs are documents, which another table brings with it
+    if network.kind.has_classes:
         write_json(folder / "labels.json", list(labels))
     write_json(folder / "config.json", config)
     save_file(
@@ -70,32 +64,6 @@ def save_encoder(
         folder / "model.safetensors",
         {"format": "pt"},
     )
-
-
-def _for_classification(network: Network, state: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
-    """The same weights under the names of a ...ForSequenceClassification.
-
-    Its pooler is the hidden layer of the head, or is made to pass its input on.
-    """
-    head, hidden, width = network.head, network.hidden, network.head.in_features
-    prefix = "bert" if kind == "bert" else "roberta"
-    state = {key: value for key, value in state.items() if not key.startswith("pooler.")}
-    state = {f"{prefix}.{key}": value for key, value in state.items()}
-    pooler, out = ("bert.pooler.dense", "classifier") if kind == "bert" else ("classifier.dense", "classifier.out_proj")
-    state[f"{pooler}.weight"] = torch.eye(width) * _PASS_THROUGH if hidden is None else hidden.weight
-    state[f"{pooler}.bias"] = torch.zeros(width) if hidden is None else hidden.bias
-    state[f"{out}.weight"] = head.weight / (_PASS_THROUGH if hidden is None else 1)
-    state[f"{out}.bias"] = head.bias
-    return state, [f"{FAMILIES[kind][0]}ForSequenceClassification"]
-
-
-def _for_tagging(network: Network, state: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
-    """The same weights under the names of a ...ForTokenClassification."""
-    name, prefix = FAMILIES[kind]
-    state = {f"{prefix}.{key}": value for key, value in state.items() if not key.startswith("pooler.")}
-    head = tagging_head(kind)
-    state |= {f"{head}.weight": network.head.weight, f"{head}.bias": network.head.bias}
-    return state, [f"{name}ForTokenClassification"]
 
 
 def opens_with(folder: Path) -> str | None:
@@ -111,8 +79,3 @@ def opens_with(folder: Path) -> str | None:
     architectures = config.get("architectures") or [""] if "id2label" in config else [""]
     found = [end for end in ("SequenceClassification", "TokenClassification") if str(architectures[0]).endswith(end)]
     return f"AutoModelFor{found[0]}" if found else None
-
-
-def tagging_head(kind: str) -> str:
-    """What the head of a ...ForTokenClassification is called."""
-    return "score" if kind in DECODERS else "classifier"

@@ -10,7 +10,7 @@ Shape legend: B sequences, T tokens of all of them, L the longest, D hidden size
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -28,15 +28,16 @@ PACKED = "prompt_embeddings"  # PEFT's name of all of it
 class VectorSettings(MethodSettings):
     """How many learned vectors there are."""
 
+    earlier: ClassVar = {"num_vectors": "num_virtual_tokens"}
     learning_rate: float | None = Field(default=3e-3, gt=0)
     """The highest rate of what learns in the layers."""
-    num_vectors: int = Field(default=10, ge=1)
+    num_virtual_tokens: int = Field(default=10, ge=1)
     """Vectors before each text; of a prefix, keys and values of each layer."""
 
     @property
     def positions(self) -> int:
         """With all layers texts stand behind them, as in PEFT."""
-        return self.num_vectors
+        return self.num_virtual_tokens
 
 
 class Prompt(Extra):

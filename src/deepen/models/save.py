@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from deepen.core.errors import ModelError
 from deepen.core.files import read_json, write_json
+from deepen.core.shelf import values
+from deepen.models import heads
 from deepen.models.adapters import Adapter, plain_state
 from deepen.models.encoder import ARCHITECTURES, Encoder
-from deepen.models.heads.network import Network, Pooling, width_of
+from deepen.models.layouts import head_named
 from deepen.models.load import load_encoder
-from deepen.models.mlm_head import ClozeNetwork, Transform
-from deepen.models.plain import FAMILIES, Problem, save_encoder, tagging_head
+from deepen.models.network import Head, Network
+from deepen.models.plain import FAMILIES, Problem, save_encoder
 from deepen.models.prompts import PACKED, from_peft, to_peft
 
 FORM = "form.json"
@@ -30,12 +31,6 @@ _TOKENIZER_FILES = (
     *("vocab.json", "sentencepiece.bpe.model", "spiece.model", "added_tokens.json"),
     "chat_template.jinja",
 )
-_POOLED: dict[Pooling, str] = {
-    "mean": "pooling_mode_mean_tokens",
-    "cls": "pooling_mode_cls_token",
-    "last": "pooling_mode_lasttoken",
-}
-"""What sentence-transformers calls those of a row."""
 
 
 def save_network(
@@ -71,10 +66,7 @@ def _save_around(network: Network, folder: Path, tokenizer_folder: Path, max_tok
     """Tokenizer and head."""
     _copy_tokenizer(tokenizer_folder, folder)
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
-    if network.pooling in _POOLED:
-        _save_head(network, folder)
-    elif network.pooling != "units":
-        _save_joint_head(network, folder)
+    network.kind.save(network, folder)
 
 
 def _copy_tokenizer(source: Path, folder: Path) -> None:
@@ -104,15 +96,7 @@ def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_
         state = to_peft(adapter.tensors)
     else:
         state = {f"{start}{name}": tensor.contiguous() for name, tensor in adapter.tensors.items()}
-    if network.pooling == "units":
-        kind = network.encoder.config.model_type
-        family, head = FAMILIES[kind][1], tagging_head(kind)
-        state = {key.replace("base_model.model.", f"base_model.model.{family}."): x for key, x in state.items()}
-        state |= {f"{start}{head}.{key}": value.detach() for key, value in network.head.state_dict().items()}
-        config |= {"modules_to_save": [head], "task_type": "TOKEN_CLS"}
-        for key in ("target_modules", "feedforward_modules"):
-            if key in config:
-                config[key] = rf"{family}\.{config[key]}"
+    state, config = network.kind.peft(network, state, config)
     save_file(state, folder / "adapter_model.safetensors", {"format": "pt"})
     about = {name: getattr(adapter, name) for name in ("method", "base", "first_layer", "settings", "kept")}
     write_json(folder / "deepen_adapter.json", about)
@@ -148,56 +132,6 @@ def load_adapter(folder: Path) -> Adapter | None:
         return Adapter(tensors=tensors, **about)
     except Exception as error:
         raise ModelError(f"{path} can't be read: {error}") from None
-
-
-def _save_joint_head(network: Network, folder: Path) -> None:
-    """A head that no other tool's layout has a place for: its numbers in `head/`, beside a whole encoder.
-
-    The two texts of a pair are encoded apart, so the folder is a sentence encoder for sentence-transformers too.
-    """
-    (folder / "head").mkdir(exist_ok=True)
-    write_json(folder / "head" / "config.json", {"pooling": network.pooling, "width": network.head.in_features})
-    state = {key: value.detach().contiguous() for key, value in network.head.state_dict().items()}
-    if network.hidden is not None:
-        state |= {f"hidden.{key}": value.detach().contiguous() for key, value in network.hidden.state_dict().items()}
-    if isinstance(network, ClozeNetwork):
-        within = network.transform.state_dict().items()
-        state |= {f"transform.{key}": value.detach().contiguous() for key, value in within}
-    save_file(state, folder / "head" / "model.safetensors")
-    if network.pooling in ("pair", "ranked"):
-        _save_modules(folder, ["", "1_Pooling"], width=network.encoder.hidden_size, pooling="mean")
-
-
-def _save_modules(folder: Path, paths: list[str], *, width: int, pooling: str) -> None:
-    """What sentence-transformers reads first: which modules there are, and how hidden states are pooled."""
-    kinds = {"": "models.Transformer", "1_Pooling": "models.Pooling"}
-    modules = [(path, kinds.get(path, "models.Dense")) for path in paths]
-    write_json(
-        folder / "modules.json",
-        [
-            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.{kind}"}
-            for i, (path, kind) in enumerate(modules)
-        ],
-    )
-    write_json(folder / "config_sentence_transformers.json", {"prompts": {}, "default_prompt_name": None})
-    modes = {mode: name == pooling for name, mode in _POOLED.items()}
-    (folder / "1_Pooling").mkdir(exist_ok=True)
-    write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": width} | modes)
-
-
-def _save_head(network: Network, folder: Path) -> None:
-    """The head as modules of sentence-transformers."""
-    layers = [(network.head, "linear.Identity")]
-    if network.hidden is not None:
-        layers.insert(0, (network.hidden, "activation.Tanh"))
-    paths = [f"{at}_Dense" for at in range(2, 2 + len(layers))]
-    _save_modules(folder, ["", "1_Pooling", *paths], width=network.encoder.hidden_size, pooling=network.pooling)
-    for path, (layer, activation) in zip(paths, layers, strict=True):
-        (folder / path).mkdir(exist_ok=True)
-        dense = {"in_features": layer.in_features, "out_features": layer.out_features, "bias": True}
-        write_json(folder / path / "config.json", dense | {"activation_function": f"torch.nn.modules.{activation}"})
-        state = {f"linear.{key}": value.detach().contiguous() for key, value in layer.state_dict().items()}
-        save_file(state, folder / path / "model.safetensors")
 
 
 def save_decoder(decoder: Encoder, vectors_VD: torch.Tensor, folder: Path, *, tokenizer_folder: Path) -> None:
@@ -245,8 +179,11 @@ def _copied_whole(path: Path) -> None:
         path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
-def load_network(folder: Path) -> Network:
+def load_network(folder: Path, own: Head | None = None) -> Network:
     """Reads what `save_network` wrote.
+
+    Args:
+        own: A head that a task brings with it, if it is not on the shelf.
 
     Returns:
         The network, in evaluation mode.
@@ -255,64 +192,18 @@ def load_network(folder: Path) -> Network:
         ModelError: If a file is missing or corrupt.
     """
     encoder = load_encoder(folder)
-    if any(name.endswith("ForTokenClassification") for name in encoder.config.architectures or ()):
-        return Network(encoder, _classifier(folder, tagging_head(encoder.config.model_type)), "units").eval()
-    if (folder / "head" / "config.json").is_file():
-        return _load_joint(encoder, folder / "head")
-    try:
-        modes = read_json(folder / "1_Pooling" / "config.json")
-        pooling: Pooling = next((name for name, mode in _POOLED.items() if modes.get(mode)), "mean")
-        *hidden, head = [_load_dense(folder / f"{at}_Dense") for at in (2, 3) if (folder / f"{at}_Dense").is_dir()]
-    except Exception as error:
-        raise ModelError(f"{folder / '2_Dense'}: the head can't be read: {error}") from None
-    return Network(encoder, head, pooling, hidden[0] if hidden else None).eval()
+    written = (encoder.config.architectures or [""])[0]
+    known = shelf() if own is None else shelf() | {own.name: own}
+    for head in known.values():
+        if head.architecture and written.endswith(head.architecture):
+            return head.load(head, encoder, folder)
+    name = head_named(folder)
+    if name not in known:
+        raise ModelError(f"{folder / 'head'}: the head can't be read: it is of a kind that is not known here, '{name}'")
+    return known[name].load(known[name], encoder, folder)
 
 
-def _load_dense(folder: Path) -> nn.Linear:
-    dense = read_json(folder / "config.json")
-    state = load_file(folder / "model.safetensors")
-    return _linear({key.removeprefix("linear."): value for key, value in state.items()}, dense["in_features"])
-
-
-def _linear(state: dict[str, torch.Tensor], width: int) -> nn.Linear:
-    """A layer of these numbers; ValueError if it does not read `width` numbers."""
-    made = nn.Linear(state["weight"].shape[1], state["weight"].shape[0])
-    made.load_state_dict(state)
-    if made.in_features != width:
-        raise ValueError(f"it is {made.in_features} numbers wide and not {width}")
-    return made
-
-
-def _load_joint(encoder: Encoder, folder: Path) -> Network:
-    try:
-        about = read_json(folder / "config.json")
-        pooling = about["pooling"]
-        state = load_file(folder / "model.safetensors")
-        if pooling == "masks":
-            return _load_cloze(encoder, state, about["width"])
-        width = encoder.hidden_size if pooling == "ranked" else width_of(pooling, encoder.hidden_size)
-        bent = {key: state.pop(key) for key in list(state) if key.startswith("hidden.")}
-        head = _linear(state, width).requires_grad_(pooling != "ranked")
-        hidden = _linear({key.removeprefix("hidden."): value for key, value in bent.items()}, width) if bent else None
-    except Exception as error:
-        raise ModelError(f"{folder}: the head can't be read: {error}") from None
-    return Network(encoder, head, pooling, hidden).eval()
-
-
-def _load_cloze(encoder: Encoder, state: dict[str, torch.Tensor], width: int) -> Network:
-    transform = Transform(encoder.config)
-    within = {key: state.pop(key) for key in list(state) if key.startswith("transform.")}
-    transform.load_state_dict({key.removeprefix("transform."): value for key, value in within.items()})
-    return ClozeNetwork(encoder, _linear(state, width), transform).eval()
-
-
-def _classifier(folder: Path, name: str) -> nn.Linear:
-    """The head of a ...ForTokenClassification."""
-    try:
-        with safe_open(folder / "model.safetensors", framework="pt") as file:
-            weight, bias = file.get_tensor(f"{name}.weight"), file.get_tensor(f"{name}.bias")
-    except Exception as error:
-        raise ModelError(f"{folder / 'model.safetensors'}: the head can't be read: {error}") from None
-    head = nn.Linear(weight.shape[1], weight.shape[0])
-    head.load_state_dict({"weight": weight, "bias": bias})
-    return head
+@cache
+def shelf() -> dict[str, Head]:
+    """Every head, by name."""
+    return values(heads, Head)

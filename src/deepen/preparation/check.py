@@ -19,9 +19,10 @@ from deepen.data.check.problem import Problem, Splits, TokenLengths
 from deepen.data.check.reading import unreadable
 from deepen.data.columns import Columns
 from deepen.data.label_names import LabelNames, read_label_names
-from deepen.data.load import load_table, marked_splits
-from deepen.data.marks import Rows, Split
+from deepen.data.load import load_table
+from deepen.data.marks import ForSplit
 from deepen.data.near import NearSettings, row_texts
+from deepen.data.source import Split
 from deepen.data.table import Part, Table
 from deepen.models.find import find, packaged
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
@@ -74,7 +75,7 @@ def examine(
         source = wanted[name]
         say(f"reading {source if isinstance(source, str | Path) else name}")
         try:
-            table, found, whole = _read(Rows(source, name), task, data, columns, names)
+            table, found, whole = _read(ForSplit(source, name), task, data, columns, names)
         except DataError as error:
             if isinstance(source, str | Path) and not os.path.exists(os.path.expanduser(source)):
                 raise
@@ -87,8 +88,7 @@ def examine(
         parts[name] = table.all_rows()
         stopping |= set() if whole else {name}
         if name == "train":
-            marked = marked_splits(source, data, columns)
-            wanted = {split: source for split in marked if "train" in marked} | wanted
+            wanted = {split: source for split in table.marked if "train" in table.marked} | wanted
     if "train" in parts:
         tokens = _tokens(parts, recipe, model)
         say(f"checking {sum(map(len, parts.values())):,} rows")
@@ -104,7 +104,7 @@ def examine(
 
 
 def _read(
-    source: Rows, task: Task, data: DataSection, columns: Columns | None, names: LabelNames | None
+    source: ForSplit, task: Task, data: DataSection, columns: Columns | None, names: LabelNames | None
 ) -> tuple[Table, Columns, bool]:
     """The rows that can be read, and whether training would read them. If so, it finds them in the cache."""
     asked = columns if columns is not None else data.columns
@@ -157,19 +157,19 @@ def _pieces(part: Part) -> Iterator[list[str]]:
         yield texts
 
 
-def check_added(
-    added: Part, joined: Part, others: Mapping[str, Part], before: Part, near: NearSettings, said: list[str]
-) -> None:
+def check_added(added: Part, joined: Part, others: Mapping[str, Part], before: Part, near: NearSettings) -> list[str]:
     """What rows that are added to the training rows spoil: a validation or a test row among them, labels that conflict.
 
     Args:
         joined: The training rows with them.
         others: The rows of validation and test.
         before: The training rows without them.
-        said: Gets the warnings, as sentences.
+
+    Returns:
+        The warnings, as sentences.
     """
     name = added.table.name
-    said += [
+    said = [
         f"{name}: where train is what is added, {problem.message}"
         for problem in duplicates.find(Splits({"train": added, **others}, near))
         if problem.code in ("leakage", "near_leakage")
@@ -181,13 +181,14 @@ def check_added(
     )
     if now is not None and (was is None or now.count > was.count):
         said.append(f"{name}: with what is added, {now.message}")
+    return said
 
 
-def check_first(splits: Splits, said: list[str]) -> None:
+def check_first(splits: Splits) -> list[str]:
     """The quick checks before a climb.
 
-    Args:
-        said: Gets the warnings, as sentences.
+    Returns:
+        The warnings, as sentences.
 
     Raises:
         DataError: For the first error that was found.
@@ -199,10 +200,11 @@ def check_first(splits: Splits, said: list[str]) -> None:
             remedy = f"; {problem.remedy}" if problem.remedy else ""
             raise DataError(f"{where}: {problem.message}{remedy} (--set data.check=false trains on it all the same)")
     warnings = [problem for problem in problems if problem.severity == "warning"]
-    said += [
+    said = [
         f"{problem.file}: {problem.message}" + (f" ({problem.remedy})" if problem.code in _WITH_REMEDY else "")
         for problem in warnings[:_SHOWN_WARNINGS]
     ]
     if len(warnings) > _SHOWN_WARNINGS:
         more = len(warnings) - _SHOWN_WARNINGS
         said.append(f"{more} more warning{'' if more == 1 else 's'}: deepen check shows all")
+    return said

@@ -32,9 +32,9 @@ def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
 
     work, given = prepared.work, recipe.data
     parts = {
-        "train": (work.train, given.path),
-        "validation": (work.validation, given.validation or given.path),
-        "test": (prepared.test, given.test),
+        "train": (work.problem.train, given.path),
+        "validation": (work.problem.validation, given.validation or given.path),
+        "test": (prepared.rows.test, given.test),
     }
     data = {
         name: {
@@ -63,7 +63,7 @@ def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
             "command": [Path(sys.argv[0]).name, *map(without_home, sys.argv[1:])],
             "seed": recipe.seed,
             "data": data,
-            "model": {"name": work.model.name, "fingerprint": work.model.fingerprint},
+            "model": {"name": work.base.model.name, "fingerprint": work.base.model.fingerprint},
             "git_commit": _git_commit(),
         },
     )

@@ -13,7 +13,7 @@ from deepen.core.recipe_file import read_recipe
 from deepen.core.settings import override, shown
 from deepen.data.readers.in_memory import is_frame
 from deepen.data.readers.parquet_arrow import is_dataset
-from deepen.preparation.prepare import Sources
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import Recipe, make_recipe
 from deepen.preparation.resume import read_kept
 

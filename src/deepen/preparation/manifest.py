@@ -26,15 +26,15 @@ def write_about(folder: Path, *, work: Work, prepared: Prepared, rung: str, data
         data: The reading settings that also hold for new data.
     """
     about = {
-        "task": work.task.name,
+        "task": work.problem.task.name,
         "rung": rung,
-        "task_settings": work.task.settings.model_dump(mode="json") if work.task.settings else None,
-        "labels": list(work.labels),
-        "columns": columns_to_json(prepared.columns),
-        "label_names": vars(prepared.label_names) if prepared.label_names else None,
+        "task_settings": work.problem.task.settings.model_dump(mode="json") if work.problem.task.settings else None,
+        "labels": list(work.problem.labels),
+        "columns": columns_to_json(prepared.rows.columns),
+        "label_names": vars(prepared.rows.names) if prepared.rows.names else None,
         "data": data,
-        "max_tokens": work.max_tokens,
-        "base_model": work.model.name,
+        "max_tokens": work.base.max_tokens,
+        "base_model": work.base.model.name,
         "deepen": version("deepen"),
         "files": {name: sha256_file(folder / name) for name in _files(folder)},
     }

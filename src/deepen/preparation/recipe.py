@@ -16,7 +16,7 @@ from deepen.core.settings import Settings, parse, parse_duration
 from deepen.data.near import NearSettings
 from deepen.data.settings import DataSettings
 from deepen.preparation.catalog import shelf, tasks, tunings
-from deepen.problem.work import ModelSettings
+from deepen.problem.base import ModelSettings
 
 
 class DataSection(DataSettings):

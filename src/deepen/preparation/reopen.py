@@ -6,7 +6,8 @@ from deepen.core.errors import DeepenError
 from deepen.core.files import fingerprint, read_object
 from deepen.core.recipe_file import read_recipe
 from deepen.core.run import Run
-from deepen.preparation.prepare import Prepared, Sources, prepare
+from deepen.preparation.prepare import Prepared, prepare
+from deepen.preparation.read import Sources
 from deepen.preparation.recipe import Recipe, make_recipe
 
 

@@ -12,6 +12,7 @@ from deepen.core.ladder import Ladder, RowState, read_ladder
 from deepen.core.recipe_file import read_recipe
 from deepen.core.run import Run
 from deepen.core.settings import shown
+from deepen.preparation.catalog import shelf
 from deepen.preparation.environment import data_files
 from deepen.preparation.recipe import Recipe, make_recipe
 
@@ -105,7 +106,8 @@ def _may_change(key: str, begun: set[str], *, complete: bool) -> bool:
 
 def _told(ladder: Ladder) -> frozenset[str]:
     """What a climb put into its recipe when it was complete, but for what else may change."""
-    ran = {f"rungs.{row.rung}.{key}" for row in ladder.rungs for key in row.ran or ()}
+    known = {row.rung: shelf()[row.rung].settings.names_now() for row in ladder.rungs if row.rung in shelf()}
+    ran = {f"rungs.{row.rung}.{known.get(row.rung, {}).get(key, key)}" for row in ladder.rungs for key in row.ran or ()}
     return frozenset(ran | {"self_training.rungs"})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -31,24 +31,31 @@ def _cell(value: str | int) -> str | int:
     return printable(value) if isinstance(value, str) else value
 
 
-@dataclass
+@dataclass(frozen=True)
 class Told:
-    """Grows while a climb is prepared; `tables` are those that were read, in order."""
+    """Grows step by step; `tables` are those that were read, in order."""
 
-    notes: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
 
-    def of(self, table: Table) -> Table:
-        """Takes up what reading a table left to say, and hands the table back."""
-        self.tables.append(table)
-        self.notes += table.notes
-        self.warnings += table.warnings
-        return table
+    def and_notes(self, *notes: str) -> Told:
+        """With more about what was decided harmlessly."""
+        return replace(self, notes=(*self.notes, *notes))
 
-    def aloud(self, say: Callable[[str], None]) -> None:
-        """Says everything once, short enough to be read: warnings first. What is kept is what was said."""
-        self.warnings, self.notes = brief(self.warnings, self.tables), brief(self.notes, self.tables)
-        for word, sentences in (("warning", self.warnings), ("note", self.notes)):
+    def and_warnings(self, *warnings: str) -> Told:
+        """With more about what probably makes the result wrong."""
+        return replace(self, warnings=(*self.warnings, *warnings))
+
+    def of(self, table: Table) -> Told:
+        """With what reading a table left to say."""
+        told = self.and_notes(*table.notes).and_warnings(*table.warnings)
+        return replace(told, tables=(*self.tables, table))
+
+    def aloud(self, say: Callable[[str], None]) -> Told:
+        """Says everything once, short enough to be read: warnings first. What is given back is what was said."""
+        warnings, notes = brief(self.warnings, self.tables), brief(self.notes, self.tables)
+        for word, sentences in (("warning", warnings), ("note", notes)):
             for sentence in sentences:
                 say(f"  {word}: {sentence}")
+        return replace(self, notes=tuple(notes), warnings=tuple(warnings))

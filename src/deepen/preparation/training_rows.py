@@ -1,6 +1,6 @@
-"""Training rows left out, labelled anew or added: `--drop FILE`, `--fix FILE`, `--add FILE`, names of labels.
+"""Training rows left out, relabelled or added: `--drop FILE`, `--fix FILE`, `--add FILE`, names of labels.
 
-The rows that decide and the rows that are scored stay as they are, and so does the split: what a run gains by a list
+The validation and test rows stay as they are, and so does the split: what a run gains by a list
 can be told by comparing its scores with those of the run without it.
 """
 
@@ -10,9 +10,9 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -30,14 +30,13 @@ from deepen.data.settings import DataSettings
 from deepen.data.source import clip
 from deepen.data.table import Part, Table
 from deepen.data.targets.tags import is_tag, to_iob2
-from deepen.problem.work import Work
+from deepen.problem.problem import Problem
 from deepen.prompting.verbalizers import described
 
 _LARGEST_LIST = 1 << 28  # bytes; a list of a million rows with their texts has fewer
 
 
-@dataclass(frozen=True)
-class Amended:
+class Listed(NamedTuple):
     """Training and validation rows after a list; `mark` is equal if the same was done, and empty if nothing was."""
 
     train: Part
@@ -46,13 +45,13 @@ class Amended:
     notes: tuple[str, ...] = ()
 
 
-def amend(
+def by_lists(
     train: Part, validation: Part, labels: tuple[str, ...], *, drop: str | None = None, fix: str | None = None
-) -> Amended:
+) -> Listed:
     """Leaves training rows out, and gives others another label.
 
     Args:
-        validation: The rows that decide; none of them changes.
+        validation: The validation rows; none of them changes.
         drop: A file of ids, CSV with a column `id` or JSON lines.
         fix: A file of ids and labels, with the columns `id` and `label`; a row whose label is empty stays as it is, and
             what is in both files is left out.
@@ -64,7 +63,7 @@ def amend(
         DataError: If a file can't be read, names no training row or an unknown label, or no row of a label is left.
     """
     if drop is None and fix is None:
-        return Amended(train, validation)
+        return Listed(train, validation)
     ids = list(train.values("id"))
     place = {name: at for at, name in enumerate(ids)}
     held = set(validation.values("id")) if validation.table is train.table else set()
@@ -89,7 +88,7 @@ def amend(
         train = train.take(np.setdiff1d(np.arange(len(train)), out))
         done["drop"] = sorted(known)
     _check_left(train, labels, drop or str(fix))
-    return Amended(train, validation, fingerprint(done) if any(done.values()) else "", tuple(notes))
+    return Listed(train, validation, fingerprint(done) if any(done.values()) else "", tuple(notes))
 
 
 def _listed(path: Path, column: str | None) -> Iterator[tuple[int, str, Any]]:
@@ -183,7 +182,7 @@ def _label(path: str, cell: tuple[int, Any], before: Any, labels: tuple[str, ...
 def _relabelled(train: Part, labels: Mapping[int, Any]) -> Part:
     """The part with other targets at these places.
 
-    What is cached of the table comes from its inputs, so its fingerprint stays; `Amended.mark` tells the labels apart.
+    What is cached of the table comes from its inputs, so its fingerprint stays; `Listed.mark` tells the labels apart.
     """
     if not labels:
         return train
@@ -208,7 +207,7 @@ def _check_left(train: Part, labels: tuple[str, ...], path: str) -> None:
 
 
 # --- More training rows from a file of their own: `--add FILE` --------------------------------------------------------
-# They join after the split and after `--drop` and `--fix`, so the rows that decide and the rows that are scored stay as
+# They join after the split and after `--drop` and `--fix`, so the validation and test rows stay as
 # they are: what a run gains by them can be told by comparing its scores with those of the run without them.
 
 
@@ -258,7 +257,7 @@ def extend(train: Part, validation: Part, added: Table) -> tuple[Part, Part]:
     """Training rows with others after them.
 
     Args:
-        validation: The rows that decide; if they are of the same table, they are of the new one afterwards.
+        validation: The validation rows; if they are of the same table, they are of the new one afterwards.
 
     Returns:
         Both parts.
@@ -278,36 +277,34 @@ def extend(train: Part, validation: Part, added: Table) -> tuple[Part, Part]:
     return Part(whole, places_N), held
 
 
-# --- Of a few rows a label, what the label is called is one more: `card_arrival` says what its rows are about ---------
-# It joins the training rows after the split, as the rows of `--add` do, so the rows that decide and the rows that are
-# scored stay as they are. LOG.md has what it gains.
+# --- Of few examples per class, what the label is called is one more: `card_arrival` says what its rows are about -----
+# It joins the training rows after the split, as the rows of `--add` do, so the validation and test rows
+# stay as they are. LOG.md has what it gains.
 
 
 _MOST_ROWS = 8  # a label, those that are held out among them; at ten it gained nothing
 _NO_LETTERS = re.compile(r"[\W\d_]+")
 
 
-def label_rows(work: Work, data: DataSettings) -> Table | None:
+def label_rows(problem: Problem, data: DataSettings, *, decodes: bool) -> Table | None:
     """Rows that say what each label is: its descriptions, or else its name.
 
     Args:
-        work: The climb, with the labels, and the descriptions of those that something is said of.
         data: How its rows were read.
+        decodes: Whether the model is a decoder.
 
     Returns:
         The rows; None where a row is more than a text with one label, a label has more than a few rows, a label is no
         word, words are hidden, or the model is a decoder, to which rows are shown as examples.
     """
-    targets = work.train_targets
-    one_each = work.task.name == "classification" and not (targets.are_scores or targets.are_many)
-    held = len(work.validation) if work.validation.table is work.train.table else 0
-    few = len(work.train) + held <= _MOST_ROWS * len(work.labels)
-    if not one_each or not few or work.model.decodes or data.hide:
+    held = len(problem.validation) if problem.validation.table is problem.train.table else 0
+    few = len(problem.train) + held <= _MOST_ROWS * len(problem.labels)
+    if problem.task.prompts is None or not few or decodes or data.hide:
         return None
-    said = described(work)
+    said = described(problem)
     words = [_NO_LETTERS.sub("", texts[0]).lower() for texts in said]
     if len({*words}) < len(words) or any(word.isascii() and len(word) < 3 for word in words):
         return None
-    rows = [{"text": text, "label": name} for name, texts in zip(work.labels, said, strict=True) for text in texts]
+    rows = [{"text": text, "label": name} for name, texts in zip(problem.labels, said, strict=True) for text in texts]
     settings = DataSettings(normalise=data.normalise)
-    return load_table(rows, work.task.needs, settings, columns={"text": "text", "label": "label"})[0]
+    return load_table(rows, problem.task.needs, settings, columns={"text": "text", "label": "label"})[0]

@@ -1,4 +1,4 @@
-"""Rows without a label: `--unlabelled FILE`. What is in them of the rows that decide or are scored is left out.
+"""Rows without a label: `--unlabelled FILE`. What is in them of validation and test rows is left out.
 
 Shape legend: N unlabelled rows.
 """
@@ -32,8 +32,7 @@ def check_task(task: Task, train: Part, targets: Targets) -> None:
     """
     table = train.table
     plain = table.has_target and pa.types.is_string(table.arrow.schema.field("target").type)
-    one_each = plain and len(targets.labels_M) == len(train) and not (targets.are_scores or targets.are_many)
-    if not one_each or task.documents is not None:
+    if not plain or not task.one_label:
         raise SettingError(f"--unlabelled is for tasks with one label a row, which {task.name} is not; leave it out")
 
 

@@ -5,20 +5,24 @@ Shape legend: N examples, M units (here M = N), C outputs (here 1).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from safetensors.numpy import save_file
+from torch import Tensor
 
 from deepen.core.types import Outputs, Score, Targets
 from deepen.data.table import Part
 from deepen.data.targets.scores import looks_like_scores, read_scores
 from deepen.evaluation.regression import pearson, pearson_statistics, regression_scores
 from deepen.models.arrays import read_arrays
+from deepen.models.linear import Solved, ridge_path
 from deepen.problem.losses import nearness, squared_error
+from deepen.problem.scale import scale_of
+from deepen.problem.target import Target
 from deepen.problem.task import Shallow, Task
 
 LABELS = ("score",)
@@ -65,6 +69,15 @@ def _scores(outputs: Outputs, targets: Targets, labels: Sequence[str], seed: int
     return regression_scores(outputs.values_MC[:, 0], targets.labels_M, seed=seed)
 
 
+def _solve(features_MF: Tensor, scores_M: Tensor, num_outputs: int, **settings: Any) -> Iterator[Solved]:
+    return ridge_path(features_MF, scores_M, strengths=settings["strengths"])
+
+
+SCORE = Target(
+    "scores", is_number=True, solve=_solve, scale=scale_of, temperature=lambda values, scores: 1.0, problem="regression"
+)
+
+
 def by_target(task: Task, target: Literal["auto", "label", "score"]) -> Task:
     """The task that learns a class or a score, as its rows or a setting say.
 
@@ -107,4 +120,6 @@ def with_scores(task: Task) -> Task:
         decode=lambda outputs, part, labels: [{"output": round(float(v), 6)} for v in outputs.values_MC[:, 0]],
         baseline=Shallow(_fit_mean, _load_mean),
         explain=None,
+        target=SCORE,
+        prompts=None,
     )

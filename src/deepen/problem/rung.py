@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from deepen.core.settings import Settings
+from deepen.problem.climbed import Climbed
 from deepen.problem.task import Predictor, Task
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 
 
 @dataclass(frozen=True)

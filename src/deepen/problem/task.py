@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from deepen.core.errors import SettingError
+from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
-from deepen.core.types import Outputs, Score, Targets
+from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.load import Need
 from deepen.data.source import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
-from deepen.models.heads.network import Pooling
+from deepen.models.network import Head, Network
+from deepen.problem.target import CLASS, Target
 
 
 class Predictor(Protocol):
@@ -50,28 +52,51 @@ class Shallow:
     load: Callable[[Path], Predictor]
 
 
+class Reader(Protocol):
+    """A network that reads rows in a form, as the form itself sees it; `kept` holds arrays that go with the model."""
+
+    labels: tuple[str, ...]
+    kept: dict[str, np.ndarray]
+
+    @property
+    def network(self) -> Network | None:
+        """None where it is a graph that was exported."""
+
+    def encode(self, columns: dict[str, list[Any]]) -> Sequences:
+        """Named inputs to token sequences."""
+
+    def logits(self, part: Part, frozen: Any = None) -> Outputs:
+        """The logits of a part's units; `frozen` holds what is known of its table below the trained layers."""
+
+    @property
+    def text_width(self) -> int:
+        """How many numbers the vector of one of a row's two texts has."""
+
+    def texts(self, part: Part, side: Literal[0, 1], frozen: Any = None) -> np.ndarray:
+        """The vector of each row's first or second text; how well two texts fit is their product."""
+
+
 @dataclass(frozen=True)
 class Form:
-    """A way for rows to go into an encoder: `encoder` as in `Task`, and how hidden states become features.
+    """How rows are encoded, and which head reads them.
 
-    `about` is what it was made of, where that is not the task alone: it is saved with the model. `called` is how a
-    message says what a rung reads in it.
+    Attributes:
+        encoder: Makes the function that turns rows into token sequences, for a tokenizer and a longest sequence.
+        head: How hidden states become logits, unless a setting says otherwise.
+        about: What it was made of, where that is not the task alone: it is saved with the model.
+        called: How a message says what a rung reads in it.
+        answer: A reader, rows and what is known of their table to outputs.
+        keep: Writes what belongs to a reader besides its network into its folder.
+        reopen: Reads that again.
     """
 
     encoder: Callable[[Any, int], Encode]
-    pooling: Pooling
+    head: Head
     about: Mapping[str, Any] = field(default_factory=dict)
     called: str = "rows in another form"
-
-
-class Documents(NamedTuple):
-    """What the queries of a table are ranked against: the texts, and the row of the table that has each one first.
-
-    `rows_D` is None where the table brings none and those of the training rows are taken.
-    """
-
-    texts: tuple[str, ...]
-    rows_D: np.ndarray | None
+    answer: Callable[[Reader, Part, Any], Outputs] = lambda reader, part, frozen: reader.logits(part, frozen)
+    keep: Callable[[Reader, Path], None] = lambda reader, folder: None
+    reopen: Callable[[Reader, Path], None] = lambda reader, folder: None
 
 
 @dataclass(frozen=True)
@@ -143,11 +168,10 @@ class Task:
         name: As on the command line.
         needs: The columns it looks for; the one named `label` is the target.
         recognise: Whether a table whose columns are known looks like one for this task.
-        pooling: How hidden states become one vector a unit, unless a setting says otherwise.
+        form: How rows are encoded and which head reads them.
         labels: The label table of the training rows; raises DataError if the task can't be learned from them.
         check: Checks other rows against the label table; raises DataError.
         targets: Rows to label indices.
-        encoder: Makes the function that turns rows into token sequences, for a tokenizer and a longest sequence.
         losses: logits_MC, labels_M to losses_M, in nats.
         margins: logits_MC, labels_M to margins_M: the right answer's lead over the best wrong one, in probability.
         score_name: The score that decides.
@@ -165,20 +189,26 @@ class Task:
         shift: Calibrated outputs and targets of held-out rows to what is added to later logits, where a decision is one
             against a threshold and not against another logit.
         adapted: The task for a label table, where that decides what is to be learned: a label, or a score.
-        documents: For a task that ranks: the documents of a part's table, or of the label table. An output of a unit
-            is then how well a document fits, and a target the number of the right one.
-        deciders: Other scores that may decide (`ladder.decide_by`), by their names.
+        target: What is right for a unit.
+        head_size: How many logits a head of a network is made for.
+        num_outputs: How many logits a unit of a part has.
+        pieces: Rows as they are answered at once, so that their outputs fit into memory.
+        fixed: Whether the label table holds all that is ever right.
+        answered_in: The input whose words are the answers.
+        prompts: The section of prompting/prompts.yaml about it, if a pretrained model can be asked for a row's one
+            label.
+        shown: How report and card show its rows and answers.
         unread: Names of columns that a person may think are read, and are not.
+        deciders: Other scores that may decide (`ladder.decide_by`), by their names.
     """
 
     name: str
     needs: tuple[Need, ...]
     recognise: Callable[[Source], Claim | None]
-    pooling: Pooling
+    form: Form
     labels: Callable[[Part, Any], tuple[str, ...]]
     check: Callable[[Part, tuple[str, ...]], None]
     targets: Callable[[Part, tuple[str, ...]], Targets]
-    encoder: Callable[[Any, int], Encode]
     losses: Callable[[Any, Any], Any]
     margins: Callable[[Any, Any], Any]
     score_name: str
@@ -194,7 +224,14 @@ class Task:
     deep: Form | None = None
     shift: Callable[[Outputs, Targets], np.ndarray] | None = None
     adapted: Callable[[tuple[str, ...]], Task] | None = None
-    documents: Callable[[Part, tuple[str, ...]], Documents] | None = None
+    target: Target = CLASS
+    head_size: Callable[[tuple[str, ...]], int] = len
+    num_outputs: Callable[[Part, tuple[str, ...]], int] = lambda part, labels: len(labels)
+    pieces: Callable[[Part, tuple[str, ...]], list[Part]] = lambda part, labels: [part]
+    fixed: bool = True
+    answered_in: str | None = None
+    prompts: str | None = None
+    shown: Shown = field(default_factory=Shown)
     unread: tuple[str, ...] = ()
     deciders: Mapping[str, Decider] = field(default_factory=dict)
 
@@ -215,13 +252,23 @@ class Task:
         found = self.deciders[name]
         return replace(self, score_name=name, statistics=found.statistics, value_of=found.value_of, shift=found.shift)
 
+    def calibrated(self, outputs: Outputs, targets: Targets) -> tuple[Outputs, float, np.ndarray | float]:
+        """Outputs of held-out rows with the temperature and the shift by which they become probabilities."""
+        temperature = self.target.temperature(outputs.values_MC, targets.labels_M)
+        outputs = outputs.calibrated(temperature)
+        if self.shift is None:
+            return outputs, temperature, 0.0
+        shift_C = self.shift(outputs, targets)
+        return outputs.calibrated(1.0, shift_C), temperature, shift_C
+
     def for_labels(self, labels: tuple[str, ...]) -> Task:
         """The task as these labels need it."""
         return self.adapted(labels) if self.adapted is not None else self
 
-    def encoder_of(self, pooling: str) -> Callable[[Any, int], Encode]:
-        """The form whose hidden states are pooled so."""
-        return self.deep.encoder if self.deep is not None and pooling != self.pooling else self.encoder
+    @property
+    def one_label(self) -> bool:
+        """Whether a row has one label of the table, and nothing else."""
+        return self.target.is_class and not self.form.head.is_units
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -32,11 +32,14 @@ from deepen.core.settings import Settings
 from deepen.core.types import Sequences
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
-from deepen.finetuning.predictor import EncoderPredictor, load_predictor
-from deepen.models.mlm_head import ClozeNetwork, MaskedHead, has_masked_head
+from deepen.finetuning.predictor import EncoderPredictor, load_predictor, load_reader, reader_of
+from deepen.models.heads import masks
+from deepen.models.mlm_head import MaskedHead, has_masked_head
+from deepen.models.network import Network
 from deepen.models.save import FORM
 from deepen.models.tokenizer import Tokenizer
 from deepen.models.units import BARE_MARKS
+from deepen.problem.problem import Problem
 from deepen.problem.task import Form, Task
 from deepen.problem.work import Work
 
@@ -46,14 +49,15 @@ _SAMPLE = 1000
 class ClozeSettings(Settings):
     """What a masked language model is asked."""
 
-    pattern: str | None = None
+    earlier: ClassVar = {"pattern": "template", "words": "verbalizer", "max_pieces": "max_subword_tokens"}
+    template: str | None = None
     """A sentence with {} for the text and [MASK] for the gap, as `{} It was [MASK].`; None takes that of the texts'
-    language in prompting/cloze.yaml. A text that is too long loses its end, never the pattern."""
-    words: dict[str, tuple[str, ...]] | None = None
+    language in prompting/cloze.yaml. A text that is too long loses its end, never the template."""
+    verbalizer: dict[str, tuple[str, ...]] | None = None
     """Label to the words that fill the gap where it is right. None, and labels left out, take those of
     prompting/cloze.yaml, else the description in the file after --labels or the label's name, if that is a word."""
-    max_pieces: int = Field(default=3, ge=1)
-    """Of how many pieces of the vocabulary a description or a name may be for that: each needs a mask."""
+    max_subword_tokens: int = Field(default=3, ge=1)
+    """Of how many subword tokens a description or a name may be for that: each needs a mask."""
     centred: bool = True
     """Whether labels start level: each one's mean logit over up to 1,000 training rows, whose labels are not looked at,
     is subtracted. Some words fit, and some descriptions are near, whatever the text."""
@@ -69,7 +73,7 @@ class Question:
 
     def told(self) -> dict[str, Any]:
         """It as settings."""
-        return {"pattern": self.cloze.pattern, "words": {name: list(words) for name, words in self.words.items()}}
+        return {"template": self.cloze.pattern, "verbalizer": {name: list(words) for name, words in self.words.items()}}
 
 
 def can_ask(work: Work, settings: ClozeSettings) -> bool:
@@ -93,33 +97,35 @@ def question_of(work: Work, settings: ClozeSettings) -> Question:
     Raises:
         SettingError: If the task has no one label a row, the model no head for it, or a label no word.
     """
-    if work.task.name != "classification" or work.train_targets.are_scores:
+    problem = work.problem
+    if problem.task.prompts is None:
         raise SettingError("a gap for a word (cloze) is for classification with one label a row")
-    if not has_masked_head(work.model.folder, str(work.model.config["model_type"])):
+    if not has_masked_head(work.base.model.folder, str(work.base.model.config["model_type"])):
         raise SettingError(
-            f"{work.model.name} has no masked-LM head, so no word can be asked for; name a model as it left pretraining"
+            f"{work.base.model.name} has no masked-LM head, so no word can be asked for; name a model as it left "
+            "pretraining"
         )
-    for name in settings.words or {}:
-        if name not in work.labels:
-            raise SettingError(f"words: '{name}' is no label; {nearest(name, work.labels)}")
-    pattern, known = _default(work)
-    pattern = settings.pattern or pattern
+    for name in settings.verbalizer or {}:
+        if name not in problem.labels:
+            raise SettingError(f"verbalizer: '{name}' is no label; {nearest(name, problem.labels)}")
+    pattern, known = _default(problem)
+    pattern = settings.template or pattern
     Cloze(pattern, 1)
-    read = partial(pieces_of, work.model.tokenizer, pattern=pattern)
-    words = {name: _words(work, settings, name, known, read) for name in work.labels}
-    pieces = tuple(tuple(tuple(read(word)) for word in words[name]) for name in work.labels)
+    read = partial(pieces_of, work.base.model.tokenizer, pattern=pattern)
+    words = {name: _words(work, settings, name, known, read) for name in problem.labels}
+    pieces = tuple(tuple(tuple(read(word)) for word in words[name]) for name in problem.labels)
     for at, own in enumerate(pieces):
         if own in pieces[:at]:
-            other = work.labels[pieces.index(own)]
-            raise SettingError(f"words: the labels '{other}' and '{work.labels[at]}' have the same words")
+            other = problem.labels[pieces.index(own)]
+            raise SettingError(f"verbalizer: the labels '{other}' and '{problem.labels[at]}' have the same words")
     return Question(Cloze(pattern, max(len(word) for own in pieces for word in own)), words, pieces)
 
 
-def _default(work: Work) -> tuple[str, Mapping[str, list[str]]]:
+def _default(problem: Problem) -> tuple[str, Mapping[str, list[str]]]:
     """The pattern for these texts and labels, and the words that go with it, by names in small letters."""
     known = yaml.safe_load(resources.files("deepen.prompting").joinpath("cloze.yaml").read_text("utf-8"))
-    kinds = known[work.language]
-    names = {name.lower() for name in work.labels}
+    kinds = known[problem.language]
+    names = {name.lower() for name in problem.labels}
     kind = next((kind for kind in kinds if names <= set(kind["words"])), kinds[-1])
     return str(kind["pattern"]), kind["words"]
 
@@ -128,35 +134,31 @@ def _words(
     work: Work, settings: ClozeSettings, name: str, known: Mapping[str, list[str]], read: Any
 ) -> tuple[str, ...]:
     """A label's words, each of which the vocabulary has."""
-    given = (settings.words or {}).get(name)
+    given = (settings.verbalizer or {}).get(name)
     if given:
         lacking = next((word for word in given if not read(word)), None)
         if lacking is not None:
-            raise SettingError(f"words: the vocabulary of {work.model.name} lacks '{lacking}' (label '{name}')")
+            raise SettingError(
+                f"verbalizer: the vocabulary of {work.base.model.name} lacks '{lacking}' (label '{name}')"
+            )
         return given
-    usual = tuple(word for word in known.get(name.lower(), ()) if 0 < len(read(word)) <= settings.max_pieces)
+    usual = tuple(word for word in known.get(name.lower(), ()) if 0 < len(read(word)) <= settings.max_subword_tokens)
     plain = " ".join(re.sub(r"[_/-]+", " ", name).split())
-    for word in (work.descriptions.get(name, ""), plain):
-        if not usual and re.search(r"[^\W\d_]", word) and 0 < len(read(word)) <= settings.max_pieces:
+    for word in (work.problem.descriptions.get(name, ""), plain):
+        if not usual and re.search(r"[^\W\d_]", word) and 0 < len(read(word)) <= settings.max_subword_tokens:
             usual = (word,)
     if not usual:
-        raise SettingError(f"the label '{name}' is no word of up to {settings.max_pieces} pieces: give it one in words")
+        raise SettingError(
+            f"the label '{name}' is no word of up to {settings.max_subword_tokens} subword tokens: give it one in "
+            "verbalizer"
+        )
     return usual
 
 
-def asking(work: Work, question: Question) -> Work:
-    """The climb with its rows in the form of a question.
-
-    Returns:
-        The same with a task whose deep form it is; the head has its hidden layer already.
-    """
-    plain = work.model_settings.model_copy(update={"head": "linear"})
-    return replace(work, task=_asked(work.task, question.cloze), model_settings=plain)
-
-
-def _asked(task: Task, cloze: Cloze) -> Task:
+def question_form(task: Task, cloze: Cloze) -> Form:
+    """The rows of a task in the form of a question."""
     about = {"pattern": cloze.pattern, "masks": cloze.num_masks}
-    return replace(task, deep=Form(partial(_encoder, cloze, task.inputs[0]), "masks", about))
+    return Form(partial(_encoder, cloze, task.inputs[0]), masks.HEAD, about)
 
 
 def _encoder(cloze: Cloze, column: str, tokenizer: Tokenizer, max_tokens: int) -> Encode:
@@ -166,19 +168,18 @@ def _encoder(cloze: Cloze, column: str, tokenizer: Tokenizer, max_tokens: int) -
     return encode
 
 
-def cloze_network(work: Work, question: Question, *, centred: bool) -> ClozeNetwork:
+def cloze_network(work: Work, question: Question, *, centred: bool) -> Network:
     """The untouched model as one that answers a question.
 
     Args:
-        work: The climb, as `asking` gave it.
         centred: Whether each label's mean logit over some training rows is subtracted.
 
     Returns:
         The network; its logits are those of the labels' words at the masks.
     """
-    encoder = work.model.encoder().eval()
-    source = MaskedHead(work.model.folder, encoder.config)
-    size = work.model.hidden_size
+    encoder = work.base.model.encoder().eval()
+    source = MaskedHead(work.base.model.folder, encoder.config)
+    size = work.base.model.hidden_size
     weight_CF = torch.zeros(len(question.pieces), question.cloze.num_masks * size)
     bias_C = torch.zeros(len(question.pieces))
     for label, words in enumerate(question.pieces):
@@ -187,29 +188,20 @@ def cloze_network(work: Work, question: Question, *, centred: bool) -> ClozeNetw
             weight_CF[label, : rows_KD.numel()] += rows_KD.flatten() / (len(pieces) * len(words))
             bias_C[label] += biases_K.mean() / len(words)
     head = nn.Linear(weight_CF.shape[1], weight_CF.shape[0])
-    network = ClozeNetwork(encoder, head, source.transform()).eval()
+    network = Network(encoder, head, masks.HEAD, source.transform().to(encoder.device)).eval()
     with torch.no_grad():
         head.weight.copy_(weight_CF)
         head.bias.copy_(bias_C)
     if centred:
-        found_MF = predictor_of(work, network).features(_some(work))
+        found_MF = reader_of(work, network, question_form(work.problem.task, question.cloze)).features(_some(work))
         with torch.no_grad():
             head.bias.copy_(-(weight_CF @ torch.from_numpy(found_MF.mean(0))))
     return network
 
 
 def _some(work: Work) -> Part:
-    chance = np.random.default_rng(derive(work.seed, "zero_shot"))
-    return work.train.take(np.sort(chance.permutation(len(work.train))[:_SAMPLE]))
-
-
-def predictor_of(work: Work, network: ClozeNetwork) -> EncoderPredictor:
-    """The network as a predictor.
-
-    Args:
-        work: The climb, as `asking` gave it.
-    """
-    return EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
+    chance = np.random.default_rng(derive(work.context.seed, "zero_shot"))
+    return work.problem.train.take(np.sort(chance.permutation(len(work.problem.train))[:_SAMPLE]))
 
 
 def load_cloze(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
@@ -232,7 +224,7 @@ def load_cloze(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPred
         cloze = Cloze(str(about["pattern"]), int(about["masks"]))
     except (KeyError, TypeError, ValueError, SettingError) as error:
         raise ModelError(f"{folder / FORM} is damaged: {error}") from None
-    return load_predictor(folder, _asked(task, cloze), labels)
+    return load_reader(folder, task, labels, question_form(task, cloze))
 
 
 # A text with a gap: a pattern around it, one or more masks in it, and the pieces of the words that may fill them.

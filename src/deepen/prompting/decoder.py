@@ -26,7 +26,8 @@ from deepen.models.load import Pretrained, load_pretrained
 from deepen.models.save import save_decoder
 from deepen.models.tokenizer import Tokenizer
 from deepen.problem import one_label
-from deepen.problem.work import Work
+from deepen.problem.base import Base
+from deepen.problem.problem import Problem
 from deepen.prompting.demonstrations import Examples
 from deepen.prompting.likelihood import Answers, log_likelihoods
 
@@ -37,7 +38,7 @@ Shown = Sequence[tuple[str, str]]
 
 
 @dataclass
-class Asking:
+class Prompt:
     """How a decoder is asked, as it is saved.
 
     Attributes:
@@ -60,13 +61,13 @@ class Asking:
 
 
 @dataclass
-class AskedPredictor:
+class PromptedClassifier:
     """Gives the label whose words the decoder finds likeliest after the prompt, with examples or without."""
 
     decoder: Encoder
     vectors_VD: Tensor
     tokenizer: Tokenizer
-    asking: Asking
+    asking: Prompt
     examples: Examples | None = None
     num_parameters: int = 0
 
@@ -159,8 +160,8 @@ def check_places(prompt: str, places: Sequence[str], where: str) -> None:
             raise SettingError(f"{where} has no {place}: every row would be asked the same")
 
 
-def load_asked(folder: Path) -> AskedPredictor:
-    """Reads what `AskedPredictor.save` wrote.
+def load_prompted(folder: Path) -> PromptedClassifier:
+    """Reads what `PromptedClassifier.save` wrote.
 
     Returns:
         The predictor.
@@ -171,7 +172,7 @@ def load_asked(folder: Path) -> AskedPredictor:
     found = load_pretrained(str(folder / _DECODER))
     try:
         values = read_object(folder / _ASKING)
-        asking = Asking(**values | {"words": tuple(values["words"])})
+        asking = Prompt(**values | {"words": tuple(values["words"])})
         shown = read_object(folder / _EXAMPLES) if (folder / _EXAMPLES).is_file() else None
         if shown is not None and "likest_last" in shown:  # as 0.1.0 calls it
             shown["most_similar_last"] = shown.pop("likest_last")
@@ -179,10 +180,10 @@ def load_asked(folder: Path) -> AskedPredictor:
     except (KeyError, TypeError) as error:
         raise ModelError(f"{folder}: what the decoder is asked is damaged: {error}") from None
     decoder = found.encoder().eval()
-    return AskedPredictor(decoder, word_vectors(decoder, found.folder), found.tokenizer, asking, examples)
+    return PromptedClassifier(decoder, word_vectors(decoder, found.folder), found.tokenizer, asking, examples)
 
 
-def is_asked(folder: Path) -> bool:
+def is_prompted(folder: Path) -> bool:
     """Whether a model folder holds a decoder that is asked."""
     return (folder / _ASKING).is_file()
 
@@ -203,7 +204,7 @@ def filled(template: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
 
 
-def templates(work: Work, words: Sequence[str]) -> dict[str, str]:
+def templates(problem: Problem, words: Sequence[str]) -> dict[str, str]:
     """The prompts of the task in the language of the training rows.
 
     Returns:
@@ -213,9 +214,9 @@ def templates(work: Work, words: Sequence[str]) -> dict[str, str]:
         SettingError: If there is none for the task.
     """
     known = yaml.safe_load(resources.files("deepen.prompting").joinpath("prompts.yaml").read_text("utf-8"))
-    if work.task.name not in known or work.train_targets.are_scores:
-        raise SettingError(f"a decoder can be asked for one label a row, not for {work.task.name}")
-    kinds = known[work.task.name][work.language].values()
+    if problem.task.prompts is None:
+        raise SettingError(f"a decoder can be asked for one label a row, not for {problem.task.name}")
+    kinds = known[problem.task.prompts][problem.language].values()
     asked_for = {word.lower() for word in words}
     return next(dict(kind) for kind in kinds if asked_for <= set(kind.get("labels", asked_for)))
 
@@ -240,7 +241,7 @@ def question_about(prompt: str, words: Sequence[str], descriptions: Sequence[str
     return filled(prompt, {"labels": ", ".join(words), "descriptions": f"{told}\n" if told else ""})
 
 
-def label_words(work: Work, chosen: Mapping[str, tuple[str, ...]] | None, where: str) -> tuple[str, ...]:
+def label_words(problem: Problem, chosen: Mapping[str, tuple[str, ...]] | None, where: str) -> tuple[str, ...]:
     """What each label is called when a decoder is asked.
 
     Args:
@@ -255,10 +256,10 @@ def label_words(work: Work, chosen: Mapping[str, tuple[str, ...]] | None, where:
         SettingError: If a label has no words, or two have the same.
     """
     for name in chosen or ():
-        if name not in work.labels:
-            raise SettingError(f"{where}: '{name}' is no label; {nearest(name, work.labels)}")
-    words = tuple(((chosen or {}).get(name) or (re.sub(r"[\W_]+", " ", name).strip(),))[0] for name in work.labels)
-    bare = [name for name, word in zip(work.labels, words, strict=True) if not any(map(str.isalpha, word))]
+        if name not in problem.labels:
+            raise SettingError(f"{where}: '{name}' is no label; {nearest(name, problem.labels)}")
+    words = tuple(((chosen or {}).get(name) or (re.sub(r"[\W_]+", " ", name).strip(),))[0] for name in problem.labels)
+    bare = [name for name, word in zip(problem.labels, words, strict=True) if not any(map(str.isalpha, word))]
     if bare:
         raise SettingError(f"the label '{bare[0]}' is no word to ask for: name it with --labels FILE, or in {where}")
     if len(set(words)) < len(words):
@@ -281,7 +282,7 @@ def chat_prompt(model: Pretrained, template: str) -> str | None:
     return str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
 
 
-def asked(work: Work, asking: Asking) -> AskedPredictor:
+def prompted(base: Base, asking: Prompt) -> PromptedClassifier:
     """The climb's decoder, ready to be asked.
 
     Returns:
@@ -290,9 +291,9 @@ def asked(work: Work, asking: Asking) -> AskedPredictor:
     Raises:
         SettingError: If the model is no decoder.
     """
-    if not work.model.decodes:
+    if not base.model.decodes:
         raise SettingError(
-            f"{work.model.name} can't be asked, since it is no decoder: --model HuggingFaceTB/SmolLM2-135M-Instruct can"
+            f"{base.model.name} can't be asked, since it is no decoder: --model HuggingFaceTB/SmolLM2-135M-Instruct can"
         )
-    decoder = work.model.encoder().eval()
-    return AskedPredictor(decoder, word_vectors(decoder, work.model.folder), work.model.tokenizer, asking)
+    decoder = base.model.encoder().eval()
+    return PromptedClassifier(decoder, word_vectors(decoder, base.model.folder), base.model.tokenizer, asking)

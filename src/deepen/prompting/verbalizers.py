@@ -9,14 +9,13 @@ from typing import Any
 import yaml
 
 from deepen.core.errors import SettingError, nearest
-from deepen.problem.work import Work
+from deepen.problem.problem import Problem
 
 
-def described(work: Work, told: Mapping[str, tuple[str, ...]] | None = None) -> list[tuple[str, ...]]:
+def described(problem: Problem, told: Mapping[str, tuple[str, ...]] | None = None) -> list[tuple[str, ...]]:
     """One or more texts for each label.
 
     Args:
-        work: The climb, with the descriptions of the file after `--labels`.
         told: Label to texts that stand in for those.
 
     Returns:
@@ -25,18 +24,17 @@ def described(work: Work, told: Mapping[str, tuple[str, ...]] | None = None) -> 
     Raises:
         SettingError: If `told` names something that is no label.
     """
-    usual = usual_words(work.language)["descriptions"]
+    usual = usual_words(problem.language)["descriptions"]
     return [
         some or tuple(usual.get(name.lower(), (name.replace("_", " "),)))
-        for name, some in zip(work.labels, told_of(work, told), strict=True)
+        for name, some in zip(problem.labels, told_of(problem, told), strict=True)
     ]
 
 
-def told_of(work: Work, told: Mapping[str, tuple[str, ...]] | None = None) -> list[tuple[str, ...]]:
+def told_of(problem: Problem, told: Mapping[str, tuple[str, ...]] | None = None) -> list[tuple[str, ...]]:
     """What the user says of each label; those of which nothing is said have none.
 
     Args:
-        work: The climb, with the descriptions of the file after `--labels`.
         told: Label to texts that stand in for those.
 
     Returns:
@@ -45,12 +43,12 @@ def told_of(work: Work, told: Mapping[str, tuple[str, ...]] | None = None) -> li
     Raises:
         SettingError: If `told` names something that is no label.
     """
-    found: dict[str, tuple[str, ...]] = {n: (text,) for n, text in work.descriptions.items() if n in work.labels}
+    found: dict[str, tuple[str, ...]] = {n: (text,) for n, text in problem.descriptions.items() if n in problem.labels}
     found |= told or {}
     for name in found:
-        if name not in work.labels:
-            raise SettingError(f"rungs.zero_shot.descriptions: '{name}' is no label; {nearest(name, work.labels)}")
-    return [found.get(name, ()) for name in work.labels]
+        if name not in problem.labels:
+            raise SettingError(f"rungs.zero_shot.descriptions: '{name}' is no label; {nearest(name, problem.labels)}")
+    return [found.get(name, ()) for name in problem.labels]
 
 
 def usual_words(language: str) -> dict[str, Any]:

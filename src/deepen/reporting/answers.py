@@ -17,6 +17,7 @@ from deepen.core.files import read_jsonl
 from deepen.core.ladder import Ladder
 from deepen.evaluation.calibration import ReliabilityBin, confidence_bins
 from deepen.reporting import words
+from deepen.reporting.shown import shown
 
 MOST_CLASSES_DRAWN = 30
 """Of more labels a matrix can't be read, so its largest cells are listed."""
@@ -77,20 +78,20 @@ def read_answers(run: Path, ladder: Ladder) -> Answers | None:
         path = run / "rungs" / str(ladder.chosen) / f"predictions-{where}.jsonl"
         if path.is_file():
             try:
-                return _read(path, where, ladder.task, ladder.labels)
+                return _read(path, where, shown(ladder).confused, ladder.labels)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise DataError(f"{path} is damaged: a line in it is no prediction: {error}") from None
     return None
 
 
-def _read(path: Path, where: str, task: str, labels: Sequence[str]) -> Answers:
+def _read(path: Path, where: str, confused: str, labels: Sequence[str]) -> Answers:
     confidences: list[float] = []
     rights: list[bool] = []
     surest: list[tuple[float, int, dict[str, Any]]] = []
-    names = _told_apart(task, labels)
+    names = _told_apart(confused, labels)
     known, taken = set(names), Counter[tuple[str, str]]()
     for place, line in enumerate(read_jsonl(path)):
-        taken.update(pair for pair in _pairs_of(task, line) if known.issuperset(pair))
+        taken.update(pair for pair in _pairs_of(confused, line) if known.issuperset(pair))
         probabilities = line.get("probabilities")
         if not probabilities or isinstance(line["output"], list) or line.get("target") not in probabilities:
             continue
@@ -106,7 +107,7 @@ def _read(path: Path, where: str, task: str, labels: Sequence[str]) -> Answers:
                 heapq.heappop(surest)
     mistakes = [_mistake(line, sure) for sure, _, line in sorted(surest, key=lambda item: item[:2], reverse=True)]
     bins = confidence_bins(np.array(confidences), np.array(rights)) if confidences else []
-    if task == "span_qa" and not any(label == _ANSWERED[1] for label, _ in taken):
+    if names == _ANSWERED and not any(label == _ANSWERED[1] for label, _ in taken):
         taken.clear()  # every question has an answer
     return Answers(where, len(rights), len(rights) - sum(rights), bins, mistakes, names, taken)
 
@@ -121,21 +122,21 @@ def _mistake(line: Mapping[str, Any], confidence: float) -> dict[str, Any]:
     }
 
 
-def _told_apart(task: str, labels: Sequence[str]) -> tuple[str, ...]:
+def _told_apart(confused: str, labels: Sequence[str]) -> tuple[str, ...]:
     """What can be taken for something else: labels, types of entities, or that there is an answer."""
-    if task == "tagging":
+    if confused == "tags":
         return (*dict.fromkeys(label[2:] for label in labels if label != _OUTSIDE), _OUTSIDE)
-    if task == "span_qa":
+    if confused == "answered":
         return _ANSWERED
-    return () if task in ("ranking", "multilabel") else tuple(labels)
+    return tuple(labels) if confused else ()
 
 
-def _pairs_of(task: str, line: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _pairs_of(confused: str, line: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     target, output = line.get("target"), line.get("output")
-    if task == "span_qa":
+    if confused == "answered":
         if target is not None:
             yield _ANSWERED[not any(target)], _ANSWERED[not output]
-    elif task == "tagging":
+    elif confused == "tags":
         if isinstance(target, list) and isinstance(output, list) and len(target) == len(output):
             yield from ((_kind(label), _kind(said)) for label, said in zip(target, output, strict=True))
     elif isinstance(target, str) and isinstance(output, str):

@@ -15,15 +15,8 @@ import yaml
 from deepen.core.ladder import Ladder
 from deepen.reporting import commands, words
 from deepen.reporting.findings import Shown, lay_out
+from deepen.reporting.shown import shown
 
-_PIPELINES = {
-    "classification": "text-classification",
-    "tagging": "token-classification",
-    "matching": "text-classification",
-    "multilabel": "text-classification",
-    "translation": "translation",
-    "summarisation": "summarization",
-}
 # what rungs of 0.1.0 are, whose rows don't say it
 _NETWORKS = dict.fromkeys(("contrastive", "cloze", "frozen", "top_layers", "full"), "trained") | dict.fromkeys(
     ("zero_shot", "few_shot"), "untouched"
@@ -61,17 +54,24 @@ def card(
         # versions and settings; not the machine's paths or the files' hashes, which belong to the run folder
         "environment": {key: environment[key] for key in _SHARED if environment.get(key) is not None},
     }
-    tools = {"text": _text, "code": _code, "fenced": _fenced, "figures": _figures, "commands": commands}
+    tools = {
+        "text": _text,
+        "code": _code,
+        "fenced": _fenced,
+        "figures": _figures,
+        "commands": commands,
+        "shown": shown(ladder),
+    }
     return words.rendered("card.md.jinja", {**context, **tools}).rstrip() + "\n"
 
 
 def _front_matter(ladder: Ladder) -> str:
-    kind = _PIPELINES.get(ladder.task)
+    kind = shown(ladder).pipeline
     opens = ladder.chosen_row.opens_with
     encoder = _network(ladder) is not None
     model = ladder.model or ""
     front: dict[str, Any] = {}
-    if encoder and ladder.task != "tagging" and ladder.chosen_row.read_by_others:
+    if encoder and shown(ladder).encodes and ladder.chosen_row.read_by_others:
         front["library_name"] = "sentence-transformers"
     # A local folder is not a name on a hub, and hubs refuse a card that says so.
     if encoder and re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", model):

@@ -9,13 +9,7 @@ from typing import Any
 from deepen.core.errors import SettingError
 from deepen.core.ladder import Ladder
 from deepen.core.recipe_file import read_recipe
-
-_TYPED = {"relation": "the <e1>cat</e1> sat on the <e2>mat</e2>"}
-_SEVERAL = {
-    "matching": {"sentence1": "a text", "sentence2": "another text"},
-    "span_qa": {"context": "The cat sat on the mat.", "question": "Where did the cat sit?"},
-}
-"""Tasks whose rows are more than one text, which are typed after `--input`."""
+from deepen.reporting.shown import shown
 
 
 def here(folder: Path, ladder: Ladder) -> Ladder:
@@ -48,24 +42,21 @@ def resume(ladder: Ladder) -> str:
 
 def code(ladder: Ladder) -> str:
     """Python that answers a row."""
-    task, run = ladder.task, ladder.run or "RUN"
-    row = _SEVERAL.get(task) or _TYPED.get(task, "a text")
-    return f"import deepen\n\nprint(deepen.load({run!r}).predict([{row!r}]))"
+    return f"import deepen\n\nprint(deepen.load({ladder.run or 'RUN'!r}).predict([{shown(ladder).example!r}]))"
 
 
 def predict(ladder: Ladder, *, rung: str = "") -> str:
     """The command that answers a typed text, or the texts of a row; `rung` in place of the chosen one."""
-    task = ladder.task
-    parts = [f'--input {name}="{text}"' for name, text in _SEVERAL.get(task, {}).items()]
-    typed = _TYPED.get(task, "a text")
-    given = " ".join(parts) or f'--text "{typed}"'
+    row = shown(ladder).example
+    parts = [f'--text "{row}"'] if isinstance(row, str) else [f'--input {name}="{text}"' for name, text in row.items()]
+    given = " ".join(parts)
     asked = f" --rung {quoted(rung)}" if rung else ""
     return f"deepen predict {quoted(ladder.run or 'RUN')}{asked} {given}"
 
 
 def commands(ladder: Ladder, *, rows: bool) -> list[tuple[str, str]]:
     """How to go on. What it is for, and the command; `rows` says whether the run's recipe names its rows."""
-    run, what = ladder.run or "RUN", "a text" if ladder.task not in _SEVERAL else "a row"
+    run, what = ladder.run or "RUN", "a text" if isinstance(shown(ladder).example, str) else "a row"
     folder, cheapest = quoted(run), ladder.cheapest_not_worse
     found = [(f"label {what}", predict(ladder))]
     if cheapest and cheapest != ladder.chosen:

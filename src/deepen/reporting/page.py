@@ -17,6 +17,7 @@ from deepen.reporting import charts, words
 from deepen.reporting.answers import Answers, read_answers
 from deepen.reporting.commands import commands, has_rows, here, resume
 from deepen.reporting.findings import read_diagnosis
+from deepen.reporting.shown import shown
 
 _HARDEST = 12
 _FEW = 5
@@ -55,6 +56,7 @@ def _context(ladder: Ladder, environment: Mapping[str, Any], answers: Answers | 
         "after": row.score,
         "classes": words.class_rows(scores),
         "hardest": _HARDEST,
+        "shown": shown(ladder),
         "matrix_picture": _matrix_picture(answers),
         "pairs": answers.pairs if answers else [],
         "answers": answers,

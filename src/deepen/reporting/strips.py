@@ -169,7 +169,7 @@ def map_picture(evidence: Sequence[Any]) -> Picture:
     return Picture(
         told=f"map of {words.count(sum(row['n'] for row in rows))} training rows",
         plot=Markup('<svg class="map" aria-hidden="true">{}</svg>').format(drawn),
-        axes=("confidence in the given label, from 0 to 1", "variability over visits, from 0 to 0.5"),
+        axes=("confidence in the given label, from 0 to 1", "variability over epochs, from 0 to 0.5"),
         note="Darker cells hold more rows. Top left: easy rows. Bottom left: hard, and often mislabelled. "
         "Right: ambiguous; they teach a model most (Swayamdipta et al. 2020).",
         kinds={"map"},

@@ -1,4 +1,4 @@
-"""For a few rows a label: a masked language model learns to put the right label's word into a gap beside the text.
+"""For few examples per class: a masked language model learns to put the right label's word into a gap beside the text.
 
 Nothing new has to be learned to begin with: the encoder and the head over words that pretraining left say something
 already, and the rows make it sharper.
@@ -15,9 +15,11 @@ from pydantic import Field
 from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
 from deepen.finetuning.settings import TrainedSettings
+from deepen.problem.climbed import Climbed
+from deepen.problem.problem import Problem
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
-from deepen.prompting.cloze import ClozeSettings, asking, can_ask, cloze_network, load_cloze, question_of
+from deepen.problem.work import Work
+from deepen.prompting.cloze import ClozeSettings, can_ask, cloze_network, load_cloze, question_form, question_of
 
 _ROWS_A_LABEL = 30
 
@@ -25,19 +27,21 @@ _ROWS_A_LABEL = 30
 class RungSettings(TrainedSettings, ClozeSettings):
     """What is asked, and how the encoder and its own head learn the answer."""
 
+    earlier: ClassVar = {"visited_rows": "examples_seen"}
+
     usual_rate: ClassVar[float] = 4e-5
 
-    visited_rows: int = Field(default=4_000, ge=1)
-    """Rows that go by in all where `num_epochs` is not given: each is visited as often as that takes."""
+    examples_seen: int = Field(default=4_000, ge=1)
+    """Training examples that go by in all where `num_epochs` is not given: as many epochs as that takes."""
     evaluations_per_epoch: int = Field(default=0, ge=0)
     """How often validation is scored within an epoch; 0 keeps the last weights: of a few rows there are many epochs."""
-    head_reach: float = 0.0
+    max_initial_logit: float = 0.0
     """The largest logit the head may reach at the start; 0 leaves the head as pretraining made it."""
 
 
 def suits(work: Work) -> bool:
-    """Whether a climb takes it by itself: with up to thirty rows a label, where the model has the head for it."""
-    return len(work.train) <= _ROWS_A_LABEL * work.num_outputs and can_ask(work, RungSettings())
+    """Whether a climb takes it by itself: with up to thirty examples per class, where the model has the head for it."""
+    return len(work.problem.train) <= _ROWS_A_LABEL * work.problem.num_outputs and can_ask(work, RungSettings())
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
@@ -51,22 +55,26 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         (https://arxiv.org/abs/2009.07118) for words of several pieces.
     """
     question = question_of(work, settings)
-    asked = asking(work, question)
-    network = cloze_network(asked, question, centred=settings.centred)
-    depth, chosen = work.model.num_layers, _visited(work, settings)
-    found = climb_trained(asked, name="cloze", depth=depth, settings=chosen, below=None, start=network)
+    network, form = (
+        cloze_network(work, question, centred=settings.centred),
+        question_form(work.problem.task, question.cloze),
+    )
+    depth, chosen = work.base.model.num_layers, _with_epochs(work.problem, settings)
+    found = climb_trained(work, name="cloze", depth=depth, settings=chosen, below=None, form=form, start=network)
     return replace(found, ran=found.ran | question.told())
 
 
-def _visited(work: Work, settings: RungSettings) -> RungSettings:
-    visits = max(1, round(settings.visited_rows / len(work.train)))
-    return settings.model_copy(update={"num_epochs": settings.num_epochs or visits})
+def _with_epochs(problem: Problem, settings: RungSettings) -> RungSettings:
+    epochs = max(1, round(settings.examples_seen / len(problem.train)))
+    return settings.model_copy(update={"num_epochs": settings.num_epochs or epochs})
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
-    asked = asking(work, question_of(work, settings))
-    return forecast_trained(asked, depth=work.model.num_layers, settings=_visited(work, settings))
+    form = question_form(work.problem.task, question_of(work, settings).cloze)
+    return forecast_trained(
+        work, depth=work.base.model.num_layers, settings=_with_epochs(work.problem, settings), form=form
+    )
 
 
 RUNG = Rung(

@@ -1,4 +1,4 @@
-"""For a few rows a label: the encoder learns to put rows of one label together, then a head is solved on its features.
+"""For few examples per class: rows of one label are put together by the encoder, then a head is solved on its features.
 
 Every row meets many others, so a few say much; with some hundred a label, training with a head says more.
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,12 +24,14 @@ from deepen.core.types import LossSum
 from deepen.data.batches import grouped_batches
 from deepen.finetuning.forecast import seconds_per_token
 from deepen.finetuning.hidden_cache import batch_inputs
-from deepen.finetuning.predictor import EncoderPredictor, load_predictor
+from deepen.finetuning.predictor import load_predictor, reader_of
 from deepen.finetuning.solved_head import headed
-from deepen.models.heads.network import Network
 from deepen.models.linear import solve_path
+from deepen.models.network import Network
+from deepen.problem.climbed import Climbed
+from deepen.problem.problem import Problem
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 from deepen.training.loop import Backward, Plan, fit
 from deepen.training.optimizer import OptimizerSettings, parameter_groups
 
@@ -39,12 +42,13 @@ _START_SECONDS = 2.0
 class RungSettings(OptimizerSettings):
     """How the encoder learns to tell labels apart, and the head on it."""
 
+    earlier: ClassVar = {"visited_rows": "examples_seen", "most_visits": "max_epochs"}
     learning_rate: float = Field(default=2e-5, gt=0)
     """The highest rate, per step."""
-    visited_rows: int = Field(default=4_000, ge=1)
-    """Rows that go by in all: each is visited as often as that takes."""
-    most_visits: int = Field(default=80, ge=1)
-    """But no row more often than this."""
+    examples_seen: int = Field(default=4_000, ge=1)
+    """Training examples that go by in all: as many epochs as that takes."""
+    max_epochs: int = Field(default=80, ge=1)
+    """But no more epochs than this."""
     batch_rows: int = Field(default=64, ge=4)
     """Rows of one step: what a row is told from. All go through the network at once."""
     batch_tokens: int = Field(default=8192, ge=1)
@@ -60,13 +64,12 @@ class RungSettings(OptimizerSettings):
 
 
 def suits(work: Work) -> bool:
-    """Whether a climb takes it by itself: with up to thirty rows a label."""
-    return _applies(work) and len(work.train) <= _ROWS_A_LABEL * work.num_outputs
+    """Whether a climb takes it by itself: with up to thirty examples per class."""
+    return _applies(work) and len(work.problem.train) <= _ROWS_A_LABEL * work.problem.num_outputs
 
 
 def _applies(work: Work) -> bool:
-    targets = work.train_targets
-    return work.pooling in ("mean", "cls", "last") and not (targets.are_scores or targets.are_many)
+    return work.form.head.is_row and work.problem.task.target.is_class
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
@@ -75,53 +78,60 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     Raises:
         SettingError: If rows do not have one label each.
     """
+    problem = work.problem
     from accelerate import Accelerator
 
     if not _applies(work):
         raise SettingError("the rung contrastive is for rows with one label each")
-    encoder = work.model.encoder()
-    network = Network(encoder, nn.Linear(encoder.hidden_size, work.num_outputs).requires_grad_(False), work.pooling)
-    attached = work.attach(encoder, 0, "contrastive")
+    encoder = work.base.model.encoder()
+    network = Network(
+        encoder, nn.Linear(encoder.hidden_size, problem.num_outputs).requires_grad_(False), work.form.head
+    )
+    attached = work.base.attach(encoder, 0, seed=work.context.seed, rung="contrastive")
     encoder.dropout = settings.dropout
     plan = _plan(work, settings, network)
-    groups = parameter_groups(network, {}, settings, network.head, work.tuning.rate(settings.learning_rate))
+    groups = parameter_groups(network, {}, settings, network.head, work.base.tuning.rate(settings.learning_rate))
     accelerator = Accelerator(device_placement=False)
     with progress(f"contrastive: {plan.num_steps} steps", plan.num_steps, unit="steps") as advance:
         hooks = (lambda now: advance(),)
         fit(network, groups, replace(plan, after_step=hooks, after_update=attached.after_update), settings, accelerator)
     network.eval()
     learned = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
-    adapter = attached.adapter(work.tuning.name, str(work.model.name), 0, work.tuning.settings)
+    adapter = attached.adapter(work.base.tuning.name, str(work.base.model.name), 0, work.base.tuning.settings)
     attached.merge()
-    reader = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
-    features_NF, labels_N = torch.from_numpy(reader.features(work.train)), torch.from_numpy(work.train_targets.labels_M)
+    reader = reader_of(work, network)
+    features_NF, labels_N = (
+        torch.from_numpy(reader.features(problem.train)),
+        torch.from_numpy(problem.train_targets.labels_M),
+    )
     (head,) = solve_path(
         features_NF,
         labels_N,
-        work.num_outputs,
+        problem.num_outputs,
         strengths=[settings.strength],
         max_iterations=settings.max_iterations,
-        losses=work.task.losses,
+        losses=problem.task.losses,
         one_scale=True,
     )
     predictor = headed(work, encoder, head)
     predictor.num_parameters += learned
-    predictor.adapter = adapter if work.tuning.name != "full" else None
+    predictor.adapter = adapter if work.base.tuning.name != "full" else None
     return Climbed(
         predictor=predictor,
-        validation=predictor.predict(work.validation),
+        validation=predictor.predict(problem.validation),
         num_trained_parameters=predictor.num_parameters,
     )
 
 
 def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
-    tokens, labels_N = work.tokens(work.train.table), work.train_targets.labels_M
-    visits = _visits(work, settings)
-    lengths_N = np.asarray(tokens.lengths_N)[work.train.rows_N]
+    problem = work.problem
+    tokens, labels_N = work.tokens(problem.train.table), problem.train_targets.labels_M
+    epochs = _epochs(problem, settings)
+    lengths_N = np.asarray(tokens.lengths_N)[problem.train.rows_N]
     shares_N = np.maximum(1, -(-lengths_N * settings.batch_rows // settings.batch_tokens))  # of a batch, for each row
 
     def batches(epoch: int) -> list[list[np.ndarray]]:
-        seed = derive(work.seed, "contrastive", epoch)
+        seed = derive(work.context.seed, "contrastive", epoch)
         groups = label_groups(labels_N, size=settings.together, seed=seed)
         found = grouped_batches(groups, shares_N, max_tokens=settings.batch_rows, seed=seed)
         return [[places] for places in found]
@@ -131,33 +141,33 @@ def _plan(work: Work, settings: RungSettings, network: Network) -> Plan:
 
     def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
         device = network.device
-        inputs = batch_inputs(tokens, work.train.rows_N[places]).to(device)
+        inputs = batch_inputs(tokens, problem.train.rows_N[places]).to(device)
         labels_B = torch.from_numpy(labels_N[places]).to(device)
         losses_B = contrast_losses(network.features(inputs), labels_B)
         backward(losses_B.sum())
         return {"loss": LossSum(losses_B.detach().sum(), count(places))}
 
-    num_steps = sum(len(batches(epoch)) for epoch in range(visits))
+    num_steps = sum(len(batches(epoch)) for epoch in range(epochs))
     return Plan(
         batches=batches,
         count=count,
         step=step,
-        num_epochs=visits,
+        num_epochs=epochs,
         num_steps=num_steps,
-        checkpoint=work.rung_folder("contrastive") / "checkpoint",
-        seed=work.seed,
+        checkpoint=work.context.rung_folder("contrastive") / "checkpoint",
+        seed=work.context.seed,
     )
 
 
-def _visits(work: Work, settings: RungSettings) -> int:
-    return min(settings.most_visits, max(1, round(settings.visited_rows / len(work.train))))
+def _epochs(problem: Problem, settings: RungSettings) -> int:
+    return min(settings.max_epochs, max(1, round(settings.examples_seen / len(problem.train))))
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass: forward and backward are three of it."""
-    lengths = np.asarray(work.tokens(work.train.table).lengths_N)[work.train.rows_N]
-    visits = _visits(work, settings)
-    return 3 * visits * float(lengths.sum()) * seconds_per_token(work) + _START_SECONDS
+    lengths = np.asarray(work.tokens(work.problem.train.table).lengths_N)[work.problem.train.rows_N]
+    epochs = _epochs(work.problem, settings)
+    return 3 * epochs * float(lengths.sum()) * seconds_per_token(work) + _START_SECONDS
 
 
 # Rows of one label are drawn together and those of others apart: the cosine of every pair of a batch is trained.

@@ -9,6 +9,7 @@ Shape legend: N rows, E rows to choose from, K rows to try on, C labels.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -17,17 +18,18 @@ from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.finetuning.forecast import seconds_per_token
 from deepen.problem import one_label
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 from deepen.prompting.decoder import (
-    AskedPredictor,
-    Asking,
+    Prompt,
+    PromptedClassifier,
     answer_tokens,
-    asked,
     chat_prompt,
     check_places,
     label_words,
-    load_asked,
+    load_prompted,
+    prompted,
     question_about,
     templates,
 )
@@ -41,6 +43,7 @@ _PROMPT_TOKENS = 8  # around each text
 class RungSettings(Settings):
     """Which rows are shown, and how."""
 
+    earlier: ClassVar = {"words": "verbalizer"}
     shown: int = Field(default=4, ge=1)
     """Rows in a prompt: as many of each label, or one each of the labels with the most similar rows."""
     most_rows: int = Field(default=5_000, ge=1)
@@ -51,7 +54,7 @@ class RungSettings(Settings):
     neither."""
     max_tokens: int = Field(default=128, ge=4)
     """Where texts in a prompt are cut."""
-    words: dict[str, tuple[str, ...]] | None = None
+    verbalizer: dict[str, tuple[str, ...]] | None = None
     """Label to what it is called in the answer, the first of them; None, and labels left out, take their names."""
     prompt: str | None = None
     """The prompt, with {examples}, {text}, {labels} and {descriptions}; None takes that of the texts' language in
@@ -64,24 +67,25 @@ class RungSettings(Settings):
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Chooses examples among the training rows, and tries on some of them in which order they are shown."""
-    words = label_words(work, settings.words, "rungs.few_shot.words")
-    known = templates(work, words)
-    told = [work.descriptions.get(name, "") for name in work.labels]
+    problem = work.problem
+    words = label_words(problem, settings.verbalizer, "rungs.few_shot.verbalizer")
+    known = templates(problem, words)
+    told = [problem.descriptions.get(name, "") for name in problem.labels]
     prompt = question_about(settings.prompt or known["few_shot"], words, told, known["description"])
     check_places(prompt, ("{examples}", "{text}"), "rungs.few_shot.prompt")
     check_places(settings.example or known["example"], ("{text}", "{label}"), "rungs.few_shot.example")
-    chat = chat_prompt(work.model, prompt) if settings.chat else None
-    max_tokens = min(settings.max_tokens, work.max_tokens)
-    asking = Asking(chat or prompt, words, max_tokens, settings.example or known["example"], special=chat is None)
-    predictor = asked(work, asking)
-    chance = np.random.default_rng(derive(work.seed, "few_shot"))
-    labels_N = work.train_targets.labels_M
+    chat = chat_prompt(work.base.model, prompt) if settings.chat else None
+    max_tokens = min(settings.max_tokens, work.base.max_tokens)
+    asking = Prompt(chat or prompt, words, max_tokens, settings.example or known["example"], special=chat is None)
+    predictor = prompted(work.base, asking)
+    chance = np.random.default_rng(derive(work.context.seed, "few_shot"))
+    labels_N = problem.train_targets.labels_M
     chosen = _balanced(labels_N, settings.most_rows, chance)
-    rows = work.train.take(chosen)
+    rows = problem.train.take(chosen)
     examples = Examples(list(one_label.texts(rows)), labels_N[chosen].tolist(), words, settings.shown)
     predictor.examples = examples
     _try(predictor, examples, chance.permutation(len(rows))[: settings.trial_rows])
-    return Climbed(predictor, predictor.predict(work.validation), predictor.num_parameters)
+    return Climbed(predictor, predictor.predict(problem.validation), predictor.num_parameters)
 
 
 def _balanced(labels_N: np.ndarray, most: int, chance: np.random.Generator) -> np.ndarray:
@@ -94,7 +98,7 @@ def _balanced(labels_N: np.ndarray, most: int, chance: np.random.Generator) -> n
     return np.sort(order[np.argsort(nth[order], kind="stable")][:most])
 
 
-def _try(predictor: AskedPredictor, examples: Examples, trial_K: np.ndarray) -> None:
+def _try(predictor: PromptedClassifier, examples: Examples, trial_K: np.ndarray) -> None:
     """Puts the most similar example first or last, and labels level, by some of the rows, each without itself."""
     if not len(trial_K):
         return
@@ -114,12 +118,13 @@ def _try(predictor: AskedPredictor, examples: Examples, trial_K: np.ndarray) -> 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of a pass: every prompt has the shown rows too."""
-    lengths = np.asarray(work.tokens(work.train.table).lengths_N)[work.train.rows_N]
+    problem = work.problem
+    lengths = np.asarray(work.tokens(problem.train.table).lengths_N)[problem.train.rows_N]
     mean = float(np.minimum(lengths, settings.max_tokens).mean()) + _PROMPT_TOKENS
-    shown = min(settings.shown, len(work.train))
-    asked_rows = len(work.validation) + 2 * min(settings.trial_rows, len(work.train))
-    words = label_words(work, settings.words, "rungs.few_shot.words")
-    answers = answer_tokens(work.model.tokenizer, settings.prompt or templates(work, words)["few_shot"], words)
+    shown = min(settings.shown, len(problem.train))
+    asked_rows = len(problem.validation) + 2 * min(settings.trial_rows, len(problem.train))
+    words = label_words(problem, settings.verbalizer, "rungs.few_shot.verbalizer")
+    answers = answer_tokens(work.base.model.tokenizer, settings.prompt or templates(problem, words)["few_shot"], words)
     each = len(Answers(tuple(map(tuple, answers))).tails)  # a prompt is read once for each way in which answers begin
     return asked_rows * each * mean * (shown + 1) * seconds_per_token(work) + _START_SECONDS
 
@@ -131,5 +136,5 @@ RUNG = Rung(
     suits=lambda work: False,  # it is slow, and training on the rows says more
     climb=climb,
     forecast=forecast,
-    load=lambda folder, task, labels: load_asked(folder),
+    load=lambda folder, task, labels: load_prompted(folder),
 )

@@ -15,12 +15,12 @@ from deepen.core.types import Outputs, Targets
 from deepen.data.batches import flat_positions
 from deepen.data.table import Part
 from deepen.finetuning.hidden_cache import Frozen, frozen_pass
-from deepen.finetuning.predictor import EncoderPredictor, load_predictor, rank
+from deepen.finetuning.predictor import EncoderPredictor, load_predictor, reader_of
 from deepen.finetuning.solved_head import best_head, headed
-from deepen.models.heads.network import Network, ranked_head
-from deepen.models.linear import Solved, centroid_head
+from deepen.models.linear import Solved
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 
 # With fewer training units than this for each number of a feature, a head may know them by heart.
 _UNITS_A_FEATURE = 10
@@ -43,55 +43,59 @@ class RungSettings(Settings):
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Runs the encoder once over every row, solves the head for each C and keeps the best on validation."""
-    cut = work.first_top_layer if settings.keep_layers else None
-    train = frozen_pass(work, work.train.table, cut=cut)
-    same = work.validation.table is work.train.table
-    held = train if same else frozen_pass(work, work.validation.table, cut=cut)
-    if work.task.documents is not None:
-        return _compared(work, held)
-    given = {"most": settings.max_units, "seed": work.seed}
-    scored = _scored(train, work.train, work.train_targets, **given)
-    validation = _scored(held, work.validation, work.validation_targets, **given)
+    problem = work.problem
+    cut = work.base.first_top_layer if settings.keep_layers else None
+    train = frozen_pass(work, problem.train.table, cut=cut)
+    same = problem.validation.table is problem.train.table
+    held = train if same else frozen_pass(work, problem.validation.table, cut=cut)
+    target = problem.task.target
+    if target.solve is None:
+        return _untrained(work, held)
+    given = {"most": settings.max_units, "seed": work.context.seed}
+    scored = _scored(train, problem.train, problem.train_targets, **given)
+    validation = _scored(held, problem.validation, problem.validation_targets, **given)
     how: dict[str, Any] = {"strengths": settings.strengths, "max_iterations": settings.max_iterations}
-    best = best_head(work, scored, validation, title="frozen: solving the head", **how)
-    one = not (work.train_targets.are_scores or work.train_targets.are_many)
-    before = None if not one else centroid_head(*scored, work.num_outputs)
-    predictor = headed(work, work.model.encoder(), best)
+    best = best_head(problem, target.solve, scored, validation, title="frozen: solving the head", **how)
+    before = target.untrained(*scored, problem.num_outputs) if target.untrained is not None else None
+    predictor = headed(work, work.base.model.encoder(), best)
     return Climbed(
         predictor=predictor,
-        validation=_outputs(held, work.validation, best),
+        validation=_outputs(held, problem.validation, best),
         num_trained_parameters=predictor.num_parameters,
         won={"strengths": (best.strength,)},
-        before=None if before is None else _outputs(held, work.validation, before),
+        before=None if before is None else _outputs(held, problem.validation, before),
         fitted=_fitted(work, train, best, len(scored[0])),
     )
 
 
-def _compared(work: Work, held: Frozen) -> Climbed:
-    """For a task that ranks there is no head to solve: the cosine of the untouched encoder's means."""
-    network = Network(work.model.encoder(), ranked_head(work.model.hidden_size), work.pooling).eval()
-    predictor = EncoderPredictor(network, work.model.tokenizer, work.task, work.labels, work.max_tokens)
-    assert work.task.documents is not None  # noqa: S101 - the caller looked
-    _, rows_D = work.task.documents(work.validation, work.labels)
-    half = network.width // 2
-    documents_DF = held.features_MF[rows_D][:, half:]
-    queries_NF = np.ascontiguousarray(held.features_MF[work.validation.rows_N][:, :half])
-    return Climbed(
-        predictor=predictor, validation=rank(network.head, queries_NF, documents_DF), num_trained_parameters=0
-    )
+class _Cached(EncoderPredictor):
+    """A reader whose features are there already."""
+
+    def features(self, part: Part, frozen: Frozen | None = None) -> np.ndarray:
+        """As they were cached."""
+        assert frozen is not None  # noqa: S101 - the climb has it
+        return frozen.features_MF[flat_positions(frozen.unit_offsets(), part.rows_N)]
+
+
+def _untrained(work: Work, held: Frozen) -> Climbed:
+    """Where there is no head to solve: what a fresh one says, as the cosine of the untouched encoder's means."""
+    predictor = reader_of(work, work.form.head.fresh(work.base.model.encoder(), work.problem.num_outputs).eval())
+    cached = _Cached(**vars(predictor))
+    return Climbed(predictor, cached.predict(work.problem.validation, held), num_trained_parameters=0)
 
 
 def _fitted(work: Work, train: Frozen, head: Solved, num_units: int) -> float | None:
     """The score on training rows; None where a deeper form reads more than the features, or the head could cram."""
+    problem = work.problem
     if (
-        work.train_targets.are_scores
-        or work.task.deep is not None
+        problem.task.target.is_number
+        or problem.task.deep is not None
         or num_units < _UNITS_A_FEATURE * len(head.weight_CF.T)
     ):
         return None
-    chance = np.random.default_rng(derive(work.seed, "fitted"))
-    some = work.train.take(np.sort(chance.permutation(len(work.train))[:_FITTED_ROWS]))
-    return work.task.score(_outputs(train, some, head), work.task.targets(some, work.labels))
+    chance = np.random.default_rng(derive(work.context.seed, "fitted"))
+    some = problem.train.take(np.sort(chance.permutation(len(problem.train))[:_FITTED_ROWS]))
+    return problem.task.score(_outputs(train, some, head), problem.targets(some))
 
 
 def _features(frozen: Frozen, part: Part) -> Tensor:

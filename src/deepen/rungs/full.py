@@ -10,14 +10,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from deepen.finetuning.finetune import climb_trained, fresh_network
+from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
-from deepen.finetuning.predictor import load_predictor
+from deepen.finetuning.predictor import load_reader
 from deepen.finetuning.settings import TrainedSettings, rate_for
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 
-_FEWEST_VISITS, _MOST_VISITS, _FRESH_ROWS = 3, 10, 20_000
+_FEWEST_VISITS, _MOST_EPOCHS, _FRESH_ROWS = 3, 10, 20_000
 _FRESH_RATE = 1e-4
 
 
@@ -33,34 +34,33 @@ class RungSettings(TrainedSettings):
     """The head's own rate: it may start flat and must grow back quickly (LOG.md)."""
     rounds: int = Field(default=3, ge=1)
     """Once more, and a third time, as long as each gains `round_worth` points: where the layers below know little, one
-    visit is not the end (docs/decisions/0005)."""
+    epoch is not the end (docs/decisions/0005)."""
     fresh_learning_rate: float | None = Field(default=None, gt=0)
     """The highest rate where the rung starts from nothing: a task whose deepest form is another, as two texts read
-    together. None is 1e-4, or less as above: it takes more visits, which bear less (LOG.md)."""
+    together. None is 1e-4, or less as above: it takes more epochs, which bear less (LOG.md)."""
     fresh_dropout: float | None = None
-    """Dropout there; None takes the network's own. What is visited six times is otherwise known by heart (LOG.md)."""
+    """Dropout there; None takes the network's own. What is seen six times is otherwise known by heart (LOG.md)."""
     start: Literal["below", "frozen"] = "below"
     """The model to start from: that of the rung just below, or frozen's (docs/decisions/0005)."""
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Trains every layer."""
-    depth, frozen = work.model.num_layers, work.rung_folder("frozen") / "model"
-    if work.task.deep is not None:
+    depth, frozen = work.base.model.num_layers, work.context.rung_folder("frozen") / "model"
+    if work.problem.task.deep is not None:
         fresh = _from_nothing(work, settings)
-        start = fresh_network(work, work.deep_pooling)
-        return climb_trained(work, name="full", depth=depth, settings=fresh, below=None, start=start)
+        return climb_trained(work, name="full", depth=depth, settings=fresh, below=None, form=work.deep_form)
     if settings.start == "frozen" and frozen.is_dir():
         below = frozen
     return climb_trained(work, name="full", depth=depth, settings=settings, below=below)
 
 
 def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
-    """A task whose deepest form is another starts from the pretrained encoder, which takes some visits more."""
-    visits = min(max(_FEWEST_VISITS, round(_FRESH_ROWS / len(work.train))), _MOST_VISITS)
+    """A task whose deepest form is another starts from the pretrained encoder, which takes some epochs more."""
+    epochs = min(max(_FEWEST_VISITS, round(_FRESH_ROWS / len(work.problem.train))), _MOST_EPOCHS)
     fresh = {
-        "num_epochs": settings.num_epochs or max(visits, settings.visits(len(work.train))),
-        "learning_rate": settings.fresh_learning_rate or rate_for(_FRESH_RATE, work.model.num_layers),
+        "num_epochs": settings.num_epochs or max(epochs, settings.epochs(len(work.problem.train))),
+        "learning_rate": settings.fresh_learning_rate or rate_for(_FRESH_RATE, work.base.model.num_layers),
         "dropout": settings.fresh_dropout,
     }
     return settings.model_copy(update=fresh)
@@ -68,8 +68,8 @@ def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
-    chosen = _from_nothing(work, settings) if work.task.deep is not None else settings
-    return forecast_trained(work, depth=work.model.num_layers, settings=chosen)
+    chosen = _from_nothing(work, settings) if work.problem.task.deep is not None else settings
+    return forecast_trained(work, depth=work.base.model.num_layers, settings=chosen, form=work.deep_form)
 
 
 RUNG = Rung(
@@ -81,5 +81,5 @@ RUNG = Rung(
     settings=RungSettings,
     climb=climb,
     forecast=forecast,
-    load=load_predictor,
+    load=lambda folder, task, labels: load_reader(folder, task, labels, task.deep or task.form),
 )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
 from deepen.problem.weights import weighed
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 from deepen.shallow.tfidf import LexicalSettings
 
 
 def climb(work: Work, settings: LexicalSettings, below: Path | None) -> Climbed:
     """Fits the task's surface model."""
-    predictor = work.task.lexical.fit(work.train, weighed(work), work.num_outputs, settings, work.seed)
-    return Climbed(predictor, predictor.predict(work.validation), predictor.num_parameters)
+    problem = work.problem
+    predictor = problem.task.lexical.fit(
+        problem.train, weighed(problem), problem.num_outputs, settings, work.context.seed
+    )
+    return Climbed(predictor, predictor.predict(problem.validation), predictor.num_parameters)
 
 
 RUNG = Rung(

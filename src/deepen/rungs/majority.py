@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepen.core.settings import Settings
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 
 
 class RungSettings(Settings):
@@ -15,8 +16,11 @@ class RungSettings(Settings):
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Counts what the task counts."""
-    predictor = work.task.baseline.fit(work.train, work.train_targets, work.num_outputs, settings, work.seed)
-    return Climbed(predictor, predictor.predict(work.validation), predictor.num_parameters)
+    problem = work.problem
+    predictor = problem.task.baseline.fit(
+        problem.train, problem.train_targets, problem.num_outputs, settings, work.context.seed
+    )
+    return Climbed(predictor, predictor.predict(problem.validation), predictor.num_parameters)
 
 
 RUNG = Rung(

@@ -11,8 +11,10 @@ from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
 from deepen.finetuning.predictor import load_predictor
 from deepen.finetuning.settings import TrainedSettings
+from deepen.problem.base import Base
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.work import Climbed, Work
+from deepen.problem.work import Work
 
 
 class RungSettings(TrainedSettings):
@@ -28,18 +30,18 @@ class RungSettings(TrainedSettings):
     """How many layers from the top; None is a third of them."""
 
 
-def _depth(work: Work, settings: RungSettings) -> int:
-    return settings.num_layers or work.model.num_layers - work.first_top_layer
+def _depth(base: Base, settings: RungSettings) -> int:
+    return settings.num_layers or base.model.num_layers - base.first_top_layer
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Trains the top layers from frozen's head."""
-    return climb_trained(work, name="top_layers", depth=_depth(work, settings), settings=settings, below=below)
+    return climb_trained(work, name="top_layers", depth=_depth(work.base, settings), settings=settings, below=below)
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
-    return forecast_trained(work, depth=_depth(work, settings), settings=settings)
+    return forecast_trained(work, depth=_depth(work.base, settings), settings=settings)
 
 
 RUNG = Rung(

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.data.altered import altered
@@ -22,11 +23,12 @@ from deepen.data.table import Part
 from deepen.data.words import own_pieces, split_words
 from deepen.evaluation.calibration import softmax
 from deepen.evaluation.classification import accuracy_value
+from deepen.models.heads import mean
 from deepen.models.tokenizer import Keep, Tokenizer
 from deepen.problem import one_label
 from deepen.problem.losses import cross_entropy, margins
 from deepen.problem.regression import by_target
-from deepen.problem.task import Claim, Decision, Explainable, Places, Shallow, Task
+from deepen.problem.task import Claim, Decision, Explainable, Form, Places, Shallow, Task
 from deepen.shallow.tfidf import fit_lexical, load_lexical
 
 NEEDS = (one_label.TEXT, one_label.LABEL)
@@ -80,11 +82,10 @@ def configured(settings: TaskSettings) -> Task:
         name="classification",
         needs=NEEDS,
         recognise=lambda source: Claim(0.1, "the columns speak for no other"),
-        pooling="mean",
+        form=Form(partial(one_label.text_encoder, keep=settings.long), mean.HEAD),
         labels=one_label.label_table,
         check=one_label.check,
         targets=one_label.targets_of,
-        encoder=partial(one_label.text_encoder, keep=settings.long),
         losses=cross_entropy,
         margins=margins,
         score_name="accuracy",
@@ -96,6 +97,8 @@ def configured(settings: TaskSettings) -> Task:
         baseline=one_label.BASELINE,
         lexical=Shallow(_fit_lexical, _load_lexical),
         settings=settings,
+        shown=Shown(pipeline="text-classification", code="texts"),
+        prompts="classification",
         configured=configured,
         explain=Explainable(_decisions, _words, partial(_owners, keep=settings.long), _without)
         if settings.long != "windows"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Sequences, Targets
 from deepen.data.columns import plain_name
@@ -18,6 +19,7 @@ from deepen.data.source import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
 from deepen.evaluation.classification import accuracy_value
+from deepen.models.heads import mean, pair
 from deepen.models.tokenizer import Tokenizer
 from deepen.problem import one_label
 from deepen.problem.losses import cross_entropy, margins
@@ -94,11 +96,10 @@ def configured(settings: TaskSettings) -> Task:
         name="matching",
         needs=NEEDS,
         recognise=_recognise,
-        pooling="pair",
+        form=Form(_apart, pair.HEAD),
         labels=one_label.label_table,
         check=one_label.check,
         targets=one_label.targets_of,
-        encoder=_apart,
         losses=cross_entropy,
         margins=margins,
         score_name="accuracy",
@@ -110,8 +111,9 @@ def configured(settings: TaskSettings) -> Task:
         baseline=one_label.BASELINE,
         lexical=Shallow(_fit_surface, lambda folder: load_pairs(folder, _pairs)),
         settings=settings,
+        shown=Shown(example={"sentence1": "a text", "sentence2": "another text"}, pipeline="text-classification"),
         configured=configured,
-        deep=Form(_together, "mean", called="both texts together") if settings.together else None,
+        deep=Form(_together, mean.HEAD, called="both texts together") if settings.together else None,
     )
     return by_target(task, settings.target)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core.ladder import Shown
 from deepen.core.types import Outputs, Score, Targets
 from deepen.data.columns import Need, plain_name
 from deepen.data.source import Source, clip
@@ -21,9 +22,11 @@ from deepen.data.table import Part
 from deepen.data.targets.flags import flag_columns
 from deepen.data.targets.label_lists import encode_many, holds_several, many_labels
 from deepen.evaluation import multilabel
+from deepen.models.heads import mean
 from deepen.problem import one_label
 from deepen.problem.losses import binary_cross_entropy, least_margins
-from deepen.problem.task import Claim, Shallow, Task
+from deepen.problem.target import MANY
+from deepen.problem.task import Claim, Form, Shallow, Task
 from deepen.shallow.tfidf import Frequencies, fit_many, load_frequencies, load_lexical
 
 _MORE_NAMES = ("tags", "categories", "genres", "topics", "keywords", "关键词")
@@ -88,11 +91,12 @@ TASK = Task(
     name="multilabel",
     needs=NEEDS,
     recognise=_recognise,
-    pooling="mean",
+    form=Form(one_label.text_encoder, mean.HEAD),
     labels=lambda part, max_labels: many_labels(part, max_labels=max_labels),
     check=_check,
     targets=_targets,
-    encoder=one_label.text_encoder,
+    target=MANY,
+    shown=Shown(pipeline="text-classification", confused=""),
     losses=binary_cross_entropy,
     margins=least_margins,
     score_name="micro_f1",

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from safetensors.numpy import save_file
 
-from deepen.core.errors import DataError
+from deepen.core.errors import DataError, ModelError
+from deepen.core.ladder import Shown
+from deepen.core.progress import progress
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.columns import Need, plain_name
 from deepen.data.source import Source, clip
@@ -25,9 +29,13 @@ from deepen.data.tokens import Encode
 from deepen.data.words import words_of
 from deepen.evaluation.calibration import NOT_SCORED, softmax
 from deepen.evaluation.ranking import mrr, ranking_scores, ranking_statistics
+from deepen.models.arrays import check_shapes, read_arrays
+from deepen.models.heads import ranked
+from deepen.models.network import Inputs
 from deepen.models.tokenizer import Tokenizer
 from deepen.problem.one_label import encode_apart
-from deepen.problem.task import Claim, Documents, Shallow, Task
+from deepen.problem.target import Target
+from deepen.problem.task import Claim, Form, Reader, Shallow, Task
 from deepen.shallow.bm25 import fit_bm25, fit_popular, load_bm25, load_popular
 
 NEEDS = (
@@ -43,6 +51,19 @@ NEEDS = (
 _WRONG = frozenset(("0", "0.0", "false", "no", "否"))
 _RIGHT = frozenset(("1", "1.0", "true", "yes", "是"))
 _SHOWN = 10
+_MOST_LOGITS = 50_000_000
+_BATCH_DOCUMENTS = 64
+_DOCUMENTS, _KEPT = "documents.safetensors", "vectors"
+
+
+class Documents(NamedTuple):
+    """What the queries of a table are ranked against: the texts, and the row of the table that has each one first.
+
+    `rows_D` is None where the table brings none and those of the training rows are taken.
+    """
+
+    texts: tuple[str, ...]
+    rows_D: np.ndarray | None
 
 
 def _recognise(source: Source) -> Claim | None:
@@ -103,6 +124,50 @@ def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
         return encode_apart(tokenizer, queries, answers, max_tokens=max_tokens)
 
     return encode
+
+
+def _pieces(part: Part, labels: tuple[str, ...]) -> list[Part]:
+    """Queries for very many documents of training are ranked a few at a time."""
+    if _documents(part, labels).rows_D is not None:
+        return [part]
+    num_rows = max(1, _MOST_LOGITS // max(1, len(labels)))
+    return [part.take(np.arange(at, min(at + num_rows, len(part)))) for at in range(0, len(part), num_rows)]
+
+
+def _answer(reader: Reader, part: Part, frozen: Any = None) -> Outputs:
+    """How well each document of the part's table, or of the label table, fits each query: a unit a query."""
+    rows_D = _documents(part, reader.labels).rows_D
+    theirs = None if rows_D is None else Part(part.table, rows_D)
+    documents_DF = _known_documents(reader) if theirs is None else reader.texts(theirs, 1, frozen)
+    return Outputs(np.asarray(reader.texts(part, 0, frozen) @ documents_DF.T, np.float32), np.arange(len(part) + 1))
+
+
+def _known_documents(reader: Reader) -> np.ndarray:
+    """The vectors of the label table, which are kept with the model."""
+    if _KEPT not in reader.kept:
+        if reader.network is None:
+            raise ModelError(f"the export's file {_DOCUMENTS} is missing: it has the documents of training")
+        network, order = reader.network.eval(), np.argsort([len(text) for text in reader.labels], kind="stable")
+        made_DF = np.empty((len(order), reader.text_width), np.float32)
+        with progress("reading documents", len(order)) as advance, torch.inference_mode():
+            for some in np.array_split(order, -(-len(order) // _BATCH_DOCUMENTS)):
+                found = reader.encode({"query": [reader.labels[at] for at in some]})
+                ids_T = torch.from_numpy(found.ids_T.astype(np.int64))
+                inputs = Inputs(torch.from_numpy(found.lengths_B), ids_T=ids_T).to(network.device)
+                made_DF[some] = network.features(inputs)[:, : made_DF.shape[1]].cpu().numpy()
+                advance(len(some))
+        reader.kept[_KEPT] = made_DF
+    return reader.kept[_KEPT]
+
+
+def _keep(reader: Reader, folder: Path) -> None:
+    save_file({_KEPT: _known_documents(reader)}, folder / _DOCUMENTS)
+
+
+def _reopen(reader: Reader, folder: Path) -> None:
+    if (folder / _DOCUMENTS).is_file():
+        reader.kept = read_arrays(folder / _DOCUMENTS, {_KEPT: 2})
+        check_shapes(folder / _DOCUMENTS, reader.kept, {_KEPT: (len(reader.labels), reader.text_width)})
 
 
 def _right_and_wrong(ids_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -197,11 +262,11 @@ TASK = Task(
     name="ranking",
     needs=NEEDS,
     recognise=_recognise,
-    pooling="ranked",
+    form=Form(_encoder, ranked.HEAD, answer=_answer, keep=_keep, reopen=_reopen),
     labels=_labels,
     check=_check,
     targets=_targets,
-    encoder=_encoder,
+    target=Target("ranks", smooths=True, solve=None),  # a cosine is there before it is trained
     losses=in_batch_losses,
     margins=in_batch_margins,
     score_name="mrr",
@@ -211,7 +276,10 @@ TASK = Task(
     decode=_decode,
     baseline=_shallow(())[0],
     lexical=_shallow(())[1],
-    documents=_documents,
+    num_outputs=lambda part, labels: len(_documents(part, labels).texts),
+    pieces=_pieces,
+    fixed=False,
     adapted=_for,
+    shown=Shown(noun="documents", confused=""),
     unread=("negative", "negatives", "hard_negative", "negative_passages", "neg"),
 )

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core.ladder import Shown
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.load import Need
 from deepen.data.source import Source, as_text
@@ -24,11 +25,12 @@ from deepen.data.tokens import Encode
 from deepen.data.words import split_words
 from deepen.evaluation.classification import classification_scores
 from deepen.evaluation.relations import is_directed, macro_f1, micro_f1, relation_scores, relation_statistics
+from deepen.models.heads.spans import HEAD
 from deepen.models.tokenizer import Tokenizer
 from deepen.models.units import encode_units
 from deepen.problem import one_label
 from deepen.problem.losses import cross_entropy, margins
-from deepen.problem.task import Claim, Shallow, Task
+from deepen.problem.task import Claim, Form, Shallow, Task
 from deepen.shallow.tfidf import Lexical, fit_lexical, load_lexical
 
 NEEDS = (
@@ -140,11 +142,10 @@ TASK = Task(
     name="relation",
     needs=NEEDS,
     recognise=_recognise,
-    pooling="spans",
+    form=Form(_encoder, HEAD),
     labels=one_label.label_table,
     check=one_label.check,
     targets=one_label.targets_of,
-    encoder=_encoder,
     losses=cross_entropy,
     margins=margins,
     score_name="accuracy",
@@ -155,4 +156,5 @@ TASK = Task(
     baseline=one_label.BASELINE,
     lexical=Shallow(_fit_lexical, lambda folder: load_lexical(folder, _surfaces)),
     adapted=_for,
+    shown=Shown(example="the <e1>cat</e1> sat on the <e2>mat</e2>"),
 )

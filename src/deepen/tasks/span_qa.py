@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import Field
 
 from deepen.core.errors import DataError
+from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.columns import Need, plain_name
@@ -27,10 +28,12 @@ from deepen.data.table import Part
 from deepen.data.tokens import Encode
 from deepen.data.words import split_words
 from deepen.evaluation.answers import answer_scores, answer_statistics, best_match, mean_f1
+from deepen.models.heads import units
 from deepen.models.tokenizer import Tokenizer
 from deepen.models.units import encode_units
 from deepen.problem.losses import binary_cross_entropy, least_margins
-from deepen.problem.task import Claim, Places, Shallow, Task
+from deepen.problem.target import MANY
+from deepen.problem.task import Claim, Form, Places, Shallow, Task
 from deepen.shallow.span_overlap import fit_overlap, fit_usual_place, load_overlap, load_usual_place
 
 NEEDS = (
@@ -263,11 +266,12 @@ def _made(settings: TaskSettings, *, may_be_none: bool) -> Task:
         name="span_qa",
         needs=NEEDS,
         recognise=_recognise,
-        pooling="units",
+        form=Form(_encoder, units.HEAD),
         labels=_labels,
         check=_check,
         targets=_targets,
-        encoder=_encoder,
+        target=MANY,
+        answered_in="context",
         losses=binary_cross_entropy,
         margins=least_margins,
         score_name="answer_f1",
@@ -278,6 +282,9 @@ def _made(settings: TaskSettings, *, may_be_none: bool) -> Task:
         baseline=Shallow(_fit_place, _load_place),
         lexical=Shallow(_fit_overlap, _load_overlap),
         settings=settings,
+        shown=Shown(
+            example={"context": "The cat sat on the mat.", "question": "Where did the cat sit?"}, confused="answered"
+        ),
         configured=configured,
         shift=shift if may_be_none else None,
         adapted=lambda labels: _made(settings, may_be_none=labels == PERHAPS_NONE),

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deepen.core.errors import DataError, nearest
+from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.altered import altered
@@ -36,10 +37,11 @@ from deepen.evaluation.tagging import (
     tag_table,
     tagging_scores,
 )
+from deepen.models.heads import units
 from deepen.models.tokenizer import Tokenizer
 from deepen.models.units import encode_units, unit_owners
 from deepen.problem.losses import cross_entropy, margins
-from deepen.problem.task import Claim, Decision, Explainable, Places, Shallow, Task
+from deepen.problem.task import Claim, Decision, Explainable, Form, Places, Shallow, Task
 from deepen.shallow.crf import count_tags, fit_field, load_field, load_word_tags
 
 NEEDS = (
@@ -212,11 +214,10 @@ def configured(settings: TaskSettings) -> Task:
         name="tagging",
         needs=NEEDS,
         recognise=_recognise,
-        pooling="units",
+        form=Form(_encoder, units.HEAD),
         labels=_labels,
         check=_check,
         targets=_targets,
-        encoder=_encoder,
         losses=cross_entropy,
         margins=margins,
         score_name="entity_f1",
@@ -230,6 +231,7 @@ def configured(settings: TaskSettings) -> Task:
             lambda outputs, part, labels: _decided(outputs, part, labels, how)[1], _places, _owners, _without
         ),
         settings=settings,
+        shown=Shown(pipeline="token-classification", code="words", encodes=False, confused="tags"),
         configured=configured,
     )
 

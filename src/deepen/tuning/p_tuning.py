@@ -36,7 +36,7 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         Liu et al. 2021 (https://arxiv.org/abs/2103.10385); the sum with what goes in is that of Razdaibiedina et al.
         2023 (https://arxiv.org/abs/2305.03937).
     """
-    return put_before(encoder, first_layer, settings.num_vectors, settings.size)
+    return put_before(encoder, first_layer, settings.num_virtual_tokens, settings.size)
 
 
 METHOD = Method(__doc__, TuningSettings, attach)

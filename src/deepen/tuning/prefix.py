@@ -31,8 +31,8 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         (https://arxiv.org/abs/2110.07602).
     """
     encoder.requires_grad_(False)
-    words_P = usual_words(encoder, settings.num_vectors)
-    where = layout(torch.tensor([settings.num_vectors]).to(encoder.device))
+    words_P = usual_words(encoder, settings.num_virtual_tokens)
+    where = layout(torch.tensor([settings.num_virtual_tokens]).to(encoder.device))
     states = states_of(encoder, words_P, first_layer)
     for layer, hidden_PD in zip(encoder.layers[first_layer:], states, strict=True):
         with torch.no_grad():
@@ -40,8 +40,8 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         layer.add_module("prefix", Prefix(keys, values))
     if first_layer > 0 or encoder.config.model_type == "distilbert":  # which PEFT gives no keys and values
         return Attached(encoder, kept=True)
-    encoder.first_position += settings.num_vectors
-    config = peft_config(encoder, "PREFIX_TUNING", settings.num_vectors)
+    encoder.first_position += settings.num_virtual_tokens
+    config = peft_config(encoder, "PREFIX_TUNING", settings.num_virtual_tokens)
     return Attached(encoder, config=lambda: config, kept=True)
 
 

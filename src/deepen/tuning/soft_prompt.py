@@ -29,7 +29,7 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     Source:
         Lester et al. 2021 (https://arxiv.org/abs/2104.08691).
     """
-    return put_before(encoder, first_layer, settings.num_vectors)
+    return put_before(encoder, first_layer, settings.num_virtual_tokens)
 
 
 METHOD = Method(__doc__, TuningSettings, attach)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deepen.core.errors import DataError
 from deepen.data.load import DataSettings, load_table, look
-from deepen.data.marks import Rows, mark_columns
+from deepen.data.marks import ForSplit, mark_columns
 from deepen.preparation.catalog import load_task, tasks
 
 _KEYS = (
@@ -48,7 +48,7 @@ _TASKS = st.sampled_from(sorted(tasks()))
 
 def _read(source: Any, task: str, *, need_target: bool, bad_rows: str) -> None:
     needs = load_task(task).needs
-    for held in (source, Rows(source, "train")):
+    for held in (source, ForSplit(source, "train")):
         try:
             table, _ = load_table(held, needs, DataSettings(bad_rows=bad_rows), need_target=need_target)
         except DataError as error:

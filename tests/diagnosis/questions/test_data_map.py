@@ -15,8 +15,8 @@ from tests.diagnosis.planted import MANY, Planted, case_of, constant
 from deepen.diagnosis.case import Case
 from deepen.diagnosis.questions.data_map.ask import QuestionSettings, ask
 from deepen.diagnosis.questions.data_map.label_noise import noise_floor
-from deepen.preparation.training_rows import amend
-from deepen.problem.work import Dynamics
+from deepen.preparation.training_rows import by_lists
+from deepen.problem.climbed import Dynamics
 
 data_map = import_module("deepen.diagnosis.questions.data_map.ask")  # its `ask` hides the module
 
@@ -25,8 +25,8 @@ ROWS = [{"text": f"row {n} of many", "label": LABELS[n % 2]} for n in range(3000
 CASE = case_of(ROWS[:4], {"majority": constant(LABELS)}, train=ROWS)
 
 
-def visits_of(seed: int, wrong: float, num_labels: int = 2, num_rows: int = 3000) -> tuple[Dynamics, np.ndarray]:
-    """First visits of a calibrated model, some rows easy and some hard, and which of the labels are wrong."""
+def epochs_of(seed: int, wrong: float, num_labels: int = 2, num_rows: int = 3000) -> tuple[Dynamics, np.ndarray]:
+    """First epochs of a calibrated model, some rows easy and some hard, and which of the labels are wrong."""
     chance = np.random.default_rng(seed)
     odds_N = np.abs(chance.normal(0, 3.5, num_rows))
     sure_N = 1 / (1 + np.exp(-odds_N))
@@ -41,7 +41,7 @@ def visits_of(seed: int, wrong: float, num_labels: int = 2, num_rows: int = 3000
 
 
 def verdict_of(seed: int, wrong: float, **settings: Any) -> tuple[str, float]:
-    dynamics, wrong_N = visits_of(seed, wrong)
+    dynamics, wrong_N = epochs_of(seed, wrong)
     [finding] = ask(replace(CASE, dynamics={"full": dynamics}, seed=seed), QuestionSettings(**settings))
     ids = {name: at for at, name in enumerate(CASE.train.values("id"))}  # type: ignore[union-attr]
     named = [ids[name] for name in finding.examples]
@@ -63,7 +63,7 @@ def test_right_labels_are_not_accused(num: int) -> None:
 
 def test_shuffled_records_are_no_decisive_answer() -> None:
     """Broken on purpose: with the records of other rows, the surest suspects are wrong no more often than others."""
-    dynamics, wrong_N = visits_of(0, 0.12)
+    dynamics, wrong_N = epochs_of(0, 0.12)
     mixed = np.random.default_rng(0).permutation(len(wrong_N))
     broken = Dynamics(dynamics.margins_EN[:, mixed], dynamics.losses_EN[:, mixed])
     [finding] = ask(replace(CASE, dynamics={"full": broken}), QuestionSettings())
@@ -76,7 +76,7 @@ def test_the_share_is_not_biased(num_labels: int) -> None:
     for wrong in (0.0, 0.05, 0.2):
         found = []
         for seed in range(8):
-            dynamics, _ = visits_of(seed, wrong, num_labels)
+            dynamics, _ = epochs_of(seed, wrong, num_labels)
             given_N = np.exp(-dynamics.losses_EN[0])
             sure_N = np.maximum(given_N, given_N - dynamics.margins_EN[0])
             found.append(noise_floor(sure_N, dynamics.margins_EN[0] > 0, num_labels, seed=seed))
@@ -121,7 +121,7 @@ def test_out_of_fold_on_features_and_the_list(tmp_path: Path) -> None:
     assert all(row["label"] != row["label_given"] for row in rows)
     sure = [float(row["confidence"]) for row in rows]
     assert sure == sorted(sure, reverse=True)
-    fixed = amend(case.train, case.train.take(np.arange(0)), case.labels, fix=str(path)).train
+    fixed = by_lists(case.train, case.train.take(np.arange(0)), case.labels, fix=str(path)).train
     now = [case.labels.index(label) for label in fixed.values("target")]
     true_N = np.where(wrong_N, 1 - case.train_targets.labels_M, case.train_targets.labels_M)
     assert (np.array(now) == true_N).mean() > 0.97
@@ -140,8 +140,8 @@ def test_the_trained_rungs_rank_better_than_poor_features() -> None:
     true_N = np.where(wrong_N, 1 - case.train_targets.labels_M, case.train_targets.labels_M)
     said = {f"=row {n}": LABELS[label] for n, label in enumerate(true_N)}
     model = Planted(LABELS, said.__getitem__)
-    visits, _ = visits_of(0, 0.0, num_rows=600)
-    visits = Dynamics(np.where(wrong_N, -1, 1) * visits.margins_EN, visits.losses_EN)
+    epochs, _ = epochs_of(0, 0.0, num_rows=600)
+    epochs = Dynamics(np.where(wrong_N, -1, 1) * epochs.margins_EN, epochs.losses_EN)
     case = replace(case, features=lambda part: poor_NF, rung="full", predictors={"full": lambda: model})
 
     def precision(how: Any, dynamics: Dynamics) -> float:
@@ -150,12 +150,12 @@ def test_the_trained_rungs_rank_better_than_poor_features() -> None:
         ids = list(case.train.values("id"))  # type: ignore[union-attr]
         return float(wrong_N[[ids.index(name) for name in finding.examples]].mean())
 
-    assert precision("frozen", visits) < 0.3
+    assert precision("frozen", epochs) < 0.3
     assert not model.seen, "frozen asks nobody else"
-    twice = Dynamics(*(np.concatenate([values, values]) for values in (visits.margins_EN, visits.losses_EN)))
+    twice = Dynamics(*(np.concatenate([values, values]) for values in (epochs.margins_EN, epochs.losses_EN)))
     precision("full", twice)
     assert not model.seen, "a model that met the rows twice may know them by heart"
-    assert precision("full", visits) > 0.8
+    assert precision("full", epochs) > 0.8
     assert len(model.seen) == 600
 
 
@@ -189,8 +189,8 @@ def test_the_map() -> None:
     chances_EN[:, 0] = 0.05, 0.1, 0.1  # never right
     chances_EN[:, 1] = 0.9, 0.2, 0.8  # right, forgotten, right again
     chances_EN[2, 2] = np.nan
-    visits = Dynamics(2 * chances_EN - 1, -np.log(chances_EN))
-    first, rest = (Dynamics(visits.margins_EN[some], visits.losses_EN[some]) for some in (slice(0, 1), slice(1, 3)))
+    epochs = Dynamics(2 * chances_EN - 1, -np.log(chances_EN))
+    first, rest = (Dynamics(epochs.margins_EN[some], epochs.losses_EN[some]) for some in (slice(0, 1), slice(1, 3)))
     case = case_of(rows[:4], {"majority": constant(LABELS)}, train=rows, dynamics={"top_layers": first, "full": rest})
     [finding] = ask(case, QuestionSettings())
     regions = {row["region"]: row for row in finding.evidence if row["kind"] == "region"}
@@ -201,8 +201,8 @@ def test_the_map() -> None:
     cells = {(row["confidence"], row["variability"]): row["n"] for row in finding.evidence if row["kind"] == "map"}
     assert cells == {(0.9, 0.0): 18, (0.6, 0.3): 1, (0.0, 0.0): 1}
     [single] = ask(replace(case, dynamics={"full": first}), QuestionSettings())
-    assert all("variability" not in row for row in single.evidence), "a map needs two visits"
-    assert "One visit has no variability" in single.caveat
+    assert all("variability" not in row for row in single.evidence), "a map needs two epochs"
+    assert "One epoch has no variability" in single.caveat
 
 
 def test_not_applicable_says_why() -> None:

@@ -97,8 +97,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
                 "partial_input", f"there is nothing to compare with: no rung on surface words, and {case.missing}"
             )
         ]
-    answered_in = case.rows.table.texts[0] if case.task.pooling == "units" and case.targets.are_many else None
-    return [_finding(case, forms, settings) for forms in _forms(case.rows, settings.keeps, answered_in)]
+    return [_finding(case, forms, settings) for forms in _forms(case.rows, settings.keeps, case.task.answered_in)]
 
 
 # --- hiding ---------------------------------------------------------------------------------------------------------

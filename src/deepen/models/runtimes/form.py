@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from deepen.models.heads.network import Pooling
+from deepen.models.network import Per
 
 Form = Literal["onnx", "onnx-int8"]
 FORMS: tuple[str, ...] = get_args(Form)
@@ -20,9 +20,12 @@ class Runtime(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     form: Form
-    pooling: Pooling
+    per: Per
+    """What there are numbers for."""
     width: int
-    """C: how many numbers a unit gets; for `ranked`, how many a vector has."""
+    """How many numbers that gets."""
+    named: tuple[str, ...] = ()
+    """The arrays that it reads besides tokens."""
     segments: bool = False
     """Whether it reads which text of a pair a token belongs to."""
     windows: bool = False
@@ -33,11 +36,10 @@ class Runtime(BaseModel):
     @property
     def inputs(self) -> tuple[str, ...]:
         """What the graph reads, by name."""
-        named = {"spans": ("spans",), "pair": ("pairs",)}.get(self.pooling, ())
         more = ("token_type_ids",) if self.segments else ()
-        return ("input_ids", "attention_mask", *more, *named, *(("windows",) if self.windows else ()))
+        return ("input_ids", "attention_mask", *more, *self.named, *(("windows",) if self.windows else ()))
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """What it gives, by name."""
-        return ("queries", "documents") if self.pooling == "ranked" else ("logits",)
+        return ("queries", "documents") if self.per == "text" else ("logits",)

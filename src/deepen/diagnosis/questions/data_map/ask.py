@@ -1,10 +1,10 @@
 """Which training rows are easy, ambiguous, hard or wrong?
 
-Two records are read. What the trained rungs noted at every visit of a row draws the map: rows that were soon known,
+Two records are read. What the trained rungs noted in every epoch draws the map: rows that were soon known,
 rows that wavered, rows that stayed hard. What a model says that has not seen a row's label tells which labels are
 likely wrong, and how many: see `deepen.diagnosis.questions.data_map.label_noise`.
 
-Shape legend: N training rows, M their units, C labels, F features, E visits, K of the units.
+Shape legend: N training rows, M their units, C labels, F features, E epochs, K of the units.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from deepen.diagnosis.question import Question, not_applicable
 from deepen.diagnosis.questions.data_map.label_noise import noise_floor
 from deepen.evaluation.calibration import fit_temperature, log_softmax
 from deepen.models.linear import solve_path
-from deepen.problem.work import Dynamics
+from deepen.problem.climbed import Dynamics
 
 _STRENGTHS = (0.003, 0.01, 0.03, 0.1)
 _ITERATIONS = 40
@@ -139,11 +139,11 @@ def _one_each(case: Case) -> bool:
 
 
 def _judged(case: Case, settings: QuestionSettings) -> _Judged | str:
-    """By a head on frozen features, out of fold; without features by the first visits of a rung; or why by nobody."""
+    """By a head on frozen features, out of fold; without features by the first epochs of a rung; or why by nobody."""
     if case.features is None:
         if not case.dynamics or not _one_each(case):
-            return "nobody can judge the labels: there are neither an encoder's features nor first visits of each label"
-        return _by_visits(case)
+            return "nobody can judge the labels: there are neither an encoder's features nor first epochs of each label"
+        return _by_epochs(case)
     try:
         from cleanlab.filter import find_label_issues
     except ImportError:
@@ -207,7 +207,7 @@ def _folds(case: Case, num_folds: int) -> np.ndarray:
     return np.asarray(fold_G[group_N])
 
 
-def _by_visits(case: Case) -> _Judged:
+def _by_epochs(case: Case) -> _Judged:
     """What the lowest trained rung said of each row before it learned from it."""
     name, dynamics = next(iter(case.dynamics.items()))
     right_N, best_N = _probabilities(dynamics)
@@ -215,11 +215,11 @@ def _by_visits(case: Case) -> _Judged:
     others_N = 1 - labels_N if len(case.labels) == 2 else np.full(len(labels_N), -1)
     leads_N = np.log(right_N / best_N)
     nothing_N = np.zeros(len(labels_N), bool)
-    return _Judged(f"first visits of `{name}`", np.fmax(right_N, best_N), leads_N, others_N, nothing_N)
+    return _Judged(f"first epochs of `{name}`", np.fmax(right_N, best_N), leads_N, others_N, nothing_N)
 
 
 def _probabilities(dynamics: Dynamics) -> tuple[np.ndarray, np.ndarray]:
-    """The probabilities of the given label and of the best other one at the first visit."""
+    """The probabilities of the given label and of the best other one at the first epoch."""
     right_N = np.exp(-dynamics.losses_EN[0].astype(float))
     best_N = right_N - dynamics.margins_EN[0]
     return np.clip(right_N, _LEAST, 1 - _LEAST), np.clip(best_N, _LEAST, 1 - _LEAST)
@@ -233,10 +233,10 @@ def _leads(logs_KC: np.ndarray, given_K: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _with_deeper(case: Case, leads_M: np.ndarray) -> np.ndarray:
-    """The mean of the log-odds out of fold, at the first visit of each trained rung, and by the model on trial.
+    """The mean of the log-odds out of fold, at the first epoch of each trained rung, and by the model on trial.
 
     The last has learned from the labels, but a model that met each row once knows hardly one by heart, and what is true
-    of many rows is learned first (Arpit et al. 2017); after more visits it is not asked.
+    of many rows is learned first (Arpit et al. 2017); after more epochs it is not asked.
     """
     if not _one_each(case):
         return leads_M
@@ -253,8 +253,8 @@ def _with_deeper(case: Case, leads_M: np.ndarray) -> np.ndarray:
 # --- the map --------------------------------------------------------------------------------------------------------
 
 
-def _visits(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Losses and margins of all visits, those of every trained rung in the order of the ladder."""
+def _epochs(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Losses and margins of all epochs, those of every trained rung in the order of the ladder."""
     kept = [dynamics for dynamics in case.dynamics.values() if len(dynamics.losses_EN)]
     if not kept:
         return np.zeros((2, 0, len(case.train_targets)))  # type: ignore[return-value]
@@ -263,7 +263,7 @@ def _visits(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 def _map(case: Case) -> list[dict[str, Any]]:
     """Rows by how sure the trained rungs were of their labels, and how often an answer that was right got lost."""
-    losses_EN, margins_EN = _visits(case)
+    losses_EN, margins_EN = _epochs(case)
     seen_N = np.isfinite(losses_EN).any(0) if len(losses_EN) else np.zeros(0, bool)
     if not seen_N.any():
         return []
@@ -350,10 +350,10 @@ def _reason(case: Case, judged: _Judged, row: int, unit: int) -> str:
         said = f"{judged.by}: {case.labels[other] if other >= 0 else 'something else'}, not {case.labels[given]}"
     if judged.issues_M[unit]:
         said += "; confident learning agrees"
-    losses_EN, margins_EN = _visits(case)
-    visits = int(np.isfinite(losses_EN[:, row]).sum())
-    if visits:
-        said += f"; wrong in {int((margins_EN[:, row] <= 0).sum())} of {visits} visits"
+    losses_EN, margins_EN = _epochs(case)
+    epochs = int(np.isfinite(losses_EN[:, row]).sum())
+    if epochs:
+        said += f"; wrong in {int((margins_EN[:, row] <= 0).sum())} of {epochs} epochs"
     return said
 
 
@@ -362,11 +362,11 @@ def _caveat(case: Case, judged: _Judged, settings: QuestionSettings) -> str:
         f"Judged by {judged.by}. A hard row looks like a wrong one, so look at suspects.csv: its column "
         "`label` is a suggestion for `--fix`. Labels that are wrong by rule, or only where rows are hard, are not seen."
     ]
-    visits = len(_visits(case)[0])
-    if visits:
-        said.append(f"Regions are from the visits by {', '.join(case.dynamics)}, in that order: {visits}.")
-    if visits == 1:
-        said.append("One visit has no variability.")
+    epochs = len(_epochs(case)[0])
+    if epochs:
+        said.append(f"Regions are from the epochs by {', '.join(case.dynamics)}, in that order: {epochs}.")
+    if epochs == 1:
+        said.append("One epoch has no variability.")
     if not _one_each(case):
         said.append("The share is that of words which are taken for part of something.")
     if settings.out_of_fold == "full" and not _one_each(case):

@@ -65,7 +65,7 @@ class QuestionSettings(Settings):
 
 def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     """Finds cues in the training rows and tries the strongest, and the most suspicious, on the model."""
-    if case.task.pooling == "units":
+    if case.task.form.head.is_units:
         return [
             not_applicable(
                 "surface_cues", "a tagger answers about the word itself, so a word is no cue; see partial_input"

@@ -47,12 +47,6 @@ NO_SCALE = Scale(0.0, 1.0)
 
 
 def scale_of(targets: Targets) -> Scale:
-    """The scale of some targets.
-
-    Returns:
-        Mean and standard deviation of scores; `NO_SCALE` for labels.
-    """
-    if not targets.are_scores:
-        return NO_SCALE
+    """The scale of targets that are scores: their mean and standard deviation."""
     scores_M = targets.labels_M[targets.scored_M].astype(np.float64)
     return Scale(float(scores_M.mean()), float(scores_M.std()) or 1.0)

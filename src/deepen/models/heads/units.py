@@ -1,0 +1,77 @@
+"""The tokens that are named in a row, as the first of each word: a layer that gives each its logits.
+
+`AutoModelForTokenClassification` gives them too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from deepen.core.errors import ModelError
+from deepen.models.encoder import DECODERS, Encoder, Layout
+from deepen.models.network import Grid, Head, Inputs, Network, State
+from deepen.models.plain import FAMILIES
+from deepen.models.pooling import named
+
+_LAYOUT = "ForTokenClassification"
+
+
+def _pool(hidden_TD: Tensor, where: Layout, inputs: Inputs) -> Tensor:
+    return named(hidden_TD, inputs)
+
+
+def _called(kind: str) -> str:
+    """What the head of a ...ForTokenClassification is called."""
+    return "score" if kind in DECODERS else "classifier"
+
+
+def _for_tagging(network: Network, state: State, whole: bool) -> tuple[State, str]:
+    """The same weights under the names of a ...ForTokenClassification."""
+    kind = network.encoder.config.model_type
+    prefix, head = FAMILIES[kind][1], _called(kind)
+    state = {f"{prefix}.{key}": value for key, value in state.items() if not key.startswith("pooler.")}
+    state |= {f"{head}.weight": network.head.weight, f"{head}.bias": network.head.bias}
+    return state, _LAYOUT
+
+
+def _in_adapter(network: Network, state: State, config: State) -> tuple[State, State]:
+    """The head is among the adapter's `modules_to_save`, as PEFT puts it on an `AutoModelForTokenClassification`."""
+    kind = network.encoder.config.model_type
+    family, head = FAMILIES[kind][1], _called(kind)
+    start = "base_model." if "num_virtual_tokens" in config else "base_model.model."
+    state = {key.replace("base_model.model.", f"base_model.model.{family}."): x for key, x in state.items()}
+    state |= {f"{start}{head}.{key}": value.detach() for key, value in network.head.state_dict().items()}
+    config = config | {"modules_to_save": [head], "task_type": "TOKEN_CLS"}
+    for key in ("target_modules", "feedforward_modules"):
+        if key in config:
+            config[key] = rf"{family}\.{config[key]}"
+    return state, config
+
+
+def _load(head: Head, encoder: Encoder, folder: Path) -> Network:
+    name = _called(encoder.config.model_type)
+    try:
+        with safe_open(folder / "model.safetensors", framework="pt") as file:
+            weight, bias = file.get_tensor(f"{name}.weight"), file.get_tensor(f"{name}.bias")
+    except Exception as error:
+        raise ModelError(f"{folder / 'model.safetensors'}: the head can't be read: {error}") from None
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    return Network(encoder, layer, head).eval()
+
+
+HEAD = Head(
+    "units",
+    _pool,
+    lambda network, folder: None,  # it is among the encoder's weights
+    _load,
+    architecture=_LAYOUT,
+    transformers=_for_tagging,
+    peft=_in_adapter,
+    is_units=True,
+    grid=Grid(lambda hidden, mask, arrays: hidden, per="token"),
+    bends=False,
+)
