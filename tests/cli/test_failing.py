@@ -229,9 +229,7 @@ def test_what_libraries_print_is_kept_from_the_object(start: Start) -> None:
         assert "noisemore noise" in err.replace("\n", "")
 
 
-def test_an_interrupt_is_an_object(
-    two_class_csv: Path, tiny_model: Path, tmp_path: Path
-) -> None:
+def test_an_interrupt_is_an_object(two_class_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
     """A real signal, sent as soon as the longest rung is announced; test_streams sends one to a process."""
 
     class Announced(io.StringIO):
@@ -243,9 +241,7 @@ def test_an_interrupt_is_an_object(
     words = ["--model", str(tiny_model), "--rungs", "majority,full", "--out", str(tmp_path / "run"), "--json"]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        code, out, _ = call(
-            "train", str(two_class_csv), *words, "--set", "rungs.full.num_epochs=5000", err=Announced()
-        )
+        code, out, _ = call("train", str(two_class_csv), *words, "--set", "rungs.full.num_epochs=5000", err=Announced())
     finally:
         signal.signal(signal.SIGINT, before)
     assert code == 130

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.contracts import golden
-from tests.contracts.conftest import QUICK, Deepen, Finished
+from tests.contracts.conftest import Deepen, Finished
 from tests.worlds import WORLDS
 
 import deepen as front_door

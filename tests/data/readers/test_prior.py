@@ -154,7 +154,7 @@ _PIECES = (
         st.lists(st.sampled_from(_PIECES), min_size=1, max_size=5).map(lambda words: f"x {' '.join(words)}"),
         min_size=1,
         max_size=12,
-    )
+    ),
 )
 def test_any_texts_in_every_form(form: str, texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("any")

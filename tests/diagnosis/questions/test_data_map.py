@@ -57,7 +57,9 @@ def test_wrong_labels_are_found_and_named() -> None:
 @pytest.mark.parametrize("num", MANY)
 def test_right_labels_are_not_accused(num: int) -> None:
     verdicts = [verdict_of(seed, 0.0)[0] for seed in range(num)]
-    assert verdicts.count("shallow") <= 0.025 * num, "a 95 % interval is above the margin by chance in at most 2.5 % of the cases"
+    assert verdicts.count("shallow") <= 0.025 * num, (
+        "a 95 % interval is above the margin by chance in at most 2.5 % of the cases"
+    )
     assert verdicts.count("deep") >= 0.95 * num, "and unclear everywhere is no answer"
 
 
