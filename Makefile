@@ -6,7 +6,7 @@ PIP    := $(PY) -m pip --disable-pip-version-check -qq install -c constraints.tx
 DEEPEN := $(VENV)/bin/deepen
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-format check-lint check-types check-rules bench clean
+.PHONY: help demo test test-services check check-format check-lint check-types check-rules bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -22,6 +22,9 @@ demo: $(VENV)/.has-report ## train on 3,708 product-review sentences, show the l
 
 test: $(VENV)/.has-dev ## run all tests (offline, two cores)
 	@$(PY) -m pytest
+
+test-services: $(VENV)/.has-dev ## run what needs a service or many minutes; what is not there is skipped with a reason
+	@$(PY) -m pytest -m services -rs
 
 check: check-format check-lint check-types check-rules ## format, lint, types and the rules of the house
 

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from tests.contracts import golden
 from tests.worlds import WORLDS
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,9 @@ def test_a_wheel_trains_and_answers(tmp_path: Path, tiny_model: Path) -> None:
     where = [sys.executable, "-c", "import deepen; print(deepen.__file__)"]
     found = subprocess.run(where, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert found.stdout.startswith(str(site))
-    deepen("train", "rows.jsonl", "--model", str(tiny_model), "--rungs", "majority,lexical", "--out", "run")
+    quick = ["--rungs", "majority,frozen,full", "--set", "rungs.full.num_epochs=1", "--json"]
+    said = deepen("train", "rows.jsonl", "--model", str(tiny_model), *quick, "--out", "run")
+    assert len(said.splitlines()) == 1, "one object, whatever libraries print"
+    assert set(json.loads(said)) == golden.TRAIN
     assert (tmp_path / "run" / "report.html").is_file()
-    assert "a film" in deepen("predict", "run", "--text", "a film")
+    assert "a film" in deepen("predict", "run", "--text", "a film", "--rung", "majority")

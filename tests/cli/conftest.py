@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., subprocess.Popen[Any]]
 
 
 @pytest.fixture
@@ -20,12 +20,12 @@ def start() -> Start:
     usual = "from deepen.cli.main import main; main()"
 
     def begin(
-        *words: object, env: dict[str, str] | None = None, code: str = usual, **streams: Any
-    ) -> subprocess.Popen[str]:
+        *words: object, env: dict[str, str] | None = None, code: str = usual, text: bool = True, **streams: Any
+    ) -> subprocess.Popen[Any]:
         return subprocess.Popen(
             [sys.executable, "-c", code, *map(str, words)],
             stdin=subprocess.DEVNULL,
-            text=True,
+            text=text,
             env={**os.environ, **(env or {})},
             # a shell without a terminal starts its background jobs deaf to Ctrl-C
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),

@@ -127,9 +127,9 @@ def here(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     return folder
 
 
-def call(*words: str) -> tuple[int, str, str]:
-    """Runs the command in this process."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
+def call(*words: str, err: io.StringIO | None = None) -> tuple[int, str, str]:
+    """Runs the command in this process; what it says goes into `err`."""
+    out, err, code = io.StringIO(), err or io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["deepen", *words])
         try:
@@ -223,30 +223,39 @@ def test_what_libraries_print_is_kept_from_the_object(start: Start) -> None:
         "def loud(words): print('noise'); os.write(1, b'more noise'); return real(words)\n"
         "main._run = loud; main.main()"
     )
-    for words, good in ((["models"], True), (["check", "nope.csv"], False)):
+    for words, good in ((["models"], True), (["modls"], False)):
         out, err = start(*words, "--json", code=code).communicate(timeout=300)
         assert ("models" in json.loads(out)) == good
         assert "noisemore noise" in err.replace("\n", "")
 
 
-def test_an_interrupt_is_an_object(start: Start, two_class_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
-    words = ["--model", tiny_model, "--rungs", "majority,full", "--out", tmp_path / "run", "--json"]
-    process = start("train", two_class_csv, *words, "--set", "rungs.full.num_epochs=5000")
-    assert process.stderr is not None
-    assert any("full: forecast" in line for line in process.stderr)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=300)
-    assert process.returncode == 130
+def test_an_interrupt_is_an_object(two_class_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """A real signal, sent as soon as the longest rung is announced; test_streams sends one to a process."""
+
+    class Announced(io.StringIO):
+        def write(self, text: str) -> int:
+            if "full: forecast" in text:
+                signal.raise_signal(signal.SIGINT)
+            return super().write(text)
+
+    words = ["--model", str(tiny_model), "--rungs", "majority,full", "--out", str(tmp_path / "run"), "--json"]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, out, _ = call("train", str(two_class_csv), *words, "--set", "rungs.full.num_epochs=5000", err=Announced())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert code == 130
     assert json.loads(out)["error"]["kind"] == "Interrupted"
 
 
 def test_nobody_reads_the_object(start: Start) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    process = start("check", "nope.csv", "--json", stdout=writer)
+    process = start("modls", "--json", stdout=writer)
     os.close(writer)
     _, err = process.communicate(timeout=300)
-    assert (process.returncode, err.splitlines()[-1]) == (2, "DataError: nope.csv does not exist")
+    [line] = err.splitlines()
+    assert (process.returncode, line[:40]) == (2, "SettingError: unknown command 'modls'; d")
 
 
 def test_an_escape_in_a_name_is_not_obeyed() -> None:

@@ -15,6 +15,19 @@ from tests.cli.conftest import Start
 from deepen import api
 
 TEXT = "评论 – a lovely film"
+IN_TURN = """
+import json, os, sys
+from deepen.cli.main import main
+
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["deepen", *words]
+    try:
+        main()
+    except SystemExit as stop:
+        sys.stdout.flush()
+        os.write(1, b"-----\\n")
+        os.write(2, f"ended with {stop.code}\\n".encode())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -95,23 +108,20 @@ def test_a_full_disk_behind_stdout(start: Start, words: list[str]) -> None:
 def test_letters_that_stdout_lacks(
     start: Start, run: Path, two_class_csv: Path, env: dict[str, str], tmp_path: Path
 ) -> None:
+    """Of three commands in one process, since each would import the same for seconds."""
     data = tmp_path / "new.csv"
     data.write_text(f"text\n{TEXT}\n", encoding="utf-8")
-    plain, _ = _said(start("predict", run, data, env=env, encoding="latin-1"))
-    assert "a lovely film" in plain
-    record, _ = _said(start("predict", run, data, "--json", env=env, encoding="utf-8"))
-    assert json.loads(record)["predictions"][0]["inputs"]["text"] == TEXT
-    table, _ = _said(start("evaluate", run, two_class_csv, env=env, encoding="latin-1"))
-    assert "accuracy" in table
+    calls = [["predict", run, data], ["predict", run, data, "--json"], ["evaluate", run, two_class_csv]]
+    words = json.dumps([[*map(str, call)] for call in calls])
+    out, err = start(words, code=IN_TURN, env=env, text=False).communicate(timeout=300)
+    assert err.decode("latin-1").count("ended with 0") == len(calls), err
+    assert b"Traceback" not in err
+    plain, record, table = out.split(b"-----\n")[:3]
+    assert "a lovely film" in plain.decode("latin-1")
+    assert json.loads(record.decode("utf-8"))["predictions"][0]["inputs"]["text"] == TEXT
+    assert "accuracy" in table.decode("latin-1")
 
 
 def test_streams_that_are_closed(start: Start, run: Path) -> None:
     command = f'"{sys.executable}" -c "from deepen.cli.main import main; main()" predict "$0" --text x >&- 2>&-'
     assert subprocess.run(["sh", "-c", command, str(run)], check=False, timeout=300).returncode == 0
-
-
-def _said(process: subprocess.Popen[str]) -> tuple[str, str]:
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "Traceback" not in err
-    return out, err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
@@ -222,24 +223,15 @@ def test_out_without_permission(here: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_full_disk(deepen: Deepen, tiny_model: Path) -> None:
-    """With a limit on the size of a file, which fails as a full disk does, in a process of its own."""
-    import subprocess
-    import sys
-
+    """With a limit on the size of a file, which fails as a full disk does."""
     Path("good.csv").write_text(GOOD)
-    script = (
-        "import resource, sys\n"
-        "from deepen.cli.main import main\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\n"
-        "main()\n"
-    )
-    words = [sys.executable, "-c", script, "train", "good.csv", "--model", str(tiny_model), "--out", "run"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    assert_says(
-        done.stderr.splitlines()[-1], r"SettingError: can't write .*: the system does not allow files of that size"
-    )
-    assert "Traceback" not in done.stderr
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, most[1]))
+    try:
+        answer = deepen("train", "good.csv", "--model", tiny_model, "--out", "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert_says(answer.failed("SettingError"), r"can't write .*: the system does not allow files of that size")
     assert not list(Path("run").rglob("*.part"))
     again = deepen("train", "--out", "run", "--resume", "--json")
     assert again.code == 0, again.err

@@ -7,14 +7,12 @@ import gzip
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.contracts import golden
-from tests.contracts.conftest import QUICK, Deepen, Finished
+from tests.contracts.conftest import Deepen, Finished
 from tests.worlds import WORLDS
 
 import deepen as front_door
@@ -173,18 +171,6 @@ def test_models_and_schema(deepen: Deepen) -> None:
 
 def test_version(deepen: Deepen) -> None:
     assert deepen("--version").out.strip() == f"deepen {front_door.__version__}"
-
-
-def test_one_json_object_on_stdout_and_nothing_else(finished: Finished, tmp_path: Path) -> None:
-    """In a process of its own, so that what libraries print is seen too."""
-    words = [sys.executable, "-m", "deepen.cli.main"]
-    script = "from deepen.cli.main import main; main()"
-    words = [sys.executable, "-c", script, "train", str(finished.data), "--model", str(finished.model), "--out", "run"]
-    words += ["--rungs", "majority,frozen,full", "--json", *QUICK]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 1
-    assert set(json.loads(done.stdout)) == golden.TRAIN
 
 
 def test_budget(finished: Finished, deepen: Deepen) -> None:

@@ -17,7 +17,8 @@ import deepen
 CLASSES = ("AutoModelForSequenceClassification", "AutoModelForTokenClassification")
 SCORES = [{"text": "a film " + "good " * (number % 9), "label": f"{number % 9 / 3:.2f}"} for number in range(90)]
 CASES = [
-    *((task, rung, None, "full") for task in WORLDS for rung in ("frozen", "top_layers")),
+    *((task, "top_layers", None, "full") for task in WORLDS),
+    *((task, "frozen", None, "full") for task in ("classification", "ranking", "tagging")),
     *(("matching", "full", pooling, "full") for pooling in (None, "cls")),
     *((task, "top_layers", "cls", "full") for task in ("classification", "multilabel", "scores")),
     *((task, "top_layers", None, "prefix") for task in ("classification", "tagging")),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from deepen.core.types import Outputs
 from deepen.data.load import load_table
@@ -21,6 +22,8 @@ from deepen.diagnosis.case import Case
 from deepen.preparation.catalog import load_task
 
 SURE = 6.0
+MANY = (50, pytest.param(200, marks=pytest.mark.services))
+"""Planted models by which the share of wrong verdicts is counted: enough to see it, and enough to be sure of it."""
 
 
 @dataclass

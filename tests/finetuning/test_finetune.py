@@ -107,39 +107,38 @@ class KilledError(Exception):
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-@pytest.mark.parametrize("at", [1, 4, 6, 8])
 def test_stop_and_resume_equal_never_stopping(
-    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, depth: int, at: int
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, depth: int
 ) -> None:
     """Killed after step `at`; checkpoints were written every other step."""
     settings = {"num_epochs": 3, "learning_rate": 1e-2, "batch_tokens": 300, "schedule": "plateau", "patience": 0}
     whole = climb(placed(make_work(), tmp_path / "whole"), depth, **settings)
-
-    work = placed(make_work(), tmp_path / "cut")
+    assert whole.dynamics is not None
     after = loop._Keeper.after
 
-    def die(self: Any, now: loop.Progress, *rest: Any) -> bool:
+    def die(at: int, self: Any, now: loop.Progress, *rest: Any) -> bool:
         self.saved = 0.0 if now.step % 2 else float("inf")
         stop = after(self, now, *rest)
         if now.step == at:
             raise KilledError
         return stop
 
-    monkeypatch.setattr(loop._Keeper, "after", die)
-    with pytest.raises(KilledError):
-        climb(work, depth, **settings)
-    monkeypatch.setattr(loop._Keeper, "after", after)
-    torch.manual_seed(12345)  # another process has another state
-    again = climb(work, depth, **settings)
+    for at in (1, 4, 6, 8):
+        work = placed(make_work(), tmp_path / f"cut after {at}")
+        with monkeypatch.context() as patch:
+            patch.setattr(loop._Keeper, "after", lambda *given, at=at: die(at, *given))
+            with pytest.raises(KilledError):
+                climb(work, depth, **settings)
+        torch.manual_seed(12345)  # another process has another state
+        again = climb(work, depth, **settings)
 
-    assert whole.dynamics is not None
-    assert again.dynamics is not None
-    np.testing.assert_array_equal(whole.dynamics.losses_EN, again.dynamics.losses_EN)
-    np.testing.assert_array_equal(whole.dynamics.margins_EN, again.dynamics.margins_EN)
-    np.testing.assert_array_equal(whole.validation.values_MC, again.validation.values_MC)
-    drop = lambda curve: [{k: v for k, v in row.items() if k != "seconds"} for row in curve]  # noqa: E731
-    assert drop(whole.curve) == drop(again.curve)
-    assert all(torch.equal(value, weights(again)[name]) for name, value in weights(whole).items())
+        assert again.dynamics is not None
+        np.testing.assert_array_equal(whole.dynamics.losses_EN, again.dynamics.losses_EN)
+        np.testing.assert_array_equal(whole.dynamics.margins_EN, again.dynamics.margins_EN)
+        np.testing.assert_array_equal(whole.validation.values_MC, again.validation.values_MC)
+        drop = lambda curve: [{k: v for k, v in row.items() if k != "seconds"} for row in curve]  # noqa: E731
+        assert drop(whole.curve) == drop(again.curve)
+        assert all(torch.equal(value, weights(again)[name]) for name, value in weights(whole).items())
 
 
 def test_early_stopping_keeps_the_best(make_work: MakeWork, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,6 @@ def test_a_gguf_file_needs_a_package(tmp_path: Path, monkeypatch: Any) -> None:
 @pytest.mark.parametrize(
     ("task", "tuning", "pooling"),
     [
-        ("classification", "full", None),
         ("classification", "full", "last"),
         ("classification", "lora", None),
         ("tagging", "lora", None),

@@ -72,6 +72,7 @@ def test_one_seed_one_result(tiny_model: Path, tmp_path: Path, method: str) -> N
 def test_a_climb_takes_it_where_rows_are_few(tiny_model: Path, tmp_path: Path) -> None:
     given_: dict[str, Any] = {"model": tiny_model, "thorough": True}
     given_["settings"] = ["data.validation_at_least=20", "rungs.contrastive.examples_seen=300"]
+    given_["settings"] += ["rungs.top_layers.num_epochs=1", "rungs.full.num_epochs=1"]
     few = deepen.train(WORLDS["classification"](70), out=tmp_path / "few", **given_)
     assert [row["rung"] for row in few.ladder["rungs"]][2] == "contrastive"
     both = deepen.train(

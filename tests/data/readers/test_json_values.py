@@ -96,7 +96,7 @@ def _deep(levels: int) -> Any:
 
 
 CELLS: dict[str, Any] = {
-    "a deep list": lambda: _deep(5000),
+    "a deep list": lambda: _deep(2000),
     "a mapping of a deep list": lambda: {"a": _deep(3000)},
     "a long number": lambda: 10**5000,
     "bytes": lambda: b"\xff",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.diagnosis.planted import Planted, case_of, memoriser
+from tests.diagnosis.planted import MANY, Planted, case_of, memoriser
 
 from deepen.core.types import Outputs
 from deepen.data.near import Groups
@@ -87,8 +87,9 @@ def test_an_oracle_is_deep() -> None:
     assert verdicts.count("deep") >= 19
 
 
-def test_no_accusation_where_seen_rows_are_not_easier(monkeypatch: pytest.MonkeyPatch) -> None:
-    """200 models that err as often on seen rows as on others; the search itself is done once."""
+@pytest.mark.parametrize("num", MANY)
+def test_no_accusation_where_seen_rows_are_not_easier(num: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that err as often on seen rows as on others; the search itself is done once."""
     train = texts(0, 100)
     rows = [*map(dict, train), *texts(1, 200)]
     once = case_of(rows, {"full": knows(rows, 1, 0)}, train=train)
@@ -96,12 +97,12 @@ def test_no_accusation_where_seen_rows_are_not_easier(monkeypatch: pytest.Monkey
     twins = leakage.near_duplicates([once.train, once.rows], leakage.NearSettings())
     monkeypatch.setattr(leakage, "near_duplicates", lambda parts, settings: twins)
     verdicts = []
-    for seed in range(200):
+    for seed in range(num):
         model = knows(rows, 0.99, seed)
         case = dataclasses.replace(once, predictors={"full": lambda model=model: model}, seed=seed)
         verdicts.append(ask(case, SETTINGS)[0].verdict)
     assert verdicts.count("shallow") == 0, "the margin is 0.05 above the truth, several standard errors"
-    assert verdicts.count("deep") >= 150
+    assert verdicts.count("deep") >= 0.75 * num
 
 
 def test_without_leaks_it_says_so_and_says_nothing_else() -> None:

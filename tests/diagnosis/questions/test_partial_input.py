@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.diagnosis.planted import Planted, case_of, constant, part_of
+from tests.diagnosis.planted import MANY, Planted, case_of, constant, part_of
 
 from deepen.core.types import Outputs
 from deepen.data.table import Part
@@ -85,10 +85,11 @@ def test_planted_models_get_their_verdict(
     assert sum(findings[0].verdict == verdict for findings in found) >= 19
 
 
-def test_a_model_that_reads_order_is_never_accused() -> None:
-    """200 models of uneven skill: they err on a fifth of the rows, whatever the order."""
+@pytest.mark.parametrize("num", MANY)
+def test_a_model_that_reads_order_is_never_accused(num: int) -> None:
+    """Models of uneven skill: they err on a fifth of the rows, whatever the order."""
     verdicts = []
-    for seed in range(200):
+    for seed in range(num):
         rows, reader = rows_of(seed, 120), order_reader()
         wrong = {row["text"] for row in random.Random(seed).sample(rows, 24)}
         clumsy = Planted(
@@ -96,7 +97,7 @@ def test_a_model_that_reads_order_is_never_accused() -> None:
         )
         verdicts.append(ask(trial(rows, clumsy, seed=seed), QuestionSettings(keeps=(1,), num_draws=1))[0].verdict)
     assert verdicts.count("shallow") == 0
-    assert verdicts.count("deep") >= 190
+    assert verdicts.count("deep") >= 0.95 * num
 
 
 def test_the_control_is_fitted_again_on_the_hidden_form() -> None:

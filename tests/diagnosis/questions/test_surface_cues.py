@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.diagnosis.planted import Planted, case_of, constant, reader
+from tests.diagnosis.planted import MANY, Planted, case_of, constant, reader
 
 from deepen.core.types import Finding
 from deepen.data.table import Part
@@ -125,14 +125,15 @@ def _is_long(text: str) -> bool:
     return len(text.split()) > 13
 
 
-def test_what_means_the_label_is_not_accused() -> None:
+@pytest.mark.parametrize("num", MANY)
+def test_what_means_the_label_is_not_accused(num: int) -> None:
     """An oracle reads words that mean the label: they move it all the way, and an encoder knows why."""
     verdicts = []
-    for seed in range(200):
+    for seed in range(num):
         findings = asked(Planted(LABELS, means), seed, num_rows=160)
         verdicts += [finding.verdict for finding in findings]
-    assert verdicts.count("shallow") <= 10, "one case in twenty"
-    assert verdicts.count("deep") >= 180, "an oracle is not left in doubt"
+    assert verdicts.count("shallow") <= 0.05 * num, "one case in twenty"
+    assert verdicts.count("deep") >= 0.9 * num, "an oracle is not left in doubt"
 
 
 def test_a_cue_in_the_data_that_the_model_does_not_read_is_listed_and_not_accused() -> None:
