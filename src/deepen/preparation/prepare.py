@@ -49,7 +49,8 @@ class Prepared:
     """The work, the test rows, and what there is to say about how they came about.
 
     `warnings` are about what probably makes the result wrong, `notes` about what was decided harmlessly. `amended`
-    marks what lists of ids changed; `tables` are those that were read.
+    marks what lists of ids changed; `tables` are those that were read; `scored` is where the test rows are, or else the
+    validation rows.
     """
 
     work: Work
@@ -61,6 +62,7 @@ class Prepared:
     unlabelled: Part | None = None
     warnings: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
+    scored: Rows | None = None
 
     @property
     def mark(self) -> str:
@@ -167,7 +169,16 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     if unlabelled:
         say(f"  unlabelled {len(unlabelled):,}")
     return Prepared(
-        work, test, columns, tuple(told.notes), names, mark, unlabelled, tuple(told.warnings), tuple(told.tables)
+        work,
+        test,
+        columns,
+        tuple(told.notes),
+        names,
+        mark,
+        unlabelled,
+        tuple(told.warnings),
+        tuple(told.tables),
+        next((rows for rows in reversed(others) if rows is not None), Rows(source, "train")),
     )
 
 
