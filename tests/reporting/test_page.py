@@ -42,6 +42,9 @@ class Page(HTMLParser):
     def handle_data(self, data):
         self.text.append(data)
 
+    def pictures(self):
+        return sum(attribute == ("svg", "role", "img") for attribute in self.attributes)
+
     def said(self):
         return " ".join(" ".join(self.text).split())
 
@@ -167,7 +170,7 @@ def test_many_classes_give_pairs_not_a_picture(tmp_path):
     assert "The most confused pairs on validation" in said
     assert "What is taken for what" not in said
     assert "the other 28 classes" in said
-    assert page.tags.count("svg") == 2
+    assert page.pictures() == 2
 
 
 @pytest.mark.filterwarnings("error")
@@ -179,7 +182,7 @@ def test_a_single_rung_beside_majority(run, tmp_path, seconds):
         ladder["rungs"][1]["seconds"] = seconds
 
     page = edited(run, tmp_path / "run", cut)
-    assert page.tags.count("svg") == 3
+    assert page.pictures() == 3
 
 
 def test_sections_without_content_are_left_out(run, tmp_path):
