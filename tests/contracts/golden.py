@@ -26,13 +26,22 @@ RUNG_ANSWER = {"rung", "output", "confidence", "same"}
 WORD_SHARE = {"start", "end", "text", "value"}
 ANALOGY = {"id", "text", "label", "similarity", "agrees", "start", "end"}
 TRAINING = {"id", "epoch", "margin", "loss"}
-METRIC = {"step", "name", "value", "seconds"}
+METRIC = {"step", "name", "value", "loss", "seconds"}
 ENVIRONMENT = {"versions", "machine", "command", "seed", "data", "git_commit"}
 CLASSIFICATION_SCORES = {
     *("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "mcc", "log_loss", "ece"),
     *("precision", "recall", "f1"),
 }
-RUN_FILES = {"recipe.yaml", "environment.json", "ladder.json", "metrics.jsonl", "rungs", "model", "report.html"}
+RUN_FILES = {
+    "recipe.yaml",
+    "environment.json",
+    "ladder.json",
+    "metrics.jsonl",
+    "slices.json",
+    "rungs",
+    "model",
+    "report.html",
+}
 RUNG_FILES = {"model", "predictions-validation.jsonl"}
 ENCODER_FILES = {
     *("config.json", "labels.json", "model.safetensors", "modules.json", "sentence_bert_config.json", "deepen.json"),

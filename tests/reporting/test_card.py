@@ -7,6 +7,7 @@ import yaml
 from tests.reporting.fabricate import make_run
 
 from deepen.core.ladder import Ladder
+from deepen.preparation.recipe import make_recipe
 from deepen.reporting import card as whole
 
 RECIPE = {"task": "classification", "training": {"learning_rate": 2e-5, "epochs": 3}, "note": "a ``` fence"}
@@ -34,12 +35,37 @@ def test_front_matter(run):
     for row in ladder["rungs"]:
         row["opens_with"] = None
     assert "pipeline_tag" not in front_of(card(ladder, RECIPE, ENVIRONMENT)), "no pipeline reads it"
-    assert "license" not in front
+    assert front["license"] == "unknown"
     assert "language" not in front
     result = front["model-index"][0]["results"][0]
     assert result["dataset"] == {"name": "reviews.csv", "type": "reviews.csv", "split": "test"}
     assert result["metrics"][0]["type"] == "accuracy"
     assert 0 < result["metrics"][0]["value"] <= 1
+
+
+def test_language_and_licence(run):
+    ladder = Ladder.model_validate(ladder_of(run))
+    text = whole.card(ladder, {}, {}, language="zh")
+    assert front_of(text)["language"] == "zh"
+    assert "Language: `zh`. Licence: unknown; whoever" in text
+    text = whole.card(ladder, {"card": {"language": "yue", "license": "cc-by-4.0"}}, {}, language="zh")
+    assert (front_of(text)["language"], front_of(text)["license"]) == ("yue", "cc-by-4.0")
+    assert "Language: `yue`. Licence: `cc-by-4.0`." in text
+    assert "Language: not told by the script" in whole.card(ladder, {}, {})
+
+
+def test_settings_that_were_not_used_are_left_out(run):
+    recipe = make_recipe({"task": "classification", "ladder": {"budget": "5m"}}).model_dump(mode="json")
+    text = card(ladder_of(run), recipe, {})
+    settings = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    assert set(settings["rungs"]) == {"full"}
+    assert set(settings["tasks"]) == {"classification"}
+    assert "self_training" not in settings
+    assert settings["ladder"]["budget"] == "5m"
+    assert len(text.split("```yaml\n")[1].split("```")[0].splitlines()) < 90
+    assert "rungs" not in yaml.safe_load(
+        card(ladder_of(run) | {"chosen": "majority"}, recipe, {}).split("```yaml\n")[1].split("```")[0]
+    )
 
 
 def test_a_local_model_is_not_named_as_a_hub_model(run):

@@ -42,6 +42,9 @@ class Page(HTMLParser):
     def handle_data(self, data):
         self.text.append(data)
 
+    def pictures(self):
+        return sum(attribute == ("svg", "role", "img") for attribute in self.attributes)
+
     def said(self):
         return " ".join(" ".join(self.text).split())
 
@@ -123,6 +126,39 @@ def test_mistakes_are_the_surest_and_are_cut(page):
     assert max(len(text) for text in page.text if text.startswith("屏幕")) == 300
 
 
+def test_every_colour_is_there_for_light_and_for_dark(run):
+    text = write_report(run).read_text(encoding="utf-8")
+    light, dark = (set(re.findall(r"--(\w+): #", part)) for part in re.findall(r":root \{([^}]*)\}", text))
+    assert light == dark
+    assert "prefers-color-scheme: dark" in text
+    rest = re.sub(r":root \{[^}]*\}", "", text)
+    assert set(re.findall(r"var\(--(\w+)\)", rest)) - {"natural"} <= light
+    assert not re.findall(r"(?:fill|stroke|color|background)\s*[:=]\s*\"?#", rest), "a colour that stays as it is"
+
+
+def test_curves_show_the_best_point_and_runs_without_a_loss(run, tmp_path):
+    points = [(40, 0.6, 1.1), (80, 0.8, 0.5), (120, 0.7, 0.2)]
+    shutil.copytree(run, tmp_path / "run")
+    for losses in (True, False):
+        rows = [{"rung": "full", "step": step, "name": "validation", "value": value} for step, value, _ in points]
+        for row, (_, _, loss) in zip(rows, points, strict=True):
+            row |= {"loss": loss} if losses else {}
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / "run" / "metrics.jsonl").write_text(text, encoding="utf-8")
+        page = Page(write_report(tmp_path / "run").read_text(encoding="utf-8"))
+        told = next(value for _, name, value in page.attributes if name == "aria-label" and "by step" in value)
+        assert told.startswith("accuracy of full on validation by step: best 0.800 at 80, last 0.700 at 120")
+        assert ("training loss from 1.100 to 0.200" in told) == losses
+        assert ("mean loss of the training rows" in page.said()) == losses
+
+
+def test_a_damaged_curve_is_named(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "metrics.jsonl").write_text('{"rung": "full", "step": "one"}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"metrics\.jsonl is damaged"):
+        write_report(tmp_path / "run")
+
+
 def test_same_run_same_page(run):
     assert write_report(run).read_bytes() == write_report(run).read_bytes()
 
@@ -134,7 +170,7 @@ def test_many_classes_give_pairs_not_a_picture(tmp_path):
     assert "The most confused pairs on validation" in said
     assert "What is taken for what" not in said
     assert "the other 28 classes" in said
-    assert page.tags.count("svg") == 2
+    assert page.pictures() == 2
 
 
 @pytest.mark.filterwarnings("error")
@@ -146,7 +182,7 @@ def test_a_single_rung_beside_majority(run, tmp_path, seconds):
         ladder["rungs"][1]["seconds"] = seconds
 
     page = edited(run, tmp_path / "run", cut)
-    assert page.tags.count("svg") == 3
+    assert page.pictures() == 3
 
 
 def test_sections_without_content_are_left_out(run, tmp_path):

@@ -237,7 +237,7 @@ class Shown(Record):
     `example` is a row as it is typed, or its inputs if it has several; `pipeline` what hubs call the task; `noun` what
     the label table holds; `code` whether the card shows how other tools read `texts` or `words`; `encodes` whether
     sentence-transformers gives the logits; `confused` what of an answer may be taken for another: its `labels`, the
-    kinds of its `tags`, whether there is one (`answered`), or nothing.
+    kinds of its `tags`, whether there is one (`answered`), or nothing; `answer` what an answer is.
     """
 
     example: str | dict[str, str] = "a text"
@@ -246,6 +246,7 @@ class Shown(Record):
     code: Literal["texts", "words", ""] = ""
     encodes: bool = True
     confused: Literal["labels", "tags", "answered", ""] = "labels"
+    answer: Literal["label", "many", "tags", "span", "document"] = "label"
 
 
 class Ladder(Record):

@@ -115,7 +115,7 @@ def _load(
         chosen = choose_columns(table_source, needs, columns, need_target=how[0], like=like)
         chosen = replace(chosen, spelled=(like.spelled or {}) if like is not None else None)
         if split is not None:
-            table_source = pick(table_source, split, _used(table_source, chosen))
+            table_source = pick(table_source, split, used_columns(table_source, chosen))
         chosen, plan = _plan(table_source, needs, settings, chosen, how)
         if plan.own is not None:
             told = f"{table_source.name}: the ids of the rows are column {table_source.called(plan.wanted[plan.own])}"
@@ -147,7 +147,8 @@ def _known(
     return columns, like, Prior(expected_names(columns, needs), like, tuple(needs), need_target, given)
 
 
-def _used(source: Source, columns: Columns) -> tuple[int, ...]:
+def used_columns(source: Source, columns: Columns) -> tuple[int, ...]:
+    """Which columns of a source are inputs or target, by number."""
     parts = [*(part for parts in columns.inputs.values() for part in parts), *(columns.target or ())]
     return column_indices(source, parts) or ()
 

@@ -309,6 +309,7 @@ def _finish(state: Climbing) -> None:
             predictor=predictor,
         )
         write_jsonl(folder / "predictions-test.jsonl", rows)
+    record.write_slices(state.run.folder, work, state.prepared, state.recipe.data)
     (state.run.folder / LABELS).unlink(missing_ok=True)
     for row in state.ladder.rungs:
         shutil.rmtree(state.run.rung(row.rung) / "checkpoint", ignore_errors=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core.curve import METRICS
 from deepen.core.files import open_to_others, replacing, write_jsonl
 from deepen.core.ladder import Data, Ladder, LadderRow, RowState, UnderWay
 from deepen.core.run import Run, keep_strangers
@@ -234,7 +235,7 @@ def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, fo
     write_jsonl(folder / "predictions-validation.jsonl", rows)
     if climbed.dynamics is not None:
         record.write_dynamics(folder / "training.jsonl", work.problem.train, climbed.dynamics)
-    record.append_metrics(state.run.folder / "metrics.jsonl", name, climbed.curve)
+    record.append_metrics(state.run.folder / METRICS, name, climbed.curve)
     return {
         "score": record.score_of(found.scores, work.problem.task.score_name),
         "num_trained_parameters": climbed.num_trained_parameters,

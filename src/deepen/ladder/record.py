@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,11 +15,16 @@ import numpy as np
 from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl, write_jsonl
 from deepen.core.ladder import GainRecord, ScoreRecord
+from deepen.core.slices import Slicing, write_slicing
 from deepen.core.types import Interval, Outputs, Prediction, Score, to_json
+from deepen.data.settings import DataSettings
 from deepen.data.table import Part
+from deepen.data.unread import unread_columns
+from deepen.preparation.prepare import Prepared
 from deepen.problem.climbed import Dynamics
 from deepen.problem.reading import tokens_read
 from deepen.problem.task import Predictor, Task
+from deepen.problem.work import Work
 
 _TIMED_ROWS = 100
 
@@ -138,6 +144,23 @@ def interval_record(interval: Interval | None) -> GainRecord | None:
     if interval is None:
         return None
     return GainRecord(value=round(interval.value, 6), low=round(interval.low, 6), high=round(interval.high, 6))
+
+
+def write_slices(run: Path, work: Work, prepared: Prepared, settings: DataSettings) -> None:
+    """Writes slices.json: the training rows of each label, and the cells of columns that nothing was learned from."""
+    problem, rows = work.problem, prepared.rows
+    known, counts = set(problem.labels), Counter[str]()
+    for target in problem.train.values("target") if problem.train.table.has_target else ():
+        counts.update(label for label in (target if isinstance(target, list) else [target]) if label in known)
+    part, columns = rows.test or problem.validation, {}
+    if rows.scored is not None:
+        try:
+            columns = unread_columns(part, rows.scored, problem.task.needs, settings, rows.columns)
+        except DataError as error:  # it was read before: somebody took it away or changed it
+            work.context.say(
+                f"  note: the report tells no rows apart by the columns that are not learned from: {error}"
+            )
+    write_slicing(run, Slicing(training_rows=dict(counts), columns=columns))
 
 
 def append_metrics(path: Path, rung: str, rows: tuple[dict[str, Any], ...]) -> None:

@@ -86,8 +86,9 @@ def read(
     wish = wish_of(task, labels, recall=ladder.recall, precision=ladder.precision, label=ladder.positive)
     task = cut_for(task, labels, wish)
     told = Told().and_warnings(*_unread(task, table, columns)).of(table)
-    rows = Rows(task, labels, columns, names, whole, None, None, wish, told=told)
     others = _others(sources, data, source, table.marked)
+    scored = others.get("test") or others.get("validation") or ForSplit(source, "train")
+    rows = Rows(task, labels, columns, names, whole, None, None, wish, scored, told=told)
     for split, other in others.items():
         rows = _with(rows, split, other, data)
     return rows

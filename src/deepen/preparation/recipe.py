@@ -17,6 +17,7 @@ from deepen.data.near import NearSettings
 from deepen.data.settings import DataSettings
 from deepen.preparation.catalog import shelf, tasks, tunings
 from deepen.problem.base import ModelSettings
+from deepen.reporting.language import CardSettings
 
 
 class DataSection(DataSettings):
@@ -196,6 +197,8 @@ class _Recipe(Settings):
     """The settings of each task that has any."""
     tunings: Any = None
     """The settings of each tuning."""
+    card: CardSettings = CardSettings()
+    """What the model card says of language and licence."""
     device: str = "auto"
     """Where networks run: `cpu`, `cuda`, `cuda:N` or `mps`; `auto` is a CUDA card, else `mps`, else the CPU. A finished
     run names the one that it took."""

@@ -30,13 +30,22 @@ def card(
     recipe: Mapping[str, Any],
     environment: Mapping[str, Any],
     diagnosis: Mapping[str, Any] | None = None,
+    *,
+    language: str | None = None,
 ) -> str:
-    """The README.md of a model folder, Markdown with YAML front matter; what the run does not know is left out."""
+    """The README.md of a model folder, Markdown with YAML front matter; what the run does not know is left out.
+
+    `language` is what the texts are in, by their script; the recipe may say another.
+    """
     ladder = words.readable(ladder)
     where, scores = words.final_scores(ladder)
     row = ladder.chosen_row
+    told = recipe.get("card") or {}
+    language, terms = told.get("language") or language, told.get("license") or "unknown"
     context = {
-        "front": _front_matter(ladder),
+        "front": _front_matter(ladder, language, terms),
+        "language": language,
+        "license": terms,
         "name": _text((ladder.data and ladder.data.name) or ladder.task or "model"),
         "ladder": ladder,
         "row": row,
@@ -50,7 +59,7 @@ def card(
         "overall": [item for item in scores if item.get("label") is None],
         "classes": words.class_rows(scores),
         "diagnosis": lay_out(diagnosis) if diagnosis and diagnosis.get("findings") else None,
-        "recipe": recipe,
+        "recipe": _used(recipe, ladder),
         # versions and settings; not the machine's paths or the files' hashes, which belong to the run folder
         "environment": {key: environment[key] for key in _SHARED if environment.get(key) is not None},
     }
@@ -65,12 +74,31 @@ def card(
     return words.rendered("card.md.jinja", {**context, **tools}).rstrip() + "\n"
 
 
-def _front_matter(ladder: Ladder) -> str:
+def _used(recipe: Mapping[str, Any], ladder: Ladder) -> dict[str, Any]:
+    """The settings that made the model: not those of other rungs, tasks and tunings, nor what is not set."""
+    tuning = recipe.get("tuning") if _network(ladder) == "trained" else None
+    only = {"rungs": ladder.chosen, "tasks": ladder.task, "tunings": tuning}
+    kept = {name: value for name, value in recipe.items() if name != "self_training" or ladder.self_training}
+    for name in only.keys() & kept.keys():
+        kept[name] = {part: value for part, value in (kept[name] or {}).items() if part == only[name]}
+    return dict(_filled(kept))
+
+
+def _filled(value: Any) -> Any:
+    """A nested mapping without what is None or empty."""
+    if not isinstance(value, Mapping):
+        return value
+    inner = {name: _filled(item) for name, item in value.items()}
+    return {name: item for name, item in inner.items() if item not in (None, [], {})}
+
+
+def _front_matter(ladder: Ladder, language: str | None, terms: str) -> str:
     kind = shown(ladder).pipeline
     opens = ladder.chosen_row.opens_with
     encoder = _network(ladder) is not None
     model = ladder.model or ""
-    front: dict[str, Any] = {}
+    front: dict[str, Any] = {"language": language} if language else {}
+    front["license"] = terms
     if encoder and shown(ladder).encodes and ladder.chosen_row.read_by_others:
         front["library_name"] = "sentence-transformers"
     # A local folder is not a name on a hub, and hubs refuse a card that says so.

@@ -19,13 +19,16 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core.curve import CurvePoint
 from deepen.core.errors import SettingError
 from deepen.core.ladder import LadderRow
 from deepen.evaluation.calibration import ReliabilityBin
 from deepen.evaluation.statistics import wilson
 from deepen.reporting import words
 
-_INK, _GREY, _LINE, _BLUE, _ORANGE = "#1f2430", "#6b7280", "#d5d9e0", "#1d5fa8", "#c2571a"
+_INK, _GREY, _LINE, _BLUE, _ORANGE, _PAPER = "#1f2430", "#6b7280", "#d5d9e0", "#1d5fa8", "#c2571a", "#fefefe"
+_COLOURS = {_INK: "ink", _GREY: "grey", _LINE: "line", _BLUE: "blue", _ORANGE: "orange", _PAPER: "paper"}
+"""The page names each colour, and has it twice: on white and on black."""
 _STYLE = {
     "svg.fonttype": "none",
     "font.size": 10.5,
@@ -154,7 +157,7 @@ def confusion_picture(matrix_CC: np.ndarray, labels: Sequence[str]) -> str:
         share = float(share_CC[row, column])
         color = _BLUE if row == column else _ORANGE
         axes.add_patch(Rectangle((column, row), 1, 1, color=color, alpha=0.12 + 0.88 * share, linewidth=0))
-        ink = "white" if share > 0.5 else _INK
+        ink = _PAPER if share > 0.5 else _INK
         axes.text(
             column + 0.5, row + 0.5, f"{matrix_CC[row, column]}", ha="center", va="center", fontsize=10, color=ink
         )
@@ -169,6 +172,37 @@ def confusion_picture(matrix_CC: np.ndarray, labels: Sequence[str]) -> str:
     right = int(np.trace(matrix_CC))
     told = f"Confusion matrix of {num_classes} labels: {right} of {int(matrix_CC.sum())} on the diagonal."
     return _svg(figure, told)
+
+
+def curve_picture(points: Sequence[CurvePoint], *, score_name: str) -> str:
+    """The score on the validation rows and the training loss of one rung by optimizer step, one above the other.
+
+    Empty for fewer than two points; a run of 0.1.0 has no loss.
+    """
+    points = [point for point in points if math.isfinite(point.value)]
+    if len(points) < 2:
+        return ""
+    losses = [point for point in points if point.loss is not None and math.isfinite(point.loss)]
+    figure, axes = _figure(3.5, 3.6 if losses else 2.1, salt=f"curve {points[0].rung}", panels=2 if losses else 1)
+    above, *below = axes
+    best = max(points, key=lambda point: point.value)
+    above.plot([p.step for p in points], [p.value for p in points], color=_BLUE, marker="o", markersize=3)
+    above.plot([best.step], [best.value], color=_BLUE, marker="o", markersize=8)
+    above.set_ylabel(words.title(score_name))
+    for panel in below:
+        panel.plot([p.step for p in losses], [p.loss for p in losses], color=_ORANGE, marker="s", markersize=3)
+        panel.set_ylabel("training loss")
+        panel.set_ylim(bottom=min(0.0, *(p.loss or 0.0 for p in losses)))
+    for panel in axes:
+        panel.set_xlim(0, 1.04 * points[-1].step)
+        panel.locator_params(nbins=4)
+        panel.margins(y=0.15)
+    above.tick_params(labelbottom=not below)
+    axes[-1].set_xlabel("step")
+    figure.subplots_adjust(left=0.2, right=0.97, top=0.96, bottom=0.14 if below else 0.23, hspace=0.12)
+    told = f"{words.title(score_name)} of {points[0].rung} on validation by step: best {best.value:.3f} at {best.step}"
+    loss = f"; training loss from {losses[0].loss:.3f} to {losses[-1].loss:.3f}" if losses else ""
+    return _svg(figure, f"{told}, last {points[-1].value:.3f} at {points[-1].step}{loss}.")
 
 
 def calibration_picture(bins: Sequence[ReliabilityBin]) -> str:
@@ -197,7 +231,8 @@ def _width(text: str) -> float:
     return sum(1.8 if unicodedata.east_asian_width(char) in "WF" else 1.0 for char in text)
 
 
-def _figure(width: float, height: float, *, salt: str) -> tuple[Any, Any]:
+def _figure(width: float, height: float, *, salt: str, panels: int | None = None) -> tuple[Any, Any]:
+    """A figure with its axes, or with a list of them, one above the other."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -205,9 +240,14 @@ def _figure(width: float, height: float, *, salt: str) -> tuple[Any, Any]:
         raise SettingError("the pictures of the report need matplotlib: pip install 'deepen[report]'") from None
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(width, height))
-        axes = figure.add_subplot()
+        axes = figure.add_subplot() if panels is None else list(figure.subplots(panels, squeeze=False)[:, 0])
     figure.set_gid(salt)
     return figure, axes
+
+
+def _named(colour: re.Match[str]) -> str:
+    """A colour as the page calls it."""
+    return f"var(--{_COLOURS[colour[0]]})" if colour[0] in _COLOURS else colour[0]
 
 
 def _svg(figure: Any, told: str) -> str:
@@ -239,6 +279,7 @@ def _svg(figure: Any, told: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r'<g id="[^"]*"', "<g", body)
     body = re.sub(r"\s*\n\s*", "\n", body)
+    body = re.sub(r"<[^>]*>", lambda tag: re.sub(r"#[0-9a-f]{6}\b", _named, tag[0]), body)
     names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     # The page draws it wider than this where there is room; see --natural in page.html.jinja.
     size = f'style="--natural: {float(box.group(1)):.0f}px"'

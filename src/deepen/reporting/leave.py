@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import DeepenError
-from deepen.core.files import read_object, write_text
+from deepen.core.files import read_jsonl, read_object, write_text
 from deepen.core.places import without_home
 from deepen.core.recipe_file import read_recipe
 from deepen.core.run import Run
 from deepen.reporting.card import card
 from deepen.reporting.commands import here
+from deepen.reporting.language import language_of
+
+_FEW_ROWS = 500
 
 
 def leave_page(run: Run, say: Callable[[str], None]) -> None:
@@ -41,8 +45,17 @@ def leave_card(run: Run, say: Callable[[str], None] | None = None) -> None:
     diagnosis = read_object(told) if told.is_file() else None
     recipe = _without_homes(read_recipe(run.folder / "recipe.yaml"))
     environment = read_object(run.folder / "environment.json")
-    text = card(here(run.folder, run.ladder), recipe, environment, diagnosis)
+    ladder = run.ladder
+    texts = _texts(run.rung(str(ladder.chosen)) / "predictions-validation.jsonl")
+    text = card(here(run.folder, ladder), recipe, environment, diagnosis, language=language_of(texts))
     write_text(path, f"{text}\n<!-- deepen wrote this card, sha256 {_sum(text)} -->\n")
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """What the first rows of a file of predictions read."""
+    for line in islice(read_jsonl(path), _FEW_ROWS) if path.is_file() else ():
+        inputs = line.get("inputs")
+        yield from (value for value in (inputs.values() if isinstance(inputs, dict) else ()) if isinstance(value, str))
 
 
 def _is_ours(path: Path) -> bool:

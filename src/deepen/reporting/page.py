@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from deepen.core.curve import CurvePoint, read_curves
 from deepen.core.errors import DataError
 from deepen.core.files import read_object, write_text
 from deepen.core.ladder import Ladder, read_ladder
@@ -18,6 +19,7 @@ from deepen.reporting.answers import Answers, read_answers
 from deepen.reporting.commands import commands, has_rows, here, resume
 from deepen.reporting.findings import read_diagnosis
 from deepen.reporting.shown import shown
+from deepen.reporting.slices import FEW, read_slices
 
 _HARDEST = 12
 _FEW = 5
@@ -33,6 +35,9 @@ def write_report(run: Path) -> Path:
     environment = read_object(run / "environment.json") if (run / "environment.json").is_file() else {}
     context = _context(ladder, environment, read_answers(run, ladder))
     diagnosis = read_diagnosis(run, ladder.chosen)
+    curves = read_curves(run)
+    context |= {"curves": _curves(ladder, curves), "slices": read_slices(run, ladder), "few_rows": FEW}
+    context |= {"has_losses": any(point.loss is not None for points in curves.values() for point in points)}
     context |= {"commands": commands(ladder, rows=has_rows(run)), "few_examples": _FEW, "most_bars": _MOST_BARS}
     path = run / "report.html"
     write_text(path, words.rendered("page.html.jinja", {**context, "diagnosis": diagnosis}))
@@ -88,6 +93,17 @@ def _sentence(ladder: Ladder) -> str:
     climbed = [row.rung for row in ladder.rungs if row.score]
     alone = climbed[:1] == [ladder.chosen]
     return f"{said}; every cheaper rung is significantly worse." if cheapest and not alone else f"{said}."
+
+
+def _curves(ladder: Ladder, curves: Mapping[str, Sequence[CurvePoint]]) -> list[tuple[str, Markup]]:
+    """A picture for each rung that was scored more than once while it learned."""
+    scores = {row.rung: row.score for row in ladder.rungs if row.score}
+    drawn = (
+        (rung, charts.curve_picture(points, score_name=scores[rung]["name"]))
+        for rung, points in curves.items()
+        if rung in scores
+    )
+    return [(rung, Markup(picture)) for rung, picture in drawn if picture]
 
 
 def _matrix_picture(answers: Answers | None) -> Markup:

@@ -6,14 +6,16 @@ from deepen.core.ladder import Ladder, Shown
 
 _EARLIER = {
     "classification": Shown(pipeline="text-classification", code="texts"),
-    "tagging": Shown(pipeline="token-classification", code="words", encodes=False, confused="tags"),
+    "tagging": Shown(pipeline="token-classification", code="words", encodes=False, confused="tags", answer="tags"),
     "matching": Shown(example={"sentence1": "a text", "sentence2": "another text"}, pipeline="text-classification"),
-    "multilabel": Shown(pipeline="text-classification", confused=""),
+    "multilabel": Shown(pipeline="text-classification", confused="", answer="many"),
     "relation": Shown(example="the <e1>cat</e1> sat on the <e2>mat</e2>"),
     "span_qa": Shown(
-        example={"context": "The cat sat on the mat.", "question": "Where did the cat sit?"}, confused="answered"
+        example={"context": "The cat sat on the mat.", "question": "Where did the cat sit?"},
+        confused="answered",
+        answer="span",
     ),
-    "ranking": Shown(noun="documents", confused=""),
+    "ranking": Shown(noun="documents", confused="", answer="document"),
 }
 
 

@@ -15,8 +15,7 @@ from markupsafe import Markup
 
 from deepen.reporting import words
 
-_SHALLOW, _DEEP = (0xCF, 0xE0, 0xF3), (0x12, 0x3F, 0x73)
-_LOST, _NEVER = "#f2b48a", "#b5480f"
+_LOST, _NEVER = "fill:var(--orange);fill-opacity:.45", "fill:var(--orange)"
 _SCALES = [base * 10.0**power for power in range(-4, 4) for base in (1, 2, 5)]
 
 
@@ -39,11 +38,11 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a bar: its name, its share of the bar, its colour, and how many examples it is."""
+    """A part of a bar: its name, its share of the bar, how it is filled (CSS), and how many examples it is."""
 
     name: str
     share: float
-    color: str
+    fill: str
     n: int | None = None
 
     @property
@@ -88,11 +87,18 @@ def strip(observed: words.Record | None, control: words.Record | None, effect: w
     )
 
 
+def beside(scores: Sequence[words.Record], whole: words.Record) -> list[Markup]:
+    """Draws scores on one axis, as long as their intervals need, with a mark at that of all rows."""
+    numbers = [number for score in (*scores, whole) for number in _numbers(score)]
+    ends = min(numbers), max(numbers)
+    return [_line(score, ends, "observed", mark=whole["value"]) for score in scores]
+
+
 def _effect(effect: words.Record, name: str) -> Axis:
     most = max(map(abs, _numbers(effect)))
     reach = next((scale for scale in _SCALES if scale >= most), most)
     points = f"{words.points(reach, name=name):.3g}"
-    return Axis(_line(effect, (-reach, reach), "effect"), (f"-{points}", "0", f"+{points}"))
+    return Axis(_line(effect, (-reach, reach), "effect", mark=0.0), (f"-{points}", "0", f"+{points}"))
 
 
 def _numbers(record: words.Record) -> list[float]:
@@ -108,13 +114,13 @@ def _ends(numbers: Sequence[float]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _line(record: words.Record, ends: tuple[float, float], kind: str) -> Markup:
+def _line(record: words.Record, ends: tuple[float, float], kind: str, *, mark: float | None = None) -> Markup:
     def place(value: float) -> str:
         share = (value - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
         return f"{100 * min(1.0, max(0.0, share)) if math.isfinite(share) else 50:.2f}%"
 
     numbers = _numbers(record)
-    zero = '<line class="zero" x1="50%" x2="50%" y1="1" y2="17"/>' if kind == "effect" else ""
+    zero = "" if mark is None else f'<line class="zero" x1="{place(mark)}" x2="{place(mark)}" y1="1" y2="17"/>'
     return Markup(  # numbers only: nothing in it comes from the data
         f'<svg class="strip {kind}" aria-hidden="true"><line class="axis" x1="0" x2="100%" y1="9" y2="9"/>{zero}'
         f'<line class="reach" x1="{place(min(numbers))}" x2="{place(max(numbers))}" y1="9" y2="9"/>'
@@ -161,7 +167,7 @@ def map_picture(evidence: Sequence[Any]) -> Picture:
     for row in rows:
         place = f'x="{200 * row["variability"]:.0f}%" y="{90 - 100 * row["confidence"]:.0f}%" width="10%" height="10%"'
         strength = math.log1p(row["n"]) / math.log1p(most)
-        drawn += Markup('<rect {} fill="{}"><title>{}</title></rect>').format(
+        drawn += Markup('<rect {} style="{}"><title>{}</title></rect>').format(
             Markup(place),  # numbers only
             _between(0.1 + 0.9 * strength),
             f"{words.count(row['n'])} rows, confidence from {row['confidence']}, variability from {row['variability']}",
@@ -170,7 +176,7 @@ def map_picture(evidence: Sequence[Any]) -> Picture:
         told=f"map of {words.count(sum(row['n'] for row in rows))} training rows",
         plot=Markup('<svg class="map" aria-hidden="true">{}</svg>').format(drawn),
         axes=("confidence in the given label, from 0 to 1", "variability over epochs, from 0 to 0.5"),
-        note="Darker cells hold more rows. Top left: easy rows. Bottom left: hard, and often mislabelled. "
+        note="Stronger cells hold more rows. Top left: easy rows. Bottom left: hard, and often mislabelled. "
         "Right: ambiguous; they teach a model most (Swayamdipta et al. 2020).",
         kinds={"map"},
     )
@@ -194,8 +200,8 @@ def _n(row: Mapping[Any, Any]) -> int | None:
 
 
 def _between(step: float) -> str:
-    """The colour so far on the way from light to dark."""
-    return "#" + "".join(f"{round(low + step * (high - low)):02x}" for low, high in zip(_SHALLOW, _DEEP, strict=True))
+    """How to fill what is so far on the way from shallow to deep: the page has the colour."""
+    return f"fill:var(--deep);fill-opacity:{0.2 + 0.8 * step:.2f}"
 
 
 def _bar(parts: Sequence[Part]) -> Markup:
@@ -203,8 +209,8 @@ def _bar(parts: Sequence[Part]) -> Markup:
     drawn, at = Markup(), 0.0
     for part in parts:
         if part.share > 0:
-            drawn += Markup('<rect x="{}%" width="{}%" height="100%" fill="{}"><title>{}: {}</title></rect>').format(
-                f"{100 * at:.3f}", f"{100 * part.share:.3f}", part.color, part.name, part.percent
+            drawn += Markup('<rect x="{}%" width="{}%" height="100%" style="{}"><title>{}: {}</title></rect>').format(
+                f"{100 * at:.3f}", f"{100 * part.share:.3f}", part.fill, part.name, part.percent
             )
             at += part.share
     return Markup('<svg class="bar" aria-hidden="true">{}</svg>').format(drawn)

@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from deepen.core.curve import read_curves
 from deepen.core.errors import SettingError, nearest
-from deepen.core.files import read_jsonl
 from deepen.core.recipe_file import read_recipe
 from deepen.core.run import Run
 
@@ -127,10 +127,11 @@ def track(run: Run, name: str | None, say: Callable[[str], None]) -> None:
 
 
 def _curves(run: Run) -> Iterator[tuple[str, float, int]]:
-    path = run.folder / "metrics.jsonl"
-    for row in read_jsonl(path) if path.is_file() else ():
-        if isinstance(row.get("value"), int | float):
-            yield f"{row['rung']}/{row['name']}", float(row["value"]), int(row.get("step") or 0)
+    for rung, points in read_curves(run.folder).items():
+        for point in points:
+            yield f"{rung}/{point.name}", point.value, point.step
+            if point.loss is not None:
+                yield f"{rung}/loss", point.loss, point.step
 
 
 def _dotted(start: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -96,7 +96,7 @@ TASK = Task(
     check=_check,
     targets=_targets,
     target=MANY,
-    shown=Shown(pipeline="text-classification", confused=""),
+    shown=Shown(pipeline="text-classification", confused="", answer="many"),
     losses=binary_cross_entropy,
     margins=least_margins,
     score_name="micro_f1",

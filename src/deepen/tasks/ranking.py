@@ -288,6 +288,6 @@ TASK = Task(
     pieces=_pieces,
     fixed=False,
     adapted=_for,
-    shown=Shown(noun="documents", confused=""),
+    shown=Shown(noun="documents", confused="", answer="document"),
     unread=("negative", "negatives", "hard_negative", "negative_passages", "neg"),
 )

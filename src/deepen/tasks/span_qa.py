@@ -283,7 +283,9 @@ def _made(settings: TaskSettings, *, may_be_none: bool) -> Task:
         lexical=Shallow(_fit_overlap, _load_overlap),
         settings=settings,
         shown=Shown(
-            example={"context": "The cat sat on the mat.", "question": "Where did the cat sit?"}, confused="answered"
+            example={"context": "The cat sat on the mat.", "question": "Where did the cat sit?"},
+            confused="answered",
+            answer="span",
         ),
         configured=configured,
         shift=shift if may_be_none else None,

@@ -231,7 +231,7 @@ def configured(settings: TaskSettings) -> Task:
             lambda outputs, part, labels: _decided(outputs, part, labels, how)[1], _places, _owners, _without
         ),
         settings=settings,
-        shown=Shown(pipeline="token-classification", code="words", encodes=False, confused="tags"),
+        shown=Shown(pipeline="token-classification", code="words", encodes=False, confused="tags", answer="tags"),
         configured=configured,
     )
 

@@ -35,7 +35,8 @@ class Progress:
     """Where a training is. The loop owns it; `after_step` functions read it and may set `stop`.
 
     `step` counts optimizer updates made, `epoch` full passes, `in_epoch` the updates of the pass under way; `factor` is
-    the plateau schedule's share of the rate, `began_score` the best score when the round under way began.
+    the plateau schedule's share of the rate, `began_score` the best score when the round under way began. `loss` and
+    `counted` sum the training loss of this process since the last evaluation.
     """
 
     step: int = 0
@@ -47,6 +48,8 @@ class Progress:
     best_step: int = 0
     began_score: float = float("-inf")
     stop: str = ""
+    loss: float = 0.0
+    counted: float = 0.0
     curve: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -138,7 +141,7 @@ def fit(
             rate = now.factor * rate_factor(now.step - first, ends[at] - first, settings)
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
-            _update(team, micros, plan)
+            _update(team, micros, plan, now)
             team.sum_gradients(named.values())
             clip(named.values(), settings.max_grad_norm)
             optimizer.step()
@@ -156,11 +159,13 @@ def fit(
     return now
 
 
-def _update(team: Team, micros: Sequence[Any], plan: Plan) -> None:
+def _update(team: Team, micros: Sequence[Any], plan: Plan, now: Progress) -> None:
     """This process's gradients of one batch: every micro-batch's loss is divided by the count of the whole batch."""
     denominator = max(float(sum(plan.count(micro) for micro in micros)), 1.0)
     for micro in team.mine(micros):
-        plan.step(micro, lambda total: team.accelerator.backward(total / denominator))
+        losses = plan.step(micro, lambda total: team.accelerator.backward(total / denominator))
+        if (part := losses.get("loss")) is not None:
+            now.loss, now.counted = now.loss + float(part.total), now.counted + part.count
 
 
 class _Keeper:
@@ -214,7 +219,9 @@ class _Keeper:
         self.model.train()
         torch.set_rng_state(random)
         seconds = round(time.monotonic() - self.began, 3)
-        now.curve.append({"step": now.step, "name": "validation", "value": score, "seconds": seconds})
+        loss = round(now.loss / now.counted, 6) if now.counted else None
+        now.loss = now.counted = 0.0
+        now.curve.append({"step": now.step, "name": "validation", "value": score, "loss": loss, "seconds": seconds})
         if score > now.best_score:
             now.best_score, now.best_step = score, now.step
             self.best = {name: p.detach().clone() for name, p in self.named.items()}
