@@ -169,7 +169,12 @@ def threshold(
     chosen = _lowest(scores_N, wrong_N, at_most, 1 - confidence, counted, _ordered(thresholds))
     answered_N = scores_N >= (np.inf if chosen is None else chosen)
     found = _seen("", wrong_N, answered_N, chosen, counted, confidence)
-    return _bound(kind, at_most, confidence, counted, found, met=chosen is not None)
+    bound = _bound(kind, at_most, confidence, counted, found, met=chosen is not None)
+    if chosen is None and counted == "answered":
+        own = 1 - (1 - confidence) / _STARTS
+        surest_N = np.argsort(-scores_N, kind="stable")[: _rows_for(0, at_most, own)]
+        return replace(bound, why=_lack(at_most, own, int(wrong_N[surest_N].sum()), len(surest_N), of=len(scores_N)))
+    return bound
 
 
 def by_slice(
@@ -285,9 +290,10 @@ def _bound(kind: Kind, at_most: float, confidence: float, counted: Counted, foun
     )
 
 
-def _lack(at_most: float, confidence: float, wrong: int, rows: int) -> str:
-    """What a wish would take."""
-    start = f"{rows:,} rows, {wrong:,} of them wrong, are not enough for at most {at_most:.3g} at {confidence:.3g}"
+def _lack(at_most: float, confidence: float, wrong: int, rows: int, *, of: int | None = None) -> str:
+    """What a wish would take; `rows` are the surest `of` so many, where only those were asked."""
+    which = f"the surest {rows:,} of {of:,} rows" if of is not None and of > rows else f"{rows:,} rows"
+    start = f"{which}, {wrong:,} of them wrong, are not enough for at most {at_most:.3g} at {confidence:.3g}"
     least = rows_needed(at_most, confidence=confidence)
     needed = rows_needed(at_most, confidence=confidence, share=wrong / rows) if rows and wrong else least
     if needed is None:

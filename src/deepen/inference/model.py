@@ -129,7 +129,7 @@ class Model:
 
     def _predict(self, data: Any, columns: Mapping[str, str] | None) -> list[Prediction]:
         part = self.read(data, columns=columns, use="answer")
-        answers = (answer for piece in self._pieces(part) for answer in self._answers(piece))
+        answers = (answer for piece in self._pieces(part) for answer in self.answers(piece))
         return list(in_place(answers, part.table, self.rung, is_file=isinstance(data, str | Path)))
 
     def _pieces(self, part: Part) -> list[Part]:
@@ -141,7 +141,8 @@ class Model:
         num_rows = max(1, _MOST_LOGITS // max(1, len(self.labels)))
         return [part.take(np.arange(at, min(at + num_rows, len(part)))) for at in range(0, len(part), num_rows)]
 
-    def _answers(self, part: Part) -> list[Prediction]:
+    def answers(self, part: Part) -> list[Prediction]:
+        """One prediction for each row of a part, which does not know its place in a source yet."""
         outputs, seconds = self._timed(part)
         decoded = self.task.decode(outputs, part, self.labels)
         return [
