@@ -18,7 +18,7 @@ import deepen
 from deepen.core.errors import DataError, SettingError
 from deepen.evaluation.promises import read_bound
 from deepen.inference.backing import Backing
-from deepen.inference.cascade import _agreeing
+from deepen.inference.cascade import agreeing
 
 ENOUGH = 700
 Make = Callable[..., Path]
@@ -185,7 +185,7 @@ def test_several_cheaper_rungs_share_what_is_allowed() -> None:
     outputs_RN = np.where(wrong_RN, 1 - last_N, last_N).astype(object)
     outputs_RN[2] = last_N
     rows = Backing(outputs_RN, sure_RN, [""] * 4000, None)
-    bound = _agreeing(rows, ["one", "two"], 0.02)
+    bound = agreeing(rows, ["one", "two"], 0.02)
     assert bound.kept
     assert bound.threshold is None
     assert all(one.upper <= 0.01 for one in bound.slices)

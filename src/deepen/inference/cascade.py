@@ -183,9 +183,9 @@ def load_cascade(
         answer_unlabelled(opened, models, unlabelled, say)
     if agreement is not None:
         rows = pooled(rows, unlabelled_rows(opened, models), say)
-        bound = _agreeing(rows, names, at_most)
+        bound = agreeing(rows, names, at_most)
     else:
-        bound = _erring(rows, at_most)
+        bound = erring(rows, at_most)
     if not bound.kept:
         more = "; rows without a label back it too: --unlabelled FILE" if agreement is not None else ""
         raise SettingError(f"{wish} can't be promised: {bound.why}{more}")
@@ -227,7 +227,7 @@ def _cheaper(run: Run, rung: str) -> list[str]:
     return names
 
 
-def _agreeing(rows: Backing, names: Sequence[str], at_most: float) -> Bound:
+def agreeing(rows: Backing, names: Sequence[str], at_most: float) -> Bound:
     """Thresholds from which on each cheaper rung answers. They share what is allowed, and so need no order."""
     share = len(names)
     own = 1 - (1 - CONFIDENCE) / share
@@ -256,7 +256,7 @@ def _agreeing(rows: Backing, names: Sequence[str], at_most: float) -> Bound:
     )
 
 
-def _erring(rows: Backing, at_most: float) -> Bound:
+def erring(rows: Backing, at_most: float) -> Bound:
     """The threshold from which on the rung that is asked gives its answers."""
     wrong_N = rows.outputs_RN[-1] != rows.targets_N
     how: dict[str, Any] = {"at_most": at_most, "confidence": CONFIDENCE, "counted": "answered"}

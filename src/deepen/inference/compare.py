@@ -5,7 +5,7 @@ Shape legend: N rows, M units, C labels, K sums of a score.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from deepen.evaluation.calibration import losses
 from deepen.evaluation.statistics import Statistic, holm, paired_bootstrap, paired_permutation
 from deepen.inference.given import as_rows
 from deepen.inference.model import Model, load_model
-from deepen.inference.slices import Slice, by_columns, by_label, by_length, places
+from deepen.inference.slices import Slice, by_columns, by_label, by_length, places, targets_of
 from deepen.models.device import on
 from deepen.preparation.recipe import asked_columns
 from deepen.problem.task import Task
@@ -226,7 +226,7 @@ def _same_rows(one: Part, two: Part, say: Callable[[str], None]) -> list[Part]:
         other = np.array([at[here[row]] for row in kept], np.int64)
         say(f"  note: {rows(len(here) + len(there) - 2 * len(kept))} left out, which only one of the two reads")
         one, two = one.take(kept), two.take(other)
-    for place, target, its in zip(places(one), one.values("target"), two.values("target"), strict=True):
+    for place, target, its in zip(places(one), targets_of(one), targets_of(two), strict=True):
         if target != its:
             said = f"line {place[1]}: one run reads '{target}' as the right answer, and the other '{its}'"
             raise DataError(f"{one.table.name} {said}; name the columns for both with --columns")
@@ -237,7 +237,7 @@ def _of_labels(
     parts: list[Part], shared: tuple[str, ...], folders: Sequence[Path], say: Callable[[str], None]
 ) -> list[Part]:
     """The rows whose labels both models know."""
-    kept = np.flatnonzero(np.isin(list(parts[0].values("target")), shared))
+    kept = np.flatnonzero(np.isin(targets_of(parts[0]), shared))
     if not len(kept):
         raise DataError(f"{parts[0].table.name}: no row has one of the labels that both know: {listed(shared, 5)}")
     left = f", and {rows(len(parts[0]) - len(kept))} of other labels left out" if len(kept) < len(parts[0]) else ""
@@ -315,11 +315,10 @@ def _slice_pairs(slices: Sequence[Slice], deciding: Pair, right_N: Sequence[np.n
 
 
 def _changes(part: Part, right_N: tuple[np.ndarray, np.ndarray], said: Sequence[Sequence[Any]]) -> list[Change]:
-    def found() -> Iterator[Change]:
-        for at in np.flatnonzero(right_N[0] != right_N[1]):
-            row = part.take(np.array([at]))
-            [example], [place] = row.examples(), places(row)
-            change = "right->wrong" if right_N[0][at] else "wrong->right"
-            yield Change(example.id, *place, example.inputs, example.target, said[0][at], said[1][at], change)
-
-    return list(found())
+    changed = np.flatnonzero(right_N[0] != right_N[1]).tolist()
+    some = part.take(np.array(changed, np.int64))
+    found = []
+    for at, (file, line), row in zip(changed, places(some), some.examples(), strict=True):
+        change = "right->wrong" if right_N[0][at] else "wrong->right"
+        found.append(Change(row.id, file, line, row.inputs, row.target, said[0][at], said[1][at], change))
+    return found

@@ -33,9 +33,14 @@ def places(part: Part) -> list[Place]:
     return [(part.table.file_of(int(row)), line) for row, line in zip(part.rows_N, part.values("line"), strict=True)]
 
 
+def targets_of(part: Part) -> list[Any]:
+    """What is right for each row; None where that is an input, as the documents that are ranked."""
+    return list(part.values("target")) if part.table.has_target else [None] * len(part)
+
+
 def by_label(part: Part) -> Iterator[Slice]:
     """The rows of each label, where rows have one each."""
-    targets = list(part.values("target"))
+    targets = targets_of(part)
     if all(isinstance(target, str) for target in targets):
         yield from _by_value("label", targets)
 
@@ -75,7 +80,7 @@ def by_columns(part: Part, source: Source, learned: Sequence[Columns], asked: Ma
     rows = [there.get(place) for place in places(part)]
     if any(cells is None for cells in rows):
         raise DataError(f"{source.name} has changed since its rows were read")
-    targets = list(part.values("target"))
+    targets = targets_of(part)
     for at, index in enumerate(free):
         values = [as_text(cells[at]) or "" for cells in rows if cells is not None]
         if values != targets and 2 <= len(set(values)) <= _MOST_VALUES:
