@@ -120,9 +120,10 @@ class Cascade:
 
     def _say(self, found: Sequence[Prediction]) -> None:
         counts = Counter(one.answered_by for one in found)
-        shares = [f"{name} {counts[name] / len(found):.1%}" for name in counts if name is not None]
+        names = [*(model.rung for model, _ in self.cheaper), self.rung]
+        shares = [f"{name} {counts[name] / len(found):.1%}" for name in names]
         unknown = f"; {counts[None] / len(found):.1%} are not known" if counts[None] else ""
-        self.model.say(f"  answered by {', '.join(shares) or 'none'} of the rows{unknown}")
+        self.model.say(f"  answered by {', '.join(shares)} of the rows{unknown}")
 
     def _watch(self, coming: Seen) -> None:
         """Whether the rows that come are like those that back the promise."""
