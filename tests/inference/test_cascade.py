@@ -134,7 +134,7 @@ def test_what_the_rows_can_not_back(run: Make, new_csv: Path) -> None:
     assert line.endswith("--unlabelled FILE")
     line = call("predict", folder, new_csv, "--max-error", "0.05").failed("SettingError")
     assert "60 rows" in line
-    assert "it takes 86 of which none is wrong" in line
+    assert "it takes 86 that are answered, of which none is wrong" in line
     line = call("predict", run(), new_csv, "--max-error", "0.001", "--rung", "lexical").failed("SettingError")
     assert "700 rows" in line
     assert not (folder / "bounds").exists()

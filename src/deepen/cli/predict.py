@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,7 +72,6 @@ def command(
     from deepen.core.errors import DataError, SettingError
     from deepen.core.files import write_jsonl
     from deepen.core.places import path_of
-    from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
     from deepen.preparation.place import check_answers
 
@@ -114,7 +114,7 @@ def command(
         show.lines_to(stderr=as_json)(f"{len(rows) - gaps:,} predictions{without} in {out}")
     if as_json:
         said = {"run": run, "rung": model.rung, "predictions": rows if out is None else [], "out": out and str(out)}
-        show.print_json(said | ({"bound": to_json(model.bound)} if wish else {}))
+        show.print_json(said | ({"bound": asdict(model.bound)} if wish else {}))
     elif out is None:
         _print(rows)
 

@@ -171,9 +171,7 @@ def threshold(
     found = _seen("", wrong_N, answered_N, chosen, counted, confidence)
     bound = _bound(kind, at_most, confidence, counted, found, met=chosen is not None)
     if chosen is None and counted == "answered":
-        own = 1 - (1 - confidence) / _STARTS
-        surest_N = np.argsort(-scores_N, kind="stable")[: _rows_for(0, at_most, own)]
-        return replace(bound, why=_lack(at_most, own, int(wrong_N[surest_N].sum()), len(surest_N), of=len(scores_N)))
+        return replace(bound, why=_lack_of_sure(scores_N, wrong_N, at_most, confidence, _ordered(thresholds)))
     return bound
 
 
@@ -290,10 +288,26 @@ def _bound(kind: Kind, at_most: float, confidence: float, counted: Counted, foun
     )
 
 
-def _lack(at_most: float, confidence: float, wrong: int, rows: int, *, of: int | None = None) -> str:
-    """What a wish would take; `rows` are the surest `of` so many, where only those were asked."""
-    which = f"the surest {rows:,} of {of:,} rows" if of is not None and of > rows else f"{rows:,} rows"
-    start = f"{which}, {wrong:,} of them wrong, are not enough for at most {at_most:.3g} at {confidence:.3g}"
+def _lack_of_sure(
+    scores_N: np.ndarray, wrong_N: np.ndarray, at_most: float, confidence: float, thresholds_K: np.ndarray
+) -> str:
+    """What a wish for the answered rows would take: the surest ones are too few, or too many of them are wrong."""
+    own, rows = 1 - (1 - confidence) / _STARTS, len(scores_N)
+    least = _rows_for(0, at_most, own)
+    asked = f"for at most {at_most:.3g} at {confidence:.3g}"
+    if rows < least:
+        return f"{rows:,} rows are not enough {asked}: it takes {least:,} that are answered, of which none is wrong"
+    last = np.sort(scores_N)[-least]
+    surest_N = scores_N >= max(thresholds_K[thresholds_K <= last], default=last)
+    wrong, surest = int(wrong_N[surest_N].sum()), int(surest_N.sum())
+    needed = rows_needed(at_most, confidence=own, share=wrong / surest)
+    takes = f"it takes {needed:,} as sure as these" if needed is not None else "no number of rows as sure would do"
+    return f"{wrong:,} of the {surest:,} surest of {rows:,} rows are wrong, too many {asked}: {takes}"
+
+
+def _lack(at_most: float, confidence: float, wrong: int, rows: int) -> str:
+    """What a wish would take."""
+    start = f"{rows:,} rows, {wrong:,} of them wrong, are not enough for at most {at_most:.3g} at {confidence:.3g}"
     least = rows_needed(at_most, confidence=confidence)
     needed = rows_needed(at_most, confidence=confidence, share=wrong / rows) if rows and wrong else least
     if needed is None:
