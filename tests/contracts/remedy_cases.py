@@ -657,6 +657,15 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "diagnosis/questions/test_surface_cues.py": ("{} --set {}",),
     "diagnosis/questions/test_depth.py": ("--thorough",),
     "tuning/test_together.py": ("has no adapter", "--tuning bitfit"),
+    "inference/test_compare.py": ("for both with --columns", "leave --out out"),
+    "inference/test_cascade.py": (
+        "--cascade and --max-error",
+        "as in 0.99, or --max-error",
+        "--cascade: {} has no rung",
+        "--unlabelled goes with --cascade",
+        "--unlabelled FILE",
+        "--cascade",
+    ),
     "exporting/test_refusals.py": ("name another with --rung", "is not what `deepen export` writes"),
     "exporting/test_integers.py": ("--form onnx is faster",),
     # the page of an export, whose program test_kinds.py runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,24 @@ def test_a_promise_is_stored_with_its_run(tmp_path: Path) -> None:
     for name in ("", "../x", "A", "a b", "x" * 99):
         with pytest.raises(SettingError, match="no name for a bound"):
             bound_file(tmp_path, name)
+
+
+def test_what_is_lacking_where_only_the_answered_count() -> None:
+    few = threshold(np.full(60, 0.9), np.arange(60) < 6, "error", at_most=0.05, counted="answered")
+    assert (
+        few.why
+        == "60 rows are not enough for at most 0.05 at 0.95: it takes 86 that are answered, of which none is wrong"
+    )
+    scores_N = np.linspace(0.5, 0.99, 600)
+    bound = threshold(scores_N, np.arange(600) % 25 == 0, "error", at_most=0.05, counted="answered")
+    assert not bound.kept
+    said = re.fullmatch(
+        r"(\d+) of the (\d+) surest of 600 rows are wrong, too many .*: it takes ([\d,]+) as sure .*", bound.why
+    )
+    assert said is not None
+    wrong, surest, needed = (int(one.replace(",", "")) for one in said.groups())
+    assert 86 <= surest < 120
+    assert wrong == (np.arange(600)[-surest:] % 25 == 0).sum()
+    assert needed > surest
+    hopeless = threshold(scores_N, np.arange(600) % 5 == 0, "error", at_most=0.05, counted="answered")
+    assert hopeless.why.endswith("no number of rows as sure would do")

@@ -27,9 +27,10 @@ def write_answers(
     """Writes a CSV: the columns, cells and rows of the source as they are, then `output` and probabilities.
 
     A row without an answer has empty cells there. Answers of several models follow one another, and a last column
-    says which. A cell that a spreadsheet would compute gets `'` before it (`guarded`); numbers do not. `rows` come in
-    the order of the source, once for each model; `labels` get a column `p_<label>` each, None writes `probability`,
-    that of the answer; `bom` begins the file with a byte order mark, by which Excel knows UTF-8.
+    says which; in a cascade it says which rung. A cell that a spreadsheet would compute gets `'` before it (`guarded`);
+    numbers do not. `rows` come in the order of the source, once for each model; `labels` get a column `p_<label>` each,
+    None writes `probability`, that of the answer; `bom` begins the file with a byte order mark, by which Excel knows
+    UTF-8.
     """
     write_csv(path, _lines(rows, source, as_cell, labels), bom=bom)
 
@@ -52,11 +53,11 @@ def _lines(
     as_cell: Callable[[Mapping[str, Any]], str],
     labels: Sequence[str] | None,
 ) -> Iterator[list[Any]]:
-    several = any("adapter" in row for row in rows)
+    last = tuple(name for name in ("adapter", "answered_by") if any(name in row for row in rows))
     numbered = ("text",) if source.own_width == 1 else tuple(map(str, range(source.own_width)))
     names = source.names[: source.own_width] if source.names is not None else numbered
     chances = ("probability",) if labels is None else tuple(f"p_{lines_printable(label)}" for label in labels)
-    yield [*names, *_free(("output", *chances, *(("adapter",) if several else ())), names)]
+    yield [*names, *_free(("output", *chances, *last), names)]
     at = 0
     while at < len(rows):
         first = at
@@ -66,7 +67,7 @@ def _lines(
             yield [
                 *_cells(given[2], source.own_width),
                 *_answer(row, as_cell, labels),
-                *([row["adapter"]] if several else []),
+                *(row.get(name, "") for name in last),
             ]
             at += 1
         if at == first:

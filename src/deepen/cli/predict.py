@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ HELP = """Answer rows of a file, or texts typed here.
   deepen predict runs/mood --adapter runs/topic --text "a fine film"
   deepen predict runs/films --adapter runs/hotels --compose sum new.csv
   deepen predict runs/first new.jsonl --rung lexical --set data.bad_rows=drop --json
+  deepen predict runs/first new.csv --cascade 0.99 --out answers.csv
+  deepen predict runs/first new.csv --max-error 0.05
 """
 
 
@@ -47,6 +50,16 @@ def command(
         str | None, typer.Option("--compose", help="One answer of the runs and adapters together: sum or ties.")
     ] = None,
     weights: Annotated[str | None, typer.Option(help="For --compose, a number a run, as in 0.7,0.3.")] = None,
+    agreement: Annotated[
+        float | None,
+        typer.Option("--cascade", help="Cheaper rungs answer where this share stays the same, as in 0.99."),
+    ] = None,
+    max_error: Annotated[
+        float | None, typer.Option(help='Say "don\'t know" so that at most this share of answers is wrong.')
+    ] = None,
+    unlabelled: Annotated[
+        str | None, typer.Option(help="Rows without a label that back --cascade too: a file.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file: .jsonl or .csv.")] = None,
     top: Annotated[bool, typer.Option("--top", help="In a .csv the best label's probability alone.")] = False,
     bom: Annotated[bool, typer.Option("--bom", help="Begin a .csv with the mark by which Excel knows UTF-8.")] = False,
@@ -54,7 +67,6 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Answers."""
-    from deepen.api import load
     from deepen.cli.answers import named_labels, write_answers
     from deepen.cli.typed import STDIN, check_names, given_rows
     from deepen.core.errors import DataError, SettingError
@@ -72,23 +84,19 @@ def command(
         raise SettingError(f"--out {out}: a table has no room for explanations; write a .jsonl")
     if (top or bom) and (out is None or out.suffix != ".csv"):
         raise SettingError(f"--{'top' if top else 'bom'} goes with --out FILE.csv")
-    if weights is not None and composed is None:
-        raise SettingError("--weights goes with --compose")
     asked = parse_columns(columns) if columns is not None else None
     say = show.once(show.lines_to(stderr=True))
     how: dict[str, Any] = {"rung": rung, "settings": settings or [], "device": device, "say": say}
     runs = [run, *(adapter or [])]
-    if composed is not None or adapter:
-        from deepen.inference.adapters import compose, load_together
-
-        weighed: dict[str, Any] = {"by": composed, "weights": _numbers(weights)}
-        models: list[Any] = [compose(runs, **weighed, **how)] if composed else load_together(runs, **how)
-    else:
-        models = [load(run, **how)]
+    wish = {"agreement": agreement, "max_error": max_error, "unlabelled": unlabelled}
+    wish = {name: value for name, value in wish.items() if value is not None}
+    if wish and (adapter or composed is not None or explain):
+        raise SettingError("--cascade and --max-error answer by one run: leave --adapter, --compose and --explain out")
+    models = _models(runs, (composed, weights), wish, how)
     with given_rows(data, text or (), inputs or ()) as given:
         model = models[0]
         if inputs:
-            check_names(given[0], model)
+            check_names(given[0], getattr(model, "model", model))
         rows = _answered(models, runs, given, asked, explain=explain)
         if data == STDIN:  # where it was kept is gone when this is read
             for row in rows:
@@ -105,11 +113,31 @@ def command(
         without = f", and {gaps:,} row{'' if gaps == 1 else 's'} without one" if gaps else ""
         show.lines_to(stderr=as_json)(f"{len(rows) - gaps:,} predictions{without} in {out}")
     if as_json:
-        show.print_json(
-            {"run": run, "rung": model.rung, "predictions": rows if out is None else [], "out": out and str(out)}
-        )
+        said = {"run": run, "rung": model.rung, "predictions": rows if out is None else [], "out": out and str(out)}
+        show.print_json(said | ({"bound": asdict(model.bound)} if wish else {}))
     elif out is None:
         _print(rows)
+
+
+def _models(
+    runs: list[str], composing: tuple[str | None, str | None], wish: dict[str, Any], how: dict[str, Any]
+) -> list[Any]:
+    """The models that answer: a run's, those of several runs, or one that is composed of them or a cascade."""
+    from deepen.api import load
+    from deepen.core.errors import SettingError
+
+    composed, weights = composing
+    if weights is not None and composed is None:
+        raise SettingError("--weights goes with --compose")
+    if wish:
+        from deepen.inference.cascade import load_cascade
+
+        return [load_cascade(runs[0], **wish, **how)]
+    if composed is None and len(runs) == 1:
+        return [load(runs[0], **how)]
+    from deepen.inference.adapters import compose, load_together
+
+    return [compose(runs, by=composed, weights=_numbers(weights), **how)] if composed else load_together(runs, **how)
 
 
 def _answered(models: list[Any], runs: list[str], given: Any, asked: Any, *, explain: bool) -> list[dict[str, Any]]:
@@ -149,6 +177,9 @@ def _print_answer(row: dict[str, Any]) -> None:
         return
     probabilities, answer = row.get("probabilities") or {}, row["output"]
     given = row.get("inputs") or {}
+    if answer is None:
+        show.line(f"don't know\t{' '.join(' | '.join(map(str, given.values())).split())}")
+        return
     if "tokens" in given and row.get("entities") is not None and "+" not in row["rung"]:
         found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])
         show.line(f"{'; '.join(found) or '-'}\t{' '.join(given['text'].split())}")
@@ -163,7 +194,7 @@ def _as_text(row: Mapping[str, Any]) -> str:
     """An answer for a line or a cell: a label, a score, tags, labels, or triples."""
     answer = row["output"]
     if not isinstance(answer, list):
-        return str(answer)
+        return "" if answer is None else str(answer)
     if "+" in row["rung"]:
         return "; ".join(" - ".join(triple) for triple in answer)
     return (" " if "entities" in row else "|").join(map(str, answer))

@@ -70,7 +70,8 @@ class Prediction:
     """The only record of what a model said; evaluation, diagnosis, serving and monitoring read nothing else.
 
     `row` says which row of the source it is about: the id that the source gives it, its file and its line. Where a row
-    can't be answered, `skipped` says why, and there is no output.
+    can't be answered, `skipped` says why, and there is no output. In a cascade `answered_by` is the rung that did;
+    where none is sure enough it is None, and so is the output.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Prediction:
     seconds: float = 0.0
     row: dict[str, Any] | None = None
     skipped: str | None = None
+    answered_by: str | None = None
 
     def __repr__(self) -> str:
         """The answer, how likely it is, and the beginning of what was read."""
@@ -241,7 +243,7 @@ class LossSum:
     count: float
 
 
-_OPTIONAL = {"inputs", "target", "probabilities", "entities", "row", "skipped"}
+_OPTIONAL = {"inputs", "target", "probabilities", "entities", "row", "skipped", "answered_by"}
 
 
 def to_json(record: Any) -> dict[str, Any]:

@@ -169,7 +169,10 @@ def threshold(
     chosen = _lowest(scores_N, wrong_N, at_most, 1 - confidence, counted, _ordered(thresholds))
     answered_N = scores_N >= (np.inf if chosen is None else chosen)
     found = _seen("", wrong_N, answered_N, chosen, counted, confidence)
-    return _bound(kind, at_most, confidence, counted, found, met=chosen is not None)
+    bound = _bound(kind, at_most, confidence, counted, found, met=chosen is not None)
+    if chosen is None and counted == "answered":
+        return replace(bound, why=_lack_of_sure(scores_N, wrong_N, at_most, confidence, _ordered(thresholds)))
+    return bound
 
 
 def by_slice(
@@ -283,6 +286,23 @@ def _bound(kind: Kind, at_most: float, confidence: float, counted: Counted, foun
         wrong=found.wrong,
         upper=found.upper,
     )
+
+
+def _lack_of_sure(
+    scores_N: np.ndarray, wrong_N: np.ndarray, at_most: float, confidence: float, thresholds_K: np.ndarray
+) -> str:
+    """What a wish for the answered rows would take: the surest ones are too few, or too many of them are wrong."""
+    own, rows = 1 - (1 - confidence) / _STARTS, len(scores_N)
+    least = _rows_for(0, at_most, own)
+    asked = f"for at most {at_most:.3g} at {confidence:.3g}"
+    if rows < least:
+        return f"{rows:,} rows are not enough {asked}: it takes {least:,} that are answered, of which none is wrong"
+    last = np.sort(scores_N)[-least]
+    surest_N = scores_N >= max(thresholds_K[thresholds_K <= last], default=last)
+    wrong, surest = int(wrong_N[surest_N].sum()), int(surest_N.sum())
+    needed = rows_needed(at_most, confidence=own, share=wrong / surest)
+    takes = f"it takes {needed:,} as sure as these" if needed is not None else "no number of rows as sure would do"
+    return f"{wrong:,} of the {surest:,} surest of {rows:,} rows are wrong, too many {asked}: {takes}"
 
 
 def _lack(at_most: float, confidence: float, wrong: int, rows: int) -> str:

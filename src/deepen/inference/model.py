@@ -128,14 +128,12 @@ class Model:
 
     def _predict(self, data: Any, columns: Mapping[str, str] | None) -> list[Prediction]:
         part = self.read(data, columns=columns, use="answer")
-        answers = (answer for piece in self._pieces(part) for answer in self._answers(piece))
+        pieces = self.task.pieces(part, self.labels) if len(part) else []
+        answers = (answer for piece in pieces for answer in self.answers(piece))
         return list(in_place(answers, part.table, self.rung, is_file=isinstance(data, str | Path)))
 
-    def _pieces(self, part: Part) -> list[Part]:
-        """Rows that are answered at once: all, but where their outputs would be too many."""
-        return self.task.pieces(part, self.labels) if len(part) else []
-
-    def _answers(self, part: Part) -> list[Prediction]:
+    def answers(self, part: Part) -> list[Prediction]:
+        """One prediction for each row of a part, which does not know its place in a source yet."""
         from deepen.problem.reading import tokens_read
 
         outputs, seconds = self._timed(part)

@@ -83,7 +83,7 @@ def written(folder: Path) -> Written:
     if (folder / "diagnosis").is_dir() and not (folder / "diagnosis").is_symlink():
         found.files += [path for path in found.enter(folder / "diagnosis") if path.name in _DIAGNOSIS]
     if (folder / BOUNDS).is_dir() and not (folder / BOUNDS).is_symlink():
-        found.files += [path for path in found.enter(folder / BOUNDS) if path.suffix == ".json"]
+        found.files += [path for path in found.enter(folder / BOUNDS) if path.suffix in (".json", ".jsonl")]
     for path in found.enter(folder / "rungs"):
         _rung(found, path, _known_rungs(folder))
     return found
@@ -288,7 +288,7 @@ def _holds_answers(path: Path) -> bool:
     with path.open("rb") as file:
         first = file.readline(1 << 20).decode("utf-8-sig", "replace").strip()
     if path.name.lower().endswith(".csv"):
-        return "output" in [cell.strip().strip('"') for cell in first.split(",")]
+        return bool({"output", "output_1"} & {cell.strip().strip('"') for cell in first.split(",")})
     try:
         record = json.loads(first)
     except (ValueError, RecursionError):

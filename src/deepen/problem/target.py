@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from deepen.core.types import Targets
+from deepen.core.types import Outputs, Targets
 from deepen.evaluation.calibration import fit_temperature
 from deepen.models.linear import Solved, centroid_head, solve_path
 from deepen.models.plain import Problem
@@ -33,6 +33,7 @@ class Target:
         scale: Training targets to the scale in which they are learned.
         temperature: Logits and labels of held-out units to what logits are divided by.
         problem: What the logits are for, in the words of transformers; None for one label of several.
+        right: Outputs and targets to whether all of a row's answer is right; None where answers are near or far.
     """
 
     name: Literal["labels", "many", "scores", "ranks"]
@@ -44,7 +45,19 @@ class Target:
     scale: Callable[[Targets], Scale] = lambda targets: NO_SCALE
     temperature: Callable[[np.ndarray, np.ndarray], float] = fit_temperature
     problem: Problem | None = None
+    right: Callable[[Outputs, Targets], np.ndarray] | None = None
 
 
-CLASS = Target("labels", is_class=True, smooths=True, untrained=centroid_head)
-MANY = Target("many", problem="multi_label_classification")
+def best_is_right(outputs: Outputs, targets: Targets) -> np.ndarray:
+    """Whether the largest logit of each of a row's units is the right one; rows of units that are not scored are."""
+    wrong_M = (outputs.values_MC.argmax(1) != targets.labels_M) & targets.scored_M
+    owner_M = np.repeat(np.arange(len(targets)), np.diff(targets.offsets_N1))
+    return np.asarray(np.bincount(owner_M, weights=wrong_M, minlength=len(targets)) == 0)
+
+
+def _signs_are_right(outputs: Outputs, targets: Targets) -> np.ndarray:
+    return np.asarray(((outputs.values_MC > 0) == (targets.labels_M > 0)).all(axis=1))
+
+
+CLASS = Target("labels", is_class=True, smooths=True, untrained=centroid_head, right=best_is_right)
+MANY = Target("many", problem="multi_label_classification", right=_signs_are_right)

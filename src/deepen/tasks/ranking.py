@@ -33,7 +33,7 @@ from deepen.models.head import Inputs
 from deepen.models.heads import ranked
 from deepen.models.tokenizer import Tokenizer
 from deepen.problem.one_label import encode_apart
-from deepen.problem.target import Target
+from deepen.problem.target import Target, best_is_right
 from deepen.problem.task import Claim, Form, Reader, Shallow, Task
 from deepen.shallow.bm25 import fit_bm25, fit_popular, load_bm25, load_popular
 
@@ -274,7 +274,7 @@ TASK = Task(
     labels=_labels,
     check=_check,
     targets=_targets,
-    target=Target("ranks", smooths=True, solve=None),  # a cosine is there before it is trained
+    target=Target("ranks", smooths=True, solve=None, right=best_is_right),  # a cosine is there before it is trained
     losses=in_batch_losses,
     margins=in_batch_margins,
     score_name="mrr",
