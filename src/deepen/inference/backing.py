@@ -36,10 +36,9 @@ class Backing:
         """The number of rows, N."""
         return len(self.texts)
 
-    @property
-    def seen(self) -> Seen:
+    def seen(self, rung: int = 0) -> Seen:
         """What incoming rows are compared with: how sure the rung is that is asked first, and the texts."""
-        return Seen(self.confidences_RN[0], self.texts)
+        return Seen(self.confidences_RN[rung], self.texts)
 
 
 def confidence(output: Any, probabilities: Mapping[str, float] | None) -> float:
@@ -176,7 +175,7 @@ def pooled(labelled: Backing, unlabelled: Backing | None, say: Callable[[str], N
     """
     if unlabelled is None:
         return labelled
-    why = shift(labelled.seen, unlabelled.seen)
+    why = shift(labelled.seen(), unlabelled.seen())
     if why:
         say(f"  note: the rows without a label differ from the validation rows by {why}: they alone back the promise")
         return unlabelled

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core.arguments import as_path
 from deepen.core.errors import DataError, SettingError
-from deepen.core.places import path_of
 from deepen.core.run import Run, open_run
 from deepen.core.types import Prediction
+from deepen.data.readers.parquet_arrow import is_dataset
 from deepen.data.source import Source
 from deepen.data.table import Part
 from deepen.evaluation.bounds import threshold
@@ -95,9 +96,9 @@ class Cascade:
             DataError: If the data can't be read or lacks a column.
         """
         rows = as_rows(data)
-        part = self.model.read(rows, columns=columns, use="answer") if len(rows) else None
-        if part is None:
+        if not (is_dataset(rows) or isinstance(rows, str | Path) or len(rows)):
             return []
+        part = self.model.read(rows, columns=columns, use="answer")
         answers = self._answers(part) if len(part) else []
         return list(in_place(answers, part.table, self.rung, is_file=isinstance(rows, str | Path)))
 
@@ -171,7 +172,7 @@ def load_cascade(
     if agreement is None and unlabelled is not None:
         raise SettingError("--unlabelled goes with --cascade: whether an answer is wrong takes a label")
     wish, at_most = _wish(agreement, max_error)
-    folder = run.folder if isinstance(run, Run) else path_of(run, kind=DataError)
+    folder = run.folder if isinstance(run, Run) else as_path("run", run)
     with on(device, say):
         model = load_model(folder, rung=rung, settings=settings, say=say)
         if model.run_folder is None:
@@ -189,14 +190,16 @@ def load_cascade(
         bound = erring(rows, at_most)
     if not bound.kept:
         more = "; rows without a label back it too: --unlabelled FILE" if agreement is not None else ""
-        raise SettingError(f"{wish} can't be promised: {bound.why}{more}")
+        learned = f"{model.rung} has learned from the validation rows too, and none is left"
+        raise SettingError(f"{wish} can't be promised: {bound.why if len(rows) else learned}{more}")
     name = "-".join([wish.removeprefix("--").replace(" ", "-").replace(".", "_"), *([] if rung is None else [rung])])
     bound = _store(model, name, bound)
     _tell(bound, model, say)
     made = {one.name: one.threshold for one in bound.slices}
     cheaper = tuple((one, least) for one in models[:-1] if (least := made[one.rung]) is not None)
+    first = names.index(cheaper[0][0].rung) if cheaper else -1
     least = 0.0 if agreement is not None else float(bound.threshold or 0.0)
-    return Cascade(model, cheaper, least, bound, name, rows.seen)
+    return Cascade(model, cheaper, least, bound, name, rows.seen(first))
 
 
 def _wish(agreement: float | None, max_error: float | None) -> tuple[str, float]:

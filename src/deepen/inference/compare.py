@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core.arguments import as_path
 from deepen.core.errors import DataError, SettingError
 from deepen.core.run import Run
 from deepen.core.seed import derive
@@ -133,7 +134,7 @@ def compare(
         >>> deepen.compare("runs/first", "runs/second", "test.csv").scores[0].p_value  # doctest: +SKIP
         0.0315
     """
-    folders = [run.folder if isinstance(run, Run) else Path(run) for run in (run1, run2)]
+    folders = [run.folder if isinstance(run, Run) else as_path("run", run) for run in (run1, run2)]
     with on(device, say):
         a, b = (load_model(folder, settings=settings, say=say) for folder in folders)
         return _compare(a, b, folders, as_rows(data), columns, say)
