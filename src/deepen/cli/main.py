@@ -20,11 +20,13 @@ from deepen.cli import (
     evaluate,
     export,
     failing,
+    keys,
     models,
     predict,
     report,
     runs,
     schema,
+    serve,
     show,
     streams,
     train,
@@ -43,7 +45,7 @@ app = typer.Typer(
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_MODULES = (train, evaluate, predict, check, diagnose, export, report, runs, cache, bench, models, schema)
+_MODULES = (train, evaluate, predict, check, diagnose, export, serve, keys, report, runs, cache, bench, models, schema)
 VERBS = {module.NAME: module for module in _MODULES}
 
 
