@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from deepen.core.errors import plain_words
 from deepen.serving.problems import RefusedError
@@ -15,7 +15,9 @@ _KINDS: dict[str, Any] = {
     "tokens": str | Annotated[list[str], Field(min_length=1)],
     "texts": Annotated[list[str], Field(min_length=1)],
 }
+_ABSENT = Field(default_factory=str)  # never read: what was not given is left out
 _LONGEST_PATH = 12
+_UNREAD = "there is no such part in the body: /docs tells which there are"
 
 
 class Body:
@@ -27,15 +29,13 @@ class Body:
     """
 
     def __init__(self, inputs: Sequence[Mapping[str, Any]], most_rows: int) -> None:
-        strict = with_config(ConfigDict(extra="forbid", strict=True))
-        kinds = {need["name"]: _KINDS[need["kind"]] for need in inputs}
-        fields = {
-            need["name"]: NotRequired[kinds[need["name"]]] if need["optional"] else kinds[need["name"]]
-            for need in inputs
+        how = ConfigDict(extra="forbid", strict=True)
+        fields: dict[str, Any] = {
+            need["name"]: (_KINDS[need["kind"]], _ABSENT if need["optional"] else ...) for need in inputs
         }
-        row = strict(TypedDict("Row", fields))  # type: ignore[operator, misc]
+        row = create_model("Row", __config__=how, **fields)
         rows = Annotated[list[row], Field(min_length=1, max_length=most_rows)]  # type: ignore[valid-type]
-        self._adapter: Any = TypeAdapter(strict(TypedDict("Body", {"rows": rows})))  # type: ignore[operator, misc]
+        self._body: Any = create_model("Body", __config__=how, rows=(rows, ...))
 
     def rows(self, body: bytes) -> list[dict[str, Any]]:
         """The rows of a body.
@@ -44,18 +44,19 @@ class Body:
             RefusedError: 400 if it is no JSON, 422 if it is not as it must be.
         """
         try:
-            return list(self._adapter.validate_json(body)["rows"])
+            return [row.model_dump(exclude_unset=True) for row in self._body.model_validate_json(body).rows]
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid":
             raise RefusedError(400, f"the body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
         field = "/".join(str(part)[:60] for part in first["loc"][:_LONGEST_PATH])
-        raise RefusedError(422, plain_words(first["msg"]), field=field or None)
+        unread = first["type"] == "extra_forbidden"
+        raise RefusedError(422, _UNREAD if unread else plain_words(first["msg"]), field=field or None)
 
     @property
     def schema(self) -> dict[str, Any]:
         """Its JSON schema, without references."""
-        found: dict[str, Any] = self._adapter.json_schema()
+        found: dict[str, Any] = self._body.model_json_schema()
         row = found.pop("$defs", {}).get("Row", {})
         found["properties"]["rows"]["items"] = row
         return found

@@ -117,7 +117,7 @@ def make_server(app: Any, place: Place, settings: ServeSettings) -> uvicorn.Serv
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="critical",  # a request that is no HTTP is no news, and nothing of a request gets into a log
+        log_level="error",  # a request that is no HTTP is no news
         access_log=False,
         server_header=False,
         proxy_headers=False,

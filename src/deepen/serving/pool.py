@@ -125,7 +125,7 @@ class Pool:
             self.waiting.put(piece, slot=slot)
         try:
             async with asyncio.timeout(self.settings.request_seconds):
-                found = [await piece.answers for piece in pieces]
+                found = await asyncio.gather(*(piece.answers for piece in pieces))
         except TimeoutError:
             raise RefusedError(503, "no model process could answer in time", after=5) from None
         finally:
