@@ -17,11 +17,20 @@ def differs(answer: Mapping[str, Any], known: Mapping[str, Any], tolerance: floa
     if answer.get("skipped") != known.get("skipped"):
         return "it is not answered" if "skipped" in answer else "it is answered now"
     if known.get("probabilities") is not None:
-        there, wanted = answer.get("probabilities") or {}, known["probabilities"]
-        gaps = [abs(there.get(label, 0.0) - value) for label, value in wanted.items()]
-        return None if max(gaps, default=0.0) <= tolerance else f"a probability differs by {max(gaps):.3g}"
+        return _gap("a probability", answer.get("probabilities") or {}, known["probabilities"], tolerance)
+    if known.get("entities"):  # whether the best of them is an answer may hang on a threshold
+        return _gap("an entity", _scores(answer.get("entities") or []), _scores(known["entities"]), tolerance)
     said, wanted = answer.get("output"), known.get("output")
     if isinstance(wanted, float):
-        gap = abs(said - wanted) if isinstance(said, int | float) else float("inf")
-        return None if gap <= tolerance * max(1.0, abs(wanted)) else f"a score differs by {gap:.3g}"
+        told = {"": said} if isinstance(said, int | float) else {}
+        return _gap("a score", told, {"": wanted}, tolerance * max(1.0, abs(wanted)))
     return None if said == wanted else "the output is another"
+
+
+def _gap(what: str, there: Mapping[Any, float], wanted: Mapping[Any, float], tolerance: float) -> str | None:
+    gap = max((abs(there.get(name, float("inf")) - value) for name, value in wanted.items()), default=0.0)
+    return None if gap <= tolerance else f"{what} is another" if gap == float("inf") else f"{what} differs by {gap:.3g}"
+
+
+def _scores(entities: list[dict[str, Any]]) -> dict[Any, float]:
+    return {(entity["start"], entity["end"], entity["label"]): entity["score"] for entity in entities}

@@ -18,7 +18,7 @@ _FLOATS, _INTEGERS = (
     1e-3,
     0.2,
 )  # by how much a probability may be another: in floats by rounding, with 8-bit weights more
-_AGREE = 0.8  # share of the rows on which a model with 8-bit weights must agree at the start
+_AGREE = 0.8  # share of the rows that must be answered so at the start: what hangs on a tie may fall to either side
 _ANY = "the <e1>cat</e1> sat on the <e2>mat</e2>"
 
 
@@ -53,15 +53,14 @@ def known_rows(folder: Path, served: Served) -> Known:
     if not rows:
         rows = [{name: _ANY for name, needed in names.items() if needed}]
     answers = [answered(line) for line in served.answers(rows)]
-    integers = served.about()["form"] == "onnx-int8"
-    tolerance = _INTEGERS if integers else _FLOATS
+    tolerance = _INTEGERS if served.about()["form"] == "onnx-int8" else _FLOATS
     if not stored or not _comparable(folder, served):
         broken = [answer for answer in answers if answer.get("skipped") == FAILED]
         if broken:
             raise ModelError(f"{folder}: the model can't answer a plain row, so it is damaged")
         return Known(rows, answers, tolerance, stored=False)
     same = [differs(answer, told, tolerance) is None for answer, told in zip(answers, stored, strict=True)]
-    if sum(same) < len(same) * (_AGREE if integers else 1):
+    if sum(same) < len(same) * _AGREE:
         said = f"{folder}: the model answers {len(same) - sum(same)} of {len(same)} rows otherwise than the run stored"
         raise ModelError(f"{said} when it was trained: it is damaged, or another one")
     kept = [at for at, agrees in enumerate(same) if agrees]
@@ -69,7 +68,7 @@ def known_rows(folder: Path, served: Served) -> Known:
 
 
 def _compared(prediction: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: prediction[name] for name in ("output", "probabilities") if name in prediction}
+    return {name: prediction[name] for name in ("output", "probabilities", "entities") if name in prediction}
 
 
 def _stored(folder: Path, served: Served) -> list[dict[str, Any]]:

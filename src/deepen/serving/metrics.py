@@ -15,28 +15,28 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        here = {"registry": self._registry}
-        self._requests = Counter("deepen_requests", "Requests by run and status.", ["run", "status"], **here)
+        here = self._registry
+        self._requests = Counter("deepen_requests", "Requests by run and status.", ["run", "status"], registry=here)
         self._seconds = Histogram(
             "deepen_request_seconds",
             "From the first byte of a request to its answer.",
             ["run"],
             buckets=_SECONDS,
-            **here,
+            registry=here,
         )
-        self._rows = Counter("deepen_rows", "Rows that went through a model.", ["run"], **here)
-        self._failed = Counter("deepen_failed_rows", "Rows on which the model failed.", ["run"], **here)
-        self._batch_rows = Histogram("deepen_batch_rows", "Rows of a batch.", ["run"], buckets=_ROWS, **here)
+        self._rows = Counter("deepen_rows", "Rows that went through a model.", ["run"], registry=here)
+        self._failed = Counter("deepen_failed_rows", "Rows on which the model failed.", ["run"], registry=here)
+        self._batch_rows = Histogram("deepen_batch_rows", "Rows of a batch.", ["run"], buckets=_ROWS, registry=here)
         self._batch_seconds = Histogram(
-            "deepen_batch_seconds", "Of a batch in its model process.", ["run"], buckets=_SECONDS, **here
+            "deepen_batch_seconds", "Of a batch in its model process.", ["run"], buckets=_SECONDS, registry=here
         )
-        self.waiting = Gauge("deepen_waiting_rows", "Rows that wait for a model process.", **here)
-        self.processes = Gauge("deepen_model_processes", "Model processes that take batches.", **here)
-        self.lost = Counter("deepen_lost_model_processes", "Model processes that were replaced.", **here)
+        self.waiting = Gauge("deepen_waiting_rows", "Rows that wait for a model process.", registry=here)
+        self.processes = Gauge("deepen_model_processes", "Model processes that take batches.", registry=here)
+        self.lost = Counter("deepen_lost_model_processes", "Model processes that were replaced.", registry=here)
         self.canaries = Counter(
-            "deepen_canaries", "Rows with known answers that were asked.", ["run", "result"], **here
+            "deepen_canaries", "Rows with known answers that were asked.", ["run", "result"], registry=here
         )
-        self.ready = Gauge("deepen_ready", "1 if every canary was answered as it should be.", **here)
+        self.ready = Gauge("deepen_ready", "1 if every canary was answered as it should be.", registry=here)
 
     def request(self, run: str, status: int, seconds: float) -> None:
         """Counts a request; `run` is empty where it named none that is served."""

@@ -101,7 +101,7 @@ def _announce(front: Front, listening: Listening, say: Callable[[str], None]) ->
     for run, about in front.pool.abouts.items():
         form = {"deepen": "as it was trained", "onnx": "its export", "onnx-int8": "its export with 8-bit integers"}
         known = about["known"]
-        held = "the run's own predictions" if known["stored"] else "its first answers"
+        held = f"{len(known['rows'])} of the run's own predictions" if known["stored"] else "its first answers"
         say(f"  {run}: {about['task']}, rung {about['rung']}, {form[about['form']]}; checked against {held}")
     if not place.is_local and place.certificate is None:
         say("  note: without TLS, keys and texts can be read on the way: --tls-certificate and --tls-key")

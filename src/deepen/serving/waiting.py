@@ -130,7 +130,8 @@ class Waiting:
         return []
 
     def _batch(self, run: str) -> list[Piece]:
-        pieces, batch, left = self._pieces[run], [], self.budget(run)
+        pieces, left = self._pieces[run], self.budget(run)
+        batch: list[Piece] = []
         while pieces and (not batch or pieces[0].tokens <= left):
             piece = pieces.popleft()
             self._count(piece, -1)
