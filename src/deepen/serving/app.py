@@ -112,9 +112,10 @@ def make_app(front: Front) -> Asgi:
     app.add_route("/v1/runs/{name}/predict", front.predict, methods=["POST"])
     page, policy = _page()
 
-    @app.get("/docs")
-    async def docs() -> Response:
+    async def docs(request: Request) -> Response:
         return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+
+    app.add_route("/docs", docs, methods=["GET"])
 
     @app.exception_handler(RefusedError)
     async def refused(request: Request, error: RefusedError) -> Response:

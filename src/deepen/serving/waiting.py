@@ -43,8 +43,9 @@ class Waiting:
         self._idle: dict[int, asyncio.Future[None]] = {}
 
     def budget(self, run: str) -> int:
-        """Tokens of a batch."""
-        return min(self.settings.batch_tokens, self.paces[run].tokens_within(self.settings.batch_seconds))
+        """Tokens of a batch: of so many seconds, or where a batch costs as much by itself, of twice that."""
+        pace = self.paces[run]
+        return min(self.settings.batch_tokens, pace.tokens_within(max(self.settings.batch_seconds, 2 * pace.start)))
 
     def forecast(self) -> float:
         """Seconds until what waits is answered."""
