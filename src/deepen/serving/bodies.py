@@ -34,7 +34,7 @@ class Body:
             need["name"]: (_KINDS[need["kind"]], _ABSENT if need["optional"] else ...) for need in inputs
         }
         row = create_model("Row", __config__=how, **fields)
-        rows = Annotated[list[row], Field(min_length=1, max_length=most_rows)]  # type: ignore[valid-type]
+        rows = Annotated[list[row], Field(min_length=1, max_length=most_rows)]
         self._body: Any = create_model("Body", __config__=how, rows=(rows, ...))
 
     def rows(self, body: bytes) -> list[dict[str, Any]]:

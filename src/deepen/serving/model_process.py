@@ -14,6 +14,8 @@ from deepen.core import errors
 from deepen.serving.messages import hear, tell
 from deepen.serving.process import work
 
+_PATIENCE = 5.0  # seconds
+
 
 class GoneError(Exception):
     """A process that ended, or that gave no answer in time and was ended."""
@@ -85,6 +87,13 @@ class ModelProcess:
         except (EOFError, OSError, ValueError, RuntimeError):  # the last, if it was ended before
             self.end()
             raise GoneError("it ended") from None
+
+    async def close(self) -> None:
+        """Lets it finish what it does, and end by itself; for a while."""
+        with suppress(RuntimeError):  # it was ended before
+            self._thread.submit(self._connection.close)
+        await asyncio.to_thread(self._process.join, _PATIENCE)
+        self.end()
 
     def end(self) -> None:
         """Ends it, whatever it does."""

@@ -100,9 +100,7 @@ class Pool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for lane in self.lanes:
-            if lane.process is not None:
-                lane.process.end()
+        await asyncio.gather(*(lane.process.close() for lane in self.lanes if lane.process is not None))
 
     async def answer(self, run: str, rows: list[dict[str, Any]], *, slot: int | None = None) -> Answered:
         """Answers rows.
