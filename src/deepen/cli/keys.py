@@ -33,7 +33,7 @@ _FOR_CREATE = "scope expires rate quota"
 def command(
     way: Annotated[str, typer.Argument(metavar="WAY", help="create, list, revoke or rotate.")],
     name: Annotated[str | None, typer.Argument(metavar="ID", help="To revoke or rotate: of which key.")] = None,
-    keys: Annotated[Path, typer.Option(help="The file of keys; create makes it.")] = Path("keys.json"),
+    keys: Annotated[str, typer.Option(help="The file of keys; create makes it.")] = "keys.json",
     scope: Annotated[
         list[str] | None, typer.Option(help="predict (any run), predict:NAME, metrics; may be repeated.")
     ] = None,
@@ -47,6 +47,7 @@ def command(
     from deepen.core.settings import parse_duration
     from deepen.serving import keys as file
 
+    path = Path(keys)
     if way not in _WAYS:
         raise SettingError(f"there is no `keys {way[:60]}`; {nearest(way, _WAYS)}")
     if (name is None) != (way in ("create", "list")):
@@ -56,17 +57,17 @@ def command(
         raise SettingError(f"keys {way}: --{given[0]} is for create")
     if way == "create":
         ends = None if expires is None else timedelta(seconds=parse_duration(expires))
-        _tell_new(file.create(keys, scopes=scope or ["predict"], expires=ends, rate=rate, quota=quota), as_json)
+        _tell_new(file.create(path, scopes=scope or ["predict"], expires=ends, rate=rate, quota=quota), as_json)
     elif way == "rotate":
-        _tell_new(file.rotate(keys, str(name), overlap=timedelta(seconds=parse_duration(overlap))), as_json)
+        _tell_new(file.rotate(path, str(name), overlap=timedelta(seconds=parse_duration(overlap))), as_json)
     elif way == "revoke":
-        key = file.revoke(keys, str(name))
+        key = file.revoke(path, str(name))
         if as_json:
             show.print_json(_record(key))
         else:
             show.line(f"{key.id} opens nothing any more")
     else:
-        _tell_all(file.read_keys(keys), as_json)
+        _tell_all(file.read_keys(path), as_json)
 
 
 def _tell_new(made: New, as_json: bool) -> None:
