@@ -54,19 +54,11 @@ class Canary:
         up = [lane for lane in self._pool.lanes if lane.is_up]
         if not up:
             found.append("no model process is up")
-        oldest = time.monotonic() - max(
-            _LATE * self._pool.settings.canary_seconds, self._pool.settings.stuck_seconds + 1
-        )
-        late = [
-            f"{run} on model process {lane.slot}"
-            for lane in up
-            for run in self._pool.runs
-            if self._late(run, lane, oldest)
-        ]
+        settings = self._pool.settings
+        oldest = time.monotonic() - max(_LATE * settings.canary_seconds, settings.stuck_seconds + 1)
+        asked = [(run, lane.slot) for lane in up for run in self._pool.runs]
+        late = [f"{run} on model process {slot}" for run, slot in asked if self._agreed.get((run, slot), 0.0) < oldest]
         return [*found, *(f"no known row was answered lately: {where}" for where in late)]
-
-    def _late(self, run: str, lane: Lane, oldest: float) -> bool:
-        return self._agreed.get((run, lane.slot), 0.0) < oldest
 
     async def _run(self, address: tuple[str, int]) -> None:
         for turn in count():
@@ -82,13 +74,13 @@ class Canary:
         at = turn % len(known["rows"])
         try:
             async with asyncio.timeout(self._pool.settings.request_seconds):
-                status, body = await self._post(address, f"/v1/runs/{run}/predict", known["rows"][at], lane.slot)
-        except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
-            status, body = 0, {}
-        if status != 200 or process is not lane.process:  # it was replaced meanwhile, which is known
+                answer = await self._post(address, f"/v1/runs/{run}/predict", known["rows"][at], lane.slot)
+        except (OSError, ValueError, LookupError):  # no answer, or a problem
+            answer = None
+        if answer is None or process is not lane.process:  # it was replaced meanwhile, which is known
             self._metrics.canaries.labels(run, "unanswered").inc()
             return
-        why = differs(body["answers"][0], known["answers"][at], known["tolerance"])
+        why = differs(answer, known["answers"][at], known["tolerance"])
         self._metrics.canaries.labels(run, "agrees" if why is None else "differs").inc()
         if why is None:
             self._agreed[run, lane.slot] = time.monotonic()
@@ -96,7 +88,7 @@ class Canary:
             lane.wrong = f"{run} answers otherwise than it should: {why}"
             self._pool.lose(lane, lane.wrong)
 
-    async def _post(self, address: tuple[str, int], path: str, row: dict[str, Any], slot: int) -> tuple[int, Any]:
+    async def _post(self, address: tuple[str, int], path: str, row: dict[str, Any], slot: int) -> dict[str, Any]:
         body = dumps({"rows": [row]})
         head = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._own}\r\n{CANARY}: {slot}\r\n"
@@ -110,8 +102,7 @@ class Canary:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
-        first, _, content = said.partition(b"\r\n\r\n")
-        return int(first.split(b" ", 2)[1]), json.loads(content)
+        return dict(json.loads(said.partition(b"\r\n\r\n")[2])["answers"][0])
 
 
 def _any_certificate() -> ssl.SSLContext:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deepen.core.errors import DeepenError
+from deepen.core.errors import DeepenError, ModelError
 from deepen.serving.differences import differs
 from deepen.serving.metrics import Metrics
 from deepen.serving.model_process import GoneError, ModelProcess
@@ -39,7 +39,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Answered:
-    """Answers in the order of the rows, with the milliseconds in which they waited and were made."""
+    """Answers in the order of the rows, with the seconds in which they waited and were made."""
 
     answers: list[bytes]
     waited: float
@@ -78,16 +78,16 @@ class Pool:
         """Starts every process; the first one says what is served.
 
         Raises:
-            DeepenError: If a run can't be served.
+            DeepenError: If a run can't be served, as its process says.
         """
         made = [ModelProcess(self.runs, self.num_threads) for _ in self.lanes]
         try:
             found = [await process.abouts() for process in made]
-        except GoneError:
-            raise DeepenError("a model process ended while it read the runs: is there enough memory?") from None
-        except BaseException:
+        except BaseException as error:
             for process in made:
                 process.end()
+            if isinstance(error, GoneError):
+                raise ModelError("a model process ended while it read the runs: is there enough memory?") from None
             raise
         self.abouts = found[0]
         for lane, process in zip(self.lanes, made, strict=True):
@@ -170,6 +170,7 @@ class Pool:
             return
         self.waiting.paces[run].learn(tokens, header["seconds"])
         self.metrics.batch(run, len(rows), header)
+        lane.failures = 0
         at = 0
         for piece in batch:
             piece.seconds = header["seconds"]
@@ -207,9 +208,7 @@ class Pool:
         except (GoneError, DeepenError) as error:
             process.end()
             lane.failures += 1
-            lane.wrong = (
-                f"it can't be replaced: {error}" if isinstance(error, _ChangedError) else "it can't be replaced"
-            )
+            lane.wrong = f"it can't be replaced{f': {error}' if isinstance(error, _ChangedError) else ''}"
             self.say(f"model process {lane.slot} can't be replaced: {error}")
             return
         except BaseException:

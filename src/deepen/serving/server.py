@@ -70,7 +70,6 @@ def serve(
 async def _serve(front: Front, listening: Listening, say: Callable[[str], None]) -> None:
     server = make_server(make_app(front), listening.place, front.pool.settings)
     say(f"  reading {', '.join(front.pool.runs)} in {len(front.pool.lanes)} model process(es)")
-    answering = None
     try:
         await front.pool.start()
         front.learn_runs()
@@ -79,7 +78,8 @@ async def _serve(front: Front, listening: Listening, say: Callable[[str], None])
         front.canary.start(listening.own_address)
         while front.canary.wrong() and not answering.done():
             await asyncio.sleep(_LOOKED)
-        _announce(front, listening, say)
+        if not answering.done():
+            _announce(front, listening, say)
         await answering
     finally:
         await front.canary.stop()
