@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from tests.worlds import WORLDS
 import deepen
 from deepen.serving.keys import create
 
+collect_ignore_glob = [] if importlib.util.find_spec("uvicorn") else ["test_*.py"]  # without the extra serve
 START_SECONDS, CHANGE_SECONDS = 300.0, 120.0
 RUNGS = {"classification": ["frozen"]}
 QUICK = ["data.validation_at_least=20"]
