@@ -24,10 +24,11 @@ _MARK = "  # "
 
 
 def interface() -> list[str]:
-    """Every command with its arguments and options, every setting of a recipe and of a diagnosis."""
+    """Every command with its arguments and options, every setting of a recipe, of a diagnosis and of a server."""
     from deepen import diagnosis
     from deepen.cli.main import VERBS
     from deepen.preparation.recipe import recipe_type
+    from deepen.serving.settings import ServeSettings
 
     found = [
         f"deepen {name} {_option(parameter)}"
@@ -36,6 +37,7 @@ def interface() -> list[str]:
     ]
     found += _settings("recipe", recipe_type().model_json_schema())
     found += _settings("diagnosis", diagnosis.settings_type().model_json_schema())
+    found += _settings("serving", ServeSettings.model_json_schema())
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "deepen"
-_VERBS = "train|evaluate|compare|predict|check|diagnose|export|report|bench|models|schema"
+_VERBS = "train|evaluate|compare|predict|check|diagnose|export|serve|keys|report|bench|models|schema"
 _REMEDY = re.compile(rf"(?<!var\()--[a-z][a-z-]+|\bdeepen ({_VERBS})\b|pip install ")
 _NO_ADVICE = re.compile(r"--[a-z-]+(=[*\d]+)?|deepen [a-z]+")
 _OPTIONS = ("Option", "Argument")

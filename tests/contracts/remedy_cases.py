@@ -680,6 +680,15 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "if each line is one text: --set data.delimiter=tab",
         "is the header (--set data.header=false",
     ),
+    "serving/test_access.py": (
+        "deepen keys create --keys {}",
+        "--host {} lets others",
+        "say --no-keys --i-know",
+        "are opposites",
+        "--tls-certificate and --tls-key",
+        "--cacert",
+    ),
+    "serving/test_export.py": ("make it anew with `deepen export",),
     "data/readers/test_excel.py": ("pip install openpyxl",),
     # no advice: a style, words for git, and what finds a setting in a message
     "reporting/test_page.py": ("--natural",),

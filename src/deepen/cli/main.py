@@ -21,11 +21,13 @@ from deepen.cli import (
     evaluate,
     export,
     failing,
+    keys,
     models,
     predict,
     report,
     runs,
     schema,
+    serve,
     show,
     streams,
     train,
@@ -44,8 +46,9 @@ app = typer.Typer(
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_MODULES = (train, evaluate, compare, predict, check, diagnose, export, report, runs, cache, bench, models, schema)
-VERBS = {module.NAME: module for module in _MODULES}
+_MODULES = (train, evaluate, compare, predict, check, diagnose, export, serve, keys, report)
+_AND = (runs, cache, bench, models, schema)
+VERBS = {module.NAME: module for module in (*_MODULES, *_AND)}
 
 
 def _heard(command: Any) -> Any:

@@ -1,0 +1,69 @@
+"""What a request must look like: made of what the run's task reads, so that each run says what it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, ValidationError, create_model
+
+from deepen.core.errors import plain_words
+from deepen.serving.problems import RefusedError
+
+_KINDS: dict[str, Any] = {
+    "text": str,
+    "tokens": str | Annotated[list[str], Field(min_length=1)],
+    "texts": Annotated[list[str], Field(min_length=1)],
+}
+_ABSENT = Field(default_factory=str)  # never read: what was not given is left out
+_LONGEST_PATH = 12
+_UNREAD = "there is no such part in the body: /docs tells which there are"
+
+
+class Body:
+    """The body of a request to one run.
+
+    Args:
+        inputs: What the task reads: a name, a kind and whether it may be left out.
+        most_rows: Of one request.
+    """
+
+    def __init__(self, inputs: Sequence[Mapping[str, Any]], most_rows: int) -> None:
+        how = ConfigDict(extra="forbid", strict=True)
+        fields: dict[str, Any] = {
+            need["name"]: (_KINDS[need["kind"]], _ABSENT if need["optional"] else ...) for need in inputs
+        }
+        row = create_model("Row", __config__=how, **fields)
+        rows = Annotated[list[row], Field(min_length=1, max_length=most_rows)]
+        self._body: Any = create_model("Body", __config__=how, rows=(rows, ...))
+
+    def rows(self, body: bytes) -> list[dict[str, Any]]:
+        """The rows of a body.
+
+        Raises:
+            RefusedError: 400 if it is no JSON, 422 if it is not as it must be.
+        """
+        try:
+            return [row.model_dump(exclude_unset=True) for row in self._body.model_validate_json(body).rows]
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise RefusedError(400, f"the body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
+        field = "/".join(str(part)[:60] for part in first["loc"][:_LONGEST_PATH])
+        unread = first["type"] == "extra_forbidden"
+        raise RefusedError(422, _UNREAD if unread else plain_words(first["msg"]), field=field or None)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Its JSON schema, without references."""
+        found: dict[str, Any] = self._body.model_json_schema()
+        row = found.pop("$defs", {}).get("Row", {})
+        found["properties"]["rows"]["items"] = row
+        return found
+
+    def example(self, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """A body to try."""
+        said = {"text": "a text", "tokens": "a text", "texts": ["a text", "another"]}
+        marked = {"head", "tail"} <= {need["name"] for need in inputs}
+        row = {need["name"]: said[need["kind"]] for need in inputs if not need["optional"] or need["kind"] == "texts"}
+        return {"rows": [{"text": "the <e1>cat</e1> sat on the <e2>mat</e2>"} if marked else row]}

@@ -1,0 +1,100 @@
+"""The interface as OpenAPI tells it: each run with the body that its own task wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from deepen.serving.bodies import Body
+
+_ANSWER = {
+    "type": "object",
+    "properties": {
+        "output": {"description": "the label, labels, score, tags, text span or best document"},
+        "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+        "entities": {"type": "array", "items": {"type": "object"}},
+        "rung": {"type": "string", "description": "the rung that answered"},
+        "num_tokens": {"type": "integer"},
+        "truncated": {"type": "boolean", "description": "whether the end of a text was not read"},
+        "skipped": {"type": "string", "description": "instead of all else: why this row has no answer"},
+    },
+}
+_ANSWERS = {
+    "type": "object",
+    "required": ["run", "rung", "model", "answers"],
+    "properties": {
+        "run": {"type": "string"},
+        "rung": {"type": "string"},
+        "model": {"type": "string", "description": "a fingerprint of the model"},
+        "answers": {"type": "array", "items": {"$ref": "#/components/schemas/Answer"}},
+    },
+}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "field": {"type": "string", "description": "where in the body, as in rows/3/text"},
+    },
+}
+_GETS = {
+    "/v1/runs": "What is served.",
+    "/health/live": "Whether the server runs.",
+    "/health/ready": "Whether rows with known answers get them; 503 if not.",
+    "/metrics": "Counters for Prometheus.",
+}
+_REFUSALS = {
+    "400": "no JSON",
+    "401": "no valid key",
+    "403": "the key may not",
+    "404": "no such run",
+    "413": "too large",
+    "415": "no application/json",
+    "422": "not the body that this run wants",
+    "429": "too many; Retry-After says when",
+    "503": "no model process could answer",
+}
+
+
+def openapi(abouts: Mapping[str, Any], bodies: Mapping[str, Body], *, keys: bool) -> dict[str, Any]:
+    """The description of a server.
+
+    Args:
+        abouts: What is served, by name.
+        bodies: What each run wants.
+        keys: Whether a key is needed.
+
+    Returns:
+        An OpenAPI 3.1 document.
+    """
+    paths: dict[str, Any] = {}
+    for run, about in abouts.items():
+        wanted = {"schema": bodies[run].schema, "example": bodies[run].example(about["inputs"])}
+        paths[f"/v1/runs/{run}/predict"] = {
+            "post": {
+                "summary": f"Answers rows: {about['task']}, rung {about['rung']}.",
+                "requestBody": {"required": True, "content": {"application/json": wanted}},
+                "responses": {"200": _said("answers in the order of the rows", "Answers"), **_refusals()},
+            }
+        }
+    for path, summary in _GETS.items():
+        paths[path] = {"get": {"summary": summary, "responses": {"200": {"description": "that"}}}}
+    schemas = {"Answer": _ANSWER, "Answers": _ANSWERS, "Problem": _PROBLEM}
+    components: dict[str, Any] = {"schemas": schemas}
+    found: dict[str, Any] = {"openapi": "3.1.0", "info": {"title": "deepen", "version": version("deepen")}}
+    if keys:
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        found["security"] = [{"key": []}]
+    return found | {"paths": paths, "components": components}
+
+
+def _refusals() -> dict[str, Any]:
+    return {status: _said(why, "Problem", "application/problem+json") for status, why in _REFUSALS.items()}
+
+
+def _said(description: str, schema: str, kind: str = "application/json") -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}

@@ -1,0 +1,105 @@
+"""A model process as the front holds it: started, asked, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from deepen.core import errors
+from deepen.serving.messages import hear, tell
+from deepen.serving.process import work
+
+_PATIENCE = 5.0  # seconds
+
+
+class GoneError(Exception):
+    """A process that ended, or that gave no answer in time and was ended."""
+
+
+class ModelProcess:
+    """One process with every run in it. A thread waits at its pipe, so the event loop never does.
+
+    Args:
+        runs: Folders by name.
+        num_threads: Of one computation.
+    """
+
+    def __init__(self, runs: Mapping[str, str], num_threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        self._connection: Connection = ours
+        self._process = context.Process(target=work, args=(theirs, dict(runs), num_threads), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="deepen-pipe")
+
+    @property
+    def pid(self) -> int:
+        """Its number in the system."""
+        return int(self._process.pid or 0)
+
+    async def abouts(self) -> dict[str, Any]:
+        """What it serves, by name, once the models are read.
+
+        Raises:
+            DeepenError: If a run can't be served, as the process says it.
+            GoneError: If it ended before.
+        """
+        header, _ = await self._heard(None)
+        if "error" in header:
+            kind = getattr(errors, header["error"], errors.DeepenError)
+            raise kind(header["message"])
+        return dict(header["runs"])
+
+    async def ask(self, run: str, rows: list[dict[str, Any]], timeout: float) -> tuple[dict[str, Any], list[bytes]]:
+        """Lets it answer rows.
+
+        Args:
+            run: The name.
+            timeout: Seconds without an answer after which it is ended.
+
+        Returns:
+            How long it took, and the answers.
+
+        Raises:
+            GoneError: If there is no answer.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._heard({"run": run, "rows": rows})
+        except TimeoutError:
+            self.end()
+            raise GoneError("no answer in time") from None
+
+    async def _heard(self, header: dict[str, Any] | None) -> tuple[dict[str, Any], list[bytes]]:
+        def talk() -> tuple[dict[str, Any], list[bytes]]:
+            if header is not None:
+                tell(self._connection, header)
+            return hear(self._connection)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, talk)
+        except (EOFError, OSError, ValueError, RuntimeError):  # the last, if it was ended before
+            self.end()
+            raise GoneError("it ended") from None
+
+    async def close(self) -> None:
+        """Lets it finish what it does, and end by itself; for a while."""
+        with suppress(RuntimeError):  # it was ended before
+            self._thread.submit(self._connection.close)
+        await asyncio.to_thread(self._process.join, _PATIENCE)
+        self.end()
+
+    def end(self) -> None:
+        """Ends it, whatever it does."""
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join(1)
+        with suppress(RuntimeError):  # it was ended before
+            self._thread.submit(self._connection.close)  # when the thread has seen the end of the pipe
+            self._thread.shutdown(wait=False)

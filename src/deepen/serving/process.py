@@ -1,0 +1,56 @@
+"""A model process: it reads the runs, says what they are, and then answers batches until nobody asks any more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from deepen.core.errors import DeepenError
+from deepen.serving.messages import hear, tell
+
+
+def work(connection: Connection, runs: dict[str, str], num_threads: int) -> None:
+    """What a model process does from its start to its end.
+
+    Args:
+        connection: To the front. Its end is the end of the process too, however the front ended.
+        runs: Folders by the names under which they are served.
+        num_threads: Of one computation.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the front drains and then ends us
+        signal.signal(number, signal.SIG_IGN)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(num_threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        _work(connection, runs, num_threads)
+    except (EOFError, OSError):
+        return
+
+
+def _work(connection: Connection, runs: dict[str, str], num_threads: int) -> None:
+    import torch
+
+    from deepen.serving.answering import FAILED, open_served
+    from deepen.serving.known import known_rows
+
+    torch.set_num_threads(num_threads)
+    try:
+        served = {name: open_served(Path(folder)) for name, folder in runs.items()}
+        abouts = {
+            name: one.about() | {"known": known_rows(Path(runs[name]), one)._asdict()} for name, one in served.items()
+        }
+    except DeepenError as error:
+        tell(connection, {"error": type(error).__name__, "message": str(error)})
+        return
+    tell(connection, {"runs": abouts})
+    failed = FAILED.encode()
+    while True:
+        header, _ = hear(connection)
+        began = time.perf_counter()
+        answers = served[header["run"]].answers(header["rows"])
+        seconds = time.perf_counter() - began
+        tell(connection, {"seconds": seconds, "failed": sum(failed in answer for answer in answers)}, answers)

@@ -1,0 +1,140 @@
+"""`deepen serve`: puts runs behind HTTP, and stays until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from deepen.core.errors import DataError, SettingError
+from deepen.core.places import path_of
+from deepen.serving.access import Door
+from deepen.serving.app import Front, make_app
+from deepen.serving.canary import Canary
+from deepen.serving.listening import Listening, Place, make_server
+from deepen.serving.messages import dumps
+from deepen.serving.metrics import Metrics
+from deepen.serving.pool import Pool
+from deepen.serving.settings import ServeSettings
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_MOST_PROCESSES = 64
+_LOOKED = 0.05  # seconds between two looks whether it is ready
+
+
+def serve(
+    runs: Sequence[str],
+    place: Place,
+    *,
+    workers: int | None = None,
+    settings: ServeSettings | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Serves runs until SIGTERM or Ctrl-C; what is being answered then is answered.
+
+    Args:
+        runs: Folders, or FOLDER=NAME; else a run is called as its folder.
+        workers: Model processes; None is one a core.
+        settings: Limits.
+        say: Told where it listens, and what goes wrong.
+
+    Raises:
+        DataError: If there is no such run.
+        ModelError: If a model is damaged, or does not answer as its run has stored.
+        SettingError: If that can't be served, or not safely.
+    """
+    place.check()
+    named = _named(runs)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    num_processes = workers or min(cores, _MOST_PROCESSES)
+    if not 1 <= num_processes <= _MOST_PROCESSES:
+        raise SettingError(f"workers {num_processes}: it must be between 1 and {_MOST_PROCESSES}, or auto")
+    listening = Listening(place)
+    _no_core_dumps()
+    metrics, settings = Metrics(), settings or ServeSettings()
+    threads = max(1, cores // num_processes)
+    pool = Pool(named, settings, metrics, num_processes=num_processes, num_threads=threads, say=say)
+    door = Door(place.keys, local=place.is_local)
+    canary = Canary(pool, metrics, door.own, tls=place.certificate is not None)
+    try:
+        asyncio.run(_serve(Front(pool, door, canary, metrics), listening, say))
+    finally:
+        listening.socket.close()
+
+
+async def _serve(front: Front, listening: Listening, say: Callable[[str], None]) -> None:
+    server = make_server(make_app(front), listening.place, front.pool.settings)
+    say(f"  reading {', '.join(front.pool.runs)} in {len(front.pool.lanes)} model process(es)")
+    try:
+        await front.pool.start()
+        front.learn_runs()
+        _stop_on_signals(server, front.canary)
+        answering = asyncio.create_task(server.serve(sockets=[listening.socket]))
+        front.canary.start(listening.own_address)
+        while front.canary.wrong() and not answering.done():
+            await asyncio.sleep(_LOOKED)
+        if not answering.done():
+            _announce(front, listening, say)
+        await answering
+    finally:
+        await front.canary.stop()
+        await front.pool.stop()
+
+
+def _stop_on_signals(server: Any, canary: Canary) -> None:
+    def stop() -> None:
+        canary.draining = True
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def _announce(front: Front, listening: Listening, say: Callable[[str], None]) -> None:
+    """Where it is, how it is asked, and what it does not do."""
+    url, place = listening.url, listening.place
+    for run, about in front.pool.abouts.items():
+        form = {"deepen": "as it was trained", "onnx": "its export", "onnx-int8": "its export with 8-bit integers"}
+        known = about["known"]
+        held = f"{len(known['rows'])} of the run's own predictions" if known["stored"] else "its first answers"
+        say(f"  {run}: {about['task']}, rung {about['rung']}, {form[about['form']]}; checked against {held}")
+    if not place.is_local and place.certificate is None:
+        say("  note: without TLS, keys and texts can be read on the way: --tls-certificate and --tls-key")
+    run = next(iter(front.bodies))
+    body = dumps(front.bodies[run].example(front.pool.abouts[run]["inputs"])).decode()
+    key = " -H 'Authorization: Bearer KEY'" if place.keys is not None else ""
+    own = " --cacert CERTIFICATE" if place.certificate is not None else ""
+    say(f"  serving at {url}, what it answers is told at {url}/docs")
+    say(f"  curl{own}{key} -H 'Content-Type: application/json' -d '{body}' {url}/v1/runs/{run}/predict")
+
+
+def _named(runs: Sequence[str]) -> dict[str, str]:
+    """Folders by the names under which they are served."""
+    named: dict[str, str] = {}
+    for word in runs:
+        folder, name = (word, "") if Path(word).exists() or "=" not in word else word.rsplit("=", 1)
+        path = path_of(folder, kind=DataError).resolve()
+        name = name or path.name
+        if not _NAME.fullmatch(name):
+            raise SettingError(
+                f"'{name[:60]}' is no name for a run that is served: say RUN=NAME, of letters and digits"
+            )
+        if name in named:
+            raise SettingError(f"two runs would be served as '{name}': say RUN=NAME for one of them")
+        named[name] = str(path)
+    return named
+
+
+def _no_core_dumps() -> None:
+    """What is in memory stays there when a process dies. At 0, Linux would still pipe a dump; at 1 it does not."""
+    try:
+        import resource
+    except ImportError:  # Windows writes none
+        return
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))

@@ -1,0 +1,34 @@
+"""What can be chosen about a server."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from deepen.core.settings import Settings
+
+
+class ServeSettings(Settings):
+    """How a server holds out under load. Seconds are wall time."""
+
+    batch_seconds: float = Field(default=0.1, gt=0)
+    """A batch is filled with as many tokens as a model process reads in this time, so nobody waits long for another."""
+    batch_tokens: int = Field(default=16_384, ge=1)
+    """And with this many at most: memory."""
+    waiting_seconds: float = Field(default=5.0, gt=0)
+    """When what waits would take longer than this, more is refused with 429: an early no is better than a late one."""
+    waiting_rows: int = Field(default=4_096, ge=1)
+    """And when this many rows wait."""
+    request_seconds: float = Field(default=30.0, gt=0)
+    """A request that nobody could answer for so long, since processes are being replaced, gets 503."""
+    request_rows: int = Field(default=1_000, ge=1)
+    """Rows of one request."""
+    request_bytes: int = Field(default=8 << 20, ge=1)
+    """Bytes of one request's body."""
+    body_seconds: float = Field(default=10.0, gt=0)
+    """Within which a request's headers must have come, and then its body: slow clients hold no place."""
+    connections: int = Field(default=1_000, ge=1)
+    """Clients at a time."""
+    stuck_seconds: float = Field(default=4.0, gt=0)
+    """A model process without an answer for so long (or ten times what its batch should take) is replaced."""
+    canary_seconds: float = Field(default=1.0, gt=0)
+    """Between two questions whose answers are known, to every model process."""
