@@ -93,7 +93,7 @@ class Server:
     def pids(self) -> list[int]:
         """Its model processes."""
         told = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True
         )
         return [int(line.split()[0]) for line in told.stdout.splitlines() if "spawn_main" in line]
 
@@ -115,6 +115,14 @@ class Server:
         with self.client() as client:
             return client.get(path).status_code
 
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """However a test ends, nothing of it stays: without their front, model processes end by themselves."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self) -> int:
         """Sends SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
@@ -134,9 +142,9 @@ def server(runs: dict[str, Path], keys_file: Path) -> Iterator[Server]:
     made = create(keys_file, scopes=["predict", "metrics"], expires=timedelta(days=1))
     named = [f"{folder}={kind}" for kind, folder in runs.items()]
     limits = ["--set", "stuck_seconds=30", "--set", "body_seconds=3", "--set", "request_seconds=120"]
-    started = Server([*named, "--port", "0", "--workers", "2", "--keys", str(keys_file), *limits], made.text)
-    yield started
-    code = started.stop()
+    with Server([*named, "--port", "0", "--workers", "2", "--keys", str(keys_file), *limits], made.text) as started:
+        yield started
+        code = started.stop()
     assert code == 0, started.text
     assert "Traceback" not in started.text
 

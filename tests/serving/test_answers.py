@@ -30,11 +30,18 @@ def rows_of(kind: str, num: int) -> list[dict[str, Any]]:
     return [{name: row[name] for name in INPUTS[kind]} for row in WORLDS[kind](num)]
 
 
+def check_same(told: list[dict[str, Any]], wanted: list[Any]) -> None:
+    """The same but for rounding in the sixth place, which hangs on what else is in a batch."""
+    for one, other in zip(told, map(as_record, wanted), strict=True):
+        assert one.get("probabilities", {}) == pytest.approx(other.get("probabilities", {}), abs=2e-6)
+        assert {**one, "probabilities": 0} == {**other, "probabilities": 0}
+
+
 @pytest.mark.parametrize("kind", INPUTS)
 def test_answers_are_those_of_predict(kind: str, server: Server, runs: dict[str, Path]) -> None:
     rows = rows_of(kind, 12)
     wanted = deepen.load(runs[kind]).predict(rows, columns={name: name for name in INPUTS[kind]})
-    assert server.answers(kind, rows) == [as_record(prediction) for prediction in wanted]
+    check_same(server.answers(kind, rows), wanted)
 
 
 def test_a_tagged_text_may_be_a_text(server: Server, runs: dict[str, Path]) -> None:
@@ -58,12 +65,10 @@ def test_a_query_is_ranked_among_its_own_documents(server: Server, runs: dict[st
 
 def test_company_changes_nothing(server: Server, runs: dict[str, Path]) -> None:
     rows = [{"text": f"{row['text']} {at}"} for at, row in enumerate(WORLDS["classification"](48))]
-    wanted = [as_record(found) for found in deepen.load(runs["classification"]).predict(rows, columns={"text": "text"})]
+    wanted = deepen.load(runs["classification"]).predict(rows, columns={"text": "text"})
     with ThreadPoolExecutor(12) as threads:
         told = list(threads.map(lambda row: server.answers("classification", [row])[0], rows))
-    for one, other in zip(told, wanted, strict=True):
-        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=2e-6)
-        assert {**one, "probabilities": 0} == {**other, "probabilities": 0}
+    check_same(told, wanted)
 
 
 def test_a_bad_row_fails_alone_and_a_long_one_is_cut(server: Server, runs: dict[str, Path]) -> None:
@@ -71,10 +76,9 @@ def test_a_bad_row_fails_alone_and_a_long_one_is_cut(server: Server, runs: dict[
     rows = [{"text": "a good film"}, {"text": "  "}, {"text": long}, {"text": "a\u0000b"}]
     good, blank, cut, odd = server.answers("classification", rows)
     wanted = deepen.load(runs["classification"]).predict(["a good film", long[:100_000]])
-    assert good == as_record(wanted[0])
+    check_same([good, cut], wanted)
     assert set(blank) == {"skipped"}
     assert "empty" in blank["skipped"]
-    assert cut == as_record(wanted[1])
     assert cut["truncated"]
     assert "output" in odd or "skipped" in odd
 

@@ -113,27 +113,27 @@ def test_a_stuck_process_is_seen_and_sigterm_drains(runs: dict[str, Path], tmp_p
     made = certificate(tmp_path)
     tls = ["--tls-certificate", str(made[0]), "--tls-key", str(made[1])] if made else []
     folder = runs["multilabel"]
-    server = Server([str(folder), "--port", "0", "--workers", "1", "--set", "stuck_seconds=4", *tls])
-    assert server.url.startswith("https://" if made else "http://")
-    until(lambda: server.status() == 200)
-    [pid] = server.pids
-    os.kill(pid, signal.SIGSTOP)
-    began = time.monotonic()
-    until(lambda: server.status() == 503)
-    until(lambda: "no answer in time; it is replaced" in server.text)
-    print(f"seen after {time.monotonic() - began:.1f} s")
-    assert server.status("/health/live") == 200
-    until(lambda: server.status() == 200 and server.pids != [pid])
+    with Server([str(folder), "--port", "0", "--workers", "1", "--set", "stuck_seconds=4", *tls]) as server:
+        assert server.url.startswith("https://" if made else "http://")
+        until(lambda: server.status() == 200)
+        [pid] = server.pids
+        os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        until(lambda: server.status() == 503)
+        until(lambda: "no answer in time; it is replaced" in server.text)
+        print(f"seen after {time.monotonic() - began:.1f} s")
+        assert server.status("/health/live") == 200
+        until(lambda: server.status() == 200 and server.pids != [pid])
 
-    rows = [{"text": f"the food was tasty {at}"} for at in range(900)]
-    with ThreadPoolExecutor(4) as threads:
-        asked = [threads.submit(server.answers, "multilabel", rows) for _ in range(4)]
-        time.sleep(0.2)
-        code = server.stop()
-        assert [len(one.result()) for one in asked] == [900] * 4
-    assert code == 0, server.text
-    assert "Traceback" not in server.text
-    assert server.pids == []
+        rows = [{"text": f"the food was tasty {at}"} for at in range(900)]
+        with ThreadPoolExecutor(4) as threads:
+            asked = [threads.submit(server.answers, "multilabel", rows) for _ in range(4)]
+            time.sleep(0.2)
+            code = server.stop()
+            assert [len(one.result()) for one in asked] == [900] * 4
+        assert code == 0, server.text
+        assert "Traceback" not in server.text
+        assert server.pids == []
 
 
 def test_a_run_that_answers_otherwise_than_it_stored_is_refused(runs: dict[str, Path], tmp_path: Path) -> None:

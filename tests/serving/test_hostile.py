@@ -78,7 +78,7 @@ def test_two_hundred_hostile_requests(server: Server) -> None:
         for way, path, headers, body in asked:
             answer = client.request(way, server.url + path, headers=headers, content=body)
             if answer.status_code == 200:  # what was changed may have been a letter of the text
-                json.loads(body)
+                assert path != PATH or json.loads(body)["rows"], body
                 continue
             assert answer.status_code in ALLOWED, (way, path, body[:80], answer.status_code)
             said = answer.json() if answer.content and way != "HEAD" else {"status": answer.status_code, "detail": ""}

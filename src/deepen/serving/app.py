@@ -100,7 +100,7 @@ def _response(run: str, about: dict[str, Any], answered: Answered, seconds: floa
 
 def make_app(front: Front) -> Asgi:
     """The routes of a front as an ASGI application."""
-    app = FastAPI(title="deepen", version=version("deepen"), openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(title="deepen", version=version("deepen"), openapi_url=None, docs_url=None, redirect_slashes=False)
     for path, route in {
         "/v1/runs": front.runs,
         "/health/live": front.live,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
-_KEPT = 0.98  # weight of what was measured before, at each new batch
+_FORGOTTEN = 0.02  # share of what was measured before, at each new batch of many tokens
+_MANY = 1_000  # tokens: smaller batches say little about the slope, and what larger ones said is kept beside them
 _LEAST = 1e-7  # seconds a token
 
 
 class Pace:
-    """A line through the batches of the last minutes, by least squares, older ones counting less.
+    """A line through the batches that were measured, by least squares, older ones counting less.
 
     Example:
         >>> pace = Pace(seconds_a_token=0.001)
@@ -25,8 +26,9 @@ class Pace:
 
     def learn(self, tokens: int, seconds: float) -> None:
         """Takes in a batch."""
+        kept = 1 - _FORGOTTEN * min(1.0, tokens / _MANY)
         new = (1.0, tokens, seconds, tokens * tokens, tokens * seconds)
-        self._sums = [_KEPT * old + value for old, value in zip(self._sums, new, strict=True)]
+        self._sums = [kept * old + value for old, value in zip(self._sums, new, strict=True)]
         n, x, y, xx, xy = self._sums
         spread = n * xx - x * x
         slope = (n * xy - x * y) / spread if spread > 1e-6 * n * xx else 0.0

@@ -90,6 +90,10 @@ class Pool:
                 raise ModelError("a model process ended while it read the runs: is there enough memory?") from None
             raise
         self.abouts = found[0]
+        for run, about in self.abouts.items():
+            rows = [_tokens(row, about["most_tokens"]) for row in about["known"]["rows"]]
+            for num_rows, seconds in about["pace"]:
+                self.waiting.paces[run].learn(sum(rows[at % len(rows)] for at in range(num_rows)), seconds)
         for lane, process in zip(self.lanes, made, strict=True):
             lane.process = process
             self._tasks.append(asyncio.create_task(self._run(lane)))

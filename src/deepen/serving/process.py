@@ -7,9 +7,15 @@ import signal
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepen.core.errors import DeepenError
 from deepen.serving.messages import hear, tell
+
+if TYPE_CHECKING:
+    from deepen.serving.answering import Row, Served
+
+_MEASURED = (1, 64)  # rows
 
 
 def work(connection: Connection, runs: dict[str, str], num_threads: int) -> None:
@@ -40,9 +46,10 @@ def _work(connection: Connection, runs: dict[str, str], num_threads: int) -> Non
     torch.set_num_threads(num_threads)
     try:
         served = {name: open_served(Path(folder)) for name, folder in runs.items()}
-        abouts = {
-            name: one.about() | {"known": known_rows(Path(runs[name]), one)._asdict()} for name, one in served.items()
-        }
+        abouts = {}
+        for name, one in served.items():
+            known = known_rows(Path(runs[name]), one)
+            abouts[name] = one.about() | {"known": known._asdict(), "pace": _pace(one, known.rows)}
     except DeepenError as error:
         tell(connection, {"error": type(error).__name__, "message": str(error)})
         return
@@ -54,3 +61,14 @@ def _work(connection: Connection, runs: dict[str, str], num_threads: int) -> Non
         answers = served[header["run"]].answers(header["rows"])
         seconds = time.perf_counter() - began
         tell(connection, {"seconds": seconds, "failed": sum(failed in answer for answer in answers)}, answers)
+
+
+def _pace(served: Served, rows: list[Row]) -> list[tuple[int, float]]:
+    """How many of the known rows, in turns, take how many seconds: what the front plans its first batches by."""
+    found = []
+    for num_rows in _MEASURED:
+        some = [rows[at % len(rows)] for at in range(num_rows)]
+        began = time.perf_counter()
+        served.answers(some)
+        found.append((num_rows, time.perf_counter() - began))
+    return found
