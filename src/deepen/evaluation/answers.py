@@ -15,7 +15,7 @@ import numpy as np
 from deepen.core.errors import DataError
 from deepen.core.types import Score
 from deepen.data.words import CJK, longest_run
-from deepen.evaluation.statistics import bootstrap, wilson
+from deepen.evaluation.statistics import resampled_score, resampled_sums, share_score
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _ASCII_MARKS = str.maketrans("", "", string.punctuation)
@@ -30,11 +30,9 @@ def answer_scores(said: Sequence[str], right: Sequence[Sequence[str]], *, seed: 
     if not len(said):
         raise DataError("no example has an answer, so there is nothing to score")
     stats_NK = answer_statistics(said, right)
-    f1 = bootstrap(stats_NK, mean_f1, seed=seed)
-    low, high = wilson(float(stats_NK[:, 0].sum()), len(stats_NK))
     return [
-        Score("answer_f1", f1.value, len(stats_NK), f1.low, f1.high),
-        Score("exact_match", float(stats_NK[:, 0].mean()), len(stats_NK), low, high),
+        resampled_score("answer_f1", mean_f1(resampled_sums(stats_NK, seed=seed)), len(stats_NK)),
+        share_score("exact_match", float(stats_NK[:, 0].sum()), len(stats_NK)),
     ]
 
 

@@ -14,7 +14,7 @@ Source:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -27,16 +27,11 @@ from deepen.evaluation.promises import Bound, Counted, Kind, Slice
 THRESHOLDS = tuple(1 / (1 + math.exp(-at / 10)) for at in range(120, -41, -1))
 """For probabilities: even steps of their log odds, chosen once for all data, from 0.999994 down to 0.018."""
 _STARTS = 4
+_MOST_WRONG = 1 << 30
 
 
 def upper_bound(wrong: int, rows: int, *, confidence: float = 0.95) -> float:
-    """The largest share of wrong answers that still fits what was seen: one-sided, exact.
-
-    Args:
-        wrong: Wrong answers among `rows`.
-
-    Returns:
-        A share in [0, 1]; 1 of no rows.
+    """The largest share of wrong answers that still fits what was seen: one-sided, exact; 1 of no rows.
 
     Example:
         >>> round(upper_bound(0, 59), 4), round(upper_bound(2, 100), 4)
@@ -48,31 +43,17 @@ def upper_bound(wrong: int, rows: int, *, confidence: float = 0.95) -> float:
 
 
 def lower_bound(wrong: int, rows: int, *, confidence: float = 0.95) -> float:
-    """The smallest share that still fits what was seen: one-sided, exact.
-
-    Args:
-        wrong: Wrong answers among `rows`.
-
-    Returns:
-        A share in [0, 1].
-    """
+    """The smallest share that still fits what was seen: one-sided, exact."""
     from scipy.stats import beta
 
     return 0.0 if wrong <= 0 else float(beta.ppf(1 - confidence, wrong, rows - wrong + 1))
 
 
 def rows_needed(at_most: float, *, confidence: float = 0.95, share: float = 0.0) -> int | None:
-    """How many rows a wish would take.
+    """The fewest rows that a promise of `at_most` takes, where a known `share` is wrong.
 
-    Args:
-        at_most: The share that is to be promised.
-        share: The share that is wrong, if it is known.
-
-    Returns:
-        The fewest rows; None if no number of rows will do, since as many are wrong as may be.
-
-    Raises:
-        SettingError: If a share is none.
+    None if no number of rows will do, since as many are wrong as may be. SettingError if `at_most` or `confidence` is
+    not between 0 and 1.
 
     Example:
         >>> rows_needed(0.05), rows_needed(0.01), rows_needed(0.05, share=0.03), rows_needed(0.05, share=0.05)
@@ -83,51 +64,40 @@ def rows_needed(at_most: float, *, confidence: float = 0.95, share: float = 0.0)
         return None
     if share <= 0:
         return _rows_for(0, at_most, confidence)
-
-    def enough(wrong: int) -> bool:
-        return _rows_for(wrong, at_most, confidence) * share <= wrong
-
-    high = 1
-    while not enough(high):
-        high *= 2
-        if high > 1 << 30:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return _rows_for(high, at_most, confidence)
+    most = _first(
+        lambda wrong: wrong > _MOST_WRONG or _rows_for(wrong, at_most, confidence) * share <= wrong, above=0, guess=1
+    )
+    return None if most > _MOST_WRONG else _rows_for(most, at_most, confidence)
 
 
 def _rows_for(wrong: int, at_most: float, confidence: float) -> int:
     """The fewest rows among which so many may be wrong."""
-    low, high = wrong, max(wrong + 1, int(wrong / at_most))  # fewer would have a larger share than may be
-    while upper_bound(wrong, high, confidence=confidence) > at_most:
+    guess = max(wrong + 1, int(wrong / at_most))  # fewer would have a larger share than may be
+    return _first(lambda rows: upper_bound(wrong, rows, confidence=confidence) <= at_most, above=wrong, guess=guess)
+
+
+def _first(is_enough: Callable[[int], bool], *, above: int, guess: int) -> int:
+    """The first number that is enough, where all larger ones are."""
+    low, high = above, guess
+    while not is_enough(high):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if upper_bound(wrong, middle, confidence=confidence) <= at_most else (middle, high)
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
     return high
 
 
 def promise(wrong_N: Any, kind: Kind, *, at_most: float, confidence: float = 0.95) -> Bound:
     """Whether at most a share of answers is wrong, where every row is answered.
 
-    Args:
-        wrong_N: Whether the answer to each held-out row is wrong; no row may have been used for training or for a
-            choice.
-        kind: What wrong means.
-
-    Returns:
-        The promise; `kept` says whether it can be made, `why` how many rows it would take.
-
-    Raises:
-        SettingError: If a share is none.
+    `wrong_N` says whether the answer to each held-out row is wrong, in the sense of `kind`; no row may have been used
+    for training or for a choice. `kept` of the result says whether the promise can be made, `why` how many rows it
+    would take.
     """
     _check(at_most, confidence)
     wrong_N = np.asarray(wrong_N, bool)
-    found = _seen("", wrong_N, wrong_N >= 0, None, "all", confidence)
-    return _bound(kind, at_most, confidence, "all", found, met=found.upper <= at_most)
+    seen = _seen(wrong_N, np.ones(len(wrong_N), bool), None, "all", confidence)
+    return _bound(kind, at_most, confidence, "all", seen, met=seen.upper <= at_most)
 
 
 def threshold(
@@ -142,36 +112,26 @@ def threshold(
 ) -> Bound:
     """The lowest threshold at which at most a share of answers is wrong.
 
-    Rows whose score is below it are not answered (or by somebody who is right by definition, such as the larger model
-    that agreement is with). Of the share of `all` rows, fewer answers are never wronger, so thresholds are tested from
-    the top until one fails. Of the `answered` ones, the first thresholds answer too few rows to say anything: the walk
-    begins at four places, each with a quarter of d, where as many rows are answered as no wrong answer would take, and
-    2, 4 and 8 times that. This counts on surer answers being no wronger, on the whole.
+    Rows whose score (higher is surer) is below it are not answered, or by somebody who is right by definition, such as
+    the larger model that agreement is with. Of the share of `all` rows, fewer answers are never wronger, so thresholds
+    are tested from the top until one fails. Of the `answered` ones, the first thresholds answer too few rows to say
+    anything: the walk begins at four places, each with a quarter of d, where as many rows are answered as no wrong
+    answer would take, and 2, 4 and 8 times that. This counts on surer answers being no wronger, on the whole.
 
-    Args:
-        scores_N: How sure the model is of its answer to each held-out row; higher is surer.
-        wrong_N: Whether that answer is wrong.
-        kind: What wrong means.
-        counted: Of which rows the share is.
-        thresholds: Those to choose from. They must have been fixed without these rows; those given are for
-            probabilities.
-
-    Returns:
-        The promise; `threshold` is None if it can't be made.
-
-    Raises:
-        SettingError: If a share is none, or scores and answers are of different rows.
+    Thresholds must have been fixed without these rows; those given are for probabilities. `threshold` of the result is
+    None if the promise can't be made.
     """
     _check(at_most, confidence)
     scores_N, wrong_N = np.asarray(scores_N, float), np.asarray(wrong_N, bool)
     if scores_N.shape != wrong_N.shape or scores_N.ndim != 1:
         raise SettingError(f"{len(scores_N):,} scores and {len(wrong_N):,} answers are not of the same rows")
-    chosen = _lowest(scores_N, wrong_N, at_most, 1 - confidence, counted, _ordered(thresholds))
+    chosen = _lowest(scores_N, wrong_N, at_most, 1 - confidence, counted, np.unique(list(thresholds))[::-1])
     answered_N = scores_N >= (np.inf if chosen is None else chosen)
-    found = _seen("", wrong_N, answered_N, chosen, counted, confidence)
+    found = _seen(wrong_N, answered_N, chosen, counted, confidence)
     bound = _bound(kind, at_most, confidence, counted, found, met=chosen is not None)
     if chosen is None and counted == "answered":
-        return replace(bound, why=_lack_of_sure(scores_N, wrong_N, at_most, confidence, _ordered(thresholds)))
+        grid = np.unique(list(thresholds))[::-1]
+        return replace(bound, why=_lack_of_sure(scores_N, wrong_N, at_most, confidence, grid))
     return bound
 
 
@@ -187,15 +147,7 @@ def by_slice(
 ) -> Bound:
     """As `threshold`, for each kind of rows by itself; the confidence is that none of the promises is broken.
 
-    Args:
-        scores_N: As there; probabilities.
-        wrong_N: As there.
-        slices_N: The kind of each row.
-        kind: What wrong means.
-        counted: Of which rows of a slice the share is.
-
-    Returns:
-        The promise, with a threshold for each slice in `slices`; it can be made if it can for each of them.
+    The thresholds are in `slices` of the result; the promise can be made if it can for each of them.
     """
     names_N = np.asarray(list(slices_N), object)
     scores_N, wrong_N = np.asarray(scores_N, float), np.asarray(wrong_N, bool)
@@ -206,17 +158,16 @@ def by_slice(
         rows_N = names_N == name
         one = threshold(scores_N[rows_N], wrong_N[rows_N], kind, at_most=at_most, confidence=own, counted=counted)
         found.append(Slice(str(name), one.rows, one.threshold, one.coverage, one.wrong, one.upper))
-    rows, answered = sum(one.rows for one in found), sum(one.coverage * one.rows for one in found)
-    made = [one for one in found if one.threshold is not None]
-    worst = max((one.upper for one in found), default=1.0)
     lacking = [one for one in found if one.threshold is None]
     why = f"a threshold for each of {len(found)} slices"
     if lacking:
-        least = lacking[0]
-        why = f"{_lack(at_most, own, least.wrong, least.rows)} of '{least.name}'"
+        why = f"{_lack(at_most, own, lacking[0].wrong, lacking[0].rows)} of '{lacking[0].name}'"
         why += f", and {len(lacking) - 1} more slices" if len(lacking) > 1 else ""
-    total = Slice("", rows, None, answered / max(1, rows), sum(one.wrong for one in found), worst)
-    bound = _bound(kind, at_most, confidence, counted, total, met=len(made) == len(found) > 0)
+    rows = sum(one.rows for one in found)
+    coverage = sum(one.coverage * one.rows for one in found) / max(1, rows)
+    worst = max((one.upper for one in found), default=1.0)
+    total = Slice("", rows, None, coverage, sum(one.wrong for one in found), worst)
+    bound = _bound(kind, at_most, confidence, counted, total, met=bool(found) and not lacking)
     return replace(bound, why=why, slices=tuple(found))
 
 
@@ -224,10 +175,6 @@ def _check(at_most: float, confidence: float) -> None:
     for name, value in (("at_most", at_most), ("confidence", confidence)):
         if not 0 < value < 1:
             raise SettingError(f"{name} is {value}: it must be a share between 0 and 1")
-
-
-def _ordered(thresholds: Iterable[float]) -> np.ndarray:
-    return np.sort(np.unique(np.asarray(list(thresholds), float)))[::-1]
 
 
 def _lowest(
@@ -259,17 +206,15 @@ def _walk(p_K: np.ndarray, start: int, risk: float) -> int | None:
 
 
 def _seen(
-    name: str, wrong_N: np.ndarray, answered_N: np.ndarray, chosen: float | None, counted: Counted, confidence: float
+    wrong_N: np.ndarray, answered_N: np.ndarray, chosen: float | None, counted: Counted, confidence: float
 ) -> Slice:
-    rows, answered = len(wrong_N), int(answered_N.sum())
-    given = int((wrong_N & answered_N).sum())
-    upper = upper_bound(given, rows if counted == "all" else answered, confidence=confidence)
-    return Slice(name, rows, chosen, answered / rows if rows else 0.0, given, upper)
+    rows, answered, wrong = len(wrong_N), int(answered_N.sum()), int((wrong_N & answered_N).sum())
+    upper = upper_bound(wrong, rows if counted == "all" else answered, confidence=confidence)
+    return Slice("", rows, chosen, answered / rows if rows else 0.0, wrong, upper)
 
 
 def _bound(kind: Kind, at_most: float, confidence: float, counted: Counted, found: Slice, *, met: bool) -> Bound:
-    answered = round(found.coverage * found.rows)
-    of = found.rows if counted == "all" else answered
+    of = found.rows if counted == "all" else round(found.coverage * found.rows)
     why = f"{found.wrong:,} of {of:,} rows were wrong, which fits a share of {found.upper:.3%} at most"
     return Bound(
         promise=kind,

@@ -17,7 +17,7 @@ from deepen.core.errors import DataError
 from deepen.core.seed import derive
 from deepen.core.types import Score
 from deepen.evaluation.calibration import NOT_SCORED, bin_of, losses, softmax
-from deepen.evaluation.statistics import percentile_interval, resample, resampled_score, share, wilson
+from deepen.evaluation.statistics import f1, resample, resampled_score, resampled_sums, share, share_score, wilson
 
 _BINS = 15
 
@@ -48,13 +48,14 @@ def classification_scores(
         raise ValueError(f"{len(names)} names for {logits_NC.shape[1]} classes")
     matrix_CC = confusion(logits_NC, labels_N)
     n = len(labels_N)
-    right = float(np.trace(matrix_CC))
-    low, high = wilson(right, n)
-    scores = [Score("accuracy", right / n, n, low, high)]
     drawn = _decisions(matrix_CC, derive(seed, "decisions"))
-    scores += [resampled_score(name, values_B, n) for name, values_B in drawn.items()]
-    scores += _probability_scores(logits_NC, labels_N, derive(seed, "probabilities"))
-    return scores + _class_scores(matrix_CC, names)
+    counts_3C = np.stack([np.diagonal(matrix_CC), matrix_CC.sum(axis=0), matrix_CC.sum(axis=1)])
+    return [
+        share_score("accuracy", float(np.trace(matrix_CC)), n),
+        *(resampled_score(name, values_B, n) for name, values_B in drawn.items()),
+        *_probability_scores(logits_NC, labels_N, derive(seed, "probabilities")),
+        *label_scores(names, counts_3C),
+    ]
 
 
 def confusion(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
@@ -82,45 +83,30 @@ DECISION_SCORES = ("balanced_accuracy", "macro_precision", "macro_recall", "macr
 
 
 def decision_statistics(logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """What the bootstrap needs to know of each example to tell the scores of `DECISION_SCORES`.
+    """What the bootstrap needs to know of each example to tell the scores of `DECISION_SCORES`, (N, 3C).
 
-    Args:
-        logits_NC: Logits, shape (N, C).
-        labels_N: True class index, shape (N,); a row with -100 counts for nothing.
-
-    Returns:
-        Shape (N, 3C), float64: the label, the decision and what is right of it, each as zeros and a one.
+    They are the label, the decision and what is right of it, each as zeros and a one; zeros where the label is -100.
     """
     logits_NC, labels_N = np.asarray(logits_NC), np.asarray(labels_N)
-    eye_CC, decided_N = np.eye(logits_NC.shape[1]), logits_NC.argmax(axis=1)
-    scored_N1 = (labels_N != NOT_SCORED)[:, None]
-    right_N1 = (labels_N == decided_N)[:, None]
-    parts = (eye_CC[np.maximum(labels_N, 0)], eye_CC[decided_N], eye_CC[decided_N] * right_N1)
-    return np.concatenate(parts, axis=1) * scored_N1
+    stats_NK = _one_hot(np.maximum(labels_N, 0), logits_NC.argmax(axis=1), logits_NC.shape[1])
+    return stats_NK * (labels_N != NOT_SCORED)[:, None]
+
+
+def _one_hot(labels_N: np.ndarray, decided_N: np.ndarray, num_classes: int) -> np.ndarray:
+    eye_CC, right_N1 = np.eye(num_classes), (labels_N == decided_N)[:, None]
+    return np.concatenate([eye_CC[labels_N], eye_CC[decided_N], eye_CC[decided_N] * right_N1], axis=1)
 
 
 def decision_value(name: str, sums_BK: np.ndarray) -> np.ndarray:
-    """A score of `DECISION_SCORES` from summed `decision_statistics`.
-
-    Args:
-        sums_BK: Shape (B, 3C).
-
-    Returns:
-        Shape (B,).
-    """
+    """A score of `DECISION_SCORES` from summed `decision_statistics`."""
     return _decision_values(*np.split(sums_BK, 3, axis=1))[name]
 
 
 def best_prior_shift(name: str, logits_NC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
     """What added to later logits makes decisions that score best: a share of the logarithms of how rare labels are.
 
-    Args:
-        name: A score of `DECISION_SCORES`.
-        logits_NC: Calibrated logits of held-out examples, shape (N, C).
-        labels_N: True class index, shape (N,); rows with -100 are left out.
-
-    Returns:
-        Shape (C,); zeros where no share is better than none. One number is chosen, so that it holds for other examples.
+    Only that share is chosen, on calibrated logits of held-out examples, so that it holds for other examples. Shape
+    (C,); zeros where no share is better than none.
 
     Source:
         Menon et al. 2021, "Long-tail learning via logit adjustment", https://arxiv.org/abs/2007.07314, section 4.1.
@@ -150,7 +136,6 @@ def _scored(logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np
 def _decision_values(labelled_BC: np.ndarray, decided_BC: np.ndarray, right_BC: np.ndarray) -> dict[str, np.ndarray]:
     """The scores that follow from the margins and the diagonal of a confusion matrix, each of shape (B,)."""
     precision_BC, recall_BC = share(right_BC, decided_BC), share(right_BC, labelled_BC)
-    f1_BC = share(2 * right_BC, labelled_BC + decided_BC)
     occurs_BC = (labelled_BC > 0) | (decided_BC > 0)
     num_occurring_B = occurs_BC.sum(axis=1)
     total_B = labelled_BC.sum(axis=1)
@@ -160,20 +145,17 @@ def _decision_values(labelled_BC: np.ndarray, decided_BC: np.ndarray, right_BC: 
         "balanced_accuracy": share(recall_BC.sum(axis=1), (labelled_BC > 0).sum(axis=1)),
         "macro_precision": share(precision_BC.sum(axis=1), num_occurring_B),
         "macro_recall": share(recall_BC.sum(axis=1), num_occurring_B),
-        "macro_f1": share(f1_BC.sum(axis=1), num_occurring_B),
+        "macro_f1": share(f1(right_BC, decided_BC, labelled_BC).sum(axis=1), num_occurring_B),
         "mcc": share(together_B, np.sqrt(np.maximum(spread_B, 0.0))),
     }
 
 
 def _decisions(matrix_CC: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Values of shape (1 + B,), those on resamples last; resampling examples is drawing new counts for the cells."""
-    num_classes = len(matrix_CC)
     gold_U, decided_U = np.nonzero(matrix_CC)
-    eye = np.eye(num_classes)
-    stats_UK = np.concatenate([eye[gold_U], eye[decided_U], eye[gold_U] * (gold_U == decided_U)[:, None]], axis=1)
+    stats_UK = _one_hot(gold_U, decided_U, len(matrix_CC))
     counts_U = matrix_CC[gold_U, decided_U]
-    drawn_BK = resample(stats_UK, seed=seed, counts_N=counts_U)
-    sums_BK = np.concatenate([(counts_U @ stats_UK)[None], drawn_BK])
+    sums_BK = np.vstack([counts_U @ stats_UK, resample(stats_UK, seed=seed, counts_N=counts_U)])
     return _decision_values(*np.split(sums_BK, 3, axis=1))
 
 
@@ -187,35 +169,27 @@ def _probability_scores(logits_NC: np.ndarray, labels_N: np.ndarray, seed: int) 
     stats_NK[:, 0] = 1.0
     stats_NK[:, 1] = losses(logits_NC, labels_N)
     stats_NK[np.arange(n), 2 + bin_of(confidence_N, bins=_BINS)] = gap_N
-    sums_BK = np.concatenate([stats_NK.sum(axis=0)[None], resample(stats_NK, seed=seed)])
+    sums_BK = resampled_sums(stats_NK, seed=seed)
     loss_B = sums_BK[:, 1] / sums_BK[:, 0]
     ece_B = np.abs(sums_BK[:, 2:]).sum(axis=1) / sums_BK[:, 0]
-    loss = percentile_interval(float(loss_B[0]), loss_B[1:])
     ece = float(ece_B[0])
     low, high = 2 * ece - np.quantile(ece_B[1:], [0.975, 0.025])
     low, high = min(ece, max(0.0, float(low))), max(ece, min(1.0, float(high)))
     return [
-        Score("log_loss", loss.value, n, loss.low, loss.high, unit="nats", higher_is_better=False),
+        resampled_score("log_loss", loss_B, n, unit="nats", higher_is_better=False),
         Score("ece", ece, n, low, high, higher_is_better=False),
     ]
 
 
-def _class_scores(matrix_CC: np.ndarray, names: Sequence[str]) -> list[Score]:
+def label_scores(names: Sequence[str], counts_3C: np.ndarray) -> list[Score]:
+    """Precision, recall and F1 of each label, from how often it was right, decided and right to decide."""
     scores = []
-    labelled_C, decided_C = matrix_CC.sum(axis=1), matrix_CC.sum(axis=0)
-    for index, name in enumerate(names):
-        scores += label_scores(name, *(float(row[index]) for row in (np.diagonal(matrix_CC), decided_C, labelled_C)))
+    for label, both, said, true in zip(names, *counts_3C.astype(float).tolist(), strict=True):
+        scores.append(share_score("precision", both, said, label=label))
+        scores.append(share_score("recall", both, true, label=label))
+        # F1 = 2J / (1 + J) with J = right / (labelled or decided so), which is a share of examples.
+        either = said + true - both
+        low, high = wilson(both, either)
+        value = 2 * both / (said + true) if either else 0.0
+        scores.append(Score("f1", value, int(either), 2 * low / (1 + low), 2 * high / (1 + high), label=label))
     return scores
-
-
-def label_scores(label: str, right: float, decided: float, labelled: float) -> list[Score]:
-    """Precision, recall and F1 of a label, from how often it was right, decided and right to decide."""
-    found = []
-    for name, whole in (("precision", decided), ("recall", labelled)):
-        low, high = wilson(right, whole)
-        found.append(Score(name, right / whole if whole else 0.0, int(whole), low, high, label=label))
-    # F1 = 2J / (1 + J) with J = right / (labelled or decided so), which is a share of examples.
-    either = labelled + decided - right
-    low, high = wilson(right, either)
-    value = 2 * right / (labelled + decided) if either else 0.0
-    return [*found, Score("f1", value, int(either), 2 * low / (1 + low), 2 * high / (1 + high), label=label)]

@@ -15,7 +15,7 @@ from deepen.core.errors import DataError
 from deepen.core.seed import derive
 from deepen.core.types import Score
 from deepen.evaluation.classification import label_scores
-from deepen.evaluation.statistics import resample, resampled_score, share, wilson
+from deepen.evaluation.statistics import f1, resampled_score, resampled_sums, share, share_score
 
 _ENOUGH = 20  # with fewer rows of a label, a threshold of its own would be chance
 _RESAMPLES = 200
@@ -29,30 +29,20 @@ def multilabel_scores(logits_NC: np.ndarray, many_NC: np.ndarray, names: Sequenc
     """
     if not len(many_NC):
         raise DataError("no example is labelled, so there is nothing to score")
-    n, num = many_NC.shape
-    said_NC = logits_NC > 0
-    right_NC = said_NC & (many_NC > 0)
-    stats_NK = np.concatenate([right_NC, said_NC, many_NC > 0], axis=1).astype(np.float64)
-    sums_BK = np.concatenate([stats_NK.sum(0)[None], resample(stats_NK, seed=derive(seed, "decisions"))])
+    n = len(many_NC)
+    said_NC, has_NC = logits_NC > 0, many_NC > 0
+    stats_NK = np.concatenate([said_NC & has_NC, said_NC, has_NC], axis=1).astype(np.float64)
+    sums_BK = resampled_sums(stats_NK, seed=derive(seed, "decisions"))
     right_BC, said_BC, has_BC = np.split(sums_BK, 3, axis=1)
     counts_BN = np.random.default_rng(derive(seed, "precision")).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
     ranked_B = average_precision(logits_NC, many_NC, np.vstack([np.ones(n), counts_BN]))
-    whole = float((said_NC == (many_NC > 0)).all(1).sum())
-    low, high = wilson(whole, n)
-    scores = [
+    return [
         resampled_score("micro_f1", f1(right_BC.sum(1), said_BC.sum(1), has_BC.sum(1)), n),
         resampled_score("macro_f1", f1(right_BC, said_BC, has_BC).mean(1), n),
         resampled_score("average_precision", ranked_B, n),
-        Score("exact_match", whole / n, n, low, high),
+        share_score("exact_match", float((said_NC == has_NC).all(1).sum()), n),
+        *label_scores(names, sums_BK[0].reshape(3, -1)),
     ]
-    for at in range(num):
-        scores += label_scores(names[at], *(float(sums[0, at]) for sums in (right_BC, said_BC, has_BC)))
-    return scores
-
-
-def f1(right: np.ndarray, said: np.ndarray, has: np.ndarray) -> np.ndarray:
-    """F1 from counts of any shape: right, said and true; 0 where there is nothing."""
-    return share(2 * right, said + has)
 
 
 def average_precision(logits_NC: np.ndarray, many_NC: np.ndarray, counts_BN: np.ndarray | None = None) -> np.ndarray:
@@ -66,10 +56,9 @@ def average_precision(logits_NC: np.ndarray, many_NC: np.ndarray, counts_BN: np.
         said_BE = np.cumsum(counts_BN[:, order], axis=1)[:, ends]
         steps_BE = np.diff(right_BE, axis=1, prepend=0)
         has_B = right_BE[:, -1]
-        area_B = np.divide(right_BE * steps_BE, said_BE, out=np.zeros(right_BE.shape), where=said_BE > 0).sum(1)
-        total_B += np.divide(area_B, has_B, out=np.zeros(len(has_B)), where=has_B > 0)
+        total_B += share(share(right_BE * steps_BE, said_BE).sum(1), has_B)
         occurring_B += has_B > 0
-    return np.asarray(total_B / np.maximum(occurring_B, 1))
+    return share(total_B, occurring_B)
 
 
 def _ends_of_ties(falling_N: np.ndarray) -> np.ndarray:
@@ -79,8 +68,8 @@ def _ends_of_ties(falling_N: np.ndarray) -> np.ndarray:
 
 def statistics(logits_NC: np.ndarray, many_NC: np.ndarray) -> np.ndarray:
     """What micro F1 needs to know of each example: labels that are right, said and true, of shape (N, 3)."""
-    said_NC = logits_NC > 0
-    return np.stack([(said_NC & (many_NC > 0)).sum(1), said_NC.sum(1), (many_NC > 0).sum(1)], 1).astype(np.float64)
+    said_NC, has_NC = logits_NC > 0, many_NC > 0
+    return np.stack([(said_NC & has_NC).sum(1), said_NC.sum(1), has_NC.sum(1)], 1).astype(np.float64)
 
 
 def micro_f1(sums_BK: np.ndarray) -> np.ndarray:
@@ -91,12 +80,8 @@ def micro_f1(sums_BK: np.ndarray) -> np.ndarray:
 def thresholds(logits_NC: np.ndarray, many_NC: np.ndarray) -> np.ndarray:
     """The logits with the highest F1: one for all labels (micro), but its own for a label that twenty examples have."""
     shared = _best_cut(logits_NC.ravel(), many_NC.ravel())
-    return np.array(
-        [
-            _best_cut(logits_NC[:, at], many_NC[:, at]) if many_NC[:, at].sum() >= _ENOUGH else shared
-            for at in range(many_NC.shape[1])
-        ]
-    )
+    columns = zip(logits_NC.T, many_NC.T, strict=True)
+    return np.array([_best_cut(logits, has) if has.sum() >= _ENOUGH else shared for logits, has in columns])
 
 
 def _best_cut(logits_N: np.ndarray, has_N: np.ndarray) -> float:

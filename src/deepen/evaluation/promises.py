@@ -71,68 +71,32 @@ class Bound:
 
 
 def expired(bound: Bound, why: str) -> Bound:
-    """A promise that holds no longer.
-
-    Args:
-        why: What has changed, in a sentence.
-
-    Returns:
-        The same, expired.
-    """
+    """A promise that holds no longer; `why` says in a sentence what has changed."""
     return replace(bound, expired=True, why=why)
 
 
 def bound_file(run: Path, name: str) -> Path:
-    """Where a run keeps a promise.
-
-    Args:
-        run: The run's folder.
-        name: What it is for: small letters, digits, `-` and `_`.
-
-    Raises:
-        SettingError: If it is no such name.
-    """
+    """Where a run's folder keeps a promise. SettingError unless its name is of small letters, digits, `-` and `_`."""
     if not _NAME.fullmatch(name):
         raise SettingError(f"'{name[:80]}' is no name for a bound: small letters, digits, - and _")
     return run / FOLDER / f"{name}.json"
 
 
 def write_bound(run: Path, name: str, bound: Bound) -> Path:
-    """Stores a promise with its run.
-
-    Args:
-        run: The run's folder.
-        name: As in `bound_file`.
-
-    Returns:
-        The file.
-    """
+    """Stores a promise with its run, in the file that it returns."""
     path = bound_file(run, name)
     write_json(path, asdict(bound))
     return path
 
 
 def read_bound(run: Path, name: str) -> Bound:
-    """A promise of a run.
-
-    Args:
-        run: The run's folder.
-        name: As in `bound_file`.
-
-    Returns:
-        What `write_bound` wrote; fields of a later release are left out.
-
-    Raises:
-        DataError: If it is missing or damaged.
-    """
+    """What `write_bound` wrote; fields of a later release are left out. DataError if it is missing or damaged."""
     path = bound_file(run, name)
     found = read_object(path)
     try:
         known = {key: found[key] for key in Bound.__dataclass_fields__ if key in found}
-        known["slices"] = tuple(
-            Slice(**{key: one[key] for key in Slice.__dataclass_fields__}) for one in known["slices"]
-        )
-        bound = Bound(**known)
+        slices = [{key: one[key] for key in Slice.__dataclass_fields__} for one in known["slices"]]
+        bound = Bound(**known | {"slices": tuple(Slice(**one) for one in slices)})
         numbers = (bound.at_most, bound.confidence, bound.coverage, bound.upper, *(one.upper for one in bound.slices))
         right = all(0 <= number <= 1 for number in numbers) and isinstance(bound.expired, bool)
         if not right or bound.promise not in get_args(Kind) or bound.counted not in get_args(Counted):

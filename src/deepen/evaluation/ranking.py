@@ -6,7 +6,7 @@ import numpy as np
 
 from deepen.core.errors import DataError
 from deepen.core.types import Score
-from deepen.evaluation.statistics import bootstrap, wilson
+from deepen.evaluation.statistics import resampled_score, resampled_sums, share, share_score
 
 TOP = 10
 """nDCG and recall look at so many documents."""
@@ -40,22 +40,19 @@ def ranking_statistics(scores_ND: np.ndarray, right_N: np.ndarray) -> np.ndarray
 
 def mrr(sums_BK: np.ndarray) -> np.ndarray:
     """The mean of 1 / rank from summed statistics."""
-    return _share(sums_BK, 0)
-
-
-def _share(sums_BK: np.ndarray, at: int) -> np.ndarray:
-    return np.asarray(sums_BK[:, at] / np.maximum(sums_BK[:, 3], 1))
+    return share(sums_BK[:, 0], sums_BK[:, 3])
 
 
 def ranking_scores(scores_ND: np.ndarray, right_N: np.ndarray, *, seed: int) -> list[Score]:
     """MRR, nDCG@10 and recall@10 with 95 % intervals; queries without a right document (below 0) are left out."""
     stats_NK = ranking_statistics(scores_ND, right_N)
     stats_NK = stats_NK[stats_NK[:, 3] > 0]
-    if not len(stats_NK):
+    n = len(stats_NK)
+    if not n:
         raise DataError("no query has a right document, so there is nothing to score")
-    found = []
-    for name, at in (("mrr", 0), ("ndcg_at_10", 1)):
-        interval = bootstrap(stats_NK, lambda sums_BK, at=at: _share(sums_BK, at), seed=seed)  # type: ignore[misc]
-        found.append(Score(name, interval.value, len(stats_NK), interval.low, interval.high))
-    hits = float(stats_NK[:, 2].sum())
-    return [*found, Score("recall_at_10", hits / len(stats_NK), len(stats_NK), *wilson(hits, len(stats_NK)))]
+    sums_BK = resampled_sums(stats_NK, seed=seed)
+    return [
+        resampled_score("mrr", mrr(sums_BK), n),
+        resampled_score("ndcg_at_10", share(sums_BK[:, 1], sums_BK[:, 3]), n),
+        share_score("recall_at_10", float(stats_NK[:, 2].sum()), n),
+    ]

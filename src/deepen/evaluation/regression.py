@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deepen.core.types import Score
-from deepen.evaluation.statistics import percentile_interval, resample
-
-_REPEATS = 1000
+from deepen.evaluation.statistics import resampled_score, resampled_sums
 
 
 def pearson_statistics(said_N: np.ndarray, right_N: np.ndarray) -> np.ndarray:
@@ -41,14 +39,14 @@ def regression_scores(said_N: np.ndarray, right_N: np.ndarray, *, seed: int) -> 
 
     stats_NK = pearson_statistics(said_N, right_N)
     ranks_NK = pearson_statistics(rankdata(said_N), rankdata(right_N))
-    found = []
-    for name, sums_NK, value_of, better in (
+    measures = (
         ("pearson", stats_NK, pearson, True),
         ("spearman", ranks_NK, pearson, True),
         ("mae", stats_NK, mean_error, False),
-    ):
-        value = float(value_of(sums_NK.sum(0, keepdims=True))[0])
-        interval = percentile_interval(value, value_of(resample(sums_NK, seed=seed, repeats=_REPEATS)))
+    )
+    scores = []
+    for name, sums_NK, value_of, better in measures:
+        values_B = value_of(resampled_sums(sums_NK, seed=seed))
         unit = "fraction" if better else "points of the score"
-        found.append(Score(name, value, len(said_N), interval.low, interval.high, unit=unit, higher_is_better=better))
-    return found
+        scores.append(resampled_score(name, values_B, len(said_N), unit=unit, higher_is_better=better))
+    return scores

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepen.core.types import Score
-from deepen.evaluation.statistics import resample, resampled_score, share
+from deepen.evaluation.statistics import f1, resampled_score, resampled_sums, share
 
 _DIRECTED = re.compile(r"(.+)\((e1,e2|e2,e1)\)$")
 _NULL = frozenset(("other", "unknown", "na", "n/a", "no_relation", "none", "null", "无", "无关系", "未知", "其他"))
-_REPEATS = 1000
 
 
 def is_null(label: str) -> bool:
@@ -40,9 +39,8 @@ def relation_statistics(said_N: np.ndarray, right_N: np.ndarray, labels: Sequenc
     place_C = np.array([names.index(relation_of(label)) if not is_null(label) else -1 for label in labels])
     sums_NK = np.zeros((len(said_N), 3 * len(names)), np.int64)
     rows = np.arange(len(said_N))
-    for at, column_N in enumerate(
-        (np.where(said_N == right_N, place_C[said_N], -1), place_C[said_N], place_C[right_N])
-    ):
+    columns = (np.where(said_N == right_N, place_C[said_N], -1), place_C[said_N], place_C[right_N])
+    for at, column_N in enumerate(columns):
         counted = column_N >= 0
         sums_NK[rows[counted], at * len(names) + column_N[counted]] = 1
     return sums_NK
@@ -50,15 +48,13 @@ def relation_statistics(said_N: np.ndarray, right_N: np.ndarray, labels: Sequenc
 
 def macro_f1(sums_BK: np.ndarray) -> np.ndarray:
     """The mean of F1 over the relations that occur, as the official scorer of SemEval-2010 task 8 has it."""
-    right, said, labelled = np.split(np.asarray(sums_BK, float), 3, axis=1)
-    f1 = np.divide(2 * right, said + labelled, out=np.zeros_like(right), where=labelled > 0)
-    return np.asarray(f1.sum(1) / np.maximum((labelled > 0).sum(1), 1))
+    right, said, labelled = np.split(sums_BK, 3, axis=1)
+    return share(f1(right, said, labelled).sum(1), (labelled > 0).sum(1))
 
 
 def micro_f1(sums_BK: np.ndarray) -> np.ndarray:
     """F1 over all relations together, without the null class."""
-    right, said, labelled = (part.sum(1) for part in np.split(np.asarray(sums_BK, float), 3, axis=1))
-    return share(2 * right, said + labelled)
+    return f1(*(part.sum(1) for part in np.split(sums_BK, 3, axis=1)))
 
 
 def relation_scores(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[str], *, seed: int) -> list[Score]:
@@ -67,23 +63,17 @@ def relation_scores(said_N: np.ndarray, right_N: np.ndarray, labels: Sequence[st
     Source:
         Hendrickx et al. 2010, https://aclanthology.org/S10-1006
     """
-    stats_NK = relation_statistics(said_N, right_N, labels)
-    sums_BK = resample(stats_NK, seed=seed, repeats=_REPEATS)
+    sums_BK = resampled_sums(relation_statistics(said_N, right_N, labels), seed=seed)
     forms = {"micro_f1": micro_f1} | ({"official_macro_f1": macro_f1} if is_directed(labels) else {})
-    found = []
-    for name, value_of in forms.items():
-        values_B = value_of(np.concatenate([stats_NK.sum(0)[None], sums_BK]))
-        found.append(resampled_score(name, values_B, len(said_N)))
-    return found
+    return [resampled_score(name, value_of(sums_BK), len(said_N)) for name, value_of in forms.items()]
 
 
 def triple_scores(counts_N3: np.ndarray, *, seed: int) -> list[Score]:
     """Precision, recall and F1 of triples (right, said and true in each row); `n` is what each is a share of."""
-    sums_B3 = np.concatenate([counts_N3.sum(0)[None], resample(counts_N3, seed=seed, repeats=_REPEATS)])
-    right_B, said_B, true_B = sums_B3.T
-    wholes = {"precision": said_B, "recall": true_B, "f1": (said_B + true_B) / 2}
-    scores = []
-    for name, whole_B in wholes.items():
-        num = said_B[0] + true_B[0] - right_B[0] if name == "f1" else whole_B[0]
-        scores.append(resampled_score(name, share(right_B, whole_B), int(num)))
-    return scores
+    right_B, said_B, true_B = resampled_sums(counts_N3, seed=seed).T
+    either = said_B[0] + true_B[0] - right_B[0]
+    return [
+        resampled_score("precision", share(right_B, said_B), int(said_B[0])),
+        resampled_score("recall", share(right_B, true_B), int(true_B[0])),
+        resampled_score("f1", f1(right_B, said_B, true_B), int(either)),
+    ]

@@ -40,8 +40,7 @@ def resample(stats_NK: np.ndarray, *, seed: int, repeats: int = 1000, counts_N: 
     put at random into 10,000 groups of equal size and whole groups are drawn: the sums then have the same mean and
     variance as with single examples (the standard error is off by under 1 %), and a million rows cost as little as ten
     thousand. With `counts_N` a row stands for that many equal examples and their multinomial counts are drawn directly,
-    which is exact at any size; above 20,000 such rows fewer repeats are made, at least 200. `counts_N` says how many
-    examples each row stands for; None for one each. Sums of shape (B, K).
+    which is exact at any size; above 20,000 such rows fewer repeats are made, at least 200. Sums of shape (B, K).
 
     Source:
         Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
@@ -79,10 +78,17 @@ def _grouped(stats_NK: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def percentile_interval(value: float, values_B: np.ndarray) -> Interval:
-    """The middle 95 % of resampled values, widened to hold the value itself."""
-    low, high = np.quantile(values_B, [0.025, 0.975])
-    return Interval(value=float(value), low=min(float(low), float(value)), high=max(float(high), float(value)))
+def resampled_sums(stats_NK: np.ndarray, *, seed: int, repeats: int = 1000) -> np.ndarray:
+    """The sums over all examples, and below them those of `resample`: shape (1 + B, K)."""
+    sums_1K = np.asarray(stats_NK).sum(axis=0, keepdims=True, dtype=np.float64)
+    return np.concatenate([sums_1K, resample(stats_NK, seed=seed, repeats=repeats)])
+
+
+def percentile_interval(values_B: np.ndarray) -> Interval:
+    """A value, and behind it those on resamples, of which the middle 95 % are widened to hold the value itself."""
+    value = float(values_B[0])
+    low, high = np.quantile(values_B[1:], [0.025, 0.975])
+    return Interval(value, min(float(low), value), max(float(high), value))
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -91,10 +97,28 @@ def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=out, where=whole > 0)
 
 
-def resampled_score(name: str, values_B: np.ndarray, n: int, *, label: str | None = None) -> Score:
+def f1(right: np.ndarray, said: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """F1 from counts of any shape: right, said and true; 0 where there is nothing."""
+    return share(2 * right, said + true)
+
+
+def resampled_score(
+    name: str,
+    values_B: np.ndarray,
+    n: int,
+    *,
+    label: str | None = None,
+    unit: str = "fraction",
+    higher_is_better: bool = True,
+) -> Score:
     """A score with its interval, from its value and, behind it, those on resamples."""
-    found = percentile_interval(float(values_B[0]), values_B[1:])
-    return Score(name, found.value, n, found.low, found.high, label=label)
+    found = percentile_interval(values_B)
+    return Score(name, found.value, n, found.low, found.high, unit, label, higher_is_better)
+
+
+def share_score(name: str, part: float, whole: float, *, label: str | None = None) -> Score:
+    """The share part / whole as a score with Wilson's interval; 0 where whole is 0."""
+    return Score(name, part / whole if whole else 0.0, int(whole), *wilson(part, whole), label=label)
 
 
 def bootstrap(stats_NK: np.ndarray, value_of: Statistic, *, seed: int, repeats: int = 1000) -> Interval:
@@ -102,8 +126,7 @@ def bootstrap(stats_NK: np.ndarray, value_of: Statistic, *, seed: int, repeats: 
 
     It says how much the score would move on another draw of as many examples like these. It does not cover another seed
     of the training, nor data of another kind. Where nothing varies (every answer is right) it has no width, which is
-    too hopeful: use `wilson` for a plain proportion. `value_of` turns summed statistics, shape (B, K), into values,
-    shape (B,).
+    too hopeful: use `wilson` for a plain proportion.
 
     Example:
         >>> right = np.array([1, 1, 1, 0] * 25)
@@ -115,10 +138,7 @@ def bootstrap(stats_NK: np.ndarray, value_of: Statistic, *, seed: int, repeats: 
     Source:
         Efron 1979, https://doi.org/10.1214/aos/1176344552
     """
-    sums_BK = resample(stats_NK, seed=seed, repeats=repeats)
-    sums_1K = np.asarray(stats_NK).sum(axis=0, keepdims=True, dtype=np.float64)
-    value = float(value_of(sums_1K)[0])
-    return percentile_interval(value, value_of(sums_BK))
+    return percentile_interval(value_of(resampled_sums(stats_NK, seed=seed, repeats=repeats)))
 
 
 def paired_bootstrap(
@@ -127,7 +147,7 @@ def paired_bootstrap(
     """Compares two models on the same examples: the difference of their scores, its interval and a p-value.
 
     Both are scored on the same resamples, so what makes an example hard for both cancels out; this sees far smaller
-    differences than two separate intervals do. The p-value is two-sided, 2 / (repeats + 1) at least.
+    differences than two separate intervals do.
 
     Source:
         Efron and Tibshirani 1993, chapters 13 and 15; for text, Koehn 2004, https://aclanthology.org/W04-3250
@@ -135,14 +155,16 @@ def paired_bootstrap(
     above_NK, below_NK = np.asarray(above_NK), np.asarray(below_NK)
     if above_NK.shape != below_NK.shape:
         raise ValueError(f"the two models were scored on different examples: {above_NK.shape} and {below_NK.shape}")
-    both = np.concatenate([above_NK, below_NK], axis=1)
-    width = above_NK.shape[1]
-    sums = np.concatenate([both.sum(axis=0, dtype=np.float64)[None], resample(both, seed=seed, repeats=repeats)])
-    differences = value_of(sums[:, :width]) - value_of(sums[:, width:])
-    drawn_B = differences[1:]
+    sums = resampled_sums(np.concatenate([above_NK, below_NK], axis=1), seed=seed, repeats=repeats)
+    above, below = np.split(sums, 2, axis=1)
+    return resampled_difference(value_of(above) - value_of(below))
+
+
+def resampled_difference(values_B: np.ndarray) -> PairedDifference:
+    """A difference, and behind it those on resamples; the p-value is two-sided, 2 / (B + 1) at least."""
+    drawn_B = values_B[1:]
     rarer = min(int(np.sum(drawn_B <= 0)), int(np.sum(drawn_B >= 0)))
-    p_value = min(1.0, 2 * (rarer + 1) / (len(drawn_B) + 1))
-    return PairedDifference(percentile_interval(float(differences[0]), drawn_B), p_value)
+    return PairedDifference(percentile_interval(values_B), min(1.0, 2 * (rarer + 1) / (len(drawn_B) + 1)))
 
 
 def paired_permutation(
@@ -151,8 +173,7 @@ def paired_permutation(
     """How likely two models that are equally good differ as much as these do, by chance in who has which answer.
 
     Every example's two answers change sides or not: in all ways where these are no more than `repeats`, otherwise that
-    often at random. It holds for a handful of examples, where resamples of so few look surer than they are. `repeats`
-    ways to swap answers are tried, where not all are. Two-sided.
+    often at random. It holds for a handful of examples, where resamples of so few look surer than they are. Two-sided.
 
     Example:
         >>> right, wrong = np.array([[1.0, 1.0]] * 4), np.array([[0.0, 1.0]] * 4)

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from deepen.core.types import Score
-from deepen.evaluation.statistics import resample, resampled_score, share
+from deepen.evaluation.statistics import f1, resampled_score, resampled_sums, share
 
 Decoding = Literal["viterbi", "repair"]
 
@@ -49,14 +49,13 @@ def decide(logits_MC: np.ndarray, offsets_N1: np.ndarray, *, how: Decoding = "vi
 
     `viterbi` gives the most probable well-formed sequence, taking units as independent; `repair` takes each unit's most
     probable tag and reads an `I-` that follows nothing of its type as the start of an entity, as the script of CoNLL
-    2003 does. They agree wherever the most probable tags are well-formed. `how` is `viterbi` or `repair`.
+    2003 does. They agree wherever the most probable tags are well-formed.
     """
     labels_M = np.asarray(logits_MC).argmax(1)
-    wrong_M = _dangling(labels_M, offsets_N1)
     if how == "repair":
-        return labels_M - wrong_M
-    rows = np.unique(np.searchsorted(offsets_N1, np.flatnonzero(wrong_M), side="right") - 1)
-    lengths = np.asarray(offsets_N1)[rows + 1] - np.asarray(offsets_N1)[rows]
+        return repair(labels_M, offsets_N1)
+    rows = np.unique(rows_of(np.flatnonzero(_dangling(labels_M, offsets_N1)), offsets_N1))
+    lengths = np.diff(offsets_N1)[rows]
     rows = rows[np.argsort(-lengths, kind="stable")]
     for some in np.array_split(rows, max(1, -(-len(rows) // 256))):
         if len(some):
@@ -79,8 +78,7 @@ def _dangling(labels_M: np.ndarray, offsets_N1: np.ndarray) -> np.ndarray:
 
 def _viterbi(logits_MC: np.ndarray, offsets_N1: np.ndarray, rows: np.ndarray, labels_M: np.ndarray) -> None:
     """Writes the best well-formed labels of some rows, longest first, into `labels_M`."""
-    starts = np.asarray(offsets_N1)[rows]
-    lengths = np.asarray(offsets_N1)[rows + 1] - starts
+    starts, lengths = np.asarray(offsets_N1)[rows], np.diff(offsets_N1)[rows]
     num_tags = logits_MC.shape[1]
     inside = np.arange(2, num_tags, 2)
     back = np.zeros((lengths[0], len(rows), num_tags), np.int32)
@@ -111,35 +109,35 @@ def entities(labels_M: np.ndarray, offsets_N1: np.ndarray) -> Entities:
     return Entities(starts_E, ends_E, labels_M[starts_E] // 2)
 
 
-def _matched(gold: Entities, found: Entities) -> np.ndarray:
-    """Which entities of `found` are in `gold`, with the same ends and type."""
-    places = np.searchsorted(gold.starts_E, found.starts_E)
-    inside = places < len(gold.starts_E)
+def matched(found: Entities, among: Entities) -> np.ndarray:
+    """Which entities of `found` are also among the others, with the same ends and type."""
+    places = np.searchsorted(among.starts_E, found.starts_E)
+    inside = places < len(among.starts_E)
     right_E = np.zeros(len(found.starts_E), bool)
     at = places[inside]
     right_E[inside] = (
-        (gold.starts_E[at] == found.starts_E[inside])
-        & (gold.ends_E[at] == found.ends_E[inside])
-        & (gold.types_E[at] == found.types_E[inside])
+        (among.starts_E[at] == found.starts_E[inside])
+        & (among.ends_E[at] == found.ends_E[inside])
+        & (among.types_E[at] == found.types_E[inside])
     )
     return right_E
 
 
+def rows_of(units: np.ndarray, offsets_N1: np.ndarray) -> np.ndarray:
+    """The example that each of these units is of."""
+    return np.searchsorted(offsets_N1, units, side="right") - 1
+
+
 def entity_statistics(decided_M: np.ndarray, labels_M: np.ndarray, offsets_N1: np.ndarray) -> np.ndarray:
     """Right, decided and true entities of each example, (N, 3): what entity F1 is summed from."""
-    gold, found = entities(labels_M, offsets_N1), entities(decided_M, offsets_N1)
-    num = len(offsets_N1) - 1
-    parts = (found.starts_E[_matched(gold, found)], found.starts_E, gold.starts_E)
-    return np.stack([np.bincount(_rows(starts, offsets_N1), minlength=num) for starts in parts], 1).astype(np.float64)
+    num_types = (max(int(decided_M.max(initial=0)), int(labels_M.max(initial=0))) + 1) // 2
+    counts_NS = _entity_counts(decided_M, labels_M, offsets_N1, num_types)
+    return counts_NS.reshape(len(counts_NS), 3, num_types).sum(2).astype(np.float64)
 
 
 def entity_f1(sums_BK: np.ndarray) -> np.ndarray:
     """Entity F1 from summed `entity_statistics`; 0 where there is no entity at all."""
-    return share(2 * sums_BK[:, 0], sums_BK[:, 1] + sums_BK[:, 2])
-
-
-def _rows(units: np.ndarray, offsets_N1: np.ndarray) -> np.ndarray:
-    return np.searchsorted(offsets_N1, units, side="right") - 1
+    return f1(*sums_BK.T)
 
 
 def tagging_scores(
@@ -154,74 +152,63 @@ def tagging_scores(
     entities for precision, true ones for recall and F1, tokens for token scores.
     """
     num_types, num_tags = (len(tags) - 1) // 2, len(tags)
-    stats_NS = np.concatenate(
-        [
-            _entity_counts(decided_M, labels_M, offsets_N1, num_types),
-            _token_counts(decided_M, labels_M, offsets_N1, num_tags),
-        ],
-        axis=1,
-    )
-    total_S = stats_NS.sum(0)
-    values = _values(np.concatenate([total_S[None], resample(stats_NS, seed=seed)]), num_types)
-    _, decided, true = np.split(total_S[: 3 * num_types], 3)
-    tokens = int(total_S[3 * num_types + 2 * num_tags :].sum())
-    sizes = {"entity_precision": decided, "entity_recall": true, "entity_f1": true}
-    scores = []
-    for name, value_B in values.items():
-        if value_B.ndim == 1:
-            n = int(sizes[name].sum()) if name in sizes else tokens
-            scores.append(resampled_score(name, value_B, n))
+    entities_NS = _entity_counts(decided_M, labels_M, offsets_N1, num_types)
+    stats_NS = np.concatenate([entities_NS, _token_counts(decided_M, labels_M, offsets_N1, num_tags)], axis=1)
+    sums_BS = resampled_sums(stats_NS, seed=seed)
+    by_type = np.split(sums_BS[:, : 3 * num_types], 3, axis=1)
+    by_tag = np.split(sums_BS[:, 3 * num_types :], 3, axis=1)
+    num_tokens = int(by_tag[2][0].sum())
+    scores = _entity_scores(*(counts_BK.sum(1) for counts_BK in by_type))
+    scores += [resampled_score(name, values_B, num_tokens) for name, values_B in _token_values(*by_tag).items()]
     for index, kind in enumerate(types_of(tags)):
-        for name in ("entity_precision", "entity_recall", "entity_f1"):
-            of_type_B = values[f"{name} by type"][:, index]
-            scores.append(resampled_score(name, of_type_B, int(sizes[name][index]), label=kind))
+        scores += _entity_scores(*(counts_BK[:, index] for counts_BK in by_type), label=kind)
     return scores
+
+
+def _entity_scores(
+    right_B: np.ndarray, decided_B: np.ndarray, true_B: np.ndarray, *, label: str | None = None
+) -> list[Score]:
+    decided, true = int(decided_B[0]), int(true_B[0])
+    return [
+        resampled_score("entity_precision", share(right_B, decided_B), decided, label=label),
+        resampled_score("entity_recall", share(right_B, true_B), true, label=label),
+        resampled_score("entity_f1", f1(right_B, decided_B, true_B), true, label=label),
+    ]
+
+
+def _token_values(right_BC: np.ndarray, decided_BC: np.ndarray, true_BC: np.ndarray) -> dict[str, np.ndarray]:
+    f1_BC = f1(right_BC, decided_BC, true_BC)
+    micro_B = share(right_BC.sum(1), true_BC.sum(1))
+    return {
+        "token_accuracy": micro_B,
+        "token_micro_f1": micro_B,
+        "token_macro_f1": share(f1_BC.sum(1), ((decided_BC + true_BC) > 0).sum(1)),
+        "token_weighted_f1": share((f1_BC * true_BC).sum(1), true_BC.sum(1)),
+    }
 
 
 def _entity_counts(decided_M: np.ndarray, labels_M: np.ndarray, offsets_N1: np.ndarray, num_types: int) -> np.ndarray:
     """Right, decided and true entities of each type in each example, shape (N, 3K)."""
     gold, found = entities(labels_M, offsets_N1), entities(decided_M, offsets_N1)
-    matched = _matched(gold, found)
+    right_E = matched(found, gold)
     columns = (
-        (found.starts_E[matched], found.types_E[matched]),
+        (found.starts_E[right_E], found.types_E[right_E]),
         (found.starts_E, found.types_E),
         (gold.starts_E, gold.types_E),
     )
-    return np.concatenate(
-        [_table(_rows(u, offsets_N1), kinds, len(offsets_N1) - 1, num_types) for u, kinds in columns], 1
-    )
+    return _tables([(rows_of(units, offsets_N1), types) for units, types in columns], len(offsets_N1) - 1, num_types)
 
 
 def _token_counts(decided_M: np.ndarray, labels_M: np.ndarray, offsets_N1: np.ndarray, num_tags: int) -> np.ndarray:
     """Right, decided and true tokens of each tag in each example, shape (N, 3C)."""
     scored = np.flatnonzero(np.asarray(labels_M) >= 0)
-    rows, true, decided = _rows(scored, offsets_N1), labels_M[scored], decided_M[scored]
+    rows, true, decided = rows_of(scored, offsets_N1), labels_M[scored], decided_M[scored]
     right = true == decided
-    columns = ((rows[right], true[right]), (rows, decided), (rows, true))
-    return np.concatenate([_table(r, tags, len(offsets_N1) - 1, num_tags) for r, tags in columns], 1)
+    return _tables([(rows[right], true[right]), (rows, decided), (rows, true)], len(offsets_N1) - 1, num_tags)
 
 
-def _table(rows: np.ndarray, columns: np.ndarray, num_rows: int, num_columns: int) -> np.ndarray:
-    cells = np.bincount(rows * num_columns + columns, minlength=num_rows * num_columns)
-    return cells.reshape(num_rows, num_columns).astype(np.float32)
-
-
-def _values(sums_BS: np.ndarray, num_types: int) -> dict[str, np.ndarray]:
-    """Every score from summed counts, shape (B,); those by type have shape (B, K)."""
-    right_BK, decided_BK, true_BK = np.split(sums_BS[:, : 3 * num_types], 3, axis=1)
-    right_BC, said_BC, gold_BC = np.split(sums_BS[:, 3 * num_types :], 3, axis=1)
-    right_B, decided_B, true_B = right_BK.sum(1), decided_BK.sum(1), true_BK.sum(1)
-    f1_BC = share(2 * right_BC, said_BC + gold_BC)
-    micro_B = share(right_BC.sum(1), gold_BC.sum(1))
-    return {
-        "entity_precision": share(right_B, decided_B),
-        "entity_recall": share(right_B, true_B),
-        "entity_f1": share(2 * right_B, decided_B + true_B),
-        "token_accuracy": micro_B,
-        "token_micro_f1": micro_B,
-        "token_macro_f1": share(f1_BC.sum(1), ((said_BC + gold_BC) > 0).sum(1)),
-        "token_weighted_f1": share((f1_BC * gold_BC).sum(1), gold_BC.sum(1)),
-        "entity_precision by type": share(right_BK, decided_BK),
-        "entity_recall by type": share(right_BK, true_BK),
-        "entity_f1 by type": share(2 * right_BK, decided_BK + true_BK),
-    }
+def _tables(parts: Iterable[tuple[np.ndarray, np.ndarray]], num_rows: int, num_columns: int) -> np.ndarray:
+    """How often each pair of a row and a column occurs, one table beside the other."""
+    shape, least = (num_rows, num_columns), num_rows * num_columns
+    tables = [np.bincount(rows * num_columns + columns, minlength=least).reshape(shape) for rows, columns in parts]
+    return np.concatenate(tables, axis=1).astype(np.float32)

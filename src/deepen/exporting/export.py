@@ -42,7 +42,7 @@ _BESIDE = (  # what a model folder has beside its weights
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how it compares with the model that it was made of."""
+    """The record of `deepen export --json`."""
 
     out: str
     form: str
@@ -59,20 +59,8 @@ def export(
 ) -> Exported:
     """Writes a rung's model so that ONNX Runtime runs it, after it has been compared with the model on this machine.
 
-    Args:
-        run: A finished run's folder.
-        out: A folder that is not there yet, or empty.
-        form: `onnx` in floats, `onnx-int8` with 8-bit integers for weights.
-        rung: A rung with a network; None is the chosen one.
-        say: Called with lines for the user.
-
-    Returns:
-        The record of `deepen export --json`.
-
-    Raises:
-        DataError: If there is no such run.
-        ModelError: If the rung has no network that can be exported, or the export does not say the same.
-        SettingError: If there is no such form, the place is taken, or a package is missing.
+    `run` is a finished run's folder, `out` one that is not there yet, or empty; `rung` None is the chosen one.
+    ModelError if it has no network that can be exported, or the export does not say the same.
     """
     if form not in FORMS:
         raise SettingError(f"there is no form '{form}' to export; {nearest(form, FORMS)}")
@@ -81,8 +69,7 @@ def export(
     with using(_CPU):
         model = load_model(folder, rung=rung)
         predictor = _exportable(model)
-        integers = form == "onnx-int8"
-        runtime = _runtime(model, predictor, "onnx-int8" if integers else "onnx")
+        runtime = _runtime(model, predictor, form)
         part = _rows(model, folder)
         with replacing(out) as beside:
             (beside / FILE).parent.mkdir(parents=True)
@@ -205,6 +192,5 @@ def _tell(form: str, steps: list[Step], found: Parity, say: Callable[[str], None
     say(f"  {found.speedup:.1f} times as fast as the trained model on this machine")
     if form == "onnx-int8" and steps[-1].rows_per_second < steps[0].rows_per_second:
         times = steps[-1].rows_per_second / steps[0].rows_per_second
-        say(
-            f"  note: INT8 is slower than floats on this machine ({times:.2f} times their speed): --form onnx is faster"
-        )
+        slower = f"INT8 is slower than floats on this machine ({times:.2f} times their speed)"
+        say(f"  note: {slower}: --form onnx is faster")

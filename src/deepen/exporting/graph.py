@@ -79,16 +79,9 @@ def _states(encoder: Encoder, given: dict[str, Tensor]) -> Tensor:
 
 
 def runtime_of(predictor: EncoderPredictor, form: Form, *, reduced: bool) -> Runtime:
-    """What the graph of a predictor will read and give.
+    """What the graph of a predictor will read and give; `reduced` integers have 7 bits.
 
-    Args:
-        reduced: Whether its integers will have 7 bits.
-
-    Returns:
-        The record.
-
-    Raises:
-        SettingError: If the network has a part that no graph is made of.
+    SettingError, in words that go on from "since", if the network has a part that no graph is made of.
     """
     network, encoder = predictor.network, predictor.network.encoder
     grid = _grid(network)
@@ -115,16 +108,9 @@ def _in_windows(predictor: EncoderPredictor) -> bool:
 
 
 def write_graph(network: Network, runtime: Runtime, path: Path) -> None:
-    """Traces a network and writes its graph, weights and all, into one file.
+    """Traces a network on the CPU and writes its graph, weights and all, into one file.
 
-    Args:
-        network: On the CPU.
-        runtime: What it reads and gives.
-        path: The file; its folder is there.
-
-    Raises:
-        ModelError: If the network can't be traced, or is too large for one file.
-        SettingError: If onnx or onnxscript is not installed.
+    ModelError if it can't be traced, or is too large for one file.
     """
     try:
         import onnx

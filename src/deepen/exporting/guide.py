@@ -46,14 +46,7 @@ print(context[best[1] : best[2]]{unless})
 
 
 def code(task: Task, labels: tuple[str, ...], runtime: Runtime, max_tokens: int) -> str:
-    """The lines of Python.
-
-    Args:
-        max_tokens: Where texts are cut.
-
-    Returns:
-        A program; `FOLDER` stands for the export's folder, and its first assignments are the rows to answer.
-    """
+    """A program that cuts texts at `max_tokens`; `FOLDER` stands for the export's, and it first assigns the rows."""
     texts = [need.name for need in task.needs if need.name != "label" and not need.optional]
     parts = str(_PARTS | (_SEGMENTS if runtime.segments else {})).replace("'", '"')
     feed, run, more = _FEED.format(parts=parts), {"out": "logits", "pick": "[0]"}, ""
@@ -100,18 +93,7 @@ def _ranked() -> str:
 
 
 def readme(program: str, form: str, source: str, steps: Sequence[Step], found: Parity) -> str:
-    """The page.
-
-    Args:
-        program: What `code` gave.
-        form: As `--form` has it.
-        source: Of what it was made, in words.
-        steps: From the trained model to this one.
-        found: How this one compares.
-
-    Returns:
-        Markdown.
-    """
+    """The page in Markdown: `program` as `code` gave it, `source` says of what the export was made."""
     lines = [
         f"# {source}, as {form}",
         "",

@@ -32,16 +32,7 @@ class Census:
 
 
 def quantise(source: Path, target: Path, *, reduced: bool) -> None:
-    """Writes a graph with the same inputs and outputs, and integers for weights.
-
-    Args:
-        source: A graph of `write_graph`.
-        target: The file to write.
-        reduced: Whether weights have 7 bits instead of 8, which fit on any CPU.
-
-    Raises:
-        ModelError: If it can't be done.
-    """
+    """Writes a graph with the same inputs and outputs, and integers for weights; `reduced` ones fit any CPU."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -94,15 +85,6 @@ def census(path: Path) -> Census:
     """Counts products with weights in a graph as ONNX Runtime runs it here, after its own rewriting.
 
     A file may hold integers that are made floats again when it is read; then it is small, and no faster.
-
-    Args:
-        path: A graph of `quantise` or `write_graph`.
-
-    Returns:
-        The counts.
-
-    Raises:
-        ModelError: If it can't be read.
     """
     import onnx
 
@@ -120,17 +102,7 @@ def census(path: Path) -> Census:
 
 
 def check_integers(path: Path) -> int:
-    """Whether a graph runs in integers.
-
-    Args:
-        path: A graph of `quantise`.
-
-    Returns:
-        How many products with weights do.
-
-    Raises:
-        ModelError: If one of the encoder's does not.
-    """
+    """How many products with weights of a graph run in integers; ModelError if one of the encoder's does not."""
     found = census(path)
     if not found.integer or found.floating:
         total = found.integer + found.floating

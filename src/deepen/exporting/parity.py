@@ -31,13 +31,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Step:
-    """One step from the trained model to what is shipped.
+    """One step from the trained model to what is shipped: `exported` or `int8`.
 
-    Attributes:
-        name: What it was made into: `exported` or `int8`.
-        largest_gap: The largest difference of a logit from the trained model's.
-        flipped: Rows whose answer is another one; of scores, those that are off by a tenth of their deviation.
-        rows_per_second: In batches, as `deepen predict` reads a file.
+    `largest_gap` is the largest difference of a logit from the trained model's; `flipped` counts rows whose answer is
+    another one (of scores, those off by a tenth of their deviation). Rows a second are in batches, as of a file.
     """
 
     name: str
@@ -48,14 +45,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Parity:
-    """How an export compares with the model that it was made of.
+    """How the file that is shipped compares with its model on `rows` of the run's validation rows, as in `Step`.
 
-    Attributes:
-        rows: On how many of the run's validation rows.
-        largest_gap: As in `Step`, of the file that is shipped.
-        flipped: As in `Step`.
-        integer_matmuls: Products with weights that run in integers.
-        speedup: How many times the trained model's rows it reads in a second.
+    `integer_matmuls` counts products with weights that run in integers; `speedup` is how many times the trained model's
+    rows it reads in a second.
     """
 
     rows: int
@@ -66,14 +59,7 @@ class Parity:
 
 
 def answers(predictor: Predictor, task: Task, labels: tuple[str, ...], part: Part) -> Answers:
-    """What a model says, and how fast; the fastest of some turns counts.
-
-    Args:
-        part: At least one row.
-
-    Returns:
-        The answers.
-    """
+    """What a model says of at least one row, and how fast; the fastest of some turns counts."""
     outputs = predictor.predict(part)
     decoded = tuple(one["output"] for one in task.decode(outputs, part, labels))
     some = part.take(np.arange(min(_TIMED_ROWS, len(part))))
@@ -86,14 +72,7 @@ def answers(predictor: Predictor, task: Task, labels: tuple[str, ...], part: Par
 
 
 def compare(name: str, found: Answers, trained: Answers) -> Step:
-    """Sets the answers of a step beside those of the trained model.
-
-    Returns:
-        The step.
-
-    Raises:
-        ModelError: If it gives values that are no numbers.
-    """
+    """Sets the answers of a step beside those of the trained model; ModelError if its values are no numbers."""
     if not found.outputs.is_finite:
         raise ModelError(f"the {name} model gives values that are no numbers; nothing was written")
     gap = np.abs(found.outputs.values_MC - trained.outputs.values_MC).max(initial=0.0)
@@ -109,11 +88,7 @@ def _flipped(found: Sequence[object], trained: Sequence[object]) -> int:
 
 
 def check_equal(step: Step, trained: Answers) -> None:
-    """Whether a graph in floats says the same as its model, but for rounding.
-
-    Raises:
-        ModelError: If it does not.
-    """
+    """ModelError unless a graph in floats says the same as its model, but for rounding."""
     scale = max(1.0, float(np.abs(trained.outputs.values_MC).max(initial=0.0)))
     if step.largest_gap > _MOST_GAP * scale:
         said = f"the exported graph does not say what the model says: logits differ by up to {step.largest_gap:.2g}"
@@ -121,15 +96,7 @@ def check_equal(step: Step, trained: Answers) -> None:
 
 
 def parity(steps: Sequence[Step], trained: Answers, integer_matmuls: int) -> Parity:
-    """The record of what is shipped, which is the last step.
-
-    Args:
-        steps: In order, at least one.
-        integer_matmuls: As `check_integers` counts.
-
-    Returns:
-        The record.
-    """
+    """The record of what is shipped, which is the last step; integers as `check_integers` counts them."""
     last = steps[-1]
     speedup = round(last.rows_per_second / trained.rows_per_second, 3)
     return Parity(len(trained.decoded), last.largest_gap, last.flipped, integer_matmuls, speedup)

@@ -10,24 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from deepen.core.errors import SettingError
-from deepen.core.files import write_json
 from deepen.core.types import Outputs
 from deepen.models.arrays import check_shapes, read_arrays, read_names
+from deepen.shallow.model import ARRAYS, Scaled, of_rows, write_model
 
 Asked = Callable[[Any], tuple[list[list[str]], list[str], list[list[str]]]]
 """The words of a part's queries; the documents they are ranked among; the words of those."""
 _K1, _B = 1.5, 0.75
+_DOCUMENTS = "documents.json"
 
 
 @dataclass
-class Popular:
+class Popular(Scaled):
     """Ranks documents by how often they were right in training, whatever is asked; the rung `majority`."""
 
     counts: dict[str, int]
-    temperature: float
     asked: Asked
 
     @property
@@ -39,22 +38,17 @@ class Popular:
         """The same scores for every query: log counts."""
         queries, documents, _ = self.asked(part)
         scores_D = np.array([math.log(self.counts.get(text, 0) + 0.5) for text in documents], np.float32)
-        return _outputs(np.tile(scores_D / self.temperature, (len(queries), 1)))
-
-    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
-        """Divides every later score."""
-        self.temperature *= temperature
+        return of_rows(np.tile(scores_D / self.temperature, (len(queries), 1)).astype(np.float32))
 
     def save(self, folder: Path) -> None:
         """Writes documents and counts."""
-        _save(folder, list(self.counts), np.array(list(self.counts.values())), self.temperature)
+        _save(folder, self.counts, self.temperature)
 
 
 @dataclass
-class Bm25:
+class Bm25(Scaled):
     """Ranks documents by the words they share with the query, rare ones first, as bm25s scores them."""
 
-    temperature: float
     asked: Asked
     num_parameters: int = 0
 
@@ -67,19 +61,11 @@ class Bm25:
             for row, words in enumerate(queries):
                 if words:
                     scores_ND[row] = index.get_scores(list(words))
-        return _outputs(scores_ND / self.temperature)
-
-    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
-        """Divides every later score."""
-        self.temperature *= temperature
+        return of_rows((scores_ND / self.temperature).astype(np.float32))
 
     def save(self, folder: Path) -> None:
         """Writes the temperature; word counts are those of the documents at hand."""
-        _save(folder, [], np.zeros(0), self.temperature)
-
-
-def _outputs(scores_ND: np.ndarray) -> Outputs:
-    return Outputs(scores_ND.astype(np.float32), np.arange(len(scores_ND) + 1))
+        _save(folder, {}, self.temperature)
 
 
 def _index(documents: Sequence[Sequence[str]]) -> Any:
@@ -94,34 +80,29 @@ def _index(documents: Sequence[Sequence[str]]) -> Any:
 
 def fit_popular(answers: Sequence[str], asked: Asked) -> Popular:
     """Counts documents."""
-    return Popular(dict(sorted(Counter(answers).items())), 1.0, asked)
+    return Popular(dict(sorted(Counter(answers).items())), asked)
 
 
 def fit_bm25(asked: Asked) -> Bm25:
     """There is nothing to learn; what is missing to run it is said at once."""
     _index([["a"]])
-    return Bm25(1.0, asked)
+    return Bm25(asked)
 
 
-def _save(folder: Path, names: list[str], counts_D: np.ndarray, temperature: float) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "documents.json", names, indent=None)
-    arrays = {"counts": np.ascontiguousarray(counts_D, np.float64), "temperature": np.array([temperature])}
-    save_file(arrays, folder / "model.safetensors")
+def _save(folder: Path, counts: dict[str, int], temperature: float) -> None:
+    arrays = {"counts": list(counts.values()), "temperature": [temperature]}
+    write_model(folder, arrays, names=list(counts), file=_DOCUMENTS, dtype=np.float64)
 
 
 def load_popular(folder: Path, asked: Asked) -> Popular:
     """Reads what `Popular.save` wrote."""
-    arrays, documents = _load(folder, counts=1), read_names(folder / "documents.json", [])
-    check_shapes(folder / "model.safetensors", arrays, {"counts": (len(documents),)})
+    arrays = read_arrays(folder / ARRAYS, {"temperature": 1, "counts": 1})
+    documents = read_names(folder / _DOCUMENTS, [])
+    check_shapes(folder / ARRAYS, arrays, {"counts": (len(documents),)})
     counts = dict(zip(documents, arrays["counts"].astype(int).tolist(), strict=True))
-    return Popular(counts, float(arrays["temperature"][0]), asked)
+    return Popular(counts, asked, temperature=float(arrays["temperature"][0]))
 
 
 def load_bm25(folder: Path, asked: Asked) -> Bm25:
     """Reads what `Bm25.save` wrote."""
-    return Bm25(float(_load(folder)["temperature"][0]), asked)
-
-
-def _load(folder: Path, **sizes: int) -> dict[str, np.ndarray]:
-    return read_arrays(folder / "model.safetensors", {"temperature": 1, **sizes})
+    return Bm25(asked, temperature=float(read_arrays(folder / ARRAYS, {"temperature": 1})["temperature"][0]))

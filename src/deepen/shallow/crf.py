@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from deepen.core.errors import SettingError
-from deepen.core.files import write_json
 from deepen.core.types import Outputs
 from deepen.models.arrays import check_shapes, read_arrays, read_names
+from deepen.shallow.model import ARRAYS, NAMES, Scaled, offsets_of, write_model
 from deepen.shallow.tfidf import LexicalSettings
 
 Tokens = Callable[[Any], Iterator[list[str]]]
@@ -85,8 +84,7 @@ class WordTags:
         """The logits of each word; the last row of the table is for new words."""
         unseen = len(self.words)
         rows = [[self.words.get(word, unseen) for word in words] for words in self.tokens(part)]
-        flat = np.fromiter((index for row in rows for index in row), np.int64)
-        return Outputs(self.logits_VC[flat], _offsets(rows))
+        return Outputs(self.logits_VC[_flat(rows)], offsets_of(rows))
 
     def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
         """Divides the logits, and shifts them."""
@@ -94,15 +92,13 @@ class WordTags:
 
     def save(self, folder: Path) -> None:
         """Writes the words as JSON, the logits as safetensors."""
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "vocabulary.json", list(self.words), indent=None)
-        save_file({"logits": np.ascontiguousarray(self.logits_VC, np.float32)}, folder / "model.safetensors")
+        write_model(folder, {"logits": self.logits_VC}, names=list(self.words))
 
 
 def count_tags(tokens: Tokens, part: Any, labels_M: np.ndarray, num_tags: int) -> WordTags:
     """Counts the tags of each word. Its logits are log shares, smoothed a little towards those of all words."""
     words: dict[str, int] = {}
-    flat = np.fromiter((words.setdefault(word, len(words)) for row in tokens(part) for word in row), np.int64)
+    flat = _flat([words.setdefault(word, len(words)) for word in row] for row in tokens(part))
     scored = labels_M >= 0
     cells = np.bincount(flat[scored] * num_tags + labels_M[scored], minlength=(len(words) + 1) * num_tags)
     counts_VC = cells.reshape(-1, num_tags).astype(np.float64)
@@ -112,14 +108,13 @@ def count_tags(tokens: Tokens, part: Any, labels_M: np.ndarray, num_tags: int) -
 
 
 @dataclass
-class ChainField:
+class ChainField(Scaled):
     """A conditional random field; its logits are log marginals, so that softmax gives the probability of each tag."""
 
     vocabulary: dict[str, int]
     weight_VC: np.ndarray
     transition_CC: np.ndarray
     tokens: Tokens
-    temperature: float = 1.0
 
     @property
     def num_parameters(self) -> int:
@@ -129,7 +124,7 @@ class ChainField:
     def predict(self, part: Any) -> Outputs:
         """The log marginals of a part's words, divided by the temperature."""
         rows = [self._states(words) for words in self.tokens(part)]
-        offsets_N1 = _offsets(rows)
+        offsets_N1 = offsets_of(rows)
         values_MC = np.empty((int(offsets_N1[-1]), len(self.transition_CC)), np.float32)
         order = sorted(range(len(rows)), key=lambda index: -len(rows[index]))
         for start in range(0, len(order), _BATCH_ROWS):
@@ -142,36 +137,27 @@ class ChainField:
         """What it sees of each word: a sparse row of ones for the features that have a weight, features_MV."""
         from scipy.sparse import csr_matrix
 
-        found = [places for words in self.tokens(part) for places in self._places(words)]
+        found = [places for words in self.tokens(part) for places in _places(self.vocabulary, words)]
         shape = (len(found), len(self.weight_VC))
-        return csr_matrix((np.ones(sum(map(len, found)), np.float32), _flat(found), _offsets(found)), shape)
-
-    def _places(self, words: list[str]) -> list[list[int]]:
-        """The features of each word that have a weight."""
-        get = self.vocabulary.get
-        return [[index for name in names if (index := get(name)) is not None] for names in features(words)]
+        return csr_matrix((np.ones(sum(map(len, found)), np.float32), _flat(found), offsets_of(found)), shape)
 
     def _states(self, words: list[str]) -> np.ndarray:
         """The summed weights of each word's features, shape (L, C)."""
-        found = self._places(words)
+        found = _places(self.vocabulary, words)
         sums_LC = np.zeros((len(words), self.weight_VC.shape[1]))
         np.add.at(sums_LC, np.repeat(np.arange(len(words)), [len(row) for row in found]), self.weight_VC[_flat(found)])
         return sums_LC
 
-    def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
-        """Divides every later logit; what is best of a sequence knows no shift."""
-        self.temperature *= temperature
-
     def save(self, folder: Path) -> None:
         """Writes the names of the features as JSON, the weights as safetensors."""
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "vocabulary.json", list(self.vocabulary), indent=None)
-        arrays = {
-            "weight": self.weight_VC,
-            "transition": self.transition_CC,
-            "temperature": np.array([self.temperature]),
-        }
-        save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / "model.safetensors")
+        arrays = {"weight": self.weight_VC, "transition": self.transition_CC, "temperature": [self.temperature]}
+        write_model(folder, arrays, names=list(self.vocabulary))
+
+
+def _places(vocabulary: dict[str, int], words: list[str]) -> list[list[int]]:
+    """The features of each word that are in the vocabulary."""
+    get = vocabulary.get
+    return [[index for name in names if (index := get(name)) is not None] for names in features(words)]
 
 
 def log_marginals(states: Sequence[np.ndarray], transition_CC: np.ndarray) -> list[np.ndarray]:
@@ -215,10 +201,7 @@ def fit_field(
         import pycrfsuite
     except ImportError:
         raise SettingError("the rung lexical of tagging needs python-crfsuite: pip install deepen[tagging]") from None
-    counts: Counter[str] = Counter()
-    for words in tokens(part):
-        for names in features(words):
-            counts.update(names)
+    counts = Counter(name for words in tokens(part) for names in features(words) for name in names)
     least = settings.min_rows if len(labels) >= 200 else 1
     vocabulary = {name: index for index, name in enumerate(n for n, count in counts.items() if count >= least)}
     del counts
@@ -232,8 +215,7 @@ def fit_field(
         }
     )
     for words, tags in zip(tokens(part), labels, strict=True):
-        known = [[str(vocabulary[name]) for name in found if name in vocabulary] for found in features(words)]
-        trainer.append(known, [str(tag) for tag in tags])
+        trainer.append([list(map(str, places)) for places in _places(vocabulary, words)], list(map(str, tags)))
     with tempfile.TemporaryDirectory() as at:
         path = str(Path(at) / "field")
         trainer.train(path)
@@ -260,28 +242,25 @@ def _exported(info: Any, vocabulary: dict[str, int], num_tags: int, tokens: Toke
 
 def load_field(folder: Path, tokens: Tokens) -> ChainField:
     """Reads what `ChainField.save` wrote."""
-    path = folder / "model.safetensors"
-    arrays = read_arrays(path, {"weight": 2, "transition": 2, "temperature": 1})
-    vocabulary = {name: index for index, name in enumerate(read_names(folder / "vocabulary.json", []))}
+    arrays = read_arrays(folder / ARRAYS, {"weight": 2, "transition": 2, "temperature": 1})
+    vocabulary = _numbered(folder)
     num_tags = arrays["weight"].shape[1]
-    check_shapes(
-        path, arrays, {"weight": (len(vocabulary), num_tags), "transition": (num_tags, num_tags), "temperature": (1,)}
-    )
-    return ChainField(vocabulary, arrays["weight"], arrays["transition"], tokens, float(arrays["temperature"][0]))
+    shapes = {"weight": (len(vocabulary), num_tags), "transition": (num_tags, num_tags), "temperature": (1,)}
+    check_shapes(folder / ARRAYS, arrays, shapes)
+    temperature = float(arrays["temperature"][0])
+    return ChainField(vocabulary, arrays["weight"], arrays["transition"], tokens, temperature=temperature)
 
 
 def load_word_tags(folder: Path, tokens: Tokens) -> WordTags:
     """Reads what `WordTags.save` wrote."""
-    path = folder / "model.safetensors"
-    words = {word: index for index, word in enumerate(read_names(folder / "vocabulary.json", []))}
-    arrays = read_arrays(path, {"logits": 2})
-    check_shapes(path, arrays, {"logits": (len(words) + 1, arrays["logits"].shape[1])})
+    words, arrays = _numbered(folder), read_arrays(folder / ARRAYS, {"logits": 2})
+    check_shapes(folder / ARRAYS, arrays, {"logits": (len(words) + 1, arrays["logits"].shape[1])})
     return WordTags(words, arrays["logits"], tokens)
+
+
+def _numbered(folder: Path) -> dict[str, int]:
+    return {name: index for index, name in enumerate(read_names(folder / NAMES, []))}
 
 
 def _flat(rows: Iterable[Sequence[int]]) -> np.ndarray:
     return np.fromiter((index for row in rows for index in row), np.int64)
-
-
-def _offsets(rows: Sequence[Any]) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)

@@ -5,6 +5,7 @@ Shape legend: N pairs, C outputs, V entries of a vocabulary, F overlap features.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -17,6 +18,7 @@ from deepen.core.errors import ModelError
 from deepen.core.types import Outputs, Targets
 from deepen.data.words import longest_run, words_of
 from deepen.models.arrays import check_shapes, read_arrays, read_names
+from deepen.shallow.model import ARRAYS, NAMES, of_rows
 from deepen.shallow.ngrams import Kind, Ngrams
 from deepen.shallow.tfidf import LexicalSettings, Linear, both_sides, fit_vectorizer, read_vectorizers
 
@@ -33,8 +35,9 @@ class PairSurface(Linear):
 
     def predict(self, part: Any) -> Outputs:
         """The logits of a part's pairs."""
-        values = self._logits(_matrix(self.vectorizers, self.scale_F, *self.pairs(part)))
-        return Outputs(values, np.arange(len(values) + 1))
+        first, second = self.pairs(part)
+        dense = _dense(self.vectorizers, first, second) / self.scale_F
+        return of_rows(self._logits(_joined(dense, self.vectorizers["word"], first, second)))
 
     def save(self, folder: Path) -> None:
         """Writes the vocabularies as JSON and the numbers as safetensors."""
@@ -74,12 +77,8 @@ def _overlap(first: str, second: str) -> list[float]:
     ]
 
 
-def _matrix(vectorizers: Mapping[Kind, Ngrams], scale_F: np.ndarray, first: list[str], second: list[str]) -> Any:
-    """Overlap and cosine similarities, then the TF-IDF words of each side by itself."""
-    return _joined(_dense(vectorizers, first, second) / scale_F, vectorizers["word"], first, second)
-
-
 def _dense(vectorizers: Mapping[Kind, Ngrams], first: list[str], second: list[str]) -> np.ndarray:
+    """Overlap and cosine similarities, and their squares."""
     sides = [(vectorizer.transform(first), vectorizer.transform(second)) for vectorizer in vectorizers.values()]
     cosines = [np.asarray(one.multiply(two).sum(1)).ravel() for one, two in sides]
     dense = np.column_stack([overlap_features(first, second), *cosines])
@@ -87,6 +86,7 @@ def _dense(vectorizers: Mapping[Kind, Ngrams], first: list[str], second: list[st
 
 
 def _joined(dense: np.ndarray, words: Ngrams, first: list[str], second: list[str]) -> Any:
+    """Those, then the TF-IDF words of each side by itself."""
     from scipy.sparse import csr_matrix, hstack
 
     return hstack([csr_matrix(dense.astype(np.float32)), words.transform(first), words.transform(second)]).tocsr()
@@ -109,9 +109,6 @@ def fit_pairs(
 def _fit(
     matrix: Any, targets: Targets, num_outputs: int, settings: LexicalSettings, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 
@@ -121,9 +118,7 @@ def _fit(
         return np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
     rare = np.bincount(targets_N).min() < settings.folds
     folds = (KFold if rare else StratifiedKFold)(settings.folds, shuffle=True, random_state=seed % (1 << 32))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", UserWarning)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # such as a fit that does not converge
         model = LogisticRegression(max_iter=settings.max_iterations, tol=1e-3)
         search = GridSearchCV(model, {"C": list(settings.strengths)}, cv=folds, error_score=0.0)
         best = search.fit(matrix, targets_N, sample_weight=targets.weights_M).best_estimator_
@@ -132,12 +127,14 @@ def _fit(
 
 def load_pairs(folder: Path, pairs: Pairs) -> PairSurface:
     """Reads what `PairSurface.save` wrote."""
-    path, names = folder / "model.safetensors", folder / "vocabulary.json"
+    names = folder / NAMES
     terms = read_names(names, {})
     if set(terms) != set(_NGRAMS):
         raise ModelError(f"{names} is damaged: it must hold {' and '.join(_NGRAMS)}", file=str(names))
-    arrays = read_arrays(path, {"weight": 2, "bias": 1, "scale": 1, **{f"idf.{kind}": 1 for kind in terms}})
-    vectorizers = read_vectorizers(folder, terms, arrays, lambda kind, words: (words, _NGRAMS[kind]))
-    wide = len(arrays["scale"]) + 2 * len(arrays["idf.word"])
-    check_shapes(path, arrays, {"weight": (len(arrays["bias"]), wide)})
+    sizes = {"weight": 2, "bias": 1, "scale": 1, **{f"idf.{kind}": 1 for kind in terms}}
+    arrays = read_arrays(folder / ARRAYS, sizes)
+    saved = {kind: {"ngrams": _NGRAMS[kind], "terms": words} for kind, words in terms.items()}
+    vectorizers = read_vectorizers(folder, saved, arrays)
+    width = len(arrays["scale"]) + 2 * len(arrays["idf.word"])
+    check_shapes(folder / ARRAYS, arrays, {"weight": (len(arrays["bias"]), width)})
     return PairSurface(vectorizers, arrays["weight"], arrays["bias"], arrays["scale"], pairs)

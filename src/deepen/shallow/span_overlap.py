@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
-from deepen.core.files import write_json
 from deepen.core.foreign import blaming
 from deepen.core.types import Outputs
 from deepen.models.arrays import check_shapes, read_arrays, read_names
+from deepen.shallow.model import ARRAYS, NAMES, offsets_of, write_model
 
 Asked = Callable[[Any], Iterator[tuple[list[str], list[str]]]]
 """The words of the question and of the context of each row of a part."""
@@ -45,16 +44,16 @@ class _Spans:
     def predict(self, part: Any) -> Outputs:
         """The logits of a part's words: that the answer starts here, that it ends here."""
         rows = [self.logits(question, context) for question, context in self.asked(part)]
-        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
         values = np.concatenate(rows) if rows else np.zeros((0, 2))
-        return Outputs((values / self.temperature + self.shift_C).astype(np.float32), offsets)
+        return Outputs((values / self.temperature + self.shift_C).astype(np.float32), offsets_of(rows))
 
     def logits(self, question: Sequence[str], context: Sequence[str]) -> np.ndarray:
         """Logits of shape (M, 2) for the words of one context, before scaling."""
         raise NotImplementedError
 
-    def _arrays(self) -> dict[str, np.ndarray]:
-        return {"temperature": np.array([self.temperature]), "shift": self.shift_C}
+    def _write(self, folder: Path, arrays: dict[str, Any], names: Any = None) -> None:
+        arrays |= {"temperature": [self.temperature], "shift": self.shift_C}
+        write_model(folder, arrays, names=names, dtype=np.float64)
 
 
 @dataclass
@@ -74,8 +73,7 @@ class UsualPlace(_Spans):
 
     def save(self, folder: Path) -> None:
         """Writes the logits as safetensors."""
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder, {"places": self.logits_P2, **self._arrays()})
+        self._write(folder, {"places": self.logits_P2})
 
 
 @dataclass
@@ -123,10 +121,13 @@ class Overlap(_Spans):
 
     def save(self, folder: Path) -> None:
         """Writes the words as JSON and the numbers as safetensors."""
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "vocabulary.json", {"words": list(self.weights), "longest": self.longest}, indent=None)
-        arrays = {"weights": np.array(list(self.weights.values())), "rare": np.array([self.rare])}
-        _write(folder, arrays | {"sure": self.sure_2, "else": self.else_2} | self._arrays())
+        numbers = {
+            "weights": list(self.weights.values()),
+            "rare": [self.rare],
+            "sure": self.sure_2,
+            "else": self.else_2,
+        }
+        self._write(folder, numbers, {"words": list(self.weights), "longest": self.longest})
 
 
 def _sentences(context: Sequence[str]) -> list[tuple[int, int]]:
@@ -165,8 +166,7 @@ def fit_overlap(asked: Asked, spans: Sequence[Sequence[tuple[int, int]]], part: 
     lengths = [last - first + 1 for row in spans for first, last in row] or [1]
     longest = max(1, int(np.quantile(lengths, 0.9)))
     model = Overlap(asked, 1.0, np.zeros(2), weights, math.log(2 * num + 2), longest, np.zeros(2), np.zeros(2))
-    right, rows, words = np.zeros(2), 0, 0
-    answers = 0
+    right, rows, words, answers = np.zeros(2), 0, 0, 0
     for (question, context), row in zip(asked(part), spans, strict=True):
         if not context:
             continue
@@ -186,32 +186,24 @@ def _log_odds(share: np.ndarray) -> np.ndarray:
 def load_usual_place(folder: Path, asked: Asked) -> UsualPlace:
     """Reads what `UsualPlace.save` wrote."""
     arrays = _read(folder, places=2)
-    check_shapes(_file(folder), arrays, {"places": (len(arrays["places"]), 2)})
+    check_shapes(folder / ARRAYS, arrays, {"places": (len(arrays["places"]), 2)})
     return UsualPlace(asked, float(arrays["temperature"][0]), arrays["shift"], arrays["places"])
 
 
 def load_overlap(folder: Path, asked: Asked) -> Overlap:
     """Reads what `Overlap.save` wrote."""
-    names = folder / "vocabulary.json"
+    names = folder / NAMES
     arrays, about = _read(folder, weights=1, rare=1, sure=1, **{"else": 1}), read_names(names, {})
     with blaming(names, "is damaged"):
         words, longest = list(map(str, about["words"])), int(about["longest"])
-    check_shapes(_file(folder), arrays, {"weights": (len(words),), "sure": (2,), "else": (2,)})
+    check_shapes(folder / ARRAYS, arrays, {"weights": (len(words),), "sure": (2,), "else": (2,)})
     weights = dict(zip(words, arrays["weights"].tolist(), strict=True))
     scale = float(arrays["temperature"][0]), arrays["shift"]
     return Overlap(asked, *scale, weights, float(arrays["rare"][0]), longest, arrays["sure"], arrays["else"])
 
 
-def _write(folder: Path, arrays: dict[str, np.ndarray]) -> None:
-    save_file({name: np.ascontiguousarray(value, np.float64) for name, value in arrays.items()}, _file(folder))
-
-
 def _read(folder: Path, **sizes: int) -> dict[str, np.ndarray]:
-    arrays = read_arrays(_file(folder), {"temperature": 1, "shift": 1, **sizes})
+    arrays = read_arrays(folder / ARRAYS, {"temperature": 1, "shift": 1, **sizes})
     if len(arrays["shift"]) != 1:
-        check_shapes(_file(folder), arrays, {"shift": (2,)})
+        check_shapes(folder / ARRAYS, arrays, {"shift": (2,)})
     return arrays
-
-
-def _file(folder: Path) -> Path:
-    return folder / "model.safetensors"

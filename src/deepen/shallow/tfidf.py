@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import Field, PositiveFloat, field_validator
-from safetensors.numpy import save_file
 
 from deepen.core.errors import ModelError
-from deepen.core.files import write_json
 from deepen.core.foreign import blaming
 from deepen.core.progress import progress
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.models.arrays import check_shapes, read_arrays, read_names
+from deepen.shallow.model import ARRAYS, NAMES, of_rows, write_model
 from deepen.shallow.ngrams import WORD, Kind, Ngrams
 
 Texts = Callable[[Any], Iterator[str]]
@@ -70,8 +70,7 @@ class Frequencies:
 
     def predict(self, part: Any) -> Outputs:
         """The same logits for every row."""
-        num = self.rows_of(part)
-        return Outputs(np.tile(self.logits_C.astype(np.float32), (num, 1)), np.arange(num + 1))
+        return of_rows(np.tile(self.logits_C.astype(np.float32), (self.rows_of(part), 1)))
 
     def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:
         """Divides the logits, and shifts them."""
@@ -79,8 +78,7 @@ class Frequencies:
 
     def save(self, folder: Path) -> None:
         """Writes weights as safetensors."""
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({"bias": np.ascontiguousarray(self.logits_C, np.float32)}, folder / "model.safetensors")
+        write_model(folder, {"bias": self.logits_C})
 
 
 @dataclass
@@ -104,11 +102,9 @@ class Linear:
         return np.asarray(matrix @ self.weight_CV.T + self.bias_C, dtype=np.float32)
 
     def _write(self, folder: Path, vocabulary: Any, **arrays: np.ndarray) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "vocabulary.json", vocabulary, indent=None)
         arrays |= {"weight": self.weight_CV, "bias": self.bias_C}
-        arrays |= {f"idf.{name}": v.idf_V for name, v in self.vectorizers.items()}
-        save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / "model.safetensors")
+        arrays |= {f"idf.{name}": one.idf_V for name, one in self.vectorizers.items()}
+        write_model(folder, arrays, names=vocabulary)
 
 
 @dataclass
@@ -119,8 +115,7 @@ class Lexical(Linear):
 
     def predict(self, part: Any) -> Outputs:
         """The logits of a part's rows."""
-        values = self.logits(list(self.texts(part)))
-        return Outputs(values, np.arange(len(values) + 1))
+        return of_rows(self.logits(list(self.texts(part))))
 
     def features(self, part: Any) -> Any:
         """What it sees of each row: TF-IDF of words and characters, sparse, features_NV."""
@@ -142,28 +137,25 @@ def fit_vectorizer(kind: Kind, ngrams: tuple[int, int], texts: list[str], min_ro
 
     how: dict[str, Any] = {"analyzer": "word", "token_pattern": WORD} if kind == "word" else {"analyzer": "char_wb"}
     how |= {"ngram_range": ngrams, "sublinear_tf": True, "dtype": np.float32}
+    made = TfidfVectorizer(min_df=min_rows, **how)
     try:
-        made = TfidfVectorizer(min_df=min_rows, **how)
         found = made.fit_transform(texts)
     except ValueError:  # no n-gram is frequent enough
-        made = TfidfVectorizer(min_df=1, **how)
-        found = made.fit_transform(texts)
+        found = made.set_params(min_df=1).fit_transform(texts)
     return Ngrams(kind, ngrams, made.vocabulary_, made.idf_), found
 
 
-def read_vectorizers(
-    folder: Path, saved: Mapping[str, Any], arrays: dict[str, np.ndarray], parts: Callable[[Kind, Any], Any]
-) -> dict[Kind, Ngrams]:
-    """The vocabularies that a folder holds; `parts` gives the terms and the n-grams of one."""
-    names, found = folder / "vocabulary.json", dict[Kind, Ngrams]()
-    for name, one in saved.items():
-        with blaming(names, "is damaged"):
+def read_vectorizers(folder: Path, saved: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> dict[Kind, Ngrams]:
+    """The vocabularies that a folder holds; of each the terms and the n-grams are saved."""
+    found: dict[Kind, Ngrams] = {}
+    for name, about in saved.items():
+        with blaming(folder / NAMES, "is damaged"):
             kind: Kind = {"word": "word", "char": "char"}[name]  # type: ignore[assignment]
-            words, ngrams = parts(kind, one)
-            terms = {str(term): at for at, term in enumerate(words)}
+            terms = {str(term): at for at, term in enumerate(about["terms"])}
+            ngrams = LexicalSettings(word_ngrams=about["ngrams"]).word_ngrams
             if not terms:
                 raise ValueError("it holds no words")
-        check_shapes(folder / "model.safetensors", arrays, {f"idf.{kind}": (len(terms),)})
+        check_shapes(folder / ARRAYS, arrays, {f"idf.{kind}": (len(terms),)})
         found[kind] = Ngrams(kind, ngrams, terms, arrays[f"idf.{kind}"])
     return found
 
@@ -202,20 +194,38 @@ def fit_many(texts: Texts, part: Any, many_NC: np.ndarray, settings: LexicalSett
     from sklearn.model_selection import KFold
 
     vectorizers, matrix = _tf_idf(texts, part, settings)
-    strengths = sorted(settings.strengths)
-    rows = np.random.default_rng(seed).permutation(len(many_NC))
-    rows = np.sort(rows[: max(1000, settings.fold_work // many_NC.shape[1])])
-    losses = np.zeros(len(strengths))
+    rows = _drawn(len(many_NC), many_NC.shape[1], settings, seed)
+    small, given_NC = matrix[rows], many_NC[rows]
+
+    def loss_of(fit: np.ndarray, held: np.ndarray, strength: float) -> float:
+        weight, bias = _fit_each(small[fit], given_NC[fit], strength, settings.fold_iterations)
+        logits_NC = small[held] @ weight.T + bias
+        return float(np.logaddexp(0, np.where(given_NC[held] > 0, -logits_NC, logits_NC)).sum())
+
     folds = KFold(min(settings.folds, len(rows)), shuffle=True, random_state=seed % (1 << 32))
-    with progress("lexical: choosing C", folds.get_n_splits() * len(strengths), unit="fits") as advance:
-        for fit, held in folds.split(rows):
-            for index, strength in enumerate(strengths):
-                weight, bias = _fit_each(matrix[rows[fit]], many_NC[rows[fit]], strength, settings.fold_iterations)
-                logits_NC = matrix[rows[held]] @ weight.T + bias
-                losses[index] += float(np.logaddexp(0, np.where(many_NC[rows[held]] > 0, -logits_NC, logits_NC)).sum())
-                advance()
-    best = strengths[int(losses.argmin())]
+    best = _cheapest(sorted(settings.strengths), folds.split(rows), loss_of)
     return Lexical(vectorizers, *_fit_each(matrix, many_NC, best, settings.max_iterations), texts)
+
+
+def _drawn(num_rows: int, num_outputs: int, settings: LexicalSettings, seed: int) -> np.ndarray:
+    """The rows that cross-validation uses, rising."""
+    limit = max(1000, settings.fold_work // num_outputs)
+    return np.sort(np.random.default_rng(seed).permutation(num_rows)[:limit])
+
+
+def _cheapest(
+    strengths: list[float],
+    splits: Iterable[tuple[np.ndarray, np.ndarray]],
+    loss_of: Callable[[np.ndarray, np.ndarray, float], float],
+) -> float:
+    """The strength with the least loss over the folds, each of which is fitted on some rows and held to others."""
+    folds, losses = list(splits), np.zeros(len(strengths))
+    with progress("lexical: choosing C", len(folds) * len(strengths), unit="fits") as advance:
+        for fit, held in folds:
+            for index, strength in enumerate(strengths):
+                losses[index] += loss_of(fit, held, strength)
+                advance()
+    return strengths[int(losses.argmin())]
 
 
 def _fit_each(matrix: Any, many_NC: np.ndarray, strength: float, max_iterations: int) -> tuple[np.ndarray, np.ndarray]:
@@ -244,13 +254,10 @@ def _ridge(matrix: Any, scores_N: np.ndarray, settings: LexicalSettings, seed: i
 def _fit(
     matrix: Any, labels_N: np.ndarray, strength: float, max_iterations: int, weights_N: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    import warnings
-
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         model = LogisticRegression(C=strength, max_iter=max_iterations, tol=1e-3)
         model.fit(matrix, labels_N, sample_weight=weights_N)
     return both_sides(model)
@@ -269,46 +276,37 @@ def _choose(matrix: Any, targets: Targets, num_classes: int, settings: LexicalSe
 
     labels_N, weights_N = targets.labels_M, targets.weights_M
     strengths = sorted(settings.strengths)
-    chance = np.random.default_rng(seed)
-    limit = max(1000, settings.fold_work // num_classes)
-    rows = np.sort(chance.permutation(len(labels_N))[:limit])
-    counts = np.bincount(labels_N[rows], minlength=num_classes)
-    rows = rows[counts[labels_N[rows]] >= settings.folds]
-    if len(strengths) == 1 or len(np.unique(labels_N[rows])) < 2:
+    rows = _drawn(len(labels_N), num_classes, settings, seed)
+    rows = rows[np.bincount(labels_N[rows])[labels_N[rows]] >= settings.folds]
+    labels_N, weights_N = labels_N[rows], None if weights_N is None else weights_N[rows]
+    if len(strengths) == 1 or len(np.unique(labels_N)) < 2:
         return strengths[len(strengths) // 2]
-    folds = StratifiedKFold(settings.folds, shuffle=True, random_state=seed % (1 << 32))
-    right = np.zeros(len(strengths))
-    small, weighs = matrix[rows], None if weights_N is None else weights_N[rows]
+    small = matrix[rows]
     small = small[:, np.flatnonzero(np.bincount(small.indices, minlength=small.shape[1]) >= settings.min_rows)]
-    with progress("lexical: choosing C", settings.folds * len(strengths), unit="fits") as advance:
-        for fit, held in folds.split(rows, labels_N[rows]):
-            known = np.unique(labels_N[rows[fit]])
-            for index, strength in enumerate(strengths):
-                own = None if weighs is None else weighs[fit]
-                weight, bias = _fit(small[fit], labels_N[rows[fit]], strength, settings.fold_iterations, own)
-                guess = known[np.argmax(small[held] @ weight.T + bias, axis=1)]
-                right[index] += np.sum((guess == labels_N[rows[held]]) * (1 if weighs is None else weighs[held]))
-                advance()
-    return strengths[int(np.argmax(right))]
+
+    def loss_of(fit: np.ndarray, held: np.ndarray, strength: float) -> float:
+        own = None if weights_N is None else weights_N[fit]
+        weight, bias = _fit(small[fit], labels_N[fit], strength, settings.fold_iterations, own)
+        guess = np.unique(labels_N[fit])[np.argmax(small[held] @ weight.T + bias, axis=1)]
+        return -float(np.sum((guess == labels_N[held]) * (1 if weights_N is None else weights_N[held])))
+
+    folds = StratifiedKFold(settings.folds, shuffle=True, random_state=seed % (1 << 32))
+    return _cheapest(strengths, folds.split(rows, labels_N), loss_of)
 
 
 def load_lexical(folder: Path, texts: Texts) -> Lexical:
     """Reads what `Lexical.save` wrote."""
-    path, names = folder / "model.safetensors", folder / "vocabulary.json"
+    names = folder / NAMES
     vocabulary = read_names(names, {})
-    arrays = read_arrays(path, {"weight": 2, "bias": 1, **{f"idf.{kind}": 1 for kind in vocabulary}})
-
-    def parts(kind: Kind, saved: Any) -> Any:
-        return saved["terms"], LexicalSettings(word_ngrams=saved["ngrams"]).word_ngrams
-
-    vectorizers = read_vectorizers(folder, vocabulary, arrays, parts)
+    arrays = read_arrays(folder / ARRAYS, {"weight": 2, "bias": 1, **{f"idf.{kind}": 1 for kind in vocabulary}})
+    vectorizers = read_vectorizers(folder, vocabulary, arrays)
     if not vectorizers:
         raise ModelError(f"{names} is damaged: it holds no words", file=str(names))
     width = sum(len(arrays[f"idf.{kind}"]) for kind in vectorizers)
-    check_shapes(path, arrays, {"weight": (len(arrays["bias"]), width)})
+    check_shapes(folder / ARRAYS, arrays, {"weight": (len(arrays["bias"]), width)})
     return Lexical(vectorizers, arrays["weight"], arrays["bias"], texts)
 
 
 def load_frequencies(folder: Path, rows_of: Callable[[Any], int]) -> Frequencies:
     """Reads what `Frequencies.save` wrote."""
-    return Frequencies(read_arrays(folder / "model.safetensors", {"bias": 1})["bias"], rows_of)
+    return Frequencies(read_arrays(folder / ARRAYS, {"bias": 1})["bias"], rows_of)

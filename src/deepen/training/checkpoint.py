@@ -28,12 +28,7 @@ def save_checkpoint(
 ) -> None:
     """Writes a checkpoint, whole or not at all, over the one before.
 
-    Args:
-        parameters: The trained parameters by name.
-        optimizer: Its moments are saved in the order of its groups.
-        best: The best parameters so far, by name.
-        arrays: What else must survive, such as training records.
-        state: Counters and scores, as JSON.
+    `best` are the best parameters so far, `arrays` what else must survive, `state` counters and scores as JSON.
     """
     tensors: dict[str, Tensor] = {f"now.{k}": v.detach().contiguous() for k, v in parameters.items()}
     tensors |= {f"best.{k}": v.contiguous() for k, v in best.items()}
@@ -50,18 +45,9 @@ def save_checkpoint(
 def load_checkpoint(
     folder: Path, parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
 ) -> tuple[dict[str, Tensor], dict[str, np.ndarray], dict[str, Any]] | None:
-    """Puts parameters, optimizer and chance back to where a checkpoint left them.
+    """Puts parameters, optimizer and chance back to where a checkpoint left them: (best, arrays, state) as saved.
 
-    Args:
-        folder: Where the checkpoint is, if there is one.
-        parameters: The trained parameters by name; overwritten in place.
-        optimizer: The optimizer; overwritten.
-
-    Returns:
-        (best, arrays, state) as saved, or None if there is no checkpoint.
-
-    Raises:
-        DataError: If there is one and it does not belong to this training.
+    None if there is no checkpoint, DataError if there is one and it does not belong to this training.
     """
     if not (folder / "state.json").is_file():
         return None

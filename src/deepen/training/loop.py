@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from deepen.core.seed import derive
 from deepen.core.types import LossSum
 from deepen.training.checkpoint import load_checkpoint, save_checkpoint
-from deepen.training.optimizer import OptimizerSettings, clip, rate_factor
+from deepen.training.optimizer import OptimizerSettings, clip, make_optimizer, rate_factor
 from deepen.training.processes import Team
 
 ENOUGH = "enough"
@@ -103,18 +103,9 @@ def fit(
 ) -> Progress:
     """Trains until the plan ends or something says stop, and leaves the best parameters in the model.
 
-    Args:
-        model: The network; only parameters that need a gradient are touched.
-        groups: Its parameters, as `parameter_groups` makes them.
-        plan: Batches, step, evaluation, checkpoints.
-        settings: Schedule and clipping.
-        accelerator: An `accelerate.Accelerator`: device, precision and processes.
-
-    Returns:
-        Where the training ended, with the curve of the validation score.
+    Only parameters that need a gradient are touched; `groups` are as `parameter_groups` makes them, `accelerator` is an
+    `accelerate.Accelerator`: device, precision and processes.
     """
-    from deepen.training.optimizer import make_optimizer
-
     optimizer = accelerator.prepare(make_optimizer(groups, settings))
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     now = Progress(num_steps=plan.num_steps)
@@ -168,21 +159,18 @@ def _update(team: Team, micros: Sequence[Any], plan: Plan, now: Progress) -> Non
             now.loss, now.counted = now.loss + float(part.total), now.counted + part.count
 
 
+@dataclass
 class _Keeper:
     """What happens between steps: evaluation, the best parameters, patience, checkpoints."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        named: dict[str, nn.Parameter],
-        optimizer: Any,
-        plan: Plan,
-        best: dict[str, Tensor],
-        team: Team,
-    ) -> None:
-        self.model, self.named, self.optimizer, self.plan, self.best = model, named, optimizer, plan, best
-        self.team = team
-        self.began = self.saved = time.monotonic()
+    model: nn.Module
+    named: dict[str, nn.Parameter]
+    optimizer: Any
+    plan: Plan
+    best: dict[str, Tensor]
+    team: Team
+    began: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
 
     def after(self, now: Progress, settings: OptimizerSettings) -> bool:
         """Whether the training stops here."""
@@ -236,14 +224,10 @@ class _Keeper:
         assert self.plan.checkpoint  # noqa: S101 - the caller looked
         self.team.merge()
         if self.team.rank == 0:
-            save_checkpoint(
-                self.plan.checkpoint,
-                dict(self.named),
-                self.optimizer.optimizer,
-                best=self.best,
-                arrays=self.plan.arrays,
-                state=vars(now),
-            )
+            kept: dict[str, torch.Tensor] = dict(self.named)
+            optimizer = self.optimizer.optimizer
+            arrays = self.plan.arrays
+            save_checkpoint(self.plan.checkpoint, kept, optimizer, best=self.best, arrays=arrays, state=vars(now))
         self.saved = time.monotonic()
 
     def restore_best(self, now: Progress) -> None:

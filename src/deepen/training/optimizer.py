@@ -36,21 +36,14 @@ class OptimizerSettings(Settings):
 def parameter_groups(
     module: nn.Module, depth_of: dict[int, int], settings: OptimizerSettings, head: nn.Module, highest: float
 ) -> list[dict[str, object]]:
-    """Sorts trainable parameters by rate and decay.
+    """Sorts trainable parameters by rate and decay into groups for torch, each with `peak`, its highest rate.
 
-    Args:
-        module: What is trained; parameters that need no gradient are left out.
-        depth_of: `id(parameter)` to how many layers below the top it lies; missing is 0.
-        settings: The head's rate and decay.
-        head: The module with the head's rate.
-        highest: The highest rate of everything else.
-
-    Returns:
-        Groups for a torch optimizer, each with `peak`, the highest rate.
+    `depth_of` is from `id(parameter)` to how many layers below the top it lies, missing is 0; `highest` is the highest
+    rate of what is not in the head.
     """
     in_head = {id(p) for p in head.parameters()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for _name, parameter in module.named_parameters():
+    for parameter in module.parameters():
         if not parameter.requires_grad:
             continue
         rate = highest * settings.layer_decay ** depth_of.get(id(parameter), 0)
@@ -70,14 +63,7 @@ def make_optimizer(groups: list[dict[str, object]], settings: OptimizerSettings)
 
 
 def rate_factor(step: int, num_steps: int, settings: OptimizerSettings) -> float:
-    """The share of the highest rate at a step; `plateau` is handled by the loop, which sees validation.
-
-    Args:
-        step: The step about to be made, from 0.
-        settings: Schedule and warm-up.
-
-    Returns:
-        A number in (0, 1].
+    """The share of the highest rate, in (0, 1], at a step, from 0; `plateau` is the loop's, which sees validation.
 
     Example:
         >>> rate_factor(5, 10, OptimizerSettings(warmup_share=0, schedule="linear"))

@@ -338,9 +338,9 @@ def compare(
     unseen, seen = _weighted(sums.reshape(-1, *cells.shape[1:]), value_of)
     gain = seen - unseen
     num_seen, num_unseen = (int(per_2S[which][both_S].sum()) for which in (1, 0))
-    effect = widened(percentile_interval(float(gain[0]), gain[1:]), num_seen)
+    effect = widened(percentile_interval(gain), num_seen)
     rarer = min(int(np.sum(gain[1:] <= 0)), int(np.sum(gain[1:] >= 0)))
-    seen_interval, unseen_interval = (percentile_interval(float(each[0]), each[1:]) for each in (seen, unseen))
+    seen_interval, unseen_interval = (percentile_interval(each) for each in (seen, unseen))
     p_value = min(1.0, 2 * (rarer + 1) / (repeats + 1))
     return Compared(seen_interval, unseen_interval, effect, p_value, num_seen, num_unseen)
 
