@@ -664,7 +664,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "--cascade: {} has no rung",
         "--unlabelled goes with --cascade",
         "--unlabelled FILE",
-        "--cascade",
     ),
     "exporting/test_refusals.py": ("name another with --rung", "is not what `deepen export` writes"),
     "exporting/test_integers.py": ("--form onnx is faster",),

@@ -62,7 +62,7 @@ def test_each_row_is_answered_by_the_first_that_may(run: Make, new_csv: Path) ->
         assert one.row == frozen.row
     assert 0 < by.count("lexical") < 400
     differ = np.mean([one.output != other.output for one, other in zip(found, alone["frozen"], strict=True)])
-    assert differ <= 0.1
+    assert differ <= 0.1 + 0.03, "and what 400 other rows add by chance"
     assert f"answered by lexical {by.count('lexical') / 400:.1%}" in " ".join(said)
     kept = read_bound(folder, "cascade-0_9-frozen")
     assert kept == made.bound
@@ -96,7 +96,9 @@ def test_at_most_so_many_are_wrong_and_the_rest_is_not_known(run: Make, new_csv:
     rows, bound = answer.json["predictions"], answer.json["bound"]
     known = [row for row in rows if row["output"] is not None]
     assert 0 < len(known) < len(rows) == 400
-    assert np.mean([row["output"] != row["target"] for row in known]) <= 0.05
+    right = [line.rpartition(",")[2] for line in new_csv.read_text().splitlines()[1:]]
+    wrong = [row["output"] != gold for row, gold in zip(rows, right, strict=True) if row["output"] is not None]
+    assert np.mean(wrong) <= 0.05 + 0.03, "and what 400 other rows add by chance"
     for row in rows:
         sure = max(row["probabilities"].values()) >= bound["threshold"]
         assert (row["output"] is not None) == sure
