@@ -7,40 +7,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepen.core.arguments import as_path, as_text, as_words
-from deepen.core.cache import trim
-from deepen.core.errors import DataError, DeepenError, Interrupted, SettingError
+from deepen.core.errors import DataError, DeepenError, SettingError
 from deepen.core.files import write_json
 from deepen.core.ladder import LadderRow
-from deepen.core.lock import holding
 from deepen.core.log import telling
 from deepen.core.run import Run, open_run
 from deepen.core.settings import override, parse
 from deepen.core.types import Finding, Score, to_json
-from deepen.diagnosis.case import open_case
-from deepen.inference.chain import Triples, load_triples
-from deepen.inference.model import Model, load_model
-from deepen.ladder.climb import climb
-from deepen.ladder.judge import Events
 from deepen.models.device import on
-from deepen.preparation.catalog import load_task
-from deepen.preparation.check import examine
-from deepen.preparation.environment import write_environment
-from deepen.preparation.given import check_alone, check_data, free_folder, over, recipe_of, sources_of
-from deepen.preparation.place import check_place, inputs_of, new_run, warn
-from deepen.preparation.prepare import prepare
-from deepen.preparation.read import Sources, infer_task
-from deepen.preparation.recipe import Recipe, make_recipe, write_recipe
-from deepen.preparation.resume import check_resumed, check_rows
-from deepen.problem.task import Task
-from deepen.reporting.leave import leave_card, leave_page
+from deepen.preparation.place import check_place, inputs_of, warn
 from deepen.reporting.trackers import check_tracker, track
 
 if TYPE_CHECKING:
     from deepen.exporting.export import Exported
+    from deepen.inference.chain import Triples
+    from deepen.inference.model import Model
+    from deepen.preparation.read import Sources
+    from deepen.preparation.recipe import Recipe
+    from deepen.problem.task import Task
 
 
 def train(
@@ -121,6 +110,9 @@ def train(
         >>> load("runs/x").predict(["fine"])[0].output  # doctest: +SKIP
         '+'
     """
+    from deepen.making import make_run, with_task
+    from deepen.preparation.given import check_alone, check_data, free_folder, recipe_of, sources_of
+
     began, say = time.monotonic(), telling(say)
     check_alone()
     check_tracker(tracker)
@@ -140,52 +132,10 @@ def train(
     if folder is not None and not resume:
         check_place(folder, resume=False, overwrite=overwrite, inputs=inputs_of(made, recipe))
     check_data(made, sources, resumed=folder if resume else None)
-    if made.task is None:
-        name, why = infer_task(made, sources)
-        made = made.model_copy(update={"task": name})
-        say(f"task: {name}, since {why}")
-    with on(made.device, say) as there:
-        made = made.model_copy(update={"device": str(there)})
-        run = _climb(made, sources, folder or free_folder(made), resume, overwrite, (say, on_row), began)
+    made = with_task(made, sources, say)
+    place = folder or free_folder(made)
+    run = make_run(made, sources, place, resume=resume, overwrite=overwrite, listeners=(say, on_row), began=began)
     track(run, tracker, say)
-    return run
-
-
-def _climb(
-    recipe: Recipe,
-    sources: Sources,
-    folder: Path,
-    resume: bool,
-    overwrite: bool,
-    listeners: tuple[Callable[[str], None] | None, Callable[[LadderRow], None] | None],
-    began: float,
-) -> Run:
-    say = telling(listeners[0])
-    run = Run(folder)
-    with holding(folder) as hold:
-        if resume:
-            check_resumed(folder, recipe)
-        again = resume and run.complete
-        if again:
-            say(f"{folder} is complete already")
-        else:
-            trim(say)
-            prepared = prepare(recipe, sources, folder, say=say)
-            if resume:
-                check_rows(run, prepared.mark)
-            recipe = prepared.resolved(recipe)
-            new_run(folder, resume=resume, overwrite=overwrite)
-            hold()
-            write_environment(folder, prepared, recipe)  # first, since it tells whose folder it is
-            write_recipe(folder / "recipe.yaml", recipe)
-            events = Events(row=listeners[1] or (lambda row: None), published=leave_card)
-            try:
-                climb(recipe, prepared, run, events, began=began)
-            except KeyboardInterrupt:
-                raise Interrupted(folder) from None
-        if not again or not (folder / "report.html").is_file():
-            leave_card(run, say)
-            leave_page(run, say)
     return run
 
 
@@ -214,9 +164,16 @@ def load(
         ModelError: If there is no such rung, or its files are damaged.
         SettingError: If an argument or a setting is wrong.
     """
+    from deepen.inference.chain import load_triples
+    from deepen.inference.folder import needs_device
+    from deepen.inference.model import load_model
+
     folder = run.folder if isinstance(run, Run) else as_path("run", run)
     words, tell = as_words("settings", settings), telling(say)
-    with on(device, tell):
+    network = device is not None or needs_device(folder, rung)
+    if not network:
+        tell("  device: cpu")  # a model without a network runs nowhere else, and torch takes a second to say so
+    with on(device, tell) if network else nullcontext():
         how: dict[str, Any] = {"rung": rung, "settings": words, "say": tell}
         return load_triples(str(folder), **how) or load_model(folder, **how)
 
@@ -319,6 +276,10 @@ def check(
         >>> found["findings"][0]["code"]  # doctest: +SKIP
         'one_label'
     """
+    from deepen.preparation.check import examine
+    from deepen.preparation.given import over, sources_of
+    from deepen.preparation.recipe import make_recipe
+
     sources, paths = sources_of(data, validation, test)
     section = {**paths, "columns": columns, "labels": as_text(labels)}
     values = over({}, {"task": task, "data": section, "model": {"name": as_text(model)}})
@@ -330,6 +291,9 @@ def check(
 
 def _task_of(recipe: Recipe, sources: Sources) -> Task:
     """The task that was named, or the one that the columns look like; classification if they can't be read."""
+    from deepen.preparation.catalog import load_task
+    from deepen.preparation.read import infer_task
+
     try:
         return load_task(recipe.task or infer_task(recipe, sources)[0])
     except DataError:
@@ -361,6 +325,8 @@ def diagnose(
         SettingError: If an argument or a setting is wrong.
     """
     from deepen import diagnosis
+    from deepen.diagnosis.case import open_case
+    from deepen.reporting.leave import leave_card, leave_page
 
     tell = telling(say)
     names = diagnosis.chosen_questions(questions)

@@ -15,7 +15,7 @@ import yaml
 from tests.contracts.climbing import server, start
 from tests.contracts.conftest import QUICK, Deepen
 
-from deepen import api
+from deepen import making
 from deepen.core.lock import holding
 from deepen.preparation.catalog import shelf
 
@@ -239,7 +239,7 @@ def test_a_climb_that_is_stopped_before_it_began_offers_nothing(
     def stopped(*given: Any, **more: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(api, "prepare", stopped)
+    monkeypatch.setattr(making, "prepare", stopped)
     answer = deepen("train", two_class_csv, "--out", "run")
     assert (answer.code, answer.err.splitlines()[-1]) == (130, "interrupted")
     assert not Path("run").exists()

@@ -33,7 +33,7 @@ from torch.nn import functional
 from deepen.core.ladder import Shown
 from deepen.data.columns import Need
 from deepen.models.layouts import load_apart, save_apart
-from deepen.models.network import Head
+from deepen.models.head import Head
 from deepen.problem import one_label
 from deepen.problem.losses import margins
 from deepen.problem.target import CLASS

@@ -15,7 +15,8 @@ from deepen.core.errors import ModelError
 from deepen.exporting.graph import PaddedNetwork, runtime_of, write_graph
 from deepen.models.decoder import Decoder
 from deepen.models.encoder import Encoder
-from deepen.models.network import Bent, Head, Inputs, Network, flat_layer
+from deepen.models.head import Head, Inputs, flat_layer
+from deepen.models.network import Bent, Network, fresh_network
 from deepen.models.runtimes.form import FILE, Runtime
 from deepen.models.runtimes.onnx import OnnxNetwork
 from deepen.models.runtimes.padded import padded, sequences
@@ -44,7 +45,7 @@ def _encoder(kind: str) -> Encoder:
 
 def _network(encoder: Encoder, head: Head, *, hidden: bool = False) -> Network:
     torch.manual_seed(1)
-    network = head.fresh(encoder, 3)
+    network = fresh_network(encoder, head, 3)
     if head.build is flat_layer:
         nn.init.normal_(network.head.weight)
         nn.init.normal_(network.head.bias)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from deepen.core.errors import ModelError
 from deepen.models.encoder import DECODERS, Encoder, layout
+from deepen.models.head import Inputs
 from deepen.models.load import load_encoder
-from deepen.models.network import Inputs, Network
+from deepen.models.network import Network
 from deepen.models.save import shelf
 
 UNEQUAL, EQUAL, ONE = [7, 3, 12, 1, 5], [6, 6, 6], [9]

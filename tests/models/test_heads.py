@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from deepen.models.head import Head, Inputs
 from deepen.models.load import load_encoder
 from deepen.models.mlm_head import Transform
-from deepen.models.network import Head, Inputs, Network
+from deepen.models.network import Network, fresh_network
 from deepen.models.save import load_network, save_network, shelf
 
 LENGTHS = (4, 3, 5, 6)  # as two rows of two texts, or four of one
@@ -29,7 +30,7 @@ def network_of(head: Head, folder: Path) -> Network:
     encoder = load_encoder(folder).eval()
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        network = head.fresh(encoder, 3)
+        network = fresh_network(encoder, head, 3)
         if head.states is None:  # as many as there are masks
             size = encoder.hidden_size
             network = Network(encoder, torch.nn.Linear(2 * size, 3), head, Transform(encoder.config))

@@ -15,10 +15,11 @@ from tests.models.conftest import _OWN, _SMALL
 from torch import nn
 
 from deepen.core.errors import ModelError, SettingError
+from deepen.models.head import Inputs
 from deepen.models.heads import masks
 from deepen.models.load import load_encoder, load_pretrained
 from deepen.models.mlm_head import MaskedHead, has_masked_head
-from deepen.models.network import Inputs, Network
+from deepen.models.network import Network
 from deepen.models.tokenizer import load_tokenizer
 from deepen.prompting.cloze import Cloze, pieces_of
 

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from deepen.core.errors import ModelError
+from deepen.models.head import Inputs
 from deepen.models.load import load_encoder
-from deepen.models.network import Bent, Inputs, Network
+from deepen.models.network import Bent, Network
 from deepen.models.plain import FAMILIES, opens_with
 from deepen.models.save import load_network, save_network, shelf
 from deepen.models.tokenizer import load_tokenizer

@@ -13,8 +13,9 @@ import torch
 import deepen
 from deepen.data.load import load_table
 from deepen.data.settings import DataSettings
+from deepen.models.head import Inputs
 from deepen.models.load import load_pretrained
-from deepen.models.network import Inputs, Network
+from deepen.models.network import Network
 from deepen.models.save import shelf
 from deepen.models.tokenizer import load_tokenizer
 from deepen.preparation.catalog import load_task

@@ -10,8 +10,9 @@ import torch
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
+from deepen.models.head import Inputs
 from deepen.models.load import load_encoder
-from deepen.models.network import Inputs, Network
+from deepen.models.network import Network
 from deepen.models.save import has_network, load_network, save_network, shelf
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.models.units import encode_units

@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("rungs",),
     ("preparation",),
     ("ladder", "inference"),
-    ("diagnosis", "search", "exporting"),
+    ("diagnosis", "search", "exporting", "making.py"),
     ("compression", "continual", "watching"),
     ("serving", "cluster"),
     ("api.py", "applications"),

@@ -61,7 +61,6 @@ def command(
     from deepen.core.files import write_jsonl
     from deepen.core.places import path_of
     from deepen.data.columns import parse_columns
-    from deepen.inference.adapters import compose, load_together
     from deepen.preparation.place import check_answers
 
     out = path_of(out, called="--out") if out is not None else None
@@ -79,10 +78,13 @@ def command(
     say = show.once(show.lines_to(stderr=True))
     how: dict[str, Any] = {"rung": rung, "settings": settings or [], "device": device, "say": say}
     runs = [run, *(adapter or [])]
-    if composed is not None:
-        models: list[Any] = [compose(runs, by=composed, weights=_numbers(weights), **how)]
+    if composed is not None or adapter:
+        from deepen.inference.adapters import compose, load_together
+
+        weighed: dict[str, Any] = {"by": composed, "weights": _numbers(weights)}
+        models: list[Any] = [compose(runs, **weighed, **how)] if composed else load_together(runs, **how)
     else:
-        models = load_together(runs, **how) if adapter else [load(run, **how)]
+        models = [load(run, **how)]
     with given_rows(data, text or (), inputs or ()) as given:
         model = models[0]
         if inputs:

@@ -17,10 +17,17 @@ def names(*room: str) -> str:
     return ", ".join(sorted(found.name for found in pkgutil.iter_modules([str(folder)])))
 
 
+def value(room: str, name: str, kind: type[T]) -> T:
+    """One value of a shelf, given by its module's name; nothing else on it is imported. KeyError if it is not there."""
+    if name not in names(*room.split(".")[1:]).split(", "):
+        raise KeyError(name)
+    [found] = (value for value in vars(import_module(f"{room}.{name}")).values() if isinstance(value, kind))
+    return found
+
+
 def values(room: ModuleType, kind: type[T]) -> dict[str, T]:
     """What is on a shelf: the name of each file or folder, and its one value of the shelf's kind."""
     found: dict[str, T] = {}
     for name in sorted(file.name for file in pkgutil.iter_modules(room.__path__)):
-        module = import_module(f"{room.__name__}.{name}")
-        [found[name]] = (value for value in vars(module).values() if isinstance(value, kind))
+        found[name] = value(room.__name__, name, kind)
     return found

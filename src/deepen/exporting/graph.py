@@ -20,7 +20,8 @@ from deepen.core.errors import ModelError, SettingError
 from deepen.core.foreign import cause
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.models.encoder import Encoder, Layout
-from deepen.models.network import Grid, Network
+from deepen.models.head import Grid
+from deepen.models.network import Network
 from deepen.models.runtimes.form import Form, Runtime
 
 _HIDDEN = -1e9  # added to what attention may not look at: far below all else, and no infinity, whose products are none

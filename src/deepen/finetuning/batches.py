@@ -15,7 +15,7 @@ from deepen.data.batches import flat_positions, shuffled_batches
 from deepen.data.tokens import TokenTable
 from deepen.finetuning.hidden_cache import Frozen, batch_inputs
 from deepen.finetuning.settings import TrainedSettings
-from deepen.models.network import Head, Inputs
+from deepen.models.head import Head, Inputs
 from deepen.problem.scale import Scale
 from deepen.problem.work import Work
 

@@ -15,9 +15,10 @@ from torch import nn
 
 from deepen.core.files import fingerprint
 from deepen.models.encoder import layout
+from deepen.models.head import Inputs
 from deepen.models.heads import mean
 from deepen.models.load import Pretrained
-from deepen.models.network import Inputs, Network
+from deepen.models.network import Network
 from deepen.training.optimizer import OptimizerSettings, clip, make_optimizer, parameter_groups
 from deepen.tuning import full
 

@@ -22,7 +22,7 @@ from deepen.finetuning.hidden_cache import frozen_pass
 from deepen.finetuning.predictor import reader_of
 from deepen.finetuning.settings import TrainedSettings
 from deepen.models.adapters import Attached
-from deepen.models.network import Network
+from deepen.models.network import Network, fresh_network
 from deepen.models.save import load_adapter, load_network
 from deepen.problem.base import Base
 from deepen.problem.climbed import Climbed, Dynamics
@@ -114,7 +114,7 @@ def _from(work: Work, form: Form, below: Path | None) -> Network:
     """The network of the rung below, or the pretrained encoder with a head that says nothing."""
     if below is not None:
         return load_network(below, form.head)
-    return form.head.fresh(work.base.model.encoder(), work.problem.num_outputs)
+    return fresh_network(work.base.model.encoder(), form.head, work.problem.num_outputs)
 
 
 def _attach(work: Work, network: Network, first: int, below: Path | None, name: str) -> Attached:

@@ -28,7 +28,7 @@ from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.models.device import chosen_device
 from deepen.models.encoder import Encoder, layout
-from deepen.models.network import Head, Inputs
+from deepen.models.head import Head, Inputs
 from deepen.problem.base import Base
 from deepen.problem.work import Work
 

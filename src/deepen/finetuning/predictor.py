@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import repeat
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,11 +24,12 @@ from deepen.data.tokens import TokenTable
 from deepen.finetuning.hidden_cache import Frozen, batch_inputs, decision_offsets
 from deepen.models.adapters import Adapter, Attached, Method
 from deepen.models.encoder import Encoder
-from deepen.models.network import Inputs, Network
+from deepen.models.head import Inputs
+from deepen.models.network import Network
 from deepen.models.save import FORM, load_adapter, load_network, save_adapter, save_network
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.problem.base import form_tokens
-from deepen.problem.task import Form, Predictor, Task
+from deepen.problem.task import Form, Task
 from deepen.problem.work import Work
 
 _BATCH_TOKENS = 2048
@@ -212,28 +212,3 @@ def load_reader(folder: Path, task: Task, labels: tuple[str, ...], form: Form) -
         put_on(made.network.encoder, made.adapter)
     made.form.reopen(made, folder)
     return made
-
-
-@runtime_checkable
-class ReadsTokens(Protocol):
-    """A predictor with a tokenizer: a network, whatever runs it."""
-
-    tokenizer: Tokenizer
-
-    def tokens(self, table: Table) -> TokenTable:
-        """The tokens that it reads of a table, made once."""
-
-
-def tokens_read(predictor: Predictor, part: Part) -> Iterator[tuple[int, bool]]:
-    """How many tokens a model reads of each row, and whether it cuts something; 0 for a model that reads no tokens.
-
-    Returns:
-        One pair a row.
-    """
-    if not isinstance(predictor, ReadsTokens):
-        return repeat((0, False), len(part))
-    tokens = predictor.tokens(part.table)
-    rows_N = part.rows_N
-    return zip(
-        np.asarray(tokens.lengths_N)[rows_N].tolist(), np.asarray(tokens.truncated_N)[rows_N].tolist(), strict=True
-    )

@@ -20,7 +20,7 @@ from deepen.data.table import Part
 from deepen.finetuning.hidden_cache import batch_inputs
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.models.encoder import layout
-from deepen.models.network import Inputs
+from deepen.models.head import Inputs
 from deepen.problem.task import Decision, Explainable, Places, Predictor
 
 _FEWEST_STEPS, _MOST_STEPS = 32, 512

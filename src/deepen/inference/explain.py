@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -20,10 +20,10 @@ from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.core.types import Analogy, ExplainedAnswer, Explanation, Outputs, RungAnswer, WordShare
 from deepen.data.table import Part
-from deepen.inference.analogies import Memory, memory_folder, nearest, read_memory, sees, write_memory
-from deepen.inference.attribution import attribute
-from deepen.preparation.reopen import recipe_of, reopened, rows_mark
 from deepen.problem.task import Decision, Explainable, Predictor, Task
+
+if TYPE_CHECKING:
+    from deepen.inference.analogies import Memory
 
 _ANALOGIES = 3
 
@@ -124,6 +124,8 @@ def _said(asked: Asked, how: Explainable, outputs: Outputs, part: Part) -> Said:
 def _explained(
     asked: Asked, row: Part, text: str, decision: Decision, said: Said, analogies: list[Analogy]
 ) -> ExplainedAnswer:
+    from deepen.inference.attribution import attribute
+
     assert asked.task.explain is not None  # noqa: S101 - `explain` has looked
     rungs = [_rung_answer(name, found, decision) for name, found in said.items()]
     depth = next((one.rung for one in rungs if one.same and (one.confidence or 0) >= asked.settings.sure), None)
@@ -161,6 +163,8 @@ def _analogies(
     asked: Asked, outputs: Outputs, part: Part, chosen: list[Decision]
 ) -> tuple[list[list[Analogy]], list[str]]:
     """The training rows nearest to each answer, and what is to be said about them."""
+    from deepen.inference.analogies import nearest
+
     nothing: list[list[Analogy]] = [[] for _ in chosen]
     if asked.run is None or not chosen:
         return nothing, []
@@ -201,6 +205,9 @@ def remembered(asked: Asked) -> tuple[Memory | None, str]:
     Returns:
         The rows, or None and why they can't be had, in a sentence.
     """
+    from deepen.inference.analogies import memory_folder, read_memory, sees, write_memory
+    from deepen.preparation.reopen import recipe_of, reopened, rows_mark
+
     if asked.run is None:
         return None, "there is no run"
     if not sees(asked.predictor):

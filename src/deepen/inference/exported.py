@@ -18,7 +18,7 @@ from deepen.data.batches import even_batches, flat_positions
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.finetuning.hidden_cache import batch_inputs, decision_offsets
-from deepen.models.network import Inputs
+from deepen.models.head import Inputs
 from deepen.models.runtimes.form import Runtime
 from deepen.models.runtimes.onnx import OnnxNetwork
 from deepen.models.runtimes.padded import padded, sequences

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deepen.core.errors import DataError, ModelError, SettingError, nearest
+from deepen.core.errors import DataError, DeepenError, ModelError, SettingError, nearest
+from deepen.core.places import path_of
 from deepen.core.settings import shown
 from deepen.data.columns import TARGET, Columns
 from deepen.data.label_names import LabelNames
@@ -40,6 +41,15 @@ def model_folder(path: Path, rung: Any) -> Path:
         raise ModelError(f"{path} is not what `deepen export` writes: there is no deepen.json beside {FILE}")
     why = "there is no such folder" if not path.exists() else "it has no finished rung"
     raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
+
+
+def needs_device(path: Path, rung: str | None) -> bool:
+    """Whether a run's model holds a network, so that it matters where it is put; also if it can't be told."""
+    try:
+        folder = model_folder(path_of(path, kind=DataError), rung)
+        return any(folder.rglob("config.json"))
+    except (DeepenError, OSError):
+        return True
 
 
 def uneven(about: About, task: Task, data: DataSettings) -> LabelNames | None:

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
-import torch
 
 from deepen.core import html
 from deepen.core.errors import DataError, ModelError, SettingError
@@ -29,21 +28,23 @@ from deepen.data.readers.parquet_arrow import is_dataset
 from deepen.data.settings import DataSettings
 from deepen.data.source import Source
 from deepen.data.table import Part, Table
-from deepen.finetuning.predictor import tokens_read
-from deepen.inference.explain import Asked, ExplainSettings, explain
-from deepen.inference.exported import load_exported
+from deepen.inference.explain import ExplainSettings, explain
 from deepen.inference.folder import model_folder, tuples, uneven, with_labels
 from deepen.inference.frames import as_frame, probabilities
 from deepen.inference.gaps import in_place, told_gaps
 from deepen.inference.given import as_rows
-from deepen.models.device import chosen_device, using
-from deepen.preparation.catalog import load_task, shelf
+from deepen.models.device import device_in_use
+from deepen.preparation.catalog import load_rung, load_task
 from deepen.preparation.manifest import read_about
 from deepen.preparation.place import warn
-from deepen.preparation.recipe import asked_columns
 from deepen.preparation.scorable import scorable
 from deepen.preparation.told import Told
 from deepen.problem.task import Predictor, Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from deepen.inference.explain import Asked
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Model:
     mark: str = ""
     explaining: ExplainSettings = field(default_factory=ExplainSettings)
     strict: bool = False
-    device: torch.device = field(default_factory=chosen_device)
+    device: torch.device | None = field(default_factory=device_in_use)
 
     def __repr__(self) -> str:
         """What it answers, and where it came from."""
@@ -77,7 +78,7 @@ class Model:
         about = {
             "task": self.task.name,
             "rung": self.rung,
-            "device": self.device,
+            "device": self.device or "cpu",
             "labels": ", ".join(self.labels[:20]),
         }
         return html.table(str(self.folder), (), [[html.cell(name), html.cell(value)] for name, value in about.items()])
@@ -135,6 +136,8 @@ class Model:
         return self.task.pieces(part, self.labels) if len(part) else []
 
     def _answers(self, part: Part) -> list[Prediction]:
+        from deepen.problem.reading import tokens_read
+
         outputs, seconds = self._timed(part)
         decoded = self.task.decode(outputs, part, self.labels)
         return [
@@ -189,6 +192,8 @@ class Model:
             ModelError: If another rung of the run is damaged.
             SettingError: If captum is not installed, or the task can't be explained.
         """
+        from deepen.models.device import using
+
         part = self.read(data, columns=columns, use="answer")
         with using(self.device):
             return explain(self.asked, part) if len(part) else []
@@ -196,6 +201,8 @@ class Model:
     @property
     def asked(self) -> Asked:
         """This model with what it takes to explain its answers."""
+        from deepen.inference.explain import Asked
+
         rungs = {self.rung: lambda: self.predictor}
         if self.run_folder is not None:
             rungs = _rungs(self.run_folder) | rungs
@@ -292,9 +299,11 @@ class Model:
         plain = _is_plain(data)
         if plain:
             self._refuse_alone()
-        asked = asked_columns(columns) if columns is not None else None
-        if asked:
-            return asked if plain else AskedColumns(asked, self.columns)
+        if columns is not None:
+            from deepen.preparation.recipe import asked_columns
+
+            if asked := asked_columns(columns):
+                return asked if plain else AskedColumns(asked, self.columns)
         return None if plain else self.columns
 
     def _refuse_alone(self) -> None:
@@ -367,9 +376,11 @@ def load_model(
             raise ValueError(str(error)) from None
         columns = with_labels(columns_from_json(about.columns), task, about.labels)
         names = LabelNames(**tuples(about.label_names)) if about.label_names else uneven(about, task, reading.data)
-        rung_of = shelf()[about.rung]
+        rung_of = load_rung(about.rung)
     with blaming(folder, "the model can't be read"):
         if about.runtime is not None:
+            from deepen.inference.exported import load_exported
+
             form = task.deep or task.form if rung_of.deep_form else task.form
             predictor: Predictor = load_exported(folder, about.runtime, task, about.labels, form)
         else:
@@ -377,9 +388,8 @@ def load_model(
     run = None if folder == path else path
     warn(Run(run or folder.parent), say)
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}
-    mark = fingerprint(about.rung, files)
     strict = dict(override({}, list(settings)).get("data") or {}).get("bad_rows") == "error"
-    more = (run, mark, reading.explain, strict)
+    more = (run, fingerprint(about.rung, files), reading.explain, strict)
     return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, say, *more)
 
 

@@ -16,8 +16,8 @@ from deepen.core.files import read_jsonl, write_jsonl
 from deepen.core.ladder import GainRecord, ScoreRecord
 from deepen.core.types import Interval, Outputs, Prediction, Score, to_json
 from deepen.data.table import Part
-from deepen.finetuning.predictor import tokens_read
 from deepen.problem.climbed import Dynamics
+from deepen.problem.reading import tokens_read
 from deepen.problem.task import Predictor, Task
 
 _TIMED_ROWS = 100

@@ -10,20 +10,24 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-
-import torch
+from typing import TYPE_CHECKING
 
 from deepen.core.errors import SettingError
 
+if TYPE_CHECKING:
+    import torch
+
 AUTO = "auto"
-_CPU = torch.device("cpu")
-_CHOSEN: ContextVar[torch.device] = ContextVar("device", default=_CPU)
+_CHOSEN: ContextVar[torch.device | None] = ContextVar("device", default=None)
 
 
 def devices() -> list[torch.device]:
     """Every device of this machine, the fastest kind first; the CPU is always there."""
+    import torch
+
     cards = [torch.device("cuda", at) for at in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    return [*cards, *([torch.device("mps")] if torch.backends.mps.is_available() else []), _CPU]
+    metal = [torch.device("mps")] if torch.backends.mps.is_available() else []
+    return [*cards, *metal, torch.device("cpu")]
 
 
 def pick_device(setting: object) -> torch.device:
@@ -50,8 +54,8 @@ def pick_device(setting: object) -> torch.device:
 
 
 @contextmanager
-def using(device: torch.device) -> Iterator[torch.device]:
-    """Networks that are read meanwhile are put on this device.
+def using(device: torch.device | None) -> Iterator[torch.device | None]:
+    """Networks that are read meanwhile are put on this device; None is the CPU.
 
     Yields:
         The same.
@@ -76,7 +80,8 @@ def on(setting: str | None, say: Callable[[str], None] | None) -> Iterator[torch
     Raises:
         SettingError: If it is no device, or this machine does not have it.
     """
-    with using(pick_device(AUTO if setting is None else setting)) as device:
+    device = pick_device(AUTO if setting is None else setting)
+    with using(device):
         if say is not None:
             say(f"  device: {describe(device)}")
         yield device
@@ -84,6 +89,13 @@ def on(setting: str | None, say: Callable[[str], None] | None) -> Iterator[torch
 
 def chosen_device() -> torch.device:
     """Where networks are put that are read now: the CPU, unless `using` says otherwise."""
+    import torch
+
+    return _CHOSEN.get() or torch.device("cpu")
+
+
+def device_in_use() -> torch.device | None:
+    """The same, with None for a CPU that nobody chose: this loads no torch."""
     return _CHOSEN.get()
 
 
@@ -93,6 +105,8 @@ def wait_for(device: torch.device) -> None:
     Args:
         device: The device; a CPU is never behind.
     """
+    import torch
+
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -101,4 +115,6 @@ def wait_for(device: torch.device) -> None:
 
 def describe(device: torch.device) -> str:
     """A device as a person knows it, such as `cuda:0 (NVIDIA L4)`."""
+    import torch
+
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from deepen.core.errors import ModelError
 from deepen.core.files import read_json, write_json
-from deepen.models.encoder import Encoder
-from deepen.models.network import Bent, Head, Network
+from deepen.models.head import Head
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from deepen.models.encoder import Encoder
+    from deepen.models.network import Network
 
 POOLED = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token", "last": "pooling_mode_lasttoken"}
 """What sentence-transformers calls the ways in which it pools."""
 
 
-def plain_linear(state: dict[str, torch.Tensor], width: int, kind: type[nn.Linear] = nn.Linear) -> nn.Linear:
-    """A layer of these numbers; ValueError if it does not read `width` numbers."""
-    made = kind(state["weight"].shape[1], state["weight"].shape[0])
+def plain_linear(state: dict[str, torch.Tensor], width: int, kind: type[nn.Linear] | None = None) -> nn.Linear:
+    """A layer of these numbers; ValueError if it does not read `width` numbers. None is a plain one."""
+    from torch import nn
+
+    made = (kind or nn.Linear)(state["weight"].shape[1], state["weight"].shape[0])
     made.load_state_dict(state)
     if made.in_features != width:
         raise ValueError(f"it is {made.in_features} numbers wide and not {width}")
@@ -47,6 +51,8 @@ def save_apart(network: Network, folder: Path, *, below: str = "hidden.") -> Non
     Args:
         below: What the names of the layers below the last one start with.
     """
+    from safetensors.torch import save_file
+
     (folder / "head").mkdir(exist_ok=True)
     write_json(folder / "head" / "config.json", {"pooling": network.kind.name, "width": network.head.in_features})
     save_file(under("", network.head) | under(below, network.hidden), folder / "head" / "model.safetensors")
@@ -60,6 +66,8 @@ def save_sentences(network: Network, folder: Path) -> None:
 
 def read_apart(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """What `save_apart` wrote: what is said about it, and its numbers."""
+    from safetensors.torch import load_file
+
     return read_json(folder / "head" / "config.json"), load_file(folder / "head" / "model.safetensors")
 
 
@@ -69,6 +77,8 @@ def load_apart(head: Head, encoder: Encoder, folder: Path) -> Network:
     Raises:
         ModelError: If a file is damaged.
     """
+    from deepen.models.network import Bent, Network
+
     try:
         _, state = read_apart(folder)
         width = head.width(encoder.hidden_size) // head.sides
@@ -101,6 +111,8 @@ def _save_modules(folder: Path, paths: list[str], *, width: int, pooling: str) -
 
 def save_dense(network: Network, folder: Path) -> None:
     """The head as modules of sentence-transformers."""
+    from safetensors.torch import save_file
+
     layers: list[tuple[Any, str]] = [(network.head, "linear.Identity")]
     if network.hidden is not None:
         layers.insert(0, (network.hidden, "activation.Tanh"))
@@ -119,15 +131,19 @@ def load_dense(head: Head, encoder: Encoder, folder: Path) -> Network:
     Raises:
         ModelError: If a file is damaged.
     """
+    from deepen.models.network import Bent, Network
+
     paths = [folder / f"{at}_Dense" for at in (2, 3) if (folder / f"{at}_Dense").is_dir()]
     try:
-        *hidden, layer = [_load_dense(path, nn.Linear if path is paths[-1] else Bent) for path in paths]
+        *hidden, layer = [_load_dense(path, None if path is paths[-1] else Bent) for path in paths]
     except Exception as error:
         raise ModelError(f"{folder / '2_Dense'}: the head can't be read: {error}") from None
     return Network(encoder, layer, head, hidden[0] if hidden else None).eval()
 
 
-def _load_dense(folder: Path, kind: type[nn.Linear]) -> nn.Linear:
+def _load_dense(folder: Path, kind: type[nn.Linear] | None) -> nn.Linear:
+    from safetensors.torch import load_file
+
     dense = read_json(folder / "config.json")
     return plain_linear(taken("linear.", load_file(folder / "model.safetensors")), dense["in_features"], kind)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 _ENOUGH = 1e-5
 """An iteration that lowers the mean loss by fewer nats than this is the last: 1e-7 takes three times as long for losses
@@ -26,10 +27,13 @@ class Solved:
     strength: float
 
 
-Losses = Callable[[Tensor, Tensor], Tensor]
+Losses = Callable[[Any, Any], Any]
+"""Logits and what is right to a loss for each unit, all tensors."""
 
 
 def _cross_entropy(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
+    from torch.nn import functional
+
     return functional.cross_entropy(logits_MC, labels_M, reduction="none")
 
 
@@ -62,6 +66,8 @@ def solve_path(
     Yields:
         One solution a strength.
     """
+    import torch
+
     mean_F = features_MF.mean(0)
     scale_F = features_MF.std(0, correction=0).clamp_min(1e-6)
     if one_scale:
@@ -106,6 +112,8 @@ def ridge_path(features_MF: Tensor, scores_M: Tensor, *, strengths: Sequence[flo
     Yields:
         One solution a strength, with C = 1 output.
     """
+    import torch
+
     mean_F, scale_F = features_MF.mean(0), features_MF.std(0, correction=0).clamp_min(1e-6)
     standard_MF = ((features_MF - mean_F) / scale_F).double()
     mean, size = scores_M.double().mean(), scores_M.double().std(correction=0).clamp_min(1e-12)
@@ -128,6 +136,9 @@ def centroid_head(features_MF: Tensor, labels_M: Tensor, num_classes: int) -> So
     Returns:
         Weights whose logits rank classes by the dot product with their unit-length, centred centroid.
     """
+    import torch
+    from torch.nn import functional
+
     mean_F = features_MF.mean(0)
     unit_MF = functional.normalize(features_MF - mean_F, dim=1)
     sums_CF = torch.zeros(num_classes, features_MF.shape[1]).index_add_(0, labels_M, unit_MF)

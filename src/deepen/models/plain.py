@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-from safetensors.torch import save_file
+from typing import TYPE_CHECKING, Any, Literal
 
 from deepen.core.errors import DataError
 from deepen.core.files import read_object, write_json
-from deepen.models.adapters import plain_state
-from deepen.models.network import Network
+
+if TYPE_CHECKING:
+    from deepen.models.network import Network
 
 Problem = Literal["regression", "multi_label_classification"]
 FAMILIES = {
@@ -42,6 +41,10 @@ def save_encoder(
         whole: Whether the weights are all there is; if not, something is kept beside them that only Deepen puts on.
         problem: What the logits are for, in the words of transformers; None for one label of several.
     """
+    from safetensors.torch import save_file
+
+    from deepen.models.adapters import plain_state
+
     config: dict[str, Any] = network.encoder.config.to_dict()
     for key in _NOT_OURS:
         config.pop(key, None)

@@ -5,11 +5,14 @@ Shape legend: B sequences, T tokens, R rows, K vectors, D hidden size; of a padd
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from deepen.models.encoder import Layout
-from deepen.models.network import Inputs
+from deepen.models.head import Inputs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from deepen.models.encoder import Layout
 
 
 def over_tokens(hidden_TD: Tensor, where: Layout) -> Tensor:
@@ -22,6 +25,8 @@ def over_tokens(hidden_TD: Tensor, where: Layout) -> Tensor:
 
 def over_runs(values_KD: Tensor, counts_R: Tensor) -> Tensor:
     """The mean of each run of so many vectors."""
+    import torch
+
     owners_K = torch.repeat_interleave(torch.arange(len(counts_R), device=counts_R.device), counts_R)
     sums_RD = values_KD.new_zeros(len(counts_R), values_KD.shape[1])
     return sums_RD.index_add(0, owners_K, values_KD) / counts_R[:, None]
@@ -41,6 +46,8 @@ def named(hidden_TD: Tensor, inputs: Inputs) -> Tensor:
 
 def at_end(hidden_TD: Tensor, where: Layout, inputs: Inputs, *, last: bool) -> Tensor:
     """The state of each sequence's first or last token; of a row in windows, the mean of theirs."""
+    import torch
+
     ends_B = torch.cumsum(where.lengths_B, 0)
     chosen_BD = hidden_TD.index_select(0, ends_B - 1 if last else ends_B - where.lengths_B)
     return chosen_BD if inputs.windows_R is None else over_runs(chosen_BD, inputs.windows_R)

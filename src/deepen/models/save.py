@@ -18,9 +18,10 @@ from deepen.core.shelf import values
 from deepen.models import heads
 from deepen.models.adapters import Adapter, plain_state
 from deepen.models.encoder import ARCHITECTURES, Encoder
+from deepen.models.head import Head
 from deepen.models.layouts import head_named
 from deepen.models.load import load_encoder
-from deepen.models.network import Head, Network
+from deepen.models.network import Network
 from deepen.models.plain import FAMILIES, Problem, save_encoder
 from deepen.models.prompts import PACKED, from_peft, to_peft
 

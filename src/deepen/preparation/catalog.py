@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepen.core.settings import Settings, parse
-from deepen.core.shelf import values
-from deepen.models.adapters import Method
+from deepen.core.shelf import value, values
 from deepen.problem.rung import Rung
 from deepen.problem.task import Task
+
+if TYPE_CHECKING:
+    from deepen.models.adapters import Method
 
 
 @cache
@@ -32,8 +34,14 @@ def tasks() -> dict[str, Task]:
 def tunings() -> dict[str, Method]:
     """Every fine-tuning method there is, by name: the files of the folder `tuning`."""
     import deepen.tuning
+    from deepen.models.adapters import Method
 
     return values(deepen.tuning, Method)
+
+
+def load_rung(name: str) -> Rung:
+    """The rung of that name; KeyError if there is none."""
+    return value("deepen.rungs", name, Rung)
 
 
 def load_task(name: str, settings: Any = None) -> Task:
@@ -45,7 +53,7 @@ def load_task(name: str, settings: Any = None) -> Task:
     Returns:
         The task.
     """
-    task = tasks()[name]
+    task = value("deepen.tasks", name, Task)
     if settings is None or task.settings is None or task.configured is None:
         return task
     chosen = settings.model_dump() if isinstance(settings, Settings) else settings

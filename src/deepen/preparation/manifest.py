@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -14,8 +14,10 @@ from deepen.core.settings import parse
 from deepen.data.columns import columns_to_json
 from deepen.data.settings import DataSettings
 from deepen.models.runtimes.form import Runtime
-from deepen.preparation.prepare import Prepared
-from deepen.problem.work import Work
+
+if TYPE_CHECKING:
+    from deepen.preparation.prepare import Prepared
+    from deepen.problem.work import Work
 
 
 def write_about(folder: Path, *, work: Work, prepared: Prepared, rung: str, data: dict[str, Any]) -> None:

@@ -16,14 +16,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import read_object, remove_leftovers, writing
 from deepen.core.run import MODEL_NOTES, Run, model_files
 from deepen.evaluation.promises import FOLDER as BOUNDS
-from deepen.preparation.catalog import shelf
-from deepen.preparation.recipe import Recipe
+
+if TYPE_CHECKING:
+    from deepen.preparation.recipe import Recipe
 
 MARKS = ("environment.json", "ladder.json")
 """What tells that a folder is a run's; removed last."""
@@ -118,6 +119,8 @@ def _model(found: Written, folder: Path) -> None:
 
 def _known_rungs(folder: Path) -> set[str]:
     """The rungs of today, and those that a run of another release names."""
+    from deepen.preparation.catalog import shelf
+
     rows = _content(folder / "ladder.json").get("rungs")
     rows = rows if isinstance(rows, list) else []
     return {*shelf(), *(str(row.get("rung")) for row in rows if isinstance(row, dict))}

@@ -5,10 +5,12 @@ Shape legend: M units, C outputs.
 
 from __future__ import annotations
 
-from torch import Tensor
-from torch.nn import functional
+from typing import TYPE_CHECKING
 
 from deepen.evaluation.calibration import NOT_SCORED
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def cross_entropy(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
@@ -21,6 +23,8 @@ def cross_entropy(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
     Returns:
         losses_M in nats; 0 where nothing is scored.
     """
+    from torch.nn import functional
+
     return functional.cross_entropy(logits_MC, labels_M, ignore_index=NOT_SCORED, reduction="none")
 
 
@@ -50,6 +54,8 @@ def binary_cross_entropy(logits_MC: Tensor, many_MC: Tensor) -> Tensor:
     Returns:
         losses_M in nats.
     """
+    from torch.nn import functional
+
     return functional.binary_cross_entropy_with_logits(logits_MC, many_MC.to(logits_MC.dtype), reduction="none").sum(1)
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from safetensors.numpy import save_file
-from torch import Tensor
 
 from deepen.core.types import Outputs, Score, Targets
 from deepen.data.table import Part
@@ -24,6 +23,9 @@ from deepen.problem.losses import nearness, squared_error
 from deepen.problem.scale import scale_of
 from deepen.problem.target import Target
 from deepen.problem.task import Shallow, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LABELS = ("score",)
 """The label table of such a task."""

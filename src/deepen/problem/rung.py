@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepen.core.settings import Settings
 from deepen.problem.climbed import Climbed
 from deepen.problem.task import Predictor, Task
-from deepen.problem.work import Work
+
+if TYPE_CHECKING:
+    from deepen.problem.work import Work
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
 
 from deepen.core.types import Outputs, Targets
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,16 @@ class Scale:
 
     def enter(self, head: nn.Linear) -> None:
         """Makes a head that gives scores give standardised ones."""
+        import torch
+
         with torch.no_grad():
             head.weight.div_(self.size)
             head.bias.sub_(self.mean).div_(self.size)
 
     def leave(self, head: nn.Linear) -> None:
         """The way back."""
+        import torch
+
         with torch.no_grad():
             head.weight.mul_(self.size)
             head.bias.mul_(self.size).add_(self.mean)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,8 +20,11 @@ from deepen.data.load import Need
 from deepen.data.source import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode
-from deepen.models.network import Head, Network
+from deepen.models.head import Head
 from deepen.problem.target import CLASS, Target
+
+if TYPE_CHECKING:
+    from deepen.models.network import Network
 
 
 class Predictor(Protocol):

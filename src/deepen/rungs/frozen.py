@@ -18,6 +18,7 @@ from deepen.finetuning.hidden_cache import Frozen, frozen_pass
 from deepen.finetuning.predictor import EncoderPredictor, load_predictor, reader_of
 from deepen.finetuning.solved_head import best_head, headed
 from deepen.models.linear import Solved
+from deepen.models.network import fresh_network
 from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
 from deepen.problem.work import Work
@@ -79,7 +80,9 @@ class _Cached(EncoderPredictor):
 
 def _untrained(work: Work, held: Frozen) -> Climbed:
     """Where there is no head to solve: what a fresh one says, as the cosine of the untouched encoder's means."""
-    predictor = reader_of(work, work.form.head.fresh(work.base.model.encoder(), work.problem.num_outputs).eval())
+    predictor = reader_of(
+        work, fresh_network(work.base.model.encoder(), work.form.head, work.problem.num_outputs).eval()
+    )
     cached = _Cached(**vars(predictor))
     return Climbed(predictor, cached.predict(work.problem.validation, held), num_trained_parameters=0)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.weights import weighed
-from deepen.problem.work import Work
 from deepen.shallow.tfidf import LexicalSettings
+
+if TYPE_CHECKING:
+    from deepen.problem.work import Work
 
 
 def climb(work: Work, settings: LexicalSettings, below: Path | None) -> Climbed:
     """Fits the task's surface model."""
+    from deepen.problem.weights import weighed
+
     problem = work.problem
     predictor = problem.task.lexical.fit(
         problem.train, weighed(problem), problem.num_outputs, settings, work.context.seed

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepen.core.settings import Settings
 from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.work import Work
+
+if TYPE_CHECKING:
+    from deepen.problem.work import Work
 
 
 class RungSettings(Settings):

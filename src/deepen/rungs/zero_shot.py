@@ -21,7 +21,8 @@ from deepen.core.errors import SettingError
 from deepen.core.seed import derive
 from deepen.finetuning.hidden_cache import frozen_pass, passing_features
 from deepen.finetuning.predictor import reader_of
-from deepen.models.network import Inputs, Network
+from deepen.models.head import Inputs
+from deepen.models.network import Network
 from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
 from deepen.problem.task import Predictor, Task

@@ -5,7 +5,7 @@ Shape legend: N pairs, C outputs, V entries of a vocabulary, F overlap features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -17,10 +17,11 @@ from deepen.core.errors import ModelError
 from deepen.core.types import Outputs, Targets
 from deepen.data.words import longest_run, words_of
 from deepen.models.arrays import check_shapes, read_arrays, read_names
+from deepen.shallow.ngrams import Kind, Ngrams
 from deepen.shallow.tfidf import LexicalSettings, Linear, both_sides, fit_vectorizer, read_vectorizers
 
 Pairs = Callable[[Any], tuple[list[str], list[str]]]
-_NGRAMS = {"word": (1, 2), "char": (2, 4)}
+_NGRAMS: dict[Kind, tuple[int, int]] = {"word": (1, 2), "char": (2, 4)}
 
 
 @dataclass
@@ -37,7 +38,7 @@ class PairSurface(Linear):
 
     def save(self, folder: Path) -> None:
         """Writes the vocabularies as JSON and the numbers as safetensors."""
-        self._write(folder, self._terms(), scale=self.scale_F)
+        self._write(folder, {kind: one.terms for kind, one in self.vectorizers.items()}, scale=self.scale_F)
 
 
 def overlap_features(first: Sequence[str], second: Sequence[str]) -> np.ndarray:
@@ -73,19 +74,19 @@ def _overlap(first: str, second: str) -> list[float]:
     ]
 
 
-def _matrix(vectorizers: dict[str, Any], scale_F: np.ndarray, first: list[str], second: list[str]) -> Any:
+def _matrix(vectorizers: Mapping[Kind, Ngrams], scale_F: np.ndarray, first: list[str], second: list[str]) -> Any:
     """Overlap and cosine similarities, then the TF-IDF words of each side by itself."""
     return _joined(_dense(vectorizers, first, second) / scale_F, vectorizers["word"], first, second)
 
 
-def _dense(vectorizers: dict[str, Any], first: list[str], second: list[str]) -> np.ndarray:
+def _dense(vectorizers: Mapping[Kind, Ngrams], first: list[str], second: list[str]) -> np.ndarray:
     sides = [(vectorizer.transform(first), vectorizer.transform(second)) for vectorizer in vectorizers.values()]
     cosines = [np.asarray(one.multiply(two).sum(1)).ravel() for one, two in sides]
     dense = np.column_stack([overlap_features(first, second), *cosines])
     return np.column_stack([dense, dense**2])
 
 
-def _joined(dense: np.ndarray, words: Any, first: list[str], second: list[str]) -> Any:
+def _joined(dense: np.ndarray, words: Ngrams, first: list[str], second: list[str]) -> Any:
     from scipy.sparse import csr_matrix, hstack
 
     return hstack([csr_matrix(dense.astype(np.float32)), words.transform(first), words.transform(second)]).tocsr()

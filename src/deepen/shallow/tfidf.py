@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field, PositiveFloat, field_validator
@@ -18,9 +18,7 @@ from deepen.core.progress import progress
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Targets
 from deepen.models.arrays import check_shapes, read_arrays, read_names
-
-if TYPE_CHECKING:
-    from sklearn.feature_extraction.text import TfidfVectorizer
+from deepen.shallow.ngrams import WORD, Kind, Ngrams
 
 Texts = Callable[[Any], Iterator[str]]
 _LONGEST_NGRAM = 10
@@ -89,7 +87,7 @@ class Frequencies:
 class Linear:
     """A weight for each output and each thing that is seen, TF-IDF among it: what one text and pairs share."""
 
-    vectorizers: dict[str, TfidfVectorizer]
+    vectorizers: dict[Kind, Ngrams]
     weight_CV: np.ndarray
     bias_C: np.ndarray
 
@@ -105,14 +103,11 @@ class Linear:
     def _logits(self, matrix: Any) -> np.ndarray:
         return np.asarray(matrix @ self.weight_CV.T + self.bias_C, dtype=np.float32)
 
-    def _terms(self) -> dict[str, list[str]]:
-        return {name: sorted(v.vocabulary_, key=v.vocabulary_.get) for name, v in self.vectorizers.items()}
-
     def _write(self, folder: Path, vocabulary: Any, **arrays: np.ndarray) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "vocabulary.json", vocabulary, indent=None)
         arrays |= {"weight": self.weight_CV, "bias": self.bias_C}
-        arrays |= {f"idf.{name}": v.idf_ for name, v in self.vectorizers.items()}
+        arrays |= {f"idf.{name}": v.idf_V for name, v in self.vectorizers.items()}
         save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / "model.safetensors")
 
 
@@ -137,50 +132,43 @@ class Lexical(Linear):
 
     def save(self, folder: Path) -> None:
         """Writes the vocabulary as JSON, weights and document frequencies as safetensors."""
-        about = {
-            name: {"ngrams": list(self.vectorizers[name].ngram_range), "terms": terms}
-            for name, terms in self._terms().items()
-        }
+        about = {name: {"ngrams": list(one.ngrams), "terms": one.terms} for name, one in self.vectorizers.items()}
         self._write(folder, about)
 
 
-def _vectorizer(kind: str, ngrams: tuple[int, int], **fixed: Any) -> TfidfVectorizer:
+def fit_vectorizer(kind: Kind, ngrams: tuple[int, int], texts: list[str], min_rows: int) -> tuple[Ngrams, Any]:
+    """The n-grams that so many texts have, or all where none is so frequent, and the features of the texts."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    analyzer = "word" if kind == "word" else "char_wb"
-    pattern = r"\w+|[^\w\s]" if kind == "word" else None
-    return TfidfVectorizer(
-        analyzer=analyzer, ngram_range=ngrams, token_pattern=pattern, sublinear_tf=True, dtype=np.float32, **fixed
-    )
-
-
-def fit_vectorizer(kind: str, ngrams: tuple[int, int], texts: list[str], min_rows: int) -> tuple[TfidfVectorizer, Any]:
-    """The n-grams that so many texts have, or all where none is so frequent, and the features of the texts."""
+    how: dict[str, Any] = {"analyzer": "word", "token_pattern": WORD} if kind == "word" else {"analyzer": "char_wb"}
+    how |= {"ngram_range": ngrams, "sublinear_tf": True, "dtype": np.float32}
     try:
-        made = _vectorizer(kind, ngrams, min_df=min_rows)
-        return made, made.fit_transform(texts)
+        made = TfidfVectorizer(min_df=min_rows, **how)
+        found = made.fit_transform(texts)
     except ValueError:  # no n-gram is frequent enough
-        made = _vectorizer(kind, ngrams, min_df=1)
-        return made, made.fit_transform(texts)
+        made = TfidfVectorizer(min_df=1, **how)
+        found = made.fit_transform(texts)
+    return Ngrams(kind, ngrams, made.vocabulary_, made.idf_), found
 
 
 def read_vectorizers(
-    folder: Path, saved: Mapping[str, Any], arrays: dict[str, np.ndarray], parts: Callable[[str, Any], Any]
-) -> dict[str, TfidfVectorizer]:
-    """The vectorizers that a folder holds; `parts` gives the terms and the n-grams of one."""
-    names, found = folder / "vocabulary.json", {}
-    for kind, one in saved.items():
+    folder: Path, saved: Mapping[str, Any], arrays: dict[str, np.ndarray], parts: Callable[[Kind, Any], Any]
+) -> dict[Kind, Ngrams]:
+    """The vocabularies that a folder holds; `parts` gives the terms and the n-grams of one."""
+    names, found = folder / "vocabulary.json", dict[Kind, Ngrams]()
+    for name, one in saved.items():
         with blaming(names, "is damaged"):
+            kind: Kind = {"word": "word", "char": "char"}[name]  # type: ignore[assignment]
             words, ngrams = parts(kind, one)
             terms = {str(term): at for at, term in enumerate(words)}
-            found[kind] = _vectorizer(kind, ngrams, vocabulary=terms)
+            if not terms:
+                raise ValueError("it holds no words")
         check_shapes(folder / "model.safetensors", arrays, {f"idf.{kind}": (len(terms),)})
-        with blaming(names, "is damaged"):
-            found[kind].idf_ = arrays[f"idf.{kind}"]
+        found[kind] = Ngrams(kind, ngrams, terms, arrays[f"idf.{kind}"])
     return found
 
 
-def _matrix(vectorizers: dict[str, TfidfVectorizer], texts: list[str]) -> Any:
+def _matrix(vectorizers: Mapping[Kind, Ngrams], texts: list[str]) -> Any:
     from scipy.sparse import hstack
 
     return hstack([v.transform(texts) for v in vectorizers.values()]).tocsr()
@@ -198,13 +186,13 @@ def fit_lexical(
     return Lexical(vectorizers, weight, bias, texts)
 
 
-def _tf_idf(texts: Texts, part: Any, settings: LexicalSettings) -> tuple[dict[str, TfidfVectorizer], Any]:
+def _tf_idf(texts: Texts, part: Any, settings: LexicalSettings) -> tuple[dict[Kind, Ngrams], Any]:
     """The vocabulary of a part's texts, and their features_NV."""
     from scipy.sparse import hstack
 
     rows = list(texts(part))
     min_rows = settings.min_rows if len(rows) >= 200 else 1
-    both = {"word": settings.word_ngrams, "char": settings.char_ngrams}
+    both: dict[Kind, tuple[int, int]] = {"word": settings.word_ngrams, "char": settings.char_ngrams}
     fitted = {kind: fit_vectorizer(kind, ngrams, rows, min_rows) for kind, ngrams in both.items()}
     return {kind: made for kind, (made, _) in fitted.items()}, hstack([block for _, block in fitted.values()]).tocsr()
 
@@ -310,7 +298,7 @@ def load_lexical(folder: Path, texts: Texts) -> Lexical:
     vocabulary = read_names(names, {})
     arrays = read_arrays(path, {"weight": 2, "bias": 1, **{f"idf.{kind}": 1 for kind in vocabulary}})
 
-    def parts(kind: str, saved: Any) -> Any:
+    def parts(kind: Kind, saved: Any) -> Any:
         return saved["terms"], LexicalSettings(word_ngrams=saved["ngrams"]).word_ngrams
 
     vectorizers = read_vectorizers(folder, vocabulary, arrays, parts)

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from safetensors.numpy import save_file
 
 from deepen.core.errors import DataError, ModelError
@@ -30,13 +29,16 @@ from deepen.data.words import words_of
 from deepen.evaluation.calibration import NOT_SCORED, softmax
 from deepen.evaluation.ranking import mrr, ranking_scores, ranking_statistics
 from deepen.models.arrays import check_shapes, read_arrays
+from deepen.models.head import Inputs
 from deepen.models.heads import ranked
-from deepen.models.network import Inputs
 from deepen.models.tokenizer import Tokenizer
 from deepen.problem.one_label import encode_apart
 from deepen.problem.target import Target
 from deepen.problem.task import Claim, Form, Reader, Shallow, Task
 from deepen.shallow.bm25 import fit_bm25, fit_popular, load_bm25, load_popular
+
+if TYPE_CHECKING:
+    import torch
 
 NEEDS = (
     Need("query", "text", ("query", "question", "utterance", "user", "prompt", "问题", "提问")),
@@ -144,6 +146,8 @@ def _answer(reader: Reader, part: Part, frozen: Any = None) -> Outputs:
 
 def _known_documents(reader: Reader) -> np.ndarray:
     """The vectors of the label table, which are kept with the model."""
+    import torch
+
     if _KEPT not in reader.kept:
         if reader.network is None:
             raise ModelError(f"the export's file {_DOCUMENTS} is missing: it has the documents of training")
@@ -189,6 +193,8 @@ def in_batch_losses(logits_BB: torch.Tensor, ids_B: torch.Tensor) -> torch.Tenso
     Source:
         Henderson et al. 2017, section 4.4 (https://arxiv.org/abs/1705.00652).
     """
+    import torch
+
     scored_B, wrong_BB = _right_and_wrong(ids_B)
     own_B = logits_BB.diagonal()
     wrong_BB = wrong_BB | torch.eye(len(ids_B), dtype=torch.bool, device=ids_B.device)
@@ -206,6 +212,8 @@ def in_batch_margins(logits_BB: torch.Tensor, ids_B: torch.Tensor) -> torch.Tens
     Returns:
         margins_B in [-1, 1].
     """
+    import torch
+
     scored_B, wrong_BB = _right_and_wrong(ids_B)
     own_B = (-in_batch_losses(logits_BB, ids_B)).exp()
     eye_BB = torch.eye(len(ids_B), dtype=torch.bool, device=ids_B.device)

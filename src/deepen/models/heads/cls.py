@@ -6,12 +6,14 @@ Of a BERT or RoBERTa, `AutoModelForSequenceClassification` gives them too.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-import torch
-
+from deepen.models.head import Grid, Head, State
 from deepen.models.layouts import load_dense, save_dense
-from deepen.models.network import Grid, Head, Network, State
 from deepen.models.pooling import at_end, padded_ends
+
+if TYPE_CHECKING:
+    from deepen.models.network import Network
 
 _WITH_POOLER = ("bert", "roberta", "xlm-roberta", "camembert")
 """Those whose ...ForSequenceClassification reads the first token's state."""
@@ -24,6 +26,8 @@ def _for_classification(network: Network, state: State, whole: bool) -> tuple[St
 
     Its pooler is the hidden layer of the head, or is made to pass its input on.
     """
+    import torch
+
     kind = network.encoder.config.model_type
     if kind not in _WITH_POOLER or not whole:
         return None

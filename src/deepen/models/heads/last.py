@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from deepen.models.head import Grid, Head
 from deepen.models.layouts import load_dense, save_dense
-from deepen.models.network import Grid, Head
 from deepen.models.pooling import at_end, padded_ends
 
 HEAD = Head(

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from deepen.core.errors import ModelError
-from deepen.models.encoder import Encoder, Layout
+from deepen.models.head import Head, Inputs
 from deepen.models.layouts import plain_linear, read_apart, save_apart, taken
-from deepen.models.mlm_head import Transform
-from deepen.models.network import Head, Inputs, Network
 from deepen.models.pooling import named
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from deepen.models.encoder import Encoder, Layout
+    from deepen.models.network import Network
 
 
 def _pool(hidden_TD: Tensor, where: Layout, inputs: Inputs) -> Tensor:
@@ -23,6 +26,9 @@ def _pool(hidden_TD: Tensor, where: Layout, inputs: Inputs) -> Tensor:
 
 
 def _load(head: Head, encoder: Encoder, folder: Path) -> Network:
+    from deepen.models.mlm_head import Transform
+    from deepen.models.network import Network
+
     try:
         about, state = read_apart(folder)
         transform = Transform(encoder.config)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from deepen.models.encoder import Layout
+from deepen.models.head import Grid, Head, Inputs
 from deepen.models.layouts import load_dense, save_dense
-from deepen.models.network import Grid, Head, Inputs
 from deepen.models.pooling import over_runs, over_tokens, padded_means
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from deepen.models.encoder import Layout
 
 
 def _pool(hidden_TD: Tensor, where: Layout, inputs: Inputs) -> Tensor:
     """Of a row in windows, the mean is over the tokens of all."""
+    import torch
+
     windows_R = inputs.windows_R
     if windows_R is None:
         return over_tokens(hidden_TD, where)

@@ -9,14 +9,16 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from deepen.models.encoder import Layout
+from deepen.models.head import Grid, Head, Inputs
 from deepen.models.layouts import load_apart, save_sentences
-from deepen.models.network import Grid, Head, Inputs
 from deepen.models.pooling import of_texts, padded_means
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from deepen.models.encoder import Layout
 
 
 def _pool(hidden_TD: Tensor, where: Layout, inputs: Inputs) -> Tensor:
@@ -25,6 +27,8 @@ def _pool(hidden_TD: Tensor, where: Layout, inputs: Inputs) -> Tensor:
 
 
 def _joined(u_MD: Tensor, v_MD: Tensor) -> Tensor:
+    import torch
+
     return torch.cat([u_MD, v_MD, (u_MD - v_MD).abs(), u_MD * v_MD], dim=1)
 
 

@@ -6,24 +6,36 @@ No other tool has this head; sentence-transformers reads the folder as a sentenc
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
-from deepen.models.encoder import Encoder, Layout
+from deepen.models.head import Grid, Head, Inputs
 from deepen.models.layouts import load_apart, save_sentences
-from deepen.models.network import Grid, Head, Inputs, Network
 from deepen.models.pooling import of_texts, padded_means
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepen.models.encoder import Encoder, Layout
+    from deepen.models.network import Network
 
 _COSINE_SCALE = 20.0
 
 
 def _pool(hidden_TD: Tensor, where: Layout, inputs: Inputs) -> Tensor:
-    return nn.functional.normalize(of_texts(hidden_TD, where, inputs), dim=1).view(-1, 2 * hidden_TD.shape[1])
+    return _of_length_1(of_texts(hidden_TD, where, inputs)).view(-1, 2 * hidden_TD.shape[1])
+
+
+def _of_length_1(vectors_SD: Tensor) -> Tensor:
+    from torch.nn import functional
+
+    return functional.normalize(vectors_SD, dim=1)
 
 
 def _build(hidden_size: int, num_outputs: int) -> nn.Linear:
     """The identity times the scale of a cosine that is a logit; calibration changes the scale."""
+    import torch
+    from torch import nn
+
     layer = nn.Linear(hidden_size, hidden_size)
     with torch.no_grad():
         layer.weight.copy_(_COSINE_SCALE * torch.eye(hidden_size))
@@ -56,7 +68,7 @@ HEAD = Head(
     bends=False,
     batch_rows=64,  # the other documents of a batch are what a document is told from
     grid=Grid(
-        lambda hidden, mask, arrays: nn.functional.normalize(padded_means(hidden, mask), dim=1),
+        lambda hidden, mask, arrays: _of_length_1(padded_means(hidden, mask)),
         per="text",
         outputs=lambda layer, texts_SD: (layer(texts_SD), texts_SD),
     ),

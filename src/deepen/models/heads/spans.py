@@ -7,13 +7,16 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from deepen.models.encoder import Layout
+from deepen.models.head import Grid, Head, Inputs
 from deepen.models.layouts import load_apart, save_apart
-from deepen.models.network import Grid, Head, Inputs
 from deepen.models.pooling import named
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from deepen.models.encoder import Layout
 
 
 def _pool(hidden_TD: Tensor, where: Layout, inputs: Inputs) -> Tensor:

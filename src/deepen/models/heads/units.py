@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from safetensors import safe_open
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from deepen.core.errors import ModelError
-from deepen.models.encoder import DECODERS, Encoder, Layout
-from deepen.models.network import Grid, Head, Inputs, Network, State
-from deepen.models.plain import FAMILIES
+from deepen.models.head import Grid, Head, Inputs, State
 from deepen.models.pooling import named
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from deepen.models.encoder import Encoder, Layout
+    from deepen.models.network import Network
 
 _LAYOUT = "ForTokenClassification"
 
@@ -25,11 +27,15 @@ def _pool(hidden_TD: Tensor, where: Layout, inputs: Inputs) -> Tensor:
 
 def _called(kind: str) -> str:
     """What the head of a ...ForTokenClassification is called."""
+    from deepen.models.encoder import DECODERS
+
     return "score" if kind in DECODERS else "classifier"
 
 
 def _for_tagging(network: Network, state: State, whole: bool) -> tuple[State, str]:
     """The same weights under the names of a ...ForTokenClassification."""
+    from deepen.models.plain import FAMILIES
+
     kind = network.encoder.config.model_type
     prefix, head = FAMILIES[kind][1], _called(kind)
     state = {f"{prefix}.{key}": value for key, value in state.items() if not key.startswith("pooler.")}
@@ -39,6 +45,8 @@ def _for_tagging(network: Network, state: State, whole: bool) -> tuple[State, st
 
 def _in_adapter(network: Network, state: State, config: State) -> tuple[State, State]:
     """The head is among the adapter's `modules_to_save`, as PEFT puts it on an `AutoModelForTokenClassification`."""
+    from deepen.models.plain import FAMILIES
+
     kind = network.encoder.config.model_type
     family, head = FAMILIES[kind][1], _called(kind)
     start = "base_model." if "num_virtual_tokens" in config else "base_model.model."
@@ -52,6 +60,11 @@ def _in_adapter(network: Network, state: State, config: State) -> tuple[State, S
 
 
 def _load(head: Head, encoder: Encoder, folder: Path) -> Network:
+    from safetensors import safe_open
+    from torch import nn
+
+    from deepen.models.network import Network
+
     name = _called(encoder.config.model_type)
     try:
         with safe_open(folder / "model.safetensors", framework="pt") as file:

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from deepen.models.network import Per
+from deepen.models.head import Per
 
 Form = Literal["onnx", "onnx-int8"]
 FORMS: tuple[str, ...] = get_args(Form)

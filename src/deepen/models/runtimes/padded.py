@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepen.models.network import Inputs
+from deepen.models.head import Inputs
 
 
 def padded(inputs: Inputs, names: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
