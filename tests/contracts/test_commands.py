@@ -243,6 +243,7 @@ def test_two_tunings_over_one_encoder(tiny_model: Path, deepen: Deepen, tmp_path
     rows = WORLDS["classification"](200)
     for seed, name in enumerate(("one", "two")):
         given: dict[str, Any] = {"rungs": ["frozen", "full"], "thorough": True, "seed": seed}
+        given["settings"] = ["rungs.full.num_epochs=1"]
         front_door.train(rows, model=tiny_model, out=tmp_path / name, tuning="lora", **given)
     both = (tmp_path / "one", "--adapter", tmp_path / "two", "--rung", "full", "--text", TEXTS[0], "--text", TEXTS[1])
     said = deepen("predict", *both, "--json").json["predictions"]

@@ -476,12 +476,16 @@ RULES: dict[str, Callable[[list[Source]], Iterator[Problem]]] = {
 }
 
 
-def broken(rule: str, root: Path) -> list[Problem]:
-    """What a rule finds under root/src/deepen, less what a decision record allows."""
+def broken(rule: str, root: Path, *, sources: list[Source] | None = None) -> list[Problem]:
+    """What a rule finds under root/src/deepen, less what a decision record allows.
+
+    Args:
+        sources: Its files, if they are read and parsed already.
+    """
     allowed = budgets(root)
 
     def over(problem: Problem) -> bool:
         found = re.match(r"(\S+) (lines|arguments) (\d+)", problem.message)
         return not found or int(found.group(3)) > allowed.get((found.group(1), found.group(2)), 0)
 
-    return [problem for problem in RULES[rule](read(root)) if over(problem)]
+    return [problem for problem in RULES[rule](read(root) if sources is None else sources) if over(problem)]

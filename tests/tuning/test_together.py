@@ -48,7 +48,8 @@ def test_several_over_one_encoder(tiny_model: Path, tmp_path: Path, methods: tup
     """Each says what it says alone, and the weights that none of them changes are in memory once."""
     runs = []
     for number, method in enumerate(methods):
-        runs.append(trained(tmp_path / method, tiny_model, method, number))
+        few = [f"tunings.{method}.learning_rate={RATE}", f"seed={number}", "rungs.full.num_epochs=1"]
+        runs.append(trained(tmp_path / method, tiny_model, method, number, settings=few))
     texts = [row["text"] for row in WORLDS["classification"](20)]
     alone = [deepen.load(run, rung="full").predict(texts) for run in runs]
     models = deepen.load_together(runs, rung="full")
@@ -138,8 +139,9 @@ def test_what_has_no_sum(pair: list[deepen.Run], tiny_model: Path, tmp_path: Pat
         refused("give one a run", pair, SettingError, weights=weights)
     for density in (0.0, 1.0, 1.5):
         refused("above 0 and below 1", pair, SettingError, by="ties", density=density)
-    refused("has no adapter", [pair[0], trained(tmp_path / "full", tiny_model, "full")])
-    refused("stays beside the weights", [pair[0], trained(tmp_path / "beside", tiny_model, "adapter")])
+    few = ["rungs.full.num_epochs=1"]
+    refused("has no adapter", [pair[0], trained(tmp_path / "full", tiny_model, "full", settings=few)])
+    refused("stays beside the weights", [pair[0], trained(tmp_path / "beside", tiny_model, "adapter", settings=few)])
     rows = [row | {"label": f"very {row['label']}"} for row in WORLDS["classification"](200)]
     other = deepen.train(
         rows, model=tiny_model, out=tmp_path / "other", tuning="lora", rungs=["frozen", "full"], thorough=True
