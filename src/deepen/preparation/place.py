@@ -25,12 +25,12 @@ from deepen.core.run import MODEL_NOTES, Run, model_files
 from deepen.core.slices import SLICES
 from deepen.evaluation.promises import FOLDER as BOUNDS
 from deepen.preparation.catalog import shelf
-from deepen.preparation.recipe import Recipe
+from deepen.preparation.recipe import SCHEMA, Recipe
 
 MARKS = ("environment.json", "ladder.json")
 """What tells that a folder is a run's; removed last."""
 FILES = (
-    *("recipe.yaml", "recipe.schema.json", METRICS, SLICES, "report.html", "diagnosis.json", "left-out.csv"),
+    *("recipe.yaml", SCHEMA, METRICS, SLICES, "report.html", "diagnosis.json", "left-out.csv"),
     *("self_training.npz", *MARKS),
 )
 """What a run writes into its folder, beside the folders `model`, `rungs`, `diagnosis` and `bounds`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -235,6 +236,8 @@ def recipe_type() -> type[_Recipe]:
 
 
 Recipe = _Recipe
+SCHEMA = "recipe.schema.json"
+"""The file beside a recipe that its first line names."""
 
 
 def make_recipe(values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
@@ -289,7 +292,14 @@ def asked_columns(columns: Any) -> dict[str, str] | None:
     return parse(DataSection, {"columns": columns}, where="columns").columns
 
 
+def recipe_schema() -> str:
+    """The JSON Schema of a recipe: every setting with its default and why, for editors that complete and check."""
+    return json.dumps(recipe_type().model_json_schema(), ensure_ascii=False, indent=1) + "\n"
+
+
 def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Writes a recipe with every setting, as YAML that `read_recipe` takes."""
+    """Writes a recipe with every setting, as YAML that `read_recipe` takes, and its schema beside it."""
     values = recipe.model_dump(mode="json")
-    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120))
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    write_text(path.with_name(SCHEMA), recipe_schema())
+    write_text(path, f"# yaml-language-server: $schema={SCHEMA}\n{text}")
