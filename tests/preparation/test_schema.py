@@ -44,6 +44,10 @@ def test_a_recipe_that_a_run_writes(tmp_path: Path) -> None:
     assert make_recipe(written) == recipe
 
 
+def test_what_people_write_short() -> None:
+    check({"data": {"columns": {"text": 2}}, "ladder": {"rungs": "lexical,full", "budget": 90}})
+
+
 @pytest.mark.parametrize("path", [(), ("data",), ("ladder",), ("rungs", "full"), ("tasks", "classification")])
 def test_a_key_that_is_misspelt(path: tuple[str, ...]) -> None:
     recipe = make_recipe({"task": "classification"}).model_dump(mode="json")

@@ -53,7 +53,7 @@ class DataSection(DataSettings):
     check: bool = True
     """Whether the quick checks of `deepen check` run first and stop at errors; off only for data that looks odd."""
 
-    @field_validator("columns", mode="before")
+    @field_validator("columns", mode="before", json_schema_input_type=dict[str, str | int] | None)
     @classmethod
     def _as_text(cls, value: Any) -> Any:
         return {str(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else value
@@ -95,7 +95,7 @@ class LadderSettings(Settings):
     """Train the chosen rung once more, on the validation rows too, before the test rows are scored. More rows to learn
     from, but nothing is left to judge that model by unless there are test rows."""
 
-    @field_validator("rungs", mode="before")
+    @field_validator("rungs", mode="before", json_schema_input_type=tuple[str, ...] | str | None)
     @classmethod
     def _as_names(cls, value: Any) -> Any:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
@@ -108,7 +108,7 @@ class LadderSettings(Settings):
             raise ValueError("name at least one rung")
         return tuple(sorted(set(value), key=lambda name: shelf()[name].order)) if value else None
 
-    @field_validator("budget", mode="before")
+    @field_validator("budget", mode="before", json_schema_input_type=str | float | None)
     @classmethod
     def _as_seconds(cls, value: Any) -> Any:
         return f"{value}s" if isinstance(value, int | float) and not isinstance(value, bool) else value
