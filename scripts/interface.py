@@ -66,20 +66,21 @@ def _settings(prefix: str, schema: dict[str, Any]) -> Iterator[str]:
             for key, value in inner["properties"].items():
                 yield from walk(f"{name}.{key}", value)
         else:
-            yield f"{name}: {_kind(inner)} = {json.dumps(node.get('default'), ensure_ascii=False)}"
+            yield f"{name}: {kind_of(inner)} = {json.dumps(node.get('default'), ensure_ascii=False)}"
 
     yield from walk(prefix, schema)
 
 
-def _kind(node: dict[str, Any]) -> str:
+def kind_of(node: dict[str, Any]) -> str:
+    """What values a setting takes, in short."""
     if "anyOf" in node:
-        return " | ".join(_kind(part) for part in node["anyOf"])
+        return " | ".join(kind_of(part) for part in node["anyOf"])
     if "enum" in node:
         return "|".join(map(str, node["enum"]))
     if "const" in node:
         return str(node["const"])
     if node.get("type") == "array":
-        return f"list[{_kind(node['items'])}]" if isinstance(node.get("items"), dict) else "list"
+        return f"list[{kind_of(node['items'])}]" if isinstance(node.get("items"), dict) else "list"
     return str(node.get("type", "object" if "$ref" in node else "any"))
 
 
