@@ -1,7 +1,7 @@
 """What of the site is made from the code while it is built: a hook of mkdocs (mkdocs.yml), and a list for a test.
 
-The reference of commands, settings and Python lies nowhere, so it can not be stale; neither do the list of decisions and
-the first pages, which are README.md and README.zh.md. Links that lead out of docs/ become plain words. Start with `made`.
+The reference of commands, settings and Python lies nowhere, so it can't be stale; neither do the list of decisions and
+the first pages, which are README.md and README.zh.md. Links out of docs/ become plain words. Start with `made`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The site: every page of docs/ is in the navigation, links lead somewhere, and the made pages say what is there.
+"""The site: all pages of docs/ are in the navigation, links lead somewhere, made pages say what is in the code.
 
 mkdocs itself is not needed; `make docs` is as strict where it is installed.
 """
