@@ -133,7 +133,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     task = task.for_labels(labels).decided_by(recipe.ladder.decide_by)
     others = _others(sources, data, source, marked_splits(source, data, columns))
     read = partial(_other, task=task, labels=labels, data=data, columns=columns, names=names, told=told)
-    held, test = (read(other) if other is not None else None for other in others)
+    held, test = (read(other) if other is not None else None for other in others[:2])
     given = {name: part for name, part in (("validation", held), ("test", test)) if part is not None}
     scores = task.targets(whole.take(np.zeros(1, np.int64)), labels).are_scores
     splits = Splits({"train": whole, **given}, near=data.near, max_labels=data.max_labels, scores=scores)
@@ -168,18 +168,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     say(f"  train {len(train):,}, validation {len(validation):,}" + (f", test {len(test):,}" if test else ""))
     if unlabelled:
         say(f"  unlabelled {len(unlabelled):,}")
-    return Prepared(
-        work,
-        test,
-        columns,
-        tuple(told.notes),
-        names,
-        mark,
-        unlabelled,
-        tuple(told.warnings),
-        tuple(told.tables),
-        next((rows for rows in reversed(others) if rows is not None), Rows(source, "train")),
-    )
+    said = tuple(told.notes), names, mark, unlabelled, tuple(told.warnings), tuple(told.tables)
+    return Prepared(work, test, columns, *said, others[2])
 
 
 def _unread(task: Task, source: Any, data: DataSection, columns: Columns) -> list[str]:
@@ -193,8 +183,11 @@ def _unread(task: Task, source: Any, data: DataSection, columns: Columns) -> lis
 
 def _others(
     sources: Sources, data: DataSection, train: Any, marked: Mapping[Split, int]
-) -> tuple[Rows | None, Rows | None]:
-    """Where the validation and the test rows are: as named, else those that the training data itself marks so."""
+) -> tuple[Rows | None, Rows | None, Rows]:
+    """Where the validation and the test rows are: as named, else those that the training data itself marks so.
+
+    The third is where the rows are that are scored in the end: those of the test, else of the validation.
+    """
     found: list[Rows | None] = []
     given: tuple[tuple[Split, Any, Any], ...] = (
         ("validation", sources.validation, data.validation),
@@ -205,7 +198,7 @@ def _others(
         if source is None and "train" in marked and split in marked:
             source = train
         found.append(Rows(source, split) if source is not None else None)
-    return found[0], found[1]
+    return found[0], found[1], found[1] or found[0] or Rows(train, "train")
 
 
 def _learns(recipe: Recipe) -> bool:
