@@ -6,7 +6,7 @@ PIP    := $(PY) -m pip --disable-pip-version-check -qq install -c constraints.tx
 DEEPEN := $(VENV)/bin/deepen
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-services check check-format check-lint check-types check-rules bench clean
+.PHONY: help demo test test-services check check-format check-lint check-types check-rules bench docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -44,6 +44,10 @@ check-rules: $(VENV)/.has-dev
 bench: $(VENV)/.has-report ## measure the ladder on this machine
 	$(DEEPEN) bench
 
+docs: $(VENV)/.has-docs ## build docs/ as a site into build/site, which loads nothing from elsewhere
+	@$(PY) -m mkdocs build --quiet --clean
+	@echo "build/site/index.html"
+
 clean: ## remove caches and build products; .venv/, data/ and runs/ stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -63,6 +67,11 @@ $(VENV)/.has-torch:
 $(VENV)/.has-report: $(VENV)/.has-torch pyproject.toml constraints.txt
 	@echo "installing deepen[report]: about half a minute"
 	@$(PIP) --no-build-isolation -e '.[report]'
+	@touch $@
+
+$(VENV)/.has-docs: $(VENV)/.has-torch pyproject.toml constraints.txt
+	@echo "installing deepen[docs]: about half a minute"
+	@$(PIP) --no-build-isolation -e '.[docs]'
 	@touch $@
 
 # seqeval comes as a source archive that asks for a build environment.

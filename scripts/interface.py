@@ -1,7 +1,8 @@
 """The interface that other programs and recipes rely on, as a list: commands, options, settings with their defaults.
 
 Every line of tests/contracts/interface.txt ends with the number of the decision that brought it. A test compares the
-list with the program; after a change that a decision in docs/decisions/ explains, write the list anew:
+list with the program; after a change that a decision in docs/decisions/ explains, write the list anew, and the schema
+that editors check recipes/ by:
 
     python scripts/interface.py NNNN
 """
@@ -18,6 +19,7 @@ from typing import Any, get_args
 import typer
 
 ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "recipes" / "recipe.schema.json"
 LIST = ROOT / "tests" / "contracts" / "interface.txt"
 DECISIONS = ROOT / "docs" / "decisions"
 _MARK = "  # "
@@ -66,20 +68,21 @@ def _settings(prefix: str, schema: dict[str, Any]) -> Iterator[str]:
             for key, value in inner["properties"].items():
                 yield from walk(f"{name}.{key}", value)
         else:
-            yield f"{name}: {_kind(inner)} = {json.dumps(node.get('default'), ensure_ascii=False)}"
+            yield f"{name}: {kind_of(inner)} = {json.dumps(node.get('default'), ensure_ascii=False)}"
 
     yield from walk(prefix, schema)
 
 
-def _kind(node: dict[str, Any]) -> str:
+def kind_of(node: dict[str, Any]) -> str:
+    """What values a setting takes, in short."""
     if "anyOf" in node:
-        return " | ".join(_kind(part) for part in node["anyOf"])
+        return " | ".join(kind_of(part) for part in node["anyOf"])
     if "enum" in node:
         return "|".join(map(str, node["enum"]))
     if "const" in node:
         return str(node["const"])
     if node.get("type") == "array":
-        return f"list[{_kind(node['items'])}]" if isinstance(node.get("items"), dict) else "list"
+        return f"list[{kind_of(node['items'])}]" if isinstance(node.get("items"), dict) else "list"
     return str(node.get("type", "object" if "$ref" in node else "any"))
 
 
@@ -94,8 +97,11 @@ def main() -> None:
     decision = sys.argv[1] if len(sys.argv) == 2 else ""
     if not list(DECISIONS.glob(f"{decision or '?'}-*.md")):
         raise SystemExit(f"usage: python scripts/interface.py NNNN, the number of a decision in {DECISIONS.name}/")
+    from deepen.preparation.recipe import recipe_schema
+
     before = listed()
     now = {line: before.get(line, decision) for line in interface()}
+    SCHEMA.write_text(recipe_schema(), encoding="utf-8")
     LIST.write_text("".join(f"{line}{_MARK}{why}\n" for line, why in now.items()), encoding="utf-8")
     for line in now.keys() - before.keys():
         print(f"+ {line}")

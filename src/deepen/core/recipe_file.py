@@ -9,6 +9,8 @@ from deepen.core.errors import SettingError
 from deepen.core.foreign import read_yaml
 from deepen.core.places import check_file, path_of
 
+SCHEMA = "recipe.schema.json"
+"""The file beside a recipe that its first line names."""
 _LONGEST_RECIPE = 200_000  # bytes; what Deepen writes itself has some 5,000
 
 

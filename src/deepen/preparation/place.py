@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from deepen.core.curve import METRICS
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import read_object, remove_leftovers, writing
+from deepen.core.recipe_file import SCHEMA
 from deepen.core.run import MODEL_NOTES, Run, model_files
 from deepen.core.slices import SLICES
 from deepen.evaluation.promises import FOLDER as BOUNDS
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 MARKS = ("environment.json", "ladder.json")
 """What tells that a folder is a run's; removed last."""
 FILES = (
-    *("recipe.yaml", "recipe.schema.json", METRICS, SLICES, "report.html", "diagnosis.json", "left-out.csv"),
+    *("recipe.yaml", SCHEMA, METRICS, SLICES, "report.html", "diagnosis.json", "left-out.csv"),
     *("self_training.npz", *MARKS),
 )
 """What a run writes into its folder, beside the folders `model`, `rungs`, `diagnosis` and `bounds`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import Field, create_model, field_validator
 
 from deepen.core.errors import SettingError, nearest
 from deepen.core.files import write_text
+from deepen.core.recipe_file import SCHEMA
 from deepen.core.settings import Settings, parse, parse_duration
 from deepen.data.near import NearSettings
 from deepen.data.settings import DataSettings
@@ -52,7 +54,7 @@ class DataSection(DataSettings):
     check: bool = True
     """Whether the quick checks of `deepen check` run first and stop at errors; off only for data that looks odd."""
 
-    @field_validator("columns", mode="before")
+    @field_validator("columns", mode="before", json_schema_input_type=dict[str, str | int] | None)
     @classmethod
     def _as_text(cls, value: Any) -> Any:
         return {str(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else value
@@ -101,7 +103,7 @@ class LadderSettings(Settings):
     """Train the chosen rung once more, on the validation rows too, before the test rows are scored. More rows to learn
     from, but nothing is left to judge that model by unless there are test rows."""
 
-    @field_validator("rungs", mode="before")
+    @field_validator("rungs", mode="before", json_schema_input_type=tuple[str, ...] | str | None)
     @classmethod
     def _as_names(cls, value: Any) -> Any:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
@@ -114,7 +116,7 @@ class LadderSettings(Settings):
             raise ValueError("name at least one rung")
         return tuple(sorted(set(value), key=lambda name: shelf()[name].order)) if value else None
 
-    @field_validator("budget", mode="before")
+    @field_validator("budget", mode="before", json_schema_input_type=str | float | None)
     @classmethod
     def _as_seconds(cls, value: Any) -> Any:
         return f"{value}s" if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -296,7 +298,14 @@ def asked_columns(columns: Any) -> dict[str, str] | None:
     return parse(DataSection, {"columns": columns}, where="columns").columns
 
 
+def recipe_schema() -> str:
+    """The JSON Schema of a recipe: every setting with its default and why, for editors that complete and check."""
+    return json.dumps(recipe_type().model_json_schema(), ensure_ascii=False, indent=1) + "\n"
+
+
 def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Writes a recipe with every setting, as YAML that `read_recipe` takes."""
+    """Writes a recipe with every setting, as YAML that `read_recipe` takes, and its schema beside it."""
     values = recipe.model_dump(mode="json")
-    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120))
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    write_text(path.with_name(SCHEMA), recipe_schema())
+    write_text(path, f"# yaml-language-server: $schema={SCHEMA}\n{text}")

@@ -30,7 +30,7 @@ _WRITTEN = {
 }
 """Scripts that one language is written in; kana come before Han, which Japanese texts hold too."""
 _ENOUGH = 0.2  # a Chinese letter says as much as a few Latin ones
-_ENGLISH = frozenset("the of and to this that with for you it is was my".split())
+_ENGLISH = frozenset("the of and to this that with for you it my".split())
 _SHARE_OF_ENGLISH = 0.08
 
 
