@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -97,26 +97,49 @@ class Case:
             for name, make in self.predictors.items()
         }
 
-    def score(self, outputs: Outputs, targets: Targets) -> Score:
-        """The deciding score of some outputs, with its interval."""
-        stats_NK = self.task.statistics(outputs, targets)
-        found = bootstrap(stats_NK, self.task.value_of, seed=derive(self.seed, "diagnosis", "score"))
-        return as_score(self.task.score_name, found, len(stats_NK))
+    @cached_property
+    def ids_N(self) -> np.ndarray:
+        """The names of `rows`."""
+        return np.array(list(self.rows.values("id")))
+
+    def score(self, stats_NK: np.ndarray, *, seed: int) -> Score:
+        """The deciding score from the statistics of some examples, with its interval."""
+        return as_score(self.task.score_name, bootstrap(stats_NK, self.task.value_of, seed=seed), len(stats_NK))
+
+    def seed_of(self, *names: Any) -> int:
+        """A seed of its own for each purpose."""
+        return int(self.rng(*names).integers(2**31))
 
     def rng(self, *names: Any) -> np.random.Generator:
         """A generator of its own for each purpose, so that one question's draws don't move another's."""
         return np.random.default_rng(derive(self.seed, "diagnosis", *names))
 
 
+def rounded(found: Interval, digits: int) -> Interval:
+    """An interval in so many decimals."""
+    return Interval(*(round(float(end), digits) for end in (found.value, found.low, found.high)))
+
+
 def as_score(name: str, found: Interval, num: int, *, higher_is_better: bool = True) -> Score:
     """A value with its interval as a score of so many examples."""
-    value, low, high = (round(number, 6) for number in (found.value, found.low, found.high))
-    return Score(name, value, num, low, high, higher_is_better=higher_is_better)
+    short = rounded(found, 6)
+    return Score(name, short.value, num, short.low, short.high, higher_is_better=higher_is_better)
 
 
 def ends(found: Interval) -> dict[str, float]:
     """A value with its interval as evidence."""
-    return {name: round(getattr(found, name), 4) for name in ("value", "low", "high")}
+    return asdict(rounded(found, 4))
+
+
+def share_of(part: float, whole: int) -> dict[str, float]:
+    """A share with its interval as evidence; 0 of nothing."""
+    found = rounded(Interval(part / whole if whole else 0.0, *wilson(part, whole)), 4)
+    return {"share": found.value, "low": found.low, "high": found.high}
+
+
+def owners(targets: Targets) -> np.ndarray:
+    """The example that each unit is of, owner_M."""
+    return np.repeat(np.arange(len(targets)), np.diff(targets.offsets_N1))
 
 
 def widened(found: Interval, num: int) -> Interval:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from deepen.core.settings import Settings
-from deepen.core.types import Finding
+from deepen.core.types import Finding, Interval
 from deepen.diagnosis.case import Case
 
 Kind = Literal["labels", "many", "scores", "ranks"]
@@ -31,3 +31,10 @@ class Question:
 def not_applicable(question: str, why: str, evidence: Sequence[Any] = ()) -> Finding:
     """The answer to a question that makes no sense here."""
     return Finding(question, "not_applicable", None, None, None, None, list(evidence), [], why, "")
+
+
+def verdict_above(effect: Interval, margin: float) -> str:
+    """Shallow if an effect is surely above the margin, deep if surely below."""
+    if effect.low > margin:
+        return "shallow"
+    return "deep" if effect.high < margin else "unclear"

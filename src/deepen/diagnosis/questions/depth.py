@@ -8,18 +8,20 @@ Shape legend: N examples, M units, R rungs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.core.types import Finding, Interval, Outputs, Targets
 from deepen.data.near import row_texts
 from deepen.data.words import words_of
-from deepen.diagnosis.case import Case
+from deepen.diagnosis.case import Case, owners, share_of
 from deepen.diagnosis.question import Question, not_applicable
-from deepen.evaluation.statistics import paired_bootstrap, wilson
+from deepen.evaluation.statistics import paired_bootstrap
 
 _SHALLOW = ("majority", "lexical")
 
@@ -48,17 +50,13 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     depth_N = depths(right_RN)
     scores = {name: case.task.score(outputs[name], case.targets) for name in shallow}
     base = max(shallow, key=scores.__getitem__)
-    found = paired_bootstrap(
-        case.task.statistics(outputs[case.rung], case.targets),
-        case.task.statistics(outputs[base], case.targets),
-        case.task.value_of,
-        seed=int(case.rng("depth").integers(2**31)),
-    )
+    mine_NK, base_NK = (case.task.statistics(outputs[name], case.targets) for name in (case.rung, base))
+    found = paired_bootstrap(mine_NK, base_NK, case.task.value_of, seed=case.seed_of("depth"))
     verdict = _verdict(case.rung, found.interval, settings.margin)
-    ids = np.array(list(case.rows.values("id")))
     never_N = np.logical_not(right_RN.any(0))
+    seed = derive(case.seed, "diagnosis", "score")
     evidence = [
-        *_shares(names, depth_N, right_RN),
+        *_shares(names, depth_N, never_N),
         *_changed(names, right_RN, case.rung),
         *_length_and_rarity(case, depth_N, names),
         *_labels(case, depth_N, names, settings.max_labels),
@@ -67,12 +65,12 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
         Finding(
             question="depth",
             verdict=verdict,
-            observed=case.score(outputs[case.rung], case.targets),
-            control=case.score(outputs[base], case.targets),
+            observed=case.score(mine_NK, seed=seed),
+            control=case.score(base_NK, seed=seed),
             effect=found.interval,
             p_value=found.p_value,
             evidence=evidence,
-            examples=_suspects(ids, never_N, outputs[case.rung], case.targets)[: settings.max_examples],
+            examples=_suspects(case.ids_N, never_N, outputs[case.rung], case.targets)[: settings.max_examples],
             caveat=f"The control is the rung `{base}`. Depth is what these rungs needed, with this much data; an "
             "example may be right by luck, and rows that no rung has right may be labelled wrong or not be decidable.",
             remedy=_remedy(case, verdict, base),
@@ -94,8 +92,7 @@ def depths(right_RN: np.ndarray) -> np.ndarray:
 def _right(outputs: Outputs, targets: Targets) -> np.ndarray:
     """An example is right if each of its scored units is."""
     wrong_M = (outputs.values_MC.argmax(1) != targets.labels_M) & (targets.labels_M >= 0)
-    owner_M = np.repeat(np.arange(len(targets)), np.diff(targets.offsets_N1))
-    return np.bincount(owner_M, weights=wrong_M, minlength=len(targets)) == 0
+    return np.bincount(owners(targets), weights=wrong_M, minlength=len(targets)) == 0
 
 
 def _verdict(rung: str, effect: Interval, margin: float) -> str:
@@ -104,19 +101,14 @@ def _verdict(rung: str, effect: Interval, margin: float) -> str:
     return "deep" if effect.low > 0 else "unclear"
 
 
-def _shares(names: Sequence[str], depth_N: np.ndarray, right_RN: np.ndarray) -> list[dict[str, Any]]:
+def _shares(names: Sequence[str], depth_N: np.ndarray, never_N: np.ndarray) -> list[dict[str, Any]]:
     """How many examples became right for good at each rung, were right once and lost, and were never right."""
-    never_N = np.logical_not(right_RN.any(0))
-    groups = {name: depth_N == place for place, name in enumerate(names)}
-    rows = [{"kind": "first_right", "rung": name, **_share(of_N)} for name, of_N in groups.items()]
-    lost_N = (depth_N == len(names)) & ~never_N
-    return [*rows, {"kind": "lost", **_share(lost_N)}, {"kind": "never_right", **_share(never_N)}]
-
-
-def _share(of_N: np.ndarray) -> dict[str, Any]:
-    low, high = wilson(float(of_N.sum()), len(of_N))
-    share = float(of_N.mean()) if len(of_N) else 0.0
-    return {"share": round(share, 4), "low": round(low, 4), "high": round(high, 4), "n": int(of_N.sum())}
+    rows: list[tuple[dict[str, Any], np.ndarray]] = [
+        *(({"kind": "first_right", "rung": name}, depth_N == place) for place, name in enumerate(names)),
+        ({"kind": "lost"}, (depth_N == len(names)) & ~never_N),
+        ({"kind": "never_right"}, never_N),
+    ]
+    return [{**row, **share_of(float(of_N.sum()), len(of_N)), "n": int(of_N.sum())} for row, of_N in rows]
 
 
 def _changed(names: Sequence[str], right_RN: np.ndarray, rung: str) -> list[dict[str, Any]]:
@@ -144,12 +136,9 @@ def _length_and_rarity(case: Case, depth_N: np.ndarray, names: Sequence[str]) ->
 
 def _rarity(words_N: Sequence[Sequence[str]], train: Any) -> np.ndarray:
     """Mean bits of an example's words under their frequencies in training, one added to every count."""
-    counts: dict[str, int] = {}
-    for text in row_texts(train):
-        for word in words_of(text):
-            counts[word] = counts.get(word, 0) + 1
+    counts = Counter(word for text in row_texts(train) for word in words_of(text))
     total = sum(counts.values()) + len(counts) + 1
-    return np.array([np.mean([-np.log2((counts.get(word, 0) + 1) / total) for word in words]) for words in words_N])
+    return np.array([np.mean([-np.log2((counts[word] + 1) / total) for word in words]) for words in words_N])
 
 
 def _correlation(depth_K: np.ndarray, values_K: np.ndarray) -> dict[str, Any]:
@@ -167,7 +156,7 @@ def _correlation(depth_K: np.ndarray, values_K: np.ndarray) -> dict[str, Any]:
 
 def _labels(case: Case, depth_N: np.ndarray, names: Sequence[str], most: int) -> list[dict[str, Any]]:
     """For each label, the share that each rung first has right; an example counts for every label of its units."""
-    owner_M = np.repeat(np.arange(len(case.targets)), np.diff(case.targets.offsets_N1))
+    owner_M = owners(case.targets)
     rows = []
     for number, label in enumerate(case.labels):
         chosen = np.unique(owner_M[case.targets.labels_M == number])
@@ -182,9 +171,8 @@ def _suspects(ids: np.ndarray, never_N: np.ndarray, outputs: Outputs, targets: T
     """Examples that no rung has right, first those where the model is surest of something else."""
     values_MC = outputs.values_MC - outputs.values_MC.max(1, keepdims=True)
     losses_M = np.log(np.exp(values_MC).sum(1)) - values_MC[np.arange(len(values_MC)), np.maximum(targets.labels_M, 0)]
-    owner_M = np.repeat(np.arange(len(targets)), np.diff(targets.offsets_N1))
     worst_N = np.zeros(len(targets))
-    np.maximum.at(worst_N, owner_M, np.where(targets.labels_M >= 0, losses_M, 0))
+    np.maximum.at(worst_N, owners(targets), np.where(targets.labels_M >= 0, losses_M, 0))
     order = np.argsort(-worst_N, kind="stable")
     return [str(name) for name in ids[order][never_N[order]]]
 

@@ -25,10 +25,17 @@ from deepen.core.types import Finding, Interval, Score, Targets
 from deepen.data.near import NearSettings, fold, near_duplicates, row_texts
 from deepen.data.table import Part
 from deepen.data.words import split_words
-from deepen.diagnosis.case import Case, as_score, ends, widened
-from deepen.diagnosis.question import Question, not_applicable
-from deepen.evaluation.statistics import Statistic, bootstrap, percentile_interval, resample, share, wilson
-from deepen.evaluation.tagging import entities, types_of
+from deepen.diagnosis.case import Case, as_score, ends, share_of, widened
+from deepen.diagnosis.question import Question, not_applicable, verdict_above
+from deepen.evaluation.statistics import (
+    Statistic,
+    bootstrap,
+    percentile_interval,
+    resampled_difference,
+    resampled_sums,
+    share,
+)
+from deepen.evaluation.tagging import entities, matched, rows_of, types_of
 
 _LONGEST_NAME = 3
 _CLIP = 160
@@ -72,6 +79,13 @@ class Compared:
     p_value: float
     num_seen: int
     num_unseen: int
+
+    def finding(
+        self, score: str, verdict: str, evidence: list[Any], *, examples: list[str], caveat: str, remedy: str
+    ) -> Finding:
+        """What was compared, as an answer."""
+        seen, unseen = as_score(score, self.seen, self.num_seen), as_score(score, self.unseen, self.num_unseen)
+        return Finding("leakage", verdict, seen, unseen, self.effect, self.p_value, evidence, examples, caveat, remedy)
 
 
 def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
@@ -129,7 +143,7 @@ def _rows(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) ->
     lengths_N = np.array([len(split_words(text)) for text in row_texts(case.rows)])
     bins_N = np.round(2 * np.log2(np.maximum(lengths_N, 1))).astype(int).tolist()  # alike to within a factor of 1.4
     strata_N = _numbered(list(zip(_keys(case.targets), bins_N, strict=True)))
-    seed = int(case.rng("leakage", "rows").integers(2**31))
+    seed = case.seed_of("leakage", "rows")
     everyone = np.arange(len(case.rows))
     found = compare(stats_NK, twins.seen_N, strata_N, everyone, case.task.value_of, seed=seed)
     if found is None or found.num_seen < settings.min_seen:
@@ -139,45 +153,33 @@ def _rows(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) ->
             "leakage", f"{few}, {matched} of them beside unseen rows of like length and label: too few to say"
         )
     clean = np.flatnonzero(~twins.seen_N)
-    clean_score = _score(case, stats_NK[clean], seed)
-    verdict = _verdict(found.effect, settings.margin)
-    overall = _score(case, stats_NK, seed)
-    evidence: list[dict[str, Any]] = [
+    evidence = [
         {"kind": "rows", **_counts(twins), "compared": found.num_seen, "against": found.num_unseen},
-        {"kind": "all", "score": overall.value, "low": overall.low, "high": overall.high, "n": overall.n},
-        {
-            "kind": "clean",
-            "score": clean_score.value,
-            "low": clean_score.low,
-            "high": clean_score.high,
-            "n": len(clean),
-        },
+        _scored("all", case.score(stats_NK, seed=seed)),
+        _scored("clean", case.score(stats_NK[clean], seed=seed)),
         _inflation(stats_NK, clean, case, seed),
         {"kind": "twin_labels", "agree": round(float(twins.agree_N[twins.seen_N].mean()), 4), "n": num_seen},
         *_pairs(case, train, twins, settings.max_pairs),
     ]
-    ids = np.array(list(case.rows.values("id")))
-    return Finding(
-        question="leakage",
-        verdict=verdict,
-        observed=as_score(case.task.score_name, found.seen, found.num_seen),
-        control=as_score(case.task.score_name, found.unseen, found.num_unseen),
-        effect=found.effect,
-        p_value=found.p_value,
-        evidence=evidence,
-        examples=[str(name) for name in ids[twins.seen_N][: settings.max_examples]],
-        caveat="The control is the rows without a twin, weighted to the labels and lengths of those with one. Rows "
+    caveat = (
+        "The control is the rows without a twin, weighted to the labels and lengths of those with one. Rows "
         "that come up again may be easier for other reasons, such as set phrases; and near-duplicates are told by "
-        "their letters, so a paraphrase is not found.",
-        remedy=_command(case, "clean.jsonl", clean) if verdict != "deep" else "",
+        "their letters, so a paraphrase is not found."
     )
+    verdict = verdict_above(found.effect, settings.margin)
+    remedy = _command(case, "clean.jsonl", clean) if verdict != "deep" else ""
+    examples = case.ids_N[twins.seen_N][: settings.max_examples].tolist()
+    return found.finding(case.task.score_name, verdict, evidence, examples=examples, caveat=caveat, remedy=remedy)
+
+
+def _scored(kind: str, score: Score) -> dict[str, Any]:
+    return {"kind": kind, "score": score.value, "low": score.low, "high": score.high, "n": score.n}
 
 
 def _counts(twins: _Twins) -> dict[str, Any]:
     num, seen = len(twins.kind_N), int(twins.seen_N.sum())
-    low, high = (round(end, 4) for end in wilson(seen, num))
     kinds = {kind: int((twins.kind_N == kind).sum()) for kind in ("exact", "figures", "near")}
-    return {"leaked": seen, **kinds, "n": num, "share": round(seen / num, 4), "low": low, "high": high}
+    return {"leaked": seen, **kinds, "n": num, **share_of(seen, num)}
 
 
 def _inflation(stats_NK: np.ndarray, clean: np.ndarray, case: Case, seed: int) -> dict[str, Any]:
@@ -220,7 +222,7 @@ def _command(case: Case, name: str, rows: np.ndarray) -> str:
 def _names(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) -> Finding:
     """Recall of the names that training rows hold against that of new ones, in rows that have no twin."""
     gold = entities(case.targets.labels_M, case.targets.offsets_N1)
-    owner_E = np.searchsorted(case.targets.offsets_N1, gold.starts_E, side="right") - 1
+    owner_E = rows_of(gold.starts_E, case.targets.offsets_N1)
     kept = np.flatnonzero(~twins.seen_N[owner_E])
     forms = _forms(case.rows, case.targets)
     learned = _forms(train, case.train_targets)
@@ -230,38 +232,29 @@ def _names(case: Case, train: Part, twins: _Twins, settings: QuestionSettings) -
     right_E = _found(case)
     strata = [(int(gold.types_E[at]), min(int(gold.ends_E[at] - gold.starts_E[at]), _LONGEST_NAME)) for at in kept]
     stats_UK = np.stack([right_E[kept], np.ones(len(kept))], axis=1)
-    seed = int(case.rng("leakage", "names").integers(2**31))
+    seed = case.seed_of("leakage", "names")
     found = compare(stats_UK, seen_U, _numbered(strata), owner_E[kept], _recall, seed=seed) if len(kept) else None
     if found is None or found.num_seen < settings.min_seen:
         few = f"{int(seen_U.sum())} of {len(kept):,} names in rows without a twin are in the training rows"
         return not_applicable("leakage", f"{few}: too few to compare with unseen ones of like type and length")
-    verdict = _verdict(found.effect, settings.margin)
     same_type = np.array([forms[at] in typed for at in kept])[seen_U].mean()
     new = kept[~seen_U]
     only_new = np.setdiff1d(owner_E[new], owner_E[kept[seen_U]])
-    ids = np.array(list(case.rows.values("id")))
-    evidence: list[dict[str, Any]] = [
-        {
-            "kind": "names", "seen": int(seen_U.sum()), "n": len(kept), "share": round(float(seen_U.mean()), 4),
-            "compared": found.num_seen, "against": found.num_unseen, "same_type": round(float(same_type), 4),
-        },
+    about = {"seen": int(seen_U.sum()), "n": len(kept), "share": round(float(seen_U.mean()), 4)}
+    against = {"compared": found.num_seen, "against": found.num_unseen, "same_type": round(float(same_type), 4)}
+    evidence = [
+        {"kind": "names", **about, **against},
         *_by_type(case, gold.types_E[kept], seen_U, right_E[kept]),
-    ]  # fmt: skip
-    missed = [str(name) for name in dict.fromkeys(ids[owner_E[new[right_E[new] == 0]]].tolist())]
-    return Finding(
-        question="leakage",
-        verdict=verdict,
-        observed=as_score("entity_recall", found.seen, found.num_seen),
-        control=as_score("entity_recall", found.unseen, found.num_unseen),
-        effect=found.effect,
-        p_value=found.p_value,
-        evidence=evidence,
-        examples=missed[: settings.max_examples],
-        caveat="The control is the names that no training row holds, weighted to the types and lengths of the known "
+    ]
+    caveat = (
+        "The control is the names that no training row holds, weighted to the types and lengths of the known "
         "ones; rows with a twin are left out. Knowing a name is no fault, but where the names will be others, expect "
-        "the control's score. Rare names are harder for other reasons too.",
-        remedy=_command(case, "new-names.jsonl", only_new) if verdict != "deep" and len(only_new) else "",
+        "the control's score. Rare names are harder for other reasons too."
     )
+    verdict = verdict_above(found.effect, settings.margin)
+    remedy = _command(case, "new-names.jsonl", only_new) if verdict != "deep" and len(only_new) else ""
+    missed = list(dict.fromkeys(case.ids_N[owner_E[new[right_E[new] == 0]]].tolist()))[: settings.max_examples]
+    return found.finding("entity_recall", verdict, evidence, examples=missed, caveat=caveat, remedy=remedy)
 
 
 def _forms(part: Part, targets: Targets) -> list[tuple[str, int]]:
@@ -278,9 +271,7 @@ def _found(case: Case) -> np.ndarray:
     tags = (tag for row in case.task.decode(case.outputs, case.rows, case.labels) for tag in row["output"])
     decided_M = np.fromiter((numbers[tag] for tag in tags), np.int64)
     said, gold = (entities(labels_M, case.targets.offsets_N1) for labels_M in (decided_M, case.targets.labels_M))
-    marked = set(zip(said.starts_E.tolist(), said.ends_E.tolist(), said.types_E.tolist(), strict=True))
-    bounds = zip(gold.starts_E.tolist(), gold.ends_E.tolist(), gold.types_E.tolist(), strict=True)
-    return np.array([bound in marked for bound in bounds], np.float64)
+    return matched(gold, said).astype(np.float64)
 
 
 def _recall(sums_BK: np.ndarray) -> np.ndarray:
@@ -334,15 +325,13 @@ def compare(
     counted = np.concatenate([stats_UK[kept], np.ones((len(kept), 1))], axis=1)
     np.add.at(cells, (row_U, seen_U[kept].astype(int), place_S[strata_U[kept]]), counted)
     flat = cells.reshape(len(cells), -1)
-    sums = np.concatenate([flat.sum(0, keepdims=True), resample(flat, seed=seed, repeats=repeats)])
+    sums = resampled_sums(flat, seed=seed, repeats=repeats)
     unseen, seen = _weighted(sums.reshape(-1, *cells.shape[1:]), value_of)
-    gain = seen - unseen
+    gain = resampled_difference(seen - unseen)
     num_seen, num_unseen = (int(per_2S[which][both_S].sum()) for which in (1, 0))
-    effect = widened(percentile_interval(gain), num_seen)
-    rarer = min(int(np.sum(gain[1:] <= 0)), int(np.sum(gain[1:] >= 0)))
-    seen_interval, unseen_interval = (percentile_interval(each) for each in (seen, unseen))
-    p_value = min(1.0, 2 * (rarer + 1) / (repeats + 1))
-    return Compared(seen_interval, unseen_interval, effect, p_value, num_seen, num_unseen)
+    effect = widened(gain.interval, num_seen)
+    intervals = percentile_interval(seen), percentile_interval(unseen)
+    return Compared(*intervals, effect, gain.p_value, num_seen, num_unseen)
 
 
 def _weighted(sums: np.ndarray, value_of: Statistic) -> tuple[np.ndarray, np.ndarray]:
@@ -357,16 +346,6 @@ def _weighted(sums: np.ndarray, value_of: Statistic) -> tuple[np.ndarray, np.nda
 def _numbered(keys: Sequence[Any]) -> np.ndarray:
     places: dict[Any, int] = {}
     return np.array([places.setdefault(key, len(places)) for key in keys], np.int64)
-
-
-def _verdict(effect: Interval, margin: float) -> str:
-    if effect.low > margin:
-        return "shallow"
-    return "deep" if effect.high < margin else "unclear"
-
-
-def _score(case: Case, stats_NK: np.ndarray, seed: int) -> Score:
-    return as_score(case.task.score_name, bootstrap(stats_NK, case.task.value_of, seed=seed), len(stats_NK))
 
 
 QUESTION = Question(30, "How much of the score is memory?", QuestionSettings, ask)

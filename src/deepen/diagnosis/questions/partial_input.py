@@ -25,9 +25,10 @@ from deepen.data.altered import altered
 from deepen.data.near import row_texts
 from deepen.data.table import Part
 from deepen.data.words import CJK, join_words, split_words
-from deepen.diagnosis.case import Case, as_score, ends, widened
+from deepen.diagnosis.case import Case, ends, widened
 from deepen.diagnosis.question import Question, not_applicable
-from deepen.evaluation.statistics import PairedDifference, bootstrap, paired_bootstrap
+from deepen.evaluation.statistics import PairedDifference, paired_bootstrap
+from deepen.shallow.model import offsets_of
 from deepen.shallow.tfidf import LexicalSettings
 
 _SHALLOW = ("majority", "lexical")
@@ -92,11 +93,8 @@ class _Tried:
 def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     """Hides one thing after the other; one finding for each, with the forms it was hidden in."""
     if case.train is None and not any(name in case.predictors for name in _SHALLOW):
-        return [
-            not_applicable(
-                "partial_input", f"there is nothing to compare with: no rung on surface words, and {case.missing}"
-            )
-        ]
+        why = f"there is nothing to compare with: no rung on surface words, and {case.missing}"
+        return [not_applicable("partial_input", why)]
     return [_finding(case, forms, settings) for forms in _forms(case.rows, settings.keeps, case.task.answered_in)]
 
 
@@ -141,7 +139,7 @@ def _shuffled_tokens(size: int) -> Callable[[Part, np.random.Generator], View]:
     def shuffle(part: Part, rng: np.random.Generator) -> View:
         words_N = list(part.values("tokens"))
         orders = [order_of(words, size, rng) for words in words_N]
-        offsets_N1 = np.concatenate([[0], np.cumsum([len(words) for words in words_N])]).astype(np.int64)
+        offsets_N1 = offsets_of(words_N)
         mixed = [[words[at] for at in order] for words, order in zip(words_N, orders, strict=True)]
         shown = [start + np.argsort(order) for start, order in zip(offsets_N1[:-1], orders, strict=True)]
         return View(altered(part, {"tokens": mixed}), np.concatenate(shown), offsets_N1)
@@ -199,7 +197,7 @@ def _try(case: Case, form: Form, settings: QuestionSettings) -> _Tried:
     controls = {name: _statistics(case, made, views) for name, made in _controls(case, form, settings).items()}
     control = max(controls, key=lambda name: float(case.task.value_of(controls[name].sum(0, keepdims=True))[0]))
     full_NK = case.task.statistics(_read(case, case.outputs.values_MC), case.targets)
-    seed = int(case.rng("partial_input", form.name).integers(2**31))
+    seed = case.seed_of("partial_input", form.name)
     moved = paired_bootstrap(hidden_NK, full_NK, case.task.value_of, seed=seed)
     lead = paired_bootstrap(full_NK, controls[control], case.task.value_of, seed=seed).interval
     changed_N = _changed(case.rows, views[0].part)
@@ -286,9 +284,7 @@ def _verdict(found: _Tried, settings: QuestionSettings) -> str:
 
 
 def _score(case: Case, stats_NK: np.ndarray) -> Score:
-    seed = int(case.rng("partial_input", "score").integers(2**31))
-    found = bootstrap(stats_NK, case.task.value_of, seed=seed)
-    return as_score(case.task.score_name, found, len(stats_NK))
+    return case.score(stats_NK, seed=case.seed_of("partial_input", "score"))
 
 
 def _row(case: Case, found: _Tried, settings: QuestionSettings) -> dict[str, Any]:
@@ -325,8 +321,7 @@ def _examples(case: Case, found: _Tried, verdict: str) -> list[str]:
     full_N, hidden_N = case.task.value_of(found.full_NK), case.task.value_of(found.hidden_NK)
     chosen_N = found.changed_N & ((full_N == 1) & (hidden_N == 1) if verdict == "shallow" else full_N > hidden_N)
     order = np.argsort(hidden_N - full_N, kind="stable")
-    ids = np.array(list(case.rows.values("id")))
-    return [str(name) for name in ids[order][chosen_N[order]]]
+    return [str(name) for name in case.ids_N[order][chosen_N[order]]]
 
 
 def _caveat(case: Case, found: _Tried) -> str:

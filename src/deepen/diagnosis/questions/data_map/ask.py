@@ -28,8 +28,8 @@ from deepen.core.settings import Settings
 from deepen.core.types import Finding, Interval
 from deepen.data.near import NearSettings, near_duplicates, row_texts
 from deepen.data.targets.tags import is_tag, to_iob2
-from deepen.diagnosis.case import Case, as_score
-from deepen.diagnosis.question import Question, not_applicable
+from deepen.diagnosis.case import Case, as_score, owners, rounded
+from deepen.diagnosis.question import Question, not_applicable, verdict_above
 from deepen.diagnosis.questions.data_map.label_noise import noise_floor
 from deepen.evaluation.calibration import fit_temperature, log_softmax
 from deepen.models.linear import solve_path
@@ -89,16 +89,16 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     telling = _telling(case, judged, scored)
     if len(telling) < _FEWEST:
         return [not_applicable("data_map", f"{len(telling)} labels are too few to judge")]
-    seed = int(case.rng("data_map", "control").integers(2**31))
+    seed = case.seed_of("data_map", "control")
     floor = noise_floor(judged.confidence_M[telling], judged.leads_M[telling] >= 0, len(case.labels), seed=seed)
     over = floor.control.value  # what is found where nothing is wrong
     effect = Interval(floor.share.value - over, floor.share.low - over, floor.share.high - over)
-    verdict = "shallow" if effect.low > settings.margin else "deep" if effect.high < settings.margin else "unclear"
+    verdict = verdict_above(effect, settings.margin)
     leads_M = _with_deeper(case, judged.leads_M) if settings.out_of_fold == "full" else judged.leads_M
     wanted = settings.max_suspects or int(np.ceil(floor.share.high * len(telling)))
     units = scored[np.argsort(leads_M[scored], kind="stable")][:wanted]
     units = units[leads_M[units] < 0]
-    rows = list(dict.fromkeys(_owners(case)[units].tolist()))
+    rows = list(dict.fromkeys(owners(case.train_targets)[units].tolist()))
     file = _write(case, judged, leads_M, units, rows) if case.folder is not None and rows else None
     suspects = {"kind": "suspects", "n": len(rows), "file": file.name if file else None}
     return [
@@ -107,7 +107,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
             verdict=verdict,
             observed=as_score("wrong_labels", floor.share, len(telling), higher_is_better=False),
             control=as_score("wrong_labels", floor.control, len(telling), higher_is_better=False),
-            effect=Interval(*(round(end, 6) for end in (effect.value, effect.low, effect.high))),
+            effect=rounded(effect, 6),
             p_value=floor.p_value,
             evidence=[*_map(case), {"kind": "confident_learning", "n": int(judged.issues_M.sum())}, suspects],
             examples=list(case.train.take(np.array(rows[: settings.max_examples], int)).values("id")),
@@ -124,11 +124,6 @@ def _telling(case: Case, judged: _Judged, scored: np.ndarray) -> np.ndarray:
     labels_K = case.train_targets.labels_M[scored]
     answers_K = np.where(judged.leads_M[scored] < 0, judged.others_M[scored], labels_K)
     return scored[answers_K != np.bincount(labels_K, minlength=1).argmax()] if len(scored) else scored
-
-
-def _owners(case: Case) -> np.ndarray:
-    targets = case.train_targets
-    return np.repeat(np.arange(len(targets)), np.diff(targets.offsets_N1))
 
 
 def _one_each(case: Case) -> bool:
@@ -170,7 +165,7 @@ def _out_of_fold(case: Case, settings: QuestionSettings) -> np.ndarray:
     assert case.train is not None  # noqa: S101 - asked before
     features_MF = torch.from_numpy(np.array(case.features(case.train), np.float32))
     labels_M = torch.from_numpy(case.train_targets.labels_M)
-    fold_M = _folds(case, settings.folds)[_owners(case)]
+    fold_M = _folds(case, settings.folds)[owners(case.train_targets)]
     chance = case.rng("data_map", "fitted")
     logits_MC = np.full((len(labels_M), len(case.labels)), np.nan)
     strengths: tuple[float, ...] = _STRENGTHS
@@ -310,7 +305,7 @@ def _write(case: Case, judged: _Judged, leads_M: np.ndarray, units: np.ndarray, 
     assert case.folder is not None  # noqa: S101 - asked before
     part = case.train.take(np.array(rows))
     of_row: dict[int, list[int]] = {}
-    for unit, row in zip(units.tolist(), _owners(case)[units].tolist(), strict=True):
+    for unit, row in zip(units.tolist(), owners(case.train_targets)[units].tolist(), strict=True):
         of_row.setdefault(row, []).append(unit)
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,15 +25,13 @@ from deepen.core.types import Finding, Interval, Score
 from deepen.data.near import row_texts
 from deepen.data.table import Part
 from deepen.data.words import words_of
-from deepen.diagnosis.case import Case
+from deepen.diagnosis.case import Case, as_score, rounded
 from deepen.diagnosis.question import Question, not_applicable
 from deepen.diagnosis.questions.surface_cues.balance import write_lengthened
 from deepen.diagnosis.questions.surface_cues.find import Cue, find_cues
 from deepen.diagnosis.questions.surface_cues.rows import Known
 from deepen.diagnosis.questions.surface_cues.trial import Trial, choose_cues, try_cues
-from deepen.evaluation.statistics import resample, wilson
-
-_RESAMPLES = 1000
+from deepen.evaluation.statistics import percentile_interval, resampled_sums, wilson
 
 
 class QuestionSettings(Settings):
@@ -66,11 +64,8 @@ class QuestionSettings(Settings):
 def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     """Finds cues in the training rows and tries the strongest, and the most suspicious, on the model."""
     if case.task.form.head.is_units:
-        return [
-            not_applicable(
-                "surface_cues", "a tagger answers about the word itself, so a word is no cue; see partial_input"
-            )
-        ]
+        why = "a tagger answers about the word itself, so a word is no cue; see partial_input"
+        return [not_applicable("surface_cues", why)]
     if case.train is None:
         return [not_applicable("surface_cues", case.missing or "there are no training rows to find cues in")]
     train = _some(case, case.train, settings.max_train_rows)
@@ -85,9 +80,8 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
         max_ngram=settings.max_ngram,
     )
     if not cues:
-        return [
-            not_applicable("surface_cues", "no word, mark, place or length goes with a label more often than by chance")
-        ]
+        why = "no word, mark, place or length goes with a label more often than by chance"
+        return [not_applicable("surface_cues", why)]
     known = Known(case, train, labels_N, words_N)
     tried = choose_cues(known, cues, settings.num_strongest, settings.num_suspects)
     judged = [_judge(case, trial, settings) for trial in try_cues(known, tried, num_rows=settings.num_rows)]
@@ -173,12 +167,11 @@ def _judge(case: Case, trial: Trial, settings: QuestionSettings) -> _Judged:
     """Resamples altered rows, the cue's own rows and others of its label, and what follows from their means."""
     from scipy.special import ndtr
 
-    seed = int(case.rng("surface_cues", "judge", trial.cue.kind, trial.cue.text).integers(2**31))
+    seed = case.seed_of("surface_cues", "judge", trial.cue.kind, trial.cue.text)
 
     def means(values_KR: np.ndarray) -> np.ndarray:
         """Of each row: the mean, and after it those of the resamples."""
-        sums_BK = resample(values_KR.T, seed=seed, repeats=_RESAMPLES)
-        return np.vstack([values_KR.sum(1), sums_BK]).T / values_KR.shape[1]
+        return resampled_sums(values_KR.T, seed=seed).T / values_KR.shape[1]
 
     push, learned, meant = means(np.stack([trial.model_R, trial.head_R, trial.twin_R]))
     needed = np.zeros_like(push)
@@ -197,6 +190,10 @@ def _judge(case: Case, trial: Trial, settings: QuestionSettings) -> _Judged:
     return _Judged(trial, _middle(push), _middle(share), _middle(effect), p_value)
 
 
+def _middle(values_B: np.ndarray) -> Interval:
+    return rounded(percentile_interval(values_B), 4)
+
+
 def _accused(judged: list[_Judged], settings: QuestionSettings) -> list[_Judged]:
     """Those surely beyond the margin, false discoveries held at one in twenty, of which meaning is the smaller part."""
     from scipy.stats import false_discovery_control
@@ -206,30 +203,24 @@ def _accused(judged: list[_Judged], settings: QuestionSettings) -> list[_Judged]
     for one, q in zip(judged, q_values, strict=True):
         sure = q <= 0.05 and one.effect.low > settings.margin
         accused = bool(one.trial.known and sure and one.explained.value < settings.explained)
-        out.append(_Judged(one.trial, one.push, one.explained, one.effect, float(q), accused))
+        out.append(replace(one, p_value=float(q), accused=accused))
     return out
-
-
-def _middle(values: np.ndarray) -> Interval:
-    """The first with the middle 95 % of the others."""
-    low, high = np.quantile(values[1:], [0.025, 0.975])
-    value = float(values[0])
-    return Interval(round(value, 4), round(min(float(low), value), 4), round(max(float(high), value), 4))
 
 
 def _none_accused(case: Case, judged: list[_Judged], evidence: list[Any], settings: QuestionSettings) -> Finding:
     """One finding for all: deep if on average surely little is unexplained, or surely the smaller part of the push."""
     known = bool(judged) and all(one.trial.known for one in judged)
-    right = np.concatenate([one.trial.right["contradicting"] for one in judged]) if judged else np.zeros(0)
-    control = np.concatenate([one.trial.right["contradicting_control"] for one in judged]) if judged else np.zeros(0)
+    right, control = (
+        np.concatenate([np.zeros(0), *(one.trial.right[name] for one in judged)])
+        for name in ("contradicting", "contradicting_control")
+    )
     if not len(right):
-        return not_applicable(
-            "surface_cues", "cues were found, but there are too few rows of other labels to put them into", evidence
-        )
+        why = "cues were found, but there are too few rows of other labels to put them into"
+        return not_applicable("surface_cues", why, evidence)
     values = np.array([one.effect.value for one in judged])
     half = 1.96 * float(values.std(ddof=1) if len(values) > 1 else 0) / len(values) ** 0.5
     mean = float(values.mean())
-    effect = Interval(round(mean, 4), round(mean - half, 4), round(mean + half, 4))
+    effect = rounded(Interval(mean, mean - half, mean + half), 4)
     moved = any(one.push.high > settings.margin for one in judged)
     enough = max(settings.margin, (1 - settings.explained) * float(np.mean([one.push.value for one in judged])))
     verdict = "deep" if (known and effect.high < enough) or not moved else "unclear"
@@ -249,8 +240,8 @@ def _none_accused(case: Case, judged: list[_Judged], evidence: list[Any], settin
 
 
 def _accuracy(right_R: np.ndarray) -> Score:
-    low, high = wilson(float(right_R.sum()), len(right_R))
-    return Score("accuracy", round(float(right_R.mean()), 6), len(right_R), round(low, 6), round(high, 6))
+    found = Interval(float(right_R.mean()), *wilson(float(right_R.sum()), len(right_R)))
+    return as_score("accuracy", found, len(right_R))
 
 
 def _in_data(case: Case, cue: Cue) -> dict[str, Any]:

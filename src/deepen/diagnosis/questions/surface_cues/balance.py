@@ -14,7 +14,7 @@ from deepen.core.cells import write_csv
 from deepen.data.near import row_texts
 from deepen.data.words import insert_words, split_words
 from deepen.diagnosis.questions.surface_cues.find import Cue
-from deepen.diagnosis.questions.surface_cues.rows import Known
+from deepen.diagnosis.questions.surface_cues.rows import Known, run_of
 
 # Of the training rows, at most this share is written anew.
 _MOST = 0.15
@@ -67,7 +67,7 @@ def _telling(known: Known, cue: Cue, surplus: np.ndarray, size: int) -> list[_Te
             owners.append(owner)
     if not rows or not known.has_encoder:
         return rows
-    runs = [_run(one, one.start, size) for one in rows]
+    runs = [run_of(one.text, one.places, one.start, size) for one in rows]
     features_WF = known.encode(known.train.take(surplus[owners]), runs)
     twin = known.without(surplus)
     gaps_W = known.head.scores(features_WF, cue.label) - np.maximum(twin.scores(features_WF, cue.label), 0)
@@ -77,14 +77,10 @@ def _telling(known: Known, cue: Cue, surplus: np.ndarray, size: int) -> list[_Te
     return [rows[at] for at in list(best.values())[: -(-len(best) // 2)]]
 
 
-def _run(one: _Telling, start: int, size: int) -> str:
-    return one.text[one.places[start][0] : one.places[min(len(one.places), start + size) - 1][1]]
-
-
 def _lengthened(text: str, source: _Telling, size: int, goal: int, rng: np.random.Generator) -> str:
     """A text with so many words of a surplus row that it has `goal` words, those of its window among them."""
     num, there = len(split_words(text)), len(source.places)
     size, missing = min(size, there), min(max(size, goal - num), there)
     start = min(max(0, source.start - (missing - size) // 2), there - missing)
     place = num if start + missing == there else 0 if start == 0 else int(rng.integers(num + 1))
-    return insert_words(text, _run(source, start, missing), place)
+    return insert_words(text, run_of(source.text, source.places, start, missing), place)

@@ -178,12 +178,11 @@ def plan_texts(known: Known, cue: Cue, num_rows: int) -> Plan:
     most_other, most_own = (num_rows, _AGREEING_ROWS) if cue.words else (_LENGTH_TIMES * num_rows,) * 2
     other, agree = order[~own & ~has][:most_other], order[own & ~has][:most_own]
     having = known.having(cue)
-    none = Texts(having[:0], [])
     if not cue.words:
-        fillers = _fillers(known, cue, having, rng)
+        none, fillers = Texts(having[:0], []), _fillers(known, cue, having, rng)
         goal = int(np.median(known.lengths_N[having]))
-        made = [_to_length(known.texts[at], goal, fillers, rng) for at in [*other, *agree]]
         plain = [known.texts[at] for at in [*other, *agree]]
+        made = [_to_length(text, goal, fillers, rng) for text in plain]
         return Plan(cue, known.surplus(cue), _pairs(other, agree, made, plain), none, (none, none))
     neutral = known.neutral(cue) or ["the"]
     made, plain = [], []
@@ -218,6 +217,11 @@ def _less_a_word(known: Known, cue: Cue, rows: np.ndarray, rng: np.random.Genera
     return Texts(rows, texts)
 
 
+def run_of(text: str, places: Sequence[tuple[int, int]], start: int, size: int) -> str:
+    """So many words of a text from one of them on, or as many as there are, with what stands between them."""
+    return text[places[start][0] : places[min(len(places), start + size) - 1][1]]
+
+
 def _fillers(known: Known, cue: Cue, having: np.ndarray, rng: np.random.Generator) -> list[str]:
     """Runs of words from texts of that length and label that say nothing of the label, as the twin reads them."""
     own = having[known.labels_N[having] == cue.label]
@@ -227,7 +231,7 @@ def _fillers(known: Known, cue: Cue, having: np.ndarray, rng: np.random.Generato
     for text in row_texts(chosen):
         places = split_words(text)
         start = int(rng.integers(max(1, len(places) - size + 1)))
-        runs.append(text[places[start][0] : places[min(len(places), start + size) - 1][1]])
+        runs.append(run_of(text, places, start, size))
     if known.has_encoder:
         twin = known.without(known.surplus(cue))
         scores = twin.scores(known.encode(chosen, runs), cue.label)
@@ -241,10 +245,9 @@ def _to_length(text: str, goal: int, fillers: Sequence[str], rng: np.random.Gene
     places = split_words(text)
     if len(places) >= goal:
         start = int(rng.integers(len(places) - goal + 1))
-        return text[places[start][0] : places[start + goal - 1][1]]
+        return run_of(text, places, start, goal)
     missing, added = goal - len(places), ""
     while (left := missing - len(split_words(added))) > 0:
         run = fillers[int(rng.integers(len(fillers)))]
-        ends = split_words(run)
-        added = f"{added} {run[: ends[min(left, len(ends)) - 1][1]]}".strip()
+        added = f"{added} {run_of(run, split_words(run), 0, left)}".strip()
     return insert_words(text, added, int(rng.integers(len(places) + 1)))
