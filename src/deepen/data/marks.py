@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from deepen.data.needs import plain_name
+from deepen.data.columns import plain_name
 from deepen.data.source import NO, YES, Fault, Row, Source, as_text, clip, listed
 
 Split = Literal["train", "validation", "test"]

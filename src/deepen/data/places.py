@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deepen.core.errors import DataError
+from deepen.data.columns import TARGET, Columns, Need, plain_name
 from deepen.data.known import share_known
-from deepen.data.needs import TARGET, Columns, Need, plain_name
 from deepen.data.source import Source, clip
 
 Found = dict[str, tuple[int, ...]]

@@ -15,7 +15,7 @@ import numpy as np
 from deepen.core.errors import SettingError
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Targets
-from deepen.data.load import Need
+from deepen.data.columns import Need
 from deepen.data.source import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode

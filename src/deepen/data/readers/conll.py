@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 
 from deepen.core.errors import DataError
-from deepen.data.needs import WORD_NAMES, numbers_sentences, plain_name
+from deepen.data.columns import WORD_NAMES, numbers_sentences, plain_name
 from deepen.data.readers.quoting import split_rows
 from deepen.data.readers.sniff import Head, source_of_lines
 from deepen.data.source import Fault, Form, Source, clip

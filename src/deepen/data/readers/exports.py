@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from deepen.data.needs import LABEL_NAMES, plain_name
+from deepen.data.columns import LABEL_NAMES, plain_name
 from deepen.data.targets.answers import squad_rows
 
 Object = Mapping[str, Any]

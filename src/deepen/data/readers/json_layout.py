@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from deepen.core.errors import DataError
+from deepen.data.columns import KNOWN_NAMES, plain_name
 from deepen.data.marks import SPLIT_NAMES
-from deepen.data.needs import KNOWN_NAMES, plain_name
 from deepen.data.readers.json_stream import Cursor
 from deepen.data.readers.sniff import TextFile
 from deepen.data.source import clip, listed

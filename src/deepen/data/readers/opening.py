@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deepen.core.errors import DataError
 from deepen.core.files import fingerprint, sha256_file
-from deepen.data.needs import KNOWN_NAMES, plain_name
+from deepen.data.columns import KNOWN_NAMES, plain_name
 from deepen.data.readers.brat import open_brat
 from deepen.data.readers.conll import column_form, open_columns
 from deepen.data.readers.conllu import conllu_form, open_conllu

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from deepen.data.columns import TARGET, Columns, Need
 from deepen.data.label_names import LabelNames, look_up
-from deepen.data.needs import TARGET, Columns, Need
 from deepen.data.normalise import NormaliseSettings, normalise_label
 from deepen.data.source import Fault, Source, as_text, clip
 from deepen.data.targets.labels import plain_label

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from deepen.core.errors import SettingError
-from deepen.data.needs import WORD_NAMES, plain_name
+from deepen.data.columns import WORD_NAMES, plain_name
 from deepen.data.normalise import NormaliseSettings, normalise, normalise_label
 from deepen.data.settings import DataSettings
 from deepen.data.source import Fault, Source, as_text, clip
