@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 from deepen.core.errors import DataError, nearest
 from deepen.data.columns import LABEL_NAMES, TARGET, TEXT_NAMES, Columns, Need, plain_name
-from deepen.data.known import seen_values
 from deepen.data.marks import mark_columns
-from deepen.data.places import by_place, by_training_names, labels_at, named_index
+from deepen.data.places import by_place, by_training_names, labels_at, named_index, seen_values
 from deepen.data.source import Source, as_text, clip
-from deepen.data.targets.flags import are_flags, flag_columns
+from deepen.data.targets.label_lists import are_flags, flag_columns
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 # `text_id`, `label_confidence`: about a text or a label, not one

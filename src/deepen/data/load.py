@@ -146,7 +146,7 @@ def _used(source: Source, columns: Columns) -> tuple[int, ...]:
 def marked_splits(source: Any, settings: DataSettings, columns: Columns) -> dict[Split, int]:
     """How many rows a source marks for each split, in a column or by the lists of a JSON object; empty if none."""
     found = _open(source, settings, Prior(expected_names(columns, ()))).source()
-    return count_splits(found, _used(found, columns))
+    return count_splits(found, _used(found, columns))[0]
 
 
 def _in_memory(source: Any) -> bool:

@@ -14,7 +14,7 @@ from statistics import median
 
 from deepen.core.errors import DataError
 from deepen.data.columns import KNOWN_NAMES, TARGET, TEXT_NAMES, Columns, Need, plain_name
-from deepen.data.known import share_known
+from deepen.data.places import share_known
 from deepen.data.readers.conll import column_form, open_columns
 from deepen.data.readers.conllu import conllu_form, open_conllu
 from deepen.data.readers.delimited import CANDIDATES, JUDGED_ROWS, Dialect, guess_dialect, judge, open_delimited
