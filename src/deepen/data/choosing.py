@@ -55,13 +55,8 @@ def choose_columns(
 
 def column_indices(source: Source, parts: Sequence[str | int]) -> tuple[int, ...] | None:
     """The numbers of columns that are given by name or number; None if the source lacks one."""
-    found = []
-    for part in parts:
-        index = _index(source, part)
-        if index is None:
-            return None
-        found.append(index)
-    return tuple(found)
+    found = [at for part in parts if (at := _index(source, part)) is not None]
+    return tuple(found) if len(found) == len(parts) else None
 
 
 def _index(source: Source, part: str | int) -> int | None:
@@ -73,34 +68,10 @@ def _index(source: Source, part: str | int) -> int | None:
     return None
 
 
-def _split_value(source: Source, value: str) -> list[str]:
-    if _index(source, value.strip()) is not None:
-        return [value.strip()]
-    return [part.strip() for part in value.split("+")]
-
-
-def _has(source: Source, value: str) -> bool:
-    return column_indices(source, _split_value(source, value)) is not None
-
-
-def _asked(source: Source, name: str, value: str) -> tuple[int, ...]:
-    found = []
-    for part in _split_value(source, value):
-        index = _index(source, part)
-        if index is None:
-            near = nearest(part, map(clip, source.names)) if source.names is not None else ""
-            near = near if near.startswith("did you mean") else f"columns are {source.listed()}"
-            raise DataError(f"{source.name} has no column '{clip(part)}' for {name}; {near}")
-        found.append(index)
-    return tuple(found)
-
-
 def _usual(need: Need) -> list[str]:
-    # a task with two texts must not find both under the names of one
     own = [plain_name(name) for name in (need.name, *need.names)]
-    if need.name == TARGET:
-        return [*own, *LABEL_NAMES]
-    return [*own, *TEXT_NAMES] if need.name == "text" else own
+    # a task with two texts must not find both under the names of one
+    return list(dict.fromkeys([*own, *{TARGET: LABEL_NAMES, "text": TEXT_NAMES}.get(need.name, ())]))
 
 
 @dataclass(frozen=True)
@@ -149,9 +120,16 @@ class _Choice:
         kinds = {need.name: need.kind for need in self.needs}
         if name not in kinds:
             raise DataError(f"--columns {name}={value}: the task has no '{name}'; {nearest(name, kinds)}")
-        if name == TARGET and not self.need_target and not _has(self.source, value):
+        source, value = self.source, value.strip()
+        parts = [value] if _index(source, value) is not None else [part.strip() for part in value.split("+")]
+        found = column_indices(source, parts)
+        if found is None and name == TARGET and not self.need_target:
             return
-        found = _asked(self.source, name, value)
+        if found is None:
+            lacking = next(part for part in parts if _index(source, part) is None)
+            near = nearest(lacking, map(clip, source.names)) if source.names is not None else ""
+            near = near if near.startswith("did you mean") else f"columns are {source.listed()}"
+            raise DataError(f"{source.name} has no column '{clip(lacking)}' for {name}; {near}")
         if kinds[name] == "category" and len(found) > 1 and are_flags(self.source, found):
             raise DataError(
                 f"{self.source.name}: {self._called(found)} hold 0 and 1, and the task reads one label a row; "
@@ -173,15 +151,13 @@ class _Choice:
             if need.name in self.chosen:
                 continue
             taken = self._taken()
-            usual = list(dict.fromkeys(_usual(need)))
-            found = [i for name in usual for i, have in enumerate(plain) if have == name and i not in taken]
+            free = [(i, have) for i, have in enumerate(plain) if i not in taken]
+            found = [i for name in _usual(need) for i, have in free if have == name]
             if not found:  # `airline_sentiment`, `review_text`
+                long = [name for name in _usual(need) if len(name) > 3]
+                made = [(i, have) for i, have in free if not _ABOUT.search(have)]
                 found = [
-                    i
-                    for name in usual
-                    for i, have in enumerate(plain)
-                    if len(name) > 3 and i not in taken and (have.startswith(f"{name}_") or have.endswith(f"_{name}"))
-                    if not _ABOUT.search(have)
+                    i for name in long for i, have in made if have.startswith(f"{name}_") or have.endswith(f"_{name}")
                 ]
             found = list(dict.fromkeys(found))
             if found:
@@ -252,12 +228,9 @@ class _Choice:
             few = free
         if few:
             best = few[0]
-            values = (
-                f"{best.distinct} different value{'s' if best.distinct != 1 else ''} in the first {best.num:,} rows"
-            )
-            self._take(
-                TARGET, [best.index], f"by content: {values}", [look.index for look in few[1:] if look.distinct > 1]
-            )
+            values = f"{best.distinct} different value{'s' if best.distinct != 1 else ''}"
+            others = [look.index for look in few[1:] if look.distinct > 1]
+            self._take(TARGET, [best.index], f"by content: {values} in the first {best.num:,} rows", others)
 
     def columns(self, first_code: int | None) -> Columns:
         """What was chosen."""
