@@ -12,7 +12,6 @@ from itertools import product
 from typing import Any
 
 from deepen.data.columns import LABEL_NAMES, plain_name
-from deepen.data.targets.answers import squad_rows
 
 Object = Mapping[str, Any]
 Rows = Callable[[Any], Iterable[Any]]
@@ -69,6 +68,17 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def _without(value: Object, key: str) -> dict[str, Any]:
     return {name: cell for name, cell in value.items() if name != key}
+
+
+def _squad_questions(article: Object) -> list[dict[str, Any]]:
+    """The questions of one entry of a SQuAD file, a row each; nothing of others."""
+    rows = []
+    for paragraph in _objects(article.get("paragraphs")):
+        for one in _objects(paragraph.get("qas")):
+            row = {"id": one.get("id"), "title": article.get("title"), "context": paragraph.get("context")}
+            answers = [] if one.get("is_impossible") else one.get("answers")
+            rows.append(row | {"question": one.get("question"), "answers": answers})
+    return rows
 
 
 def _has_cats(value: Object) -> bool:
@@ -214,7 +224,7 @@ def _task_rows(value: Object, *, names: Mapping[str, tuple[str, bool]]) -> Itera
 
 
 _TOOLS: tuple[tuple[str, Callable[[Object], object], Rows], ...] = (
-    ("SQuAD", lambda value: "paragraphs" in value and squad_rows(value), lambda value: squad_rows(value) or (value,)),
+    ("SQuAD", _squad_questions, lambda value: _squad_questions(value) or (value,)),
     ("spaCy", _token_sentences, lambda value: _token_sentences(value) or (value,)),
     ("spaCy", _has_cats, _cats_rows),
     ("Prodigy", _is_prodigy, _prodigy_rows),
