@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from deepen.data.columns import Need
 from deepen.data.load import load_table
-from deepen.data.marks import Rows
-from deepen.data.needs import Need
+from deepen.data.marks import ForSplit
 from deepen.data.settings import DataSettings
 from deepen.data.unread import unread_columns
 
@@ -17,7 +17,7 @@ NEEDS = [Need("text", "text"), Need("label", "category")]
 def unread(path: Path) -> dict[str, list[float | str | None]]:
     table, columns = load_table(str(path), NEEDS, DataSettings())
     part = table.all_rows().take(range(len(table))[::-1])  # type: ignore[arg-type]
-    return unread_columns(part, Rows(str(path), "train"), NEEDS, DataSettings(), columns)
+    return unread_columns(part, ForSplit(str(path), "train"), NEEDS, DataSettings(), columns)
 
 
 def test_cells_are_those_of_the_rows(tmp_path: Path) -> None:

@@ -1,332 +1,150 @@
-"""Which source columns make up the inputs and the target: as asked, by name, or by content, always with the reason."""
+"""What a task needs of a table, the names that columns usually have, and the columns that were found."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any, Literal
 
-from deepen.core.errors import DataError, nearest
-from deepen.data.known import seen_values
-from deepen.data.marks import mark_columns
-from deepen.data.needs import (
-    KNOWN_NAMES,
-    LABEL_NAMES,
-    TARGET,
-    TEXT_NAMES,
-    AskedColumns,
-    Columns,
-    Need,
-    columns_from_json,
-    columns_to_json,
-    expected_names,
-    parse_columns,
-    plain_name,
-)
-from deepen.data.places import by_place, by_training_names, labels_at, named_index
-from deepen.data.source import Source, as_text, clip
-from deepen.data.targets.flags import are_flags, flag_columns
+from deepen.core.errors import SettingError
+from deepen.data.source import Form
 
-__all__ = [
-    "KNOWN_NAMES",
-    "TARGET",
-    "AskedColumns",
-    "Columns",
-    "Need",
-    "choose_columns",
-    "column_indices",
-    "columns_from_json",
-    "columns_to_json",
-    "expected_names",
-    "parse_columns",
-    "plain_name",
-]
+TARGET = "label"
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-# `text_id`, `label_confidence`: about a text or a label, not one
-_ABOUT = re.compile(r"(^|_)(id|idx|index|date|time|length|len|url|count|num|confidence|score)$")
-_LABEL_CHARS = 80
+# In the order of preference where a file has several.
+TEXT_NAMES = (
+    "text sentence review content comment question query utterance tweet message body description document post "
+    "passage title headline abstract summary statement input words "
+    "文本 评论 内容 句子 正文 文章 问题 摘要 描述 标题 语句 评价 微博"
+).split()
+LABEL_NAMES = (
+    "label labels category class target sentiment intent topic stars rating polarity emotion tag gold annotation cat y "
+    "标签 类别 分类 情感 标注 类型 意图 主题 情感倾向 评分 星级"
+).split()
+_OTHER_NAMES = "id idx index guid split lang language date url user quality score 编号 序号 日期".split()
+_PAIR_NAMES = (
+    "text_a text_b sentence1 sentence2 sentence_a sentence_b question1 question2 premise hypothesis string1 string2"
+).split()
+WORD_NAMES = frozenset("word words token tokens form 词 字".split())
+_SENTENCE_NAME = re.compile(r"(sentence|sent|sid|utterance|seq)s?(_?(#|id|ids|idx|no|num|number|nr|index))?")
+KNOWN_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *_OTHER_NAMES, *_PAIR_NAMES))
 
 
-def choose_columns(
-    source: Source,
-    needs: Sequence[Need],
-    columns: Columns | Mapping[str, str] | None,
-    *,
-    need_target: bool,
-    like: Columns | None = None,
-) -> Columns:
-    """Finds the columns a task needs, those of the training file (`like`) where they can be told.
+@dataclass(frozen=True)
+class Need:
+    """A column that a task needs: `names` are usual names for it, the first preferred. `label` is the target."""
 
-    What was asked for comes first, then usual names (in any case), then content: a label has few values, a text is
-    long.
+    name: str
+    kind: Literal["text", "category", "labels", "number", "tokens", "tags", "answers"]
+    names: tuple[str, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which source columns (names, or numbers from 0 without a header) make up each input and the target, and why.
+
+    Several are joined by a line end. `first_code` is the code of the first of the names that `--labels` gives (0 or 1),
+    found on the training file; None without such names. `form` is how that file is written; None if it is not known, as
+    in runs of 0.1.0. `spelled` says how labels that are whole numbers or truth values are written there. `values` are
+    cells of its target, as they were written, if they recur: they tell a column of labels in another file.
     """
-    like = columns if isinstance(columns, Columns) else like
-    asked = {} if columns is None or isinstance(columns, Columns) else columns
-    choice = _Choice(source, needs, need_target)
-    for name, value in asked.items():
-        choice.as_asked(name, value)
-    if like is not None:
-        choice.as_trained(like)
-    choice.by_name()
-    if TARGET not in asked:
-        choice.by_flags()
-    if like is not None:
-        choice.by_place(like)
-        choice.by_values(like)
-    choice.by_content()
-    needed = [need for need in needs if not need.optional and (need.name != TARGET or need_target)]
-    for need in needed:
-        if need.name not in choice.chosen:
-            raise DataError(_missing(source, need, [other.name for other in needed]))
-    return choice.columns(like.first_code if like is not None else None)
 
-
-def column_indices(source: Source, parts: Sequence[str | int]) -> tuple[int, ...] | None:
-    """The numbers of columns that are given by name or number; None if the source lacks one."""
-    found = []
-    for part in parts:
-        index = _index(source, part)
-        if index is None:
-            return None
-        found.append(index)
-    return tuple(found)
-
-
-def _index(source: Source, part: str | int) -> int | None:
-    if isinstance(part, str) and (found := named_index(source, part)) is not None:
-        return found
-    if isinstance(part, int) or part.isdecimal():
-        number = int(part) if isinstance(part, int) or len(part) < 10 else source.width
-        return number if 0 <= number < source.width else None
-    return None
-
-
-def _split_value(source: Source, value: str) -> list[str]:
-    if _index(source, value.strip()) is not None:
-        return [value.strip()]
-    return [part.strip() for part in value.split("+")]
-
-
-def _has(source: Source, value: str) -> bool:
-    return column_indices(source, _split_value(source, value)) is not None
-
-
-def _asked(source: Source, name: str, value: str) -> tuple[int, ...]:
-    found = []
-    for part in _split_value(source, value):
-        index = _index(source, part)
-        if index is None:
-            near = nearest(part, map(clip, source.names)) if source.names is not None else ""
-            near = near if near.startswith("did you mean") else f"columns are {source.listed()}"
-            raise DataError(f"{source.name} has no column '{clip(part)}' for {name}; {near}")
-        found.append(index)
-    return tuple(found)
-
-
-def _usual(need: Need) -> list[str]:
-    # a task with two texts must not find both under the names of one
-    own = [plain_name(name) for name in (need.name, *need.names)]
-    if need.name == TARGET:
-        return [*own, *LABEL_NAMES]
-    return [*own, *TEXT_NAMES] if need.name == "text" else own
+    inputs: dict[str, tuple[str | int, ...]]
+    target: tuple[str | int, ...] | None
+    reasons: dict[str, str]
+    first_code: int | None = None
+    form: Form | None = None
+    spelled: dict[str, str] | None = None
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What a column looks like in the sample."""
+class AskedColumns:
+    """Columns that a person names for a file, beside those of the training data, in whose form it is read."""
 
-    index: int
-    num: int
-    distinct: int
-    chars: float
-    numeric: bool
+    columns: Mapping[str, str]
+    like: Columns
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """The columns of a source that were chosen so far, and why; each way takes what those before it left open."""
-
-    source: Source
-    needs: Sequence[Need]
-    need_target: bool
-    chosen: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-
-    def _take(self, name: str, indices: Sequence[int], why: str, others: Sequence[int] = ()) -> None:
-        """Chooses columns, for a reason; `others` could be meant too."""
-        self.chosen[name] = tuple(indices)
-        self.reasons[name] = f"{name} is {self._called(indices)}, {why}"
-        if others:
-            names = self.source.names
-            them = ", ".join(self.source.called(i) for i in others[:3])
-            one = clip(names[others[0]]) if names is not None else others[0]
-            self.reasons[name] += f"; {them} could be it too: --columns {name}={one}"
-
-    def _called(self, indices: Sequence[int]) -> str:
-        word = "column" if len(indices) == 1 else "columns"
-        return f"{word} {' + '.join(self.source.called(i) for i in indices)}"
-
-    def _taken(self) -> set[int]:
-        return {i for indices in self.chosen.values() for i in indices}
-
-    def _has_target(self, *kinds: str) -> bool:
-        return any(need.name == TARGET and (not kinds or need.kind in kinds) for need in self.needs)
-
-    def as_asked(self, name: str, value: str) -> None:
-        """The columns that a person named."""
-        kinds = {need.name: need.kind for need in self.needs}
-        if name not in kinds:
-            raise DataError(f"--columns {name}={value}: the task has no '{name}'; {nearest(name, kinds)}")
-        if name == TARGET and not self.need_target and not _has(self.source, value):
-            return
-        found = _asked(self.source, name, value)
-        if kinds[name] == "category" and len(found) > 1 and are_flags(self.source, found):
-            raise DataError(
-                f"{self.source.name}: {self._called(found)} hold 0 and 1, and the task reads one label a row; "
-                "--task multilabel reads a column for each label"
-            )
-        self._take(name, found, "as asked for")
-
-    def as_trained(self, like: Columns) -> None:
-        """The columns that are called as in the training data."""
-        called = self.source.names is not None or like.form is None or like.form.header is False
-        found = by_training_names(self.source, self.needs, like, self.chosen, need_target=self.need_target)
-        for name, indices in found.items():
-            self._take(name, indices, "as in the training data" if called else "the only one")
-
-    def by_name(self) -> None:
-        """The columns with usual names."""
-        plain = [plain_name(name) for name in (self.source.names or ())[: self.source.own_width]]
-        for need in self.needs:
-            if need.name in self.chosen:
-                continue
-            taken = self._taken()
-            usual = list(dict.fromkeys(_usual(need)))
-            found = [i for name in usual for i, have in enumerate(plain) if have == name and i not in taken]
-            if not found:  # `airline_sentiment`, `review_text`
-                found = [
-                    i
-                    for name in usual
-                    for i, have in enumerate(plain)
-                    if len(name) > 3 and i not in taken and (have.startswith(f"{name}_") or have.endswith(f"_{name}"))
-                    if not _ABOUT.search(have)
-                ]
-            found = list(dict.fromkeys(found))
-            if found:
-                self._take(need.name, found[:1], "by its name", found[1:])
-
-    def by_flags(self) -> None:
-        """Several columns of 0 and 1 are the labels, where rows have several and no column holds lists of them."""
-        if not self._has_target("labels"):
-            return
-        taken = {i for name, indices in self.chosen.items() for i in indices if name != TARGET}
-        flags = tuple(at for at in flag_columns(self.source) if at not in taken)
-        if len(flags) > 1 and (TARGET not in self.chosen or set(self.chosen[TARGET]) <= set(flags)):
-            self._take(TARGET, flags, "by content: 0 or 1 for each label")
-            blank = sum(not (as_text(cell) or "").strip() for at in flags for cell in self.source.cells(at))
-            if blank:
-                rows = len(self.source.sample)
-                self.reasons[TARGET] += f"; {blank:,} cells of the first {rows:,} rows are blank and read as 0"
-
-    def by_place(self, like: Columns) -> None:
-        """The columns that stand where they stood in the training file."""
-        found = by_place(self.source, self.needs, like, self.chosen, need_target=self.need_target)
-        for name, indices in found.items():
-            parts = like.target if name == TARGET else like.inputs[name]
-            same = self.source.names is None and parts == indices
-            why = "as in the training data" if same else "by its place, which is that in the training data"
-            self._take(name, indices, why)
-
-    def by_values(self, like: Columns) -> None:
-        """The label is the column that holds what training saw there."""
-        wanted = self._has_target() and (self.need_target or self.source.names is None)
-        if TARGET in self.chosen or not wanted:
-            return
-        at = labels_at(self.source, like)
-        if at is not None and (at,) not in self.chosen.values():
-            self._take(TARGET, [at], "by content: labels of the training data")
-
-    def by_content(self) -> None:
-        """The longest texts are the texts, and few values that recur are labels."""
-        open_needs = [need for need in self.needs if need.name not in self.chosen and not need.optional]
-        if not open_needs:
-            return
-        looks = _looks(self.source)
-        texts = [need for need in open_needs if need.kind == "text" and need.name != TARGET]
-        if texts:
-            taken = self._taken()
-            long = sorted(
-                (look for look in looks if look.index not in taken and look.num), key=lambda look: -look.chars
-            )
-            if self.need_target and TARGET not in self.chosen and len(long) <= len(texts):
-                long = []  # every column would become a text and none the label
-            worded = [look for look in long if not look.numeric]
-            first, rest = sorted(worded[: len(texts)], key=lambda look: look.index), worded[len(texts) :]
-            for need, look in zip(texts, first, strict=True) if len(first) == len(texts) else ():
-                why = f"by content: the longest texts, {look.chars:.0f} characters on average"
-                others = [other.index for other in rest if other.chars > 20 and 2 * other.distinct > other.num]
-                self._take(need.name, [look.index], why, others)
-        # when predicting, a column that merely looks like labels is not taken for the truth
-        if self.need_target and TARGET in {need.name for need in open_needs}:
-            self._label_by_content(looks)
-
-    def _label_by_content(self, looks: Sequence[_Look]) -> None:
-        taken = self._taken()
-        free = [look for look in looks if look.index not in taken and look.num and look.chars <= _LABEL_CHARS]
-        # a file sorted by label may show only one value in its first rows
-        few = [look for look in free if look.distinct <= max(2, 0.5 * look.num)]
-        few.sort(key=lambda look: (look.distinct < 2, look.distinct, look.chars))
-        if not few and self.source.own_width == 2 and len(free) == 1:
-            few = free
-        if few:
-            best = few[0]
-            values = (
-                f"{best.distinct} different value{'s' if best.distinct != 1 else ''} in the first {best.num:,} rows"
-            )
-            self._take(
-                TARGET, [best.index], f"by content: {values}", [look.index for look in few[1:] if look.distinct > 1]
-            )
-
-    def columns(self, first_code: int | None) -> Columns:
-        """What was chosen."""
-        source = self.source
-
-        def parts(name: str) -> tuple[str | int, ...]:
-            return tuple(source.names[i] if source.names is not None else i for i in self.chosen[name])
-
-        inputs = {
-            need.name: parts(need.name) for need in self.needs if need.name in self.chosen and need.name != TARGET
-        }
-        target = self.chosen.get(TARGET)
-        values: tuple[str, ...] = ()
-        if target and len(target) == 1 and self._has_target("category", "labels"):
-            values = seen_values(source.cells(target[0]))
-        named = parts(TARGET) if target is not None else None
-        return Columns(inputs, named, self.reasons, first_code, source.form, None, values)
+def columns_to_json(columns: Columns) -> dict[str, Any]:
+    """Columns as a mapping that JSON and YAML can hold; `columns_from_json` is the way back."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(columns)))
+    return plain
 
 
-def _looks(source: Source) -> list[_Look]:
-    found = []
-    for index in sorted(set(range(source.own_width)) - mark_columns(source)):
-        texts = [text for cell in source.cells(index) if (text := as_text(cell)) is not None and text.strip()]
-        chars = sum(map(len, texts)) / len(texts) if texts else 0.0
-        numeric = bool(texts) and all(_NUMBER.fullmatch(text.strip()) for text in texts)
-        found.append(_Look(index, len(texts), len(set(texts)), chars, numeric))
+def columns_from_json(value: Mapping[str, Any]) -> Columns:
+    """The way back from `columns_to_json`."""
+    target, form = value.get("target"), value.get("form")
+    return Columns(
+        {name: tuple(parts) for name, parts in value["inputs"].items()},
+        tuple(target) if target is not None else None,
+        dict(value.get("reasons", {})),
+        value.get("first_code"),
+        _form(form) if form is not None else None,
+        dict(value["spelled"]) if value.get("spelled") is not None else None,
+        _texts(value.get("values", ())),
+    )
+
+
+def _form(value: Mapping[str, Any]) -> Form:
+    known = {field.name for field in fields(Form)}
+    kept = {key: part for key, part in value.items() if key in known}
+    kept["names"] = _texts(kept["names"]) if kept.get("names") is not None else None
+    form = Form(**kept)
+    delimiter, flags = form.delimiter, (form.header, form.quoting)
+    if delimiter is not None and (not isinstance(delimiter, str) or not delimiter or set(delimiter) & set('"\r\n')):
+        raise ValueError(f"the delimiter {delimiter!r} is none")
+    if type(form.width) is not int or not all(flag is None or isinstance(flag, bool) for flag in flags):
+        raise ValueError("the form of the training file is not what was saved")
+    return form
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError("a list of texts is not what was saved")
+    return tuple(value)
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """The words after `--columns`, with names, or numbers from 0 for a file without a header.
+
+    Example:
+        >>> parse_columns("text=title+description,label=stars")
+        {'text': 'title+description', 'label': 'stars'}
+    """
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, sep, value = (piece.strip() for piece in part.partition("="))
+        if not sep or not name or not value:
+            raise SettingError(f"--columns {text!r}: write it as text=title+description,label=stars")
+        if name in found:
+            raise SettingError(f"--columns {text!r}: '{name}' is given twice")
+        found[name] = value
     return found
 
 
-def _missing(source: Source, need: Need, needed_names: Sequence[str]) -> str:
-    hint = f"--columns {need.name}=NAME" if source.names is not None else f"--columns {need.name}=NUMBER"
-    if source.own_width == 1:
-        cause = "is there one text a line only, or another delimiter (--set data.delimiter=...)?"
-        if source.form is not None and source.form.kind not in ("table", "lines"):
-            cause = f"give each row all of them, as {{{', '.join(f'{name!r}: ...' for name in needed_names)}}}"
-        elif re.search(r"\.ya?ml$", source.name.lower()):
-            cause = "YAML is not read as data: write the rows as CSV or JSON Lines"
-        elif re.match(r"\s*<(!doctype|html|table)\b", first := str((source.names or source.sample[0])[0]).lower()):
-            cause = "it holds a web page, as some programs write for Excel: save it as .xlsx or CSV"
-        elif "，" in first:
-            cause = "do full-width commas part its cells? --set data.delimiter=， reads them"
-        return f"{source.name} has a single column, but {' and '.join(needed_names)} are needed; {cause}"
-    return f"{source.name}: no column looks like '{need.name}'; the columns are {source.listed()}: say which, {hint}"
+@lru_cache(4096)
+def plain_name(name: str) -> str:
+    """A column name for comparing: lower case, `_` for spaces, hyphens and points."""
+    return re.sub(r"[\s\-._]+", "_", name.strip().lower().lstrip("#")).strip("_")
+
+
+def numbers_sentences(name: str) -> bool:
+    """Whether a column is called as one that tells which sentence a word belongs to: `Sentence #`, `sent_id`."""
+    return _SENTENCE_NAME.fullmatch(plain_name(name)) is not None
+
+
+def expected_names(columns: Columns | Mapping[str, str] | None, needs: Sequence[Need]) -> frozenset[str]:
+    """Names that a header can be told by, as asked for or in another file; those of the needs in plain form."""
+    found = {plain_name(name) for need in needs for name in need.names if len(name) > 1}
+    if isinstance(columns, Columns):
+        for parts in (*columns.inputs.values(), columns.target or ()):
+            found.update(part for part in parts if isinstance(part, str))
+    elif columns is not None:
+        for value in columns.values():
+            found.update(part for part in (value, *value.split("+")) if not part.strip().isdecimal())
+    return frozenset(found)

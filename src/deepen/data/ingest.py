@@ -235,11 +235,7 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
                 return found
             values.extend(found)
         elif plan.target is not None:
-            target = (
-                _target(cells, plan, settings, changed)
-                if plan.many is None
-                else _targets(cells, plan, settings, changed)
-            )
+            target = (_target if plan.many is None else _targets)(cells, plan, settings, changed)
             if isinstance(target, Fault):
                 return target
             values.append(target)
@@ -253,20 +249,15 @@ def _empty(name: str, positions: Sequence[int], cells: Sequence[Any], plan: Plan
     others = [plan.called[at] for at in positions if plan.called[at] != f"'{name}'"]
     where = f" (column {' + '.join(others)})" if others else ""
     if any(isinstance(cell, Mapping) for cell in found):
-        return f"{name} is a mapping, not text{where}{_within(found, positions, plan)}"
+        inside = ""
+        for cell, at in zip(found, positions, strict=True):
+            pairs = cell.items() if isinstance(cell, Mapping) else ()
+            key = next((key for key, text in pairs if isinstance(text, str)), "")
+            if not inside and isinstance(key, str) and key.isidentifier():
+                inside = f": what is inside has a name too, as {plan.called[at].strip(chr(39))}.{key}"
+        return f"{name} is a mapping, not text{where}{inside}"
     missing = any(as_text(cell) is None for cell in found if not isinstance(cell, str | list | tuple | None))
     return f"{name} is {'missing (NaN)' if missing else 'empty'}{where}"
-
-
-def _within(found: Sequence[Any], positions: Sequence[int], plan: Plan) -> str:
-    """How to ask for a text inside a mapping."""
-    for cell, at in zip(found, positions, strict=True):
-        key = (
-            next((key for key, text in cell.items() if isinstance(text, str)), "") if isinstance(cell, Mapping) else ""
-        )
-        if isinstance(key, str) and key.isidentifier():
-            return f": what is inside has a name too, as {plan.called[at].strip(chr(39))}.{key}"
-    return ""
 
 
 def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings, changed: dict[str, int]) -> str | Fault | None:
@@ -278,11 +269,9 @@ def _target(cells: Sequence[Any], plan: Plan, settings: DataSettings, changed: d
     if len(raw) > settings.max_cell_chars:
         return Fault(f"label has {len(raw):,} characters")
     text = normalise_label(raw, settings.normalise, changed)
-    if not text:
-        empty = _empty("label", plan.target or (), cells, plan) + plan.if_empty
-        return Fault(empty, "empty_label") if plan.need_target else None
-    if text.lower() in _MISSING_LABELS:
+    if not text or text.lower() in _MISSING_LABELS:
         said = f"label is {text}, which marks a missing value"
+        said = said if text else _empty("label", plan.target or (), cells, plan) + plan.if_empty
         return Fault(said, "empty_label") if plan.need_target else None
     if plan.rename is not None:
         named = plan.rename(text)

@@ -12,17 +12,8 @@ from typing import Any, Literal
 from deepen.core.cells import printable
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import cache_dir, fingerprint
-from deepen.data.columns import (
-    TARGET,
-    AskedColumns,
-    Columns,
-    Need,
-    choose_columns,
-    column_indices,
-    columns_from_json,
-    columns_to_json,
-    expected_names,
-)
+from deepen.data.choosing import choose_columns, column_indices
+from deepen.data.columns import TARGET, AskedColumns, Columns, Need, columns_to_json, expected_names
 from deepen.data.ingest import LONG_CELL, Plan
 from deepen.data.kept import hold_table, read_kept, write_table
 from deepen.data.label_names import LabelNames
@@ -37,23 +28,11 @@ from deepen.data.readers.prior import Prior
 from deepen.data.readers.sentences import as_sentences
 from deepen.data.readers.sniff import not_there, reading
 from deepen.data.settings import DataSettings
-from deepen.data.source import Source
+from deepen.data.source import Source, Split
 from deepen.data.table import LEAVE_OUT, Table, bearable, too_many
 from deepen.data.targets.label_lists import hint_of_many, many_plan
 from deepen.data.targets.renaming import Renaming, renaming
 from deepen.data.targets.tagged_rows import INPUTS, TaggedPlan, written_as
-
-__all__ = [
-    "AskedColumns",
-    "Columns",
-    "DataSettings",
-    "Need",
-    "Prior",
-    "columns_from_json",
-    "columns_to_json",
-    "load_table",
-    "look",
-]
 
 Given = Columns | AskedColumns | Mapping[str, str] | None
 # Raised when a change of the readers would give other rows for the same file.
@@ -98,35 +77,47 @@ def load_table(
         >>> len(table), found.target
         (2, ('label',))
     """
-    table, found = _load(source, needs, settings, columns, (need_target, label_names, use))
-    return _allowed(table, settings.bad_rows), found
+    asked = _Asked(needs, settings, need_target, label_names, use)
+    table, found = _load(source, columns, asked)
+    _check_left_out(table, settings.bad_rows)
+    return table, found
 
 
-def _load(
-    source: Any, needs: Sequence[Need], settings: DataSettings, columns: Given, how: tuple[bool, LabelNames | None, Use]
-) -> tuple[Table, Columns]:
+@dataclass(frozen=True)
+class _Asked:
+    """What rows are read for, and how."""
+
+    needs: Sequence[Need]
+    settings: DataSettings
+    need_target: bool
+    label_names: LabelNames | None
+    use: Use
+
+
+def _load(source: Any, given: Given, asked: _Asked) -> tuple[Table, Columns]:
     """All rows that can be read, however many can't. A file that changes while it is read is read again."""
-    columns, like, prior = _known(columns, needs, need_target=how[0])
+    needs, settings = asked.needs, asked.settings
+    columns, like, prior = _known(given, needs, need_target=asked.need_target)
     source, split = (source.source, source.split) if isinstance(source, ForSplit) else (source, None)
     opened = _open(source, settings, prior)
 
     def start() -> tuple[Source, Plan, DataSettings, Columns]:
         table_source = opened.source()
-        chosen = choose_columns(table_source, needs, columns, need_target=how[0], like=like)
+        chosen = choose_columns(table_source, needs, columns, need_target=asked.need_target, like=like)
         chosen = replace(chosen, spelled=(like.spelled or {}) if like is not None else None)
         if split is not None:
             table_source = pick(table_source, split, used_columns(table_source, chosen))
-        chosen, plan = _plan(table_source, needs, settings, chosen, how)
+        chosen, plan = _plan(table_source, chosen, asked)
         if plan.own is not None:
             told = f"{table_source.name}: the ids of the rows are column {table_source.called(plan.wanted[plan.own])}"
             table_source = replace(table_source, notes=(*table_source.notes, told))
         return table_source, plan, settings, chosen
 
-    if how[2] != "learn" and _is_short(source):
+    if asked.use != "learn" and _in_memory(source) and len(source) <= _SHORT_ROWS:
         return hold_table(*start())
     for _ in range(_TRIES):
         mark = opened.mark()
-        kept = cache_dir() / "tables" / _key(opened.name, mark[0], needs, settings, (columns, like), how, split)
+        kept = cache_dir() / "tables" / _key((opened.name, mark[0]), asked, (columns, like), split)
         found = read_kept(kept, opened.name)
         if found is not None:
             return found
@@ -153,39 +144,34 @@ def used_columns(source: Source, columns: Columns) -> tuple[int, ...]:
     return column_indices(source, parts) or ()
 
 
-def _is_short(source: Any) -> bool:
-    """Whether a source lies in memory, and is so short that a file of it would cost more than reading it anew."""
-    return (is_frame(source) or isinstance(source, list | tuple)) and len(source) <= _SHORT_ROWS
+def _in_memory(source: Any) -> bool:
+    return is_frame(source) or isinstance(source, list | tuple)
 
 
-def _key(name: str, content: str, *given: Any) -> str:
+def _key(named: tuple[str, str], asked: _Asked, wanted: Sequence[Any], split: Split | None) -> str:
     """The key of a table in the cache: all that decides what is read."""
-    needs, settings, wanted, (need_target, label_names, use), split = given
-    asked = [columns_to_json(some) if isinstance(some, Columns) else some and dict(some) for some in wanted]
+    names = asked.label_names
     return fingerprint(
         _VERSION,
-        name,
-        content,
+        *named,
         # a recipe's section adds fields of its own, which don't change what is read
-        settings.model_dump(include=set(DataSettings.model_fields) - {"max_labels", "bad_rows"}),
-        asked,
-        [vars(need) for need in needs],
-        need_target,
-        [label_names.source, label_names.names, label_names.mapping] if label_names is not None else None,
+        asked.settings.model_dump(include=set(DataSettings.model_fields) - {"max_labels", "bad_rows"}),
+        [columns_to_json(some) if isinstance(some, Columns) else some and dict(some) for some in wanted],
+        [vars(need) for need in asked.needs],
+        asked.need_target,
+        [names.source, names.names, names.mapping] if names is not None else None,
         split,
-        use == "answer",
+        asked.use == "answer",
     )
 
 
-def _allowed(table: Table, bad_rows: str) -> Table:
-    """The table, if what was left out of it may be."""
+def _check_left_out(table: Table, bad_rows: str) -> None:
+    """Stops where more was left out of a table than may be."""
     bad, rows = table.num_bad, table.num_bad + len(table)
-    if not bad or bad_rows == "drop":
-        return table
     # one row with a long cell may be many that a quote has swallowed
     long = bad_rows == "auto" and LONG_CELL in table.faults
-    if bad_rows == "auto" and bearable(bad, rows) and not long:
-        return table
+    if not bad or bad_rows == "drop" or (bad_rows == "auto" and bearable(bad, rows) and not long):
+        return
     _, file, line, message = table.faults[LONG_CELL] if long else next(iter(table.faults.values()))
     why = f"; {too_many(bad, rows)}" if bad_rows == "auto" and not long else f" ({LEAVE_OUT})"
     raise DataError(f"{file} line {line}: {message}{why}")
@@ -207,7 +193,7 @@ def _open(source: Any, settings: DataSettings, prior: Prior) -> _Opened:
     def whole(table: Source) -> Source:
         return as_sentences(with_paths(table, prior.names))
 
-    if is_frame(source) or isinstance(source, list | tuple):
+    if _in_memory(source):
         table = open_frame(source) if is_frame(source) else open_list(source)
         return _Opened(lambda: whole(table), table.name, cache(lambda: (content_key(table), None)))
     if is_dataset(source):
@@ -231,55 +217,46 @@ def _open(source: Any, settings: DataSettings, prior: Prior) -> _Opened:
     return _Opened(opened, name, lambda: (files_stamp(layout, name), files_key(layout, name))[::-1])
 
 
-def _plan(
-    source: Source,
-    needs: Sequence[Need],
-    settings: DataSettings,
-    columns: Columns,
-    how: tuple[bool, LabelNames | None, Use],
-) -> tuple[Columns, Plan]:
-    need_target, label_names, use = how
+def _plan(source: Source, columns: Columns, asked: _Asked) -> tuple[Columns, Plan]:
+    needs, settings = asked.needs, asked.settings
     optional = {need.name: need.optional for need in needs}
+    kinds = {need.kind for need in needs}
     groups = {name: column_indices(source, parts) or () for name, parts in columns.inputs.items()}
     target = column_indices(source, columns.target) if columns.target is not None else None
     used = {i for group in (*groups.values(), target or ()) for i in group}
-    own = own_column(source, used) if use == "answer" else None
+    own = own_column(source, used) if asked.use == "answer" else None
     wanted = tuple(sorted(used | ({own} if own is not None else set())))
     place = {index: at for at, index in enumerate(wanted)}
     named, many = Renaming(), None
     if target is not None:
-        cut = bool(settings.label_cuts)
-        columns, named = renaming(source, target, needs, columns, label_names, cut)
-        if any(need.name == TARGET and need.kind == "labels" for need in needs):
-            many = many_plan(source, target, settings.label_separator, need=need_target)
+        columns, named = renaming(source, target, needs, columns, asked.label_names, bool(settings.label_cuts))
+        if "labels" in kinds:
+            many = many_plan(source, target, settings.label_separator, need=asked.need_target)
         told = named.told + (many.told if many is not None else "")
         reasons = columns.reasons
         columns = replace(columns, reasons={**reasons, TARGET: reasons.get(TARGET, "") + told} if told else reasons)
-    rename, said = named.rename, named.source
-    inputs = tuple((name, tuple(place[i] for i in group), optional[name]) for name, group in groups.items())
-    places = tuple(place[i] for i in target) if target is not None else None
-    answers = any(need.name == TARGET and need.kind == "answers" for need in needs)
-    if answers and target is not None and len(target) > 1:
+    if "answers" in kinds and target is not None and len(target) > 1:
         raise DataError(f"{source.name}: the answers are one column, and {len(target)} are named")
     plan = Plan(
         wanted,
         tuple(map(source.called, wanted)),
-        inputs,
-        places,
-        need_target,
-        rename,
-        said,
+        tuple((name, tuple(place[i] for i in group), optional[name]) for name, group in groups.items()),
+        tuple(place[i] for i in target) if target is not None else None,
+        asked.need_target,
+        named.rename,
+        named.source,
         many=many,
-        answers_in=needs[0].name if answers else None,
+        answers_in=needs[0].name if "answers" in kinds else None,
         own=place[own] if own is not None else None,
-        gaps=use == "answer",
-        if_empty=hint_of_many(source, target) if many is None and not answers else "",
+        gaps=asked.use == "answer",
+        if_empty=hint_of_many(source, target) if many is None and "answers" not in kinds else "",
     )
-    if not any(need.kind == "tokens" for need in needs):
+    if "tokens" not in kinds:
         return columns, plan
     for name, group in [*groups.items(), *([("label", target)] if target is not None else [])]:
         if len(group) > 1:
             raise DataError(f"{source.name}: {name} is one column here, and {len(group)} are named")
-    form, language = written_as(source, groups[needs[0].name][0], target[0] if target else None, rename)
-    tagged = TaggedPlan(inputs[0][1][0], places[0] if places else None, need_target, rename, said, form, language)
+    form, language = written_as(source, groups[needs[0].name][0], target[0] if target else None, named.rename)
+    at, tags = plan.inputs[0][1][0], plan.target[0] if plan.target else None
+    tagged = TaggedPlan(at, tags, asked.need_target, named.rename, named.source, form, language)
     return columns, replace(plan, inputs=tuple((name, (), False) for name in INPUTS), tagged=tagged)

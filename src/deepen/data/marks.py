@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from deepen.data.needs import plain_name
+from deepen.data.columns import plain_name
 from deepen.data.source import NO, YES, Fault, Row, Source, Split, as_text, clip, listed
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -42,8 +41,12 @@ class ForSplit:
     split: Split
 
 
+def _text(cell: Any) -> str:
+    return (as_text(cell) or "").strip()
+
+
 def _values(source: Source, at: int) -> list[str]:
-    return [(as_text(cell) or "").strip() for cell in source.cells(at)]
+    return list(map(_text, source.cells(at)))
 
 
 def _called_split(source: Source) -> list[int]:
@@ -93,29 +96,21 @@ def mark_columns(source: Source) -> frozenset[int]:
     return frozenset(at for at in (split_column(source), answer_column(source)) if at is not None)
 
 
-def _count(source: Source, used: Sequence[int]) -> tuple[dict[Split, int], Counter[str]]:
-    """Rows of each split, and rows of each value that names none; columns in use are no marks."""
-    counts: Counter[Split] = Counter()
-    odd: Counter[str] = Counter()
+def count_splits(source: Source, used: Sequence[int]) -> tuple[dict[Split, int], Counter[str]]:
+    """Rows of each split, and of each value that names none, which costs one more pass; columns in use are no marks."""
     at = split_column(source)
     if at is None or at in used:
-        return {}, odd
-    for _, _, cells in source.read((at,)):
-        if not isinstance(cells, Fault):
-            split = _split(source, at, cells[0])
-            if split is None:
-                odd[(as_text(cells[0]) or "").strip()] += 1
-            else:
-                counts[split] += 1
-    return dict(counts), odd
-
-
-def _is_for(source: Source, at: int, split: Split, cell: Any) -> bool | None:
-    return True if _split(source, at, cell) == split else None
+        return {}, Counter()
+    held = Counter(_text(cells[0]) for _, _, cells in source.read((at,)) if not isinstance(cells, Fault))
+    counts: Counter[Split] = Counter()
+    for value, count in held.items():
+        if (split := _split(source, at, value)) is not None:
+            counts[split] += count
+    return dict(counts), Counter({value: held[value] for value in held if _split(source, at, value) is None})
 
 
 def _split(source: Source, at: int, cell: Any) -> Split | None:
-    value = (as_text(cell) or "").strip().lower()
+    value = _text(cell).lower()
     flag = _FLAGS.get(plain_name((source.names or ())[at]))
     if flag is None:
         return SPLIT_NAMES.get(value)
@@ -124,13 +119,14 @@ def _split(source: Source, at: int, cell: Any) -> Split | None:
 
 def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
     """The rows of a source that are for one split and that a person accepted, where it says so, with notes of that."""
-    counts, odd = _count(source, used)
+    counts, odd = count_splits(source, used)
     source, at = replace(source, marked=counts), split_column(source)
     if at is not None and counts:
         told = f"{source.name}: column {source.called(at)} marks the rows: "
         told += ", ".join(f"{name} {counts[name]:,}" for name in ("train", "validation", "test") if name in counts)
         if split in counts and len(counts) > 1:
-            source = _filtered(source, at, partial(_is_for, source, at, split))
+            marked, column = source, at
+            source = _filtered(source, at, lambda cell: _split(marked, column, cell) == split or None)
             source = replace(source, notes=(*source.notes, f"{told}; those for {split} are read"))
         elif split not in counts:
             source = replace(source, warnings=(*source.warnings, f"{told}; none is for {split}, and all are read"))
@@ -149,7 +145,7 @@ def pick(source: Source, split: Split, used: Sequence[int]) -> Source:
 
 
 def _accepted(cell: Any) -> bool | Fault:
-    answer = (as_text(cell) or "").strip()
+    answer = _text(cell)
     said = f"answer is {clip(answer)}" if answer else "it has no answer"
     return True if answer == "accept" else Fault(f"{said}: nobody accepted it", SET_ASIDE)
 

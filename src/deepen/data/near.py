@@ -300,13 +300,17 @@ def _shingle_sets(part: Part, places: np.ndarray) -> Iterator[np.ndarray]:
 
 def _joined(group_N: np.ndarray, pairs_K2: np.ndarray) -> np.ndarray:
     """Groups joined by pairs; each row gets the first row of its group."""
+    num = len(group_N)
+    start = np.concatenate([np.arange(num), pairs_K2[:, 0]])
+    joined = components(num, start, np.concatenate([group_N, pairs_K2[:, 1]]))
+    _, first, inverse = np.unique(joined, return_index=True, return_inverse=True)
+    return first[inverse]
+
+
+def components(num: int, start_K: np.ndarray, end_K: np.ndarray) -> np.ndarray:
+    """The number of the group of each of `num` things, where each pair of a start and an end is in one group."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    num = len(group_N)
-    start = np.concatenate([np.arange(num), pairs_K2[:, 0]])
-    end = np.concatenate([group_N, pairs_K2[:, 1]])
-    edges = coo_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(num, num))
-    _, joined = connected_components(edges, directed=False)
-    _, first, inverse = np.unique(joined, return_index=True, return_inverse=True)
-    return first[inverse]
+    edges = coo_array((np.ones(len(start_K), dtype=np.int8), (start_K, end_K)), shape=(num, num))
+    return np.asarray(connected_components(edges, directed=False)[1])

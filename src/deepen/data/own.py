@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from deepen.data.needs import plain_name
+from deepen.data.columns import plain_name
 from deepen.data.source import Source, as_text
 
 _NAMES = ("id", "idx", "guid", "uid", "uuid", "index", "row_id", "example_id", "编号", "序号")

@@ -1,17 +1,22 @@
-"""The columns of the training file, found again in another: by their names, or by their places where there are none."""
+"""The columns of the training file, found again in another: by their names, their places, or the labels in them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from deepen.core.errors import DataError
-from deepen.data.known import share_known
-from deepen.data.needs import TARGET, Columns, Need, plain_name
-from deepen.data.source import Source, clip
+from deepen.data.columns import TARGET, Columns, Need, plain_name
+from deepen.data.source import Source, as_text, clip
+from deepen.data.targets.labels import plain_label
 
 Found = dict[str, tuple[int, ...]]
 _JUDGED_ROWS = 2000
 _MOST_COLUMNS = 1000
+_VALUES_KEPT = 1000
+_VALUE_CHARS = 80
+_SEVERAL = re.compile(r"[|;,\n]")
 
 
 def named_index(source: Source, name: str) -> int | None:
@@ -124,3 +129,25 @@ def labels_at(source: Source, like: Columns) -> int | None:
         for i in range(source.width)
     ]
     return shares.index(max(shares)) if max(shares) > 0.5 else None
+
+
+def seen_values(cells: Iterable[Any]) -> tuple[str, ...]:
+    """The different values of a column that holds labels; none if they do not recur, since then they are no labels."""
+    items = (item for cell in cells for item in (cell if isinstance(cell, list | tuple) else (cell,)))
+    texts = [text.strip() for item in items if (text := as_text(item)) is not None]
+    found = dict.fromkeys(text.encode("utf-8", "replace").decode() for text in texts if text)
+    few = len(found) <= min(_VALUES_KEPT, max(2, 0.5 * len(texts)))
+    return tuple(found) if few and all(len(text) <= _VALUE_CHARS for text in found) else ()
+
+
+def share_known(cells: Iterable[Any], values: Iterable[str]) -> float:
+    """The share of filled cells that are labels which training saw; of several labels in a cell each must be known."""
+    known = set(values)
+    plain = {spelled for value in known if (spelled := plain_label(value)) is not None}
+
+    def is_known(text: str) -> bool:
+        return text in known or plain_label(text) in plain
+
+    texts = [text.strip() for cell in cells if (text := as_text(cell)) is not None and text.strip()]
+    right = sum(is_known(text) or all(is_known(part.strip()) for part in _SEVERAL.split(text)) for text in texts)
+    return right / len(texts) if texts else 0.0

@@ -44,11 +44,6 @@ def picked(rows: Iterable[Row], wanted: Sequence[int]) -> Iterator[Row]:
         yield file, line, cells if isinstance(cells, Fault) else [cells[at] for at in wanted]
 
 
-def in_file(name: str, rows: Iterable[tuple[int, Sequence[Any] | Fault]]) -> Iterator[Row]:
-    """Rows of one file."""
-    return ((name, line, cells) for line, cells in rows)
-
-
 def first_rows(rows: Iterable[Row], most: int) -> list[Sequence[Any]]:
     """The cells of the first rows that can be read."""
     return list(islice((cells for _, _, cells in rows if not isinstance(cells, Fault)), most))

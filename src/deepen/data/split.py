@@ -8,6 +8,7 @@ import numpy as np
 
 from deepen.core.errors import DataError
 from deepen.core.seed import derive
+from deepen.data.near import components
 from deepen.data.table import Part
 
 
@@ -62,17 +63,12 @@ def _groups(hashes_N: np.ndarray, groups_N: np.ndarray | None) -> tuple[np.ndarr
     keys_G, group_N = np.unique(hashes_N, return_inverse=True)
     if groups_N is None or not (np.asarray(groups_N) >= 0).any():
         return group_N, keys_G
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     groups_N = np.asarray(groups_N)
     rows = groups_N >= 0
     named, second = np.unique(groups_N[rows], return_inverse=True)
-    size = len(keys_G) + len(named)
-    edges = coo_array((np.ones(len(second), dtype=np.int8), (group_N[rows], len(keys_G) + second)), shape=(size, size))
-    num, joined = connected_components(edges, directed=False)
+    joined = components(len(keys_G) + len(named), group_N[rows], len(keys_G) + second)
     # numbered again without gaps: every component holds at least one row
-    merged_keys = np.full(num, np.iinfo(np.uint64).max, dtype=np.uint64)
+    merged_keys = np.full(joined.max() + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(merged_keys, joined[: len(keys_G)], keys_G)
     return joined[group_N], merged_keys
 

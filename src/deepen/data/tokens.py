@@ -58,7 +58,7 @@ def tokenise(table: Table, encode: Encode, *, key: tuple[Any, ...]) -> TokenTabl
         if mark not in table.made:
             flats: dict[str, list[np.ndarray]] = {name: [] for name in _FLATS}
             arrays = _run(table, encode, lambda name, flat: flats[name].append(flat))
-            whole = {name: np.concatenate(parts) if parts else None for name, parts in flats.items()}
+            whole = {name: np.concatenate(parts) for name, parts in flats.items() if parts}
             table.made[mark] = _tokens(mark, whole, arrays)
         found: TokenTable = table.made[mark]
         return found
@@ -122,28 +122,21 @@ def _offsets(counts_N: np.ndarray) -> np.ndarray:
 
 def _read(folder: Path, mark: str) -> TokenTable:
     done = json.loads((folder / "done.json").read_text())
-    flats = {name: folder / f"{name}.bin" for name in _FLATS}
-    names = ("offsets", "truncated", "unit_offsets", "sequences", "sequence_offsets")
-    there = [name for name in names if name in names[:2] or (folder / f"{name}.npy").is_file()]
-    arrays = {name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in there}
-    mapped = {
-        name: np.memmap(path, dtype=np.int32, mode="r") if path.is_file() else None for name, path in flats.items()
-    }
-    found = _tokens(mark, mapped, arrays)
+    flats = {path.stem: np.memmap(path, dtype=np.int32, mode="r") for path in folder.glob("*.bin")}
+    arrays = {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in folder.glob("*.npy")}
+    found = _tokens(mark, flats, arrays)
     assert len(found.ids_T) == done["tokens"]  # noqa: S101 - done.json is written last
     return found
 
 
-def _tokens(mark: str, flats: Mapping[str, np.ndarray | None], arrays: Mapping[str, np.ndarray]) -> TokenTable:
-    ids = flats["ids"]
-    assert ids is not None  # noqa: S101 - a table has a row, and each row a token
+def _tokens(mark: str, flats: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> TokenTable:
     return TokenTable(
         fingerprint=mark,
-        ids_T=ids,
+        ids_T=flats["ids"],
         offsets_N1=arrays["offsets"],
         truncated_N=arrays["truncated"],
-        segments_T=flats["segments"],
-        units_M=flats["units"],
+        segments_T=flats.get("segments"),
+        units_M=flats.get("units"),
         unit_offsets_N1=arrays.get("unit_offsets"),
         sequences_S=arrays.get("sequences"),
         sequence_offsets_N1=arrays.get("sequence_offsets"),

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from deepen.data.columns import Columns
+from deepen.data.columns import Columns, Need
 from deepen.data.load import open_source, used_columns
 from deepen.data.marks import ForSplit, pick
-from deepen.data.needs import Need
 from deepen.data.settings import DataSettings
 from deepen.data.source import Fault, as_text
 from deepen.data.table import Part

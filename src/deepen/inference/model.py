@@ -20,9 +20,9 @@ from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse
 from deepen.core.types import Explanation, Outputs, Prediction, Score
 from deepen.data.check.problem import rows
-from deepen.data.columns import TARGET, Columns, columns_from_json
+from deepen.data.columns import TARGET, AskedColumns, Columns, columns_from_json
 from deepen.data.label_names import LabelNames
-from deepen.data.load import AskedColumns, Use, load_table, open_source
+from deepen.data.load import Use, load_table, open_source
 from deepen.data.marks import ForSplit
 from deepen.data.readers.parquet_arrow import is_dataset
 from deepen.data.settings import DataSettings

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deepen.core.errors import DataError
-from deepen.data.columns import TARGET, Columns, column_indices
+from deepen.data.choosing import column_indices
+from deepen.data.columns import TARGET, Columns
 from deepen.data.source import Fault, Source, as_text
 from deepen.data.table import Part
 

@@ -307,5 +307,5 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
     """Writes a recipe with every setting, as YAML that `read_recipe` takes, and its schema beside it."""
     values = recipe.model_dump(mode="json")
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
-    write_text(path.with_name(SCHEMA), recipe_schema())
     write_text(path, f"# yaml-language-server: $schema={SCHEMA}\n{text}")
+    write_text(path.with_name(SCHEMA), recipe_schema())  # last: a run goes on without it

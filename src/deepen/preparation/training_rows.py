@@ -24,8 +24,9 @@ from deepen.core.foreign import cause
 from deepen.core.places import check_file, path_of
 from deepen.data.columns import TARGET, Columns, Need
 from deepen.data.label_names import LabelNames
-from deepen.data.load import Prior, load_table, look
+from deepen.data.load import load_table, look
 from deepen.data.normalise import NormaliseSettings, normalise_label
+from deepen.data.readers.prior import Prior
 from deepen.data.settings import DataSettings
 from deepen.data.source import clip
 from deepen.data.table import Part, Table

@@ -16,8 +16,9 @@ from deepen.core.errors import DataError, SettingError
 from deepen.core.types import Targets
 from deepen.data.check.problem import rows, verb
 from deepen.data.columns import Columns
-from deepen.data.load import Prior, load_table, look
+from deepen.data.load import load_table, look
 from deepen.data.near import near_duplicates
+from deepen.data.readers.prior import Prior
 from deepen.data.table import Part
 from deepen.preparation.recipe import DataSection
 from deepen.preparation.training_rows import laid_out

@@ -13,8 +13,7 @@ from typing import Any, Literal
 from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Sequences, Targets
-from deepen.data.columns import plain_name
-from deepen.data.load import Need
+from deepen.data.columns import Need, plain_name
 from deepen.data.source import Source
 from deepen.data.table import Part
 from deepen.data.tokens import Encode

@@ -19,8 +19,7 @@ from deepen.core.types import Outputs, Score, Targets
 from deepen.data.columns import Need, plain_name
 from deepen.data.source import Source, clip
 from deepen.data.table import Part
-from deepen.data.targets.flags import flag_columns
-from deepen.data.targets.label_lists import encode_many, holds_several, many_labels
+from deepen.data.targets.label_lists import encode_many, flag_columns, holds_several, many_labels
 from deepen.evaluation import multilabel
 from deepen.models.heads import mean
 from deepen.problem import one_label

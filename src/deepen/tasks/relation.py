@@ -17,7 +17,7 @@ import numpy as np
 
 from deepen.core.ladder import Shown
 from deepen.core.types import Outputs, Score, Sequences, Targets
-from deepen.data.load import Need
+from deepen.data.columns import Need
 from deepen.data.source import Source, as_text
 from deepen.data.table import Part
 from deepen.data.targets.marked_spans import Marked, find_names, from_tags, with_marks

@@ -21,7 +21,7 @@ from deepen.core.ladder import Shown
 from deepen.core.settings import Settings
 from deepen.core.types import Outputs, Score, Sequences, Targets
 from deepen.data.altered import altered
-from deepen.data.load import Need
+from deepen.data.columns import Need
 from deepen.data.source import Source
 from deepen.data.table import Part
 from deepen.data.targets.tagged_rows import looks_tagged

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from tests.data.reading import NEEDS, read, rows
 
 from deepen.core.errors import DataError
+from deepen.data.columns import columns_from_json, columns_to_json
 from deepen.data.label_names import read_label_names
-from deepen.data.load import DataSettings, columns_from_json, columns_to_json, load_table
+from deepen.data.load import DataSettings, load_table
 from deepen.data.table import Table
 from deepen.data.targets.labels import check_labels, encode_labels, label_table, target_counts
 

@@ -12,22 +12,20 @@ from deepen.data.table import Part
 _NEAR_LEAK = "look at a few; --set data.near.threshold=0.8 counts closer ones only"
 
 
-def find(splits: Splits) -> list[Problem]:
+def find(splits: Splits) -> Iterator[Problem]:
     """Copies and near-copies, and labels that conflict. Texts are compared without case, punctuation and spaces."""
-    groups = splits.groups
     names = list(splits.parts)
     split_N = np.repeat(np.arange(len(names)), [len(splits.parts[name]) for name in names])
-    found = []
-    if not groups.searched and len(split_N) > splits.near.max_rows:
+    if not splits.groups.searched and len(split_N) > splits.near.max_rows:
         message = f"{rows(len(split_N))}: only exact copies were looked for, not near-duplicates"
         remedy = f"--set data.near.max_rows={len(split_N)}"
-        found.append(Problem("note", "exact_only", splits.train.table.name, None, len(split_N), message, remedy))
+        yield Problem("note", "exact_only", splits.train.table.name, None, len(split_N), message, remedy)
     for at, name in enumerate(names):
-        found += _within(splits, name, np.flatnonzero(split_N == at))
+        yield from _within(splits, name, np.flatnonzero(split_N == at))
     for later in range(1, len(names)):
         for earlier in range(later):
-            found += _across(splits, split_N, earlier, later)
-    return [*found, *_conflicts(splits)]
+            yield from _across(splits, split_N, earlier, later)
+    yield from _conflicts(splits)
 
 
 def _within(splits: Splits, name: str, rows_K: np.ndarray) -> Iterator[Problem]:
@@ -85,9 +83,9 @@ def _across(splits: Splits, split_N: np.ndarray, earlier: int, later: int) -> It
         yield Problem("warning", code, part.table.name, place(part, first), count, message, remedy)
 
 
-def _conflicts(splits: Splits) -> list[Problem]:
+def _conflicts(splits: Splits) -> Iterator[Problem]:
     if not splits.train.table.has_target or splits.has_answers:
-        return []
+        return
     codes: dict[str, int] = {}
     values = (value for part in splits.parts.values() for value in targets(part))
     numbered = (-1 if value is None else codes.setdefault(str(value), len(codes)) for value in values)
@@ -95,7 +93,6 @@ def _conflicts(splits: Splits) -> list[Problem]:
     labels = list(codes)
     exact = _conflicting(splits.groups.same_N, code_N)
     near = _conflicting(splits.groups.near_N, code_N) & ~exact
-    found = []
     told: tuple[tuple[Severity, str, np.ndarray, np.ndarray, str], ...] = (
         ("warning", "conflicting_labels", splits.groups.same_N, exact, "copies"),
         ("note", "near_conflicts", splits.groups.near_N, near, "near-duplicates"),
@@ -110,8 +107,7 @@ def _conflicts(splits: Splits) -> list[Problem]:
         how = "other tags; see" if splits.has_tags else f"another label; {here} here, {there} in"
         message = f"{rows(count)} {verb(count, 'have')} {what} with {how} line {place(their, their_at)} of {name}"
         remedy = "decide on one label for each" if severity == "warning" else "look at a few: a slip, or a fine line?"
-        found.append(Problem(severity, code, part.table.name, place(part, at), count, message, remedy))
-    return found
+        yield Problem(severity, code, part.table.name, place(part, at), count, message, remedy)
 
 
 def _home(splits: Splits, row: int) -> tuple[str, Part, int]:

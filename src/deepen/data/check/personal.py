@@ -7,12 +7,12 @@ shown in full.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
 
 from deepen.data.check.problem import Problem, Severity, Splits, place, rows, verb
 from deepen.data.near import row_texts
-from deepen.data.table import Part
 
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9_.+%-])[A-Za-z0-9_.+%-]{1,64}@"
@@ -91,11 +91,6 @@ def iban(text: str) -> bool:
     return int("".join(str(int(char, 36)) for char in packed[4:] + packed[:4])) % 97 == 1
 
 
-def _phone_digits(text: str) -> bool:
-    num = sum(char.isdigit() for char in text)
-    return 9 <= num <= 15
-
-
 _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool], str, str], ...] = (
     ("personal_email", _EMAIL, bool, "an e-mail address", "MAIL"),
     ("personal_chinese_id", _CHINESE_ID, chinese_id, "a Chinese resident number", "ID"),
@@ -103,13 +98,29 @@ _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool], str, str], ...]
     ("personal_iban", _IBAN, iban, "a bank account number (IBAN)", "ACCOUNT"),
     ("personal_ssn", _SSN, bool, "a US social security number", "ID"),
     ("personal_chinese_phone", _CHINESE_PHONE, bool, "a Chinese phone number", "PHONE"),
-    ("personal_phone", _PHONE, _phone_digits, "a phone number", "PHONE"),
+    ("personal_phone", _PHONE, lambda text: 9 <= sum(map(str.isdigit, text)) <= 15, "a phone number", "PHONE"),
 )
 
 
-def find(splits: Splits) -> list[Problem]:
+def find(splits: Splits) -> Iterator[Problem]:
     """Rows with personal data, the first masked: a model learns them by heart (no model learns those for tests)."""
-    return [problem for name, part in splits.parts.items() for problem in _in_part(name, part)]
+    for name, part in splits.parts.items():
+        counts: Counter[str] = Counter()
+        firsts: dict[str, tuple[int, str]] = {}
+        for at, text in enumerate(row_texts(part)):
+            found = list(personal_values(text))
+            counts.update({code for code, _ in found})
+            for code, value in found:
+                firsts.setdefault(code, (at, value))
+        learned = name == "train"
+        severity: Severity = "warning" if learned else "note"
+        for code, _, _, what, word in _KINDS:
+            if counts[code]:
+                at, value = firsts[code]
+                message = f"{rows(counts[code])} of {name} {verb(counts[code], 'hold')} {what}, first {masked(value)}"
+                message += ": a model keeps what it learns from" if learned else ""
+                remedy = f"replace the values by a word such as [{word}]" + (" before training" if learned else "")
+                yield Problem(severity, code, part.table.name, place(part, at), counts[code], message, remedy)
 
 
 def personal_values(text: str) -> Iterator[tuple[str, str]]:
@@ -136,26 +147,3 @@ def masked(value: str) -> str:
         'j*.***@****.***'
     """
     return value[:1] + re.sub(r"\w", "*", value[1:])
-
-
-def _in_part(name: str, part: Part) -> list[Problem]:
-    counts = dict.fromkeys((code for code, *_ in _KINDS), 0)
-    firsts: dict[str, tuple[int, str]] = {}
-    for at, text in enumerate(row_texts(part)):
-        seen = set()
-        for code, value in personal_values(text):
-            if code not in seen:
-                seen.add(code)
-                counts[code] += 1
-                firsts.setdefault(code, (at, value))
-    found = []
-    for code, _, _, what, word in _KINDS:
-        if counts[code]:
-            at, value = firsts[code]
-            message = f"{rows(counts[code])} of {name} {verb(counts[code], 'hold')} {what}, first {masked(value)}"
-            learned = name == "train"
-            message += ": a model keeps what it learns from" if learned else ""
-            remedy = f"replace the values by a word such as [{word}]" + (" before training" if learned else "")
-            severity: Severity = "warning" if learned else "note"
-            found.append(Problem(severity, code, part.table.name, place(part, at), counts[code], message, remedy))
-    return found

@@ -71,21 +71,20 @@ def _main(texts: list[str]) -> np.ndarray:
     return np.where(weighted_NS.sum(1) >= _FEW_LETTERS, weighted_NS.argmax(1), -1)
 
 
-def _rows(name: str, part: Part) -> list[Problem]:
+def _rows(name: str, part: Part) -> Iterator[Problem]:
     main_N = main_scripts(part)
     told = main_N >= 0
     if not told.any():
-        return []
+        return
     counts = np.bincount(main_N[told], minlength=len(_NAMES))
     share_S = counts / counts.sum()
     top = int(share_S.argmax())
     file = part.table.name
-    found = []
     listed = ", ".join(f"{_NAMES[s]} {share_S[s]:.0%}" for s in np.argsort(-share_S) if share_S[s] >= _ODD_SHARE)
     if share_S[top] < _MAIN_SHARE:
         message = f"the rows of {name} are in several scripts: {listed}"
         remedy = "--model with a multilingual encoder, e.g. intfloat/multilingual-e5-small"
-        found.append(Problem("note", "mixed_scripts", file, None, len(part), message, remedy))
+        yield Problem("note", "mixed_scripts", file, None, len(part), message, remedy)
     odd = np.flatnonzero(told & (main_N != top) & (share_S[main_N] < _ODD_SHARE))
     if len(odd):
         first = int(odd[0])
@@ -96,24 +95,22 @@ def _rows(name: str, part: Part) -> list[Problem]:
         )
         severity: Severity = "warning" if len(odd) >= 0.01 * len(part) else "note"
         remedy = "take them out, or --model with a multilingual encoder"
-        found.append(Problem(severity, "other_script", file, place(part, first), len(odd), message, remedy))
-    return found
+        yield Problem(severity, "other_script", file, place(part, first), len(odd), message, remedy)
 
 
-def _lookalikes(name: str, part: Part) -> list[Problem]:
+def _lookalikes(name: str, part: Part) -> Iterator[Problem]:
     first, word, count = -1, "", 0
     for at, text in enumerate(row_texts(part)):
         if not text.isascii() and (match := _LOOKALIKE.search(text)):
             count += 1
             if first < 0:
                 first = at
-                around = [found for found in _WORD.finditer(text) if found.start() <= match.start() < found.end()]
-                word = around[0].group() if around else match.group()
-    if not count:
-        return []
-    message = (
-        f"{rows(count)} of {name} {verb(count, 'mix')} letters of two scripts in one word, as "
-        f"{shown(word)}: they look alike, and a model sees an unknown word"
-    )
-    remedy = "replace the letters; a common trick in spam"
-    return [Problem("warning", "lookalike_letters", part.table.name, place(part, first), count, message, remedy)]
+                around = (found for found in _WORD.finditer(text) if found.start() <= match.start() < found.end())
+                word = next(around, match).group()
+    if count:
+        message = (
+            f"{rows(count)} of {name} {verb(count, 'mix')} letters of two scripts in one word, as "
+            f"{shown(word)}: they look alike, and a model sees an unknown word"
+        )
+        remedy = "replace the letters; a common trick in spam"
+        yield Problem("warning", "lookalike_letters", part.table.name, place(part, first), count, message, remedy)

@@ -30,7 +30,12 @@ def find(splits: Splits) -> Iterator[Problem]:
         types, firsts = _types(part)
         if name == "train":
             known = types
-            yield from _rare(part, types, firsts)
+            rare = [kind for kind in types if types[kind] < 5]
+            if rare:
+                message = f"{len(rare):,} entity types occur fewer than 5 times, as {shown(rare[0])} with "
+                message += f"{types[rare[0]]}"
+                line, remedy = place(part, firsts[rare[0]]), "collect rows with them"
+                yield Problem("warning", "rare_entity_type", part.table.name, line, len(rare), message, remedy)
             continue
         unknown = [kind for kind in types if kind not in known]
         if unknown:
@@ -43,15 +48,12 @@ def find(splits: Splits) -> Iterator[Problem]:
             yield Problem("error", "unknown_tag", part.table.name, line, count, message, remedy)
 
 
-def _broken(name: str, part: Part) -> list[Problem]:
+def _broken(name: str, part: Part) -> Iterator[Problem]:
     """The reader counts them, since it turns every scheme into IOB2."""
-    for note in part.table.notes:
-        if match := _BROKEN.search(note):
-            count = int(match.group(1).replace(",", ""))
-            message = f"{name}: {match.group()}"
-            remedy = "correct the tags where an entity should go on; nothing to do if it should start"
-            return [Problem("warning", "broken_tags", part.table.name, None, count, message, remedy)]
-    return []
+    for match in list(filter(None, map(_BROKEN.search, part.table.notes)))[:1]:
+        count = int(match.group(1).replace(",", ""))
+        remedy = "correct the tags where an entity should go on; nothing to do if it should start"
+        yield Problem("warning", "broken_tags", part.table.name, None, count, f"{name}: {match.group()}", remedy)
 
 
 def spans(tags: Sequence[str]) -> Iterator[tuple[int, int, str]]:
@@ -75,16 +77,7 @@ def _types(part: Part) -> tuple[Counter[str], dict[str, int]]:
     return counts, firsts
 
 
-def _rare(part: Part, types: Counter[str], firsts: dict[str, int]) -> list[Problem]:
-    rare = [kind for kind in types if types[kind] < 5]
-    if not rare:
-        return []
-    message = f"{len(rare):,} entity types occur fewer than 5 times, as {shown(rare[0])} with {types[rare[0]]}"
-    line = place(part, firsts[rare[0]])
-    return [Problem("warning", "rare_entity_type", part.table.name, line, len(rare), message, "collect rows with them")]
-
-
-def _inconsistent(name: str, part: Part) -> list[Problem]:
+def _inconsistent(name: str, part: Part) -> Iterator[Problem]:
     lexicon: set[tuple[str, ...]] = set()
     total = 0
     for tokens, tags in zip(part.values("tokens"), targets(part), strict=True):
@@ -125,7 +118,7 @@ def _occurrences(
 
 def _two_ways(
     name: str, part: Part, seen: dict[Key, Counter[str]], where: dict[tuple[Key, str], int], total: int
-) -> list[Problem]:
+) -> Iterator[Problem]:
     count, first = 0, None
     for key, kinds in seen.items():
         if len(kinds) > 1:
@@ -134,7 +127,7 @@ def _two_ways(
             if first is None or len(key[1]) > len(first[0][1]):
                 first = (key, usual, others[0][0])
     if first is None:
-        return []
+        return
     key, usual, odd = first
     at, other = where[key, odd], where[key, usual]
     around = join_words([word for word in (key[0], *key[1], key[2]) if word])[0]
@@ -145,5 +138,4 @@ def _two_ways(
     )
     severity: Severity = "warning" if count >= _MANY_SHARE * max(total, 1) else "note"
     remedy = "decide on one tag for each"
-    problem = Problem(severity, "inconsistent_entity", part.table.name, place(part, at), count, message, remedy)
-    return [problem]
+    yield Problem(severity, "inconsistent_entity", part.table.name, place(part, at), count, message, remedy)

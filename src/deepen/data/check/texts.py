@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -42,19 +43,14 @@ def _is_json(text: str) -> bool:
         return False
 
 
-_KINDS: tuple[tuple[str, Callable[[str], bool], str, str], ...] = (
-    ("text_is_date", lambda text: bool(_DATE.fullmatch(text)), "a date", "column"),
-    ("text_is_number", lambda text: bool(_NUMBER.fullmatch(text)), "a number", "column"),
+_KINDS: tuple[tuple[str, Callable[[str], object], str, str], ...] = (
+    ("text_is_date", _DATE.fullmatch, "a date", "column"),
+    ("text_is_number", _NUMBER.fullmatch, "a number", "column"),
     ("text_is_json", _is_json, "JSON", "column"),
-    ("text_is_address", lambda text: bool(_ADDRESS.fullmatch(text)), "a web address", "column"),
+    ("text_is_address", _ADDRESS.fullmatch, "a web address", "column"),
     ("placeholder", lambda text: text.lower() in PLACEHOLDERS, "a placeholder for a missing text", "drop"),
-    ("markup", lambda text: "<" in text and bool(_MARKUP.search(text)), "HTML markup", "strip"),
-    (
-        "wrong_letters",
-        lambda text: not text.isascii() and bool(_WRONG.search(text)),
-        "wrongly decoded letters",
-        "encode",
-    ),
+    ("markup", lambda text: "<" in text and _MARKUP.search(text), "HTML markup", "strip"),
+    ("wrong_letters", lambda text: not text.isascii() and _WRONG.search(text), "wrongly decoded letters", "encode"),
 )
 _REMEDY = {
     "column": "--columns text=COLUMN names another column",
@@ -80,56 +76,52 @@ def find(splits: Splits) -> Iterator[Problem]:
 
 
 def _kinds(name: str, part: Part, tagged: bool) -> Iterator[Problem]:
-    counts = dict.fromkeys((code for code, *_ in _KINDS), 0)
+    counts: Counter[str] = Counter()
     firsts: dict[str, tuple[int, str]] = {}
     for at, text in enumerate(row_texts(part)):
-        for code, matches, _, _ in _KINDS:
-            if matches(text):
-                counts[code] += 1
-                firsts.setdefault(code, (at, text))
-                break
+        code = next((code for code, matches, _, _ in _KINDS if matches(text)), "")
+        counts[code] += 1
+        firsts.setdefault(code, (at, text))
     for code, _, what, remedy in _KINDS:
-        if not counts[code]:
-            continue
-        share = counts[code] / len(part)
+        share = counts[code] / max(len(part), 1)
         wrong = share > _ALL_WRONG_SHARE and remedy == "column"
+        few = remedy == "column" and not wrong
+        if not counts[code] or (few and tagged):  # a date line, a row of a table: sentences of running text
+            continue
         at, text = firsts[code]
-        if remedy == "column" and not wrong:
-            if tagged:  # a date line, a row of a table: sentences of running text
-                continue
-            remedy = "few"
-        remedy = "lost" if code == "wrong_letters" and "\ufffd" in text else remedy
+        remedy = "few" if few else "lost" if code == "wrong_letters" and "\ufffd" in text else remedy
         does = verb(counts[code], "hold" if code in ("markup", "wrong_letters") else "are")
         message = f"{rows(counts[code])} of {name} ({share:.1%}) {does} {what}, as {shown(text)}"
         message += ": is it the right column?" if wrong else ""
         many = share >= _MANY_SHARE or code == "placeholder"
         severity: Severity = "error" if wrong else "warning" if many else "note"
-        problem = Problem(severity, code, part.table.name, place(part, at), counts[code], message, _REMEDY[remedy])
-        yield problem
+        yield Problem(severity, code, part.table.name, place(part, at), counts[code], message, _REMEDY[remedy])
 
 
-def _label_in_text(part: Part) -> list[Problem]:
+def _label_in_text(part: Part) -> Iterator[Problem]:
     """Rows that say their own label, beyond how often rows say another row's label."""
     folded_labels = {label: fold(label) for label in label_table(part)}
-    if all(len(label) < _TELLING_CHARS or label.isdecimal() for label in folded_labels.values()):
-        return []
+    telling = {label for label in folded_labels.values() if len(label) >= _TELLING_CHARS and not label.isdecimal()}
+    if not telling:
+        return
     labels = [folded_labels[target] for target in targets(part)]
     own = np.zeros(len(part), dtype=bool)
     other = np.zeros(len(part), dtype=bool)
-    for at, text in enumerate(row_texts(part)):
-        label, another = labels[at], labels[(at * 7919 + 13) % len(labels)]
-        if len(label) < _TELLING_CHARS or label.isdecimal():
-            continue
-        folded = f" {fold(text)} "
-        own[at] = f" {label} " in folded or (not label.isascii() and label in folded)
-        if another != label:
-            other[at] = f" {another} " in folded or (not another.isascii() and another in folded)
-    if own.mean() - other.mean() < _TOLD:
-        return []
-    first = int(np.flatnonzero(own)[0])
-    message = (
-        f"{rows(int(own.sum()))} of train ({own.mean():.0%}) name their own label, as {shown(labels[first])}; "
-        f"only {other.mean():.0%} name that of another row: the model will read it off and understand nothing"
-    )
-    remedy = "--columns text=COLUMN without the label, or take the label out of the texts"
-    return [Problem("warning", "label_in_text", part.table.name, place(part, first), int(own.sum()), message, remedy)]
+    for at, (text, label) in enumerate(zip(row_texts(part), labels, strict=True)):
+        if label in telling:
+            another = labels[(at * 7919 + 13) % len(labels)]
+            folded = fold(text)
+            own[at] = _names(folded, label)
+            other[at] = another != label and _names(folded, another)
+    if own.mean() - other.mean() >= _TOLD:
+        first, count = int(np.flatnonzero(own)[0]), int(own.sum())
+        message = (
+            f"{rows(count)} of train ({own.mean():.0%}) name their own label, as {shown(labels[first])}; "
+            f"only {other.mean():.0%} name that of another row: the model will read it off and understand nothing"
+        )
+        remedy = "--columns text=COLUMN without the label, or take the label out of the texts"
+        yield Problem("warning", "label_in_text", part.table.name, place(part, first), count, message, remedy)
+
+
+def _names(text: str, label: str) -> bool:
+    return f" {label} " in f" {text} " or (not label.isascii() and label in text)

@@ -16,36 +16,26 @@ from deepen.core.errors import DataError
 from deepen.data.readers.sniff import lines, text_file
 from deepen.data.source import Fault, Form, Row, Source, clip, first_rows, picked
 
-NAMES = ("text", "entities")
 _ENTITY = re.compile(r"T\S*\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
 _SAMPLE_ROWS = 2000
 
 
 @dataclass
 class _Seen:
-    """What was passed over."""
+    """What was passed over: relations and the like, and an entity in several parts."""
 
-    parts: int = 0
-    others: int = 0
+    others: bool = False
     example: str = ""
 
 
-@dataclass(frozen=True)
-class _Entity:
-    start: int
-    end: int
-    label: str
+Entity = tuple[int, int, str]
 
 
 def brat_pairs(files: Sequence[Path]) -> list[Path]:
     """The texts of a folder of brat, each with its annotations after it; nothing if it is no such folder."""
-    names = {file.name: file for file in files}
-    pairs = [
-        (names[file.stem + ".txt"], file)
-        for file in sorted(files)
-        if file.suffix == ".ann" and file.stem + ".txt" in names
-    ]
-    return [file for pair in pairs for file in pair]
+    there = set(files)
+    annotated = [file for file in sorted(files) if file.suffix == ".ann" and file.with_suffix(".txt") in there]
+    return [path for file in annotated for path in (file.with_suffix(".txt"), file)]
 
 
 def open_brat(files: Sequence[Path], name: str, encoding: str) -> Source:
@@ -62,65 +52,52 @@ def open_brat(files: Sequence[Path], name: str, encoding: str) -> Source:
     told = f"{name}: {len(files) // 2} texts with brat's annotations, a row for each line"
     if seen.others:
         told += "; relations, events and attributes are left aside"
-    warned: tuple[str, ...] = ()
-    if seen.parts:
-        said = f"{name}: entities in several parts are read from the first to the last character, as {seen.example}"
-        warned = (said,)
+    parts = f"{name}: entities in several parts are read from the first to the last character, as {seen.example}"
+    warned = (parts,) if seen.example else ()
     read = lambda wanted: picked(rows(_Seen()), wanted)  # noqa: E731
-    return Source(name, NAMES, 2, sample, read, (told,), form=Form("folder", 2), warnings=warned)
+    return Source(name, ("text", "entities"), 2, sample, read, (told,), form=Form("folder", 2), warnings=warned)
 
 
 def _document(path: Path, notes: Path, folder: str, encoding: str, seen: _Seen) -> Iterator[Row]:
     called, beside = f"{folder}/{path.name}", f"{folder}/{notes.name}"
     text = "".join(lines(text_file(path, called, encoding))) if path.stat().st_size else ""
-    found: list[_Entity] = []
-    for row in _entities(notes, beside, text, encoding, seen):
-        if isinstance(row, _Entity):
-            found.append(row)
-        else:
-            yield row
-    found.sort(key=lambda entity: (entity.start, entity.end))
+    found: list[Entity] = []
+    if notes.stat().st_size:
+        for number, line in enumerate(lines(text_file(notes, beside, encoding)), 1):
+            line = line.rstrip("\r\n")
+            if not line.startswith("T"):
+                seen.others |= bool(line.strip()) and not line.startswith("#")
+                continue
+            entity = _entity(line, text, seen, f"{beside} line {number}")
+            if isinstance(entity, Fault):
+                yield beside, number, entity
+            else:
+                found.append(entity)
+    found.sort(key=lambda entity: entity[:2])
     begin = 0
     while begin < len(text):
-        end = _line_end(text, begin)
-        inside = [entity for entity in found if begin <= entity.start < end]
-        while inside and max(entity.end for entity in inside) > end:
-            end = _line_end(text, end)
-            inside = [entity for entity in found if begin <= entity.start < end]
+        end, last = begin, begin + 1
+        while end < last:
+            end = text.find("\n", end) + 1 or len(text)
+            inside = [entity for entity in found if begin <= entity[0] < end]
+            last = max((entity[1] for entity in inside), default=end)
         if text[begin:end].strip():
-            spans = [[entity.start - begin, entity.end - begin, entity.label] for entity in inside]
+            spans = [[start - begin, stop - begin, label] for start, stop, label in inside]
             yield called, 1 + text.count("\n", 0, begin), [text[begin:end].rstrip("\r\n"), spans]
         begin = end
 
 
-def _line_end(text: str, begin: int) -> int:
-    return text.find("\n", begin) + 1 or len(text)
-
-
-def _entities(notes: Path, name: str, text: str, encoding: str, seen: _Seen) -> Iterator[_Entity | Row]:
-    """The entities of a document, and what is wrong with the others."""
-    if not notes.stat().st_size:
-        return
-    for number, line in enumerate(lines(text_file(notes, name, encoding)), 1):
-        line = line.rstrip("\r\n")
-        if not line.startswith("T"):
-            seen.others += bool(line.strip()) and not line.startswith("#")
-            continue
-        match = _ENTITY.fullmatch(line)
-        if match is None:
-            yield name, number, Fault(f"'{clip(line, 40)}' is no entity: T1, tab, label, start and end, tab, text")
-            continue
-        places = [int(place) for place in re.split(r"[ ;]", match[2])]
-        start, end = places[0], places[-1]
-        if not 0 <= start < end <= len(text):
-            said = f"the span {start}-{end} {clip(match[1])} is out of range: the text has {len(text)} characters"
-            yield name, number, Fault(said)
-            continue
-        if len(places) > 2:
-            seen.parts += 1
-            seen.example = seen.example or f"{match[1]} {match[2]} in {name} line {number}"
-        elif match[3] is not None and "".join(match[3].split()) != "".join(text[start:end].split()):
-            said = f"'{clip(match[3], 30)}' does not stand at {start}-{end}: there is '{clip(text[start:end], 30)}'"
-            yield name, number, Fault(said)
-            continue
-        yield _Entity(start, end, match[1])
+def _entity(line: str, text: str, seen: _Seen, where: str) -> Entity | Fault:
+    match = _ENTITY.fullmatch(line)
+    if match is None:
+        return Fault(f"'{clip(line, 40)}' is no entity: T1, tab, label, start and end, tab, text")
+    places = [int(place) for place in re.split(r"[ ;]", match[2])]
+    start, end = places[0], places[-1]
+    if not 0 <= start < end <= len(text):
+        return Fault(f"the span {start}-{end} {clip(match[1])} is out of range: the text has {len(text)} characters")
+    if len(places) > 2:
+        seen.example = seen.example or f"{match[1]} {match[2]} in {where}"
+    elif match[3] is not None and "".join(match[3].split()) != "".join(text[start:end].split()):
+        there = clip(text[start:end], 30)
+        return Fault(f"'{clip(match[3], 30)}' does not stand at {start}-{end}: there is '{there}'")
+    return start, end, match[1]

@@ -6,21 +6,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, pairwise
 
 from deepen.core.errors import DataError
-from deepen.data.needs import WORD_NAMES, numbers_sentences, plain_name
+from deepen.data.columns import WORD_NAMES, numbers_sentences, plain_name
 from deepen.data.readers.quoting import split_rows
-from deepen.data.readers.sniff import TextFile, lines
-from deepen.data.source import Fault, Form, Row, Source, clip, first_rows, in_file, picked
+from deepen.data.readers.sniff import Head, source_of_lines
+from deepen.data.source import Fault, Form, Source, clip
 from deepen.data.targets.tag_forms import tag_form
 from deepen.data.targets.tags import OUTSIDE, is_tag
 
-_JUDGED_LINES = 20_000
-_SAMPLE_ROWS = 2000
+JUDGED_LINES = 20_000
+SHARE = 0.98
 _GAPS = re.compile(r"[ \t]+")
 _DOCUMENT = "-DOCSTART-"
-_TAGGED_SHARE = 0.98
 _EVEN_SHARE = 0.9
 _LONGEST_SENTENCE = 1000
 _CALLED = {"\t": "tab", " ": "space", ",": "comma"}
@@ -54,7 +53,8 @@ def column_form(sample: Sequence[str], *, asked: bool = False) -> ColumnForm | N
     Nearly every line is a token without white space and ends (or begins) with a tag, and there is an entity or a blank
     line among them. Tags that have no B- or I- need blank lines between sentences, or to be asked for.
     """
-    filled = [line for line in sample[:_JUDGED_LINES] if line.strip()]
+    sample = sample[:JUDGED_LINES]
+    filled = [line for line in sample if line.strip()]
     body = [line for line in filled if not line.startswith((_DOCUMENT, "# "))]
     if not body:
         return None
@@ -66,7 +66,7 @@ def column_form(sample: Sequence[str], *, asked: bool = False) -> ColumnForm | N
     even = [cells for cells in rows if len(cells) == width]
     if width < 2 or len(even) < _EVEN_SHARE * len(rows):
         return None
-    blank = len(filled) < len(sample[:_JUDGED_LINES])
+    blank = len(filled) < len(sample)
     named = any(plain_name(cell) in WORD_NAMES for cell in rows[0]) and any(map(numbers_sentences, rows[0]))
     if not blank and (gap == "," or named):
         return None  # a table with a column for the sentence
@@ -87,7 +87,7 @@ def _with_prefix(
     rows = rows[1:] if header else rows
     tags = Counter(cells[tag].strip() for cells in rows if len(cells) > 1)
     tagged = sum(count for name, count in tags.items() if is_tag(name))
-    if tagged < _TAGGED_SHARE * len(rows) or not (blank or len(tags) > 1) or (tag == 0 and set(tags) == {OUTSIDE}):
+    if tagged < SHARE * len(rows) or not (blank or len(tags) > 1) or (tag == 0 and set(tags) == {OUTSIDE}):
         return None
     if set(tags) == {OUTSIDE} and not blank:
         return None
@@ -105,9 +105,7 @@ def _without_prefix(
     sample: Sequence[str], rows: Sequence[Sequence[str]], bare: ColumnForm, tag: int, *, asked: bool
 ) -> ColumnForm | None:
     """The form of lines whose tags are told by what they do: few, without white space, in blocks of several lines."""
-    blocks = sum(
-        bool(line.strip()) and (at == 0 or not sample[at - 1].strip()) for at, line in enumerate(sample[:_JUDGED_LINES])
-    )
+    blocks = sum(bool(line.strip()) and not before.strip() for before, line in pairwise(["", *sample]))
     in_blocks = blocks > 1 and len(rows) >= 2 * blocks
     if len(rows) < 4 or bare.gap == "," or (tag == 0 and not asked) or not (in_blocks or asked):
         return None
@@ -144,25 +142,21 @@ def _has_digits(tokens: Sequence[str]) -> bool:
     return letters > 0.5 * len(marked) and sum(token[1] == "0" for token in marked) >= 0.2 * len(marked)
 
 
-def open_columns(file: TextFile, sample: Sequence[str], form: ColumnForm) -> Source:
+def open_columns(head: Head, form: ColumnForm) -> Source:
     """A column file as a source, a sentence a row, a list in every column: `tokens`, others by number, `tags`."""
     names = [f"column {index}" for index in range(form.width)]
     names[form.token], names[form.tag] = "tokens", "tags"
-
-    def sentences(text_lines: Iterator[str]) -> Iterator[Row]:
-        return in_file(file.name, in_blocks(_judged(text_lines, form)))
-
-    rows = first_rows(sentences(iter(sample)), _SAMPLE_ROWS)
-    if not rows:
-        raise DataError(f"{file.name} is empty: no line holds a token with its tag")
-    if len(rows) == 1 and len(rows[0][0]) > _LONGEST_SENTENCE:
-        said = f"{file.name}: {len(rows[0][0]):,} lines of a token and its tag"
-        raise DataError(f"{said}, and no blank line says where a sentence ends: write one after each")
-    told = f"{file.name}: {_CALLED[form.gap]}-separated columns, a token and its tag a line"
+    told = f"{_CALLED[form.gap]}-separated columns, a token and its tag a line"
     told += ", a position digit is taken off every token" if form.digits else ""
     written = Form("columns", form.width, form.header, form.gap)
-    read = lambda wanted: picked(sentences(lines(file)), wanted)  # noqa: E731
-    return Source(file.name, tuple(names), form.width, rows, read, notes=(told,), form=written)
+    empty = " is empty: no line holds a token with its tag"
+    rows = lambda text_lines: in_blocks(_words(text_lines, form))  # noqa: E731
+    source = source_of_lines(head, tuple(names), rows, form=written, told=told, empty=empty)
+    size = len(source.sample[0][0])
+    if len(source.sample) == 1 and size > _LONGEST_SENTENCE:
+        said = f"{head.name}: {size:,} lines of a token and its tag, and no blank line says where a sentence ends"
+        raise DataError(f"{said}: write one after each")
+    return source
 
 
 def in_blocks(judged: Iterable[tuple[int, list[str] | Fault | None]]) -> Iterator[tuple[int, list[list[str]] | Fault]]:
@@ -182,7 +176,7 @@ def in_blocks(judged: Iterable[tuple[int, list[str] | Fault | None]]) -> Iterato
             rows.append(cells)
 
 
-def _judged(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, list[str] | Fault | None]]:
+def _words(text_lines: Iterable[str], form: ColumnForm) -> Iterator[tuple[int, list[str] | Fault | None]]:
     """The cells of each line, what is wrong with it, or None where a sentence ends; comments are passed over."""
     head = ""
     for number, line in enumerate(text_lines, 1):
@@ -191,30 +185,15 @@ def _judged(text_lines: Iterator[str], form: ColumnForm) -> Iterator[tuple[int, 
             yield number, None
             continue
         cells = form.cells(line)
-        if line.startswith("#") and (len(cells) != form.width or not _is_known(cells[form.tag].strip(), form)):
+        width, tag = len(cells), cells[form.tag].strip()
+        if line.startswith("#") and (width != form.width or not (tag in form.known or is_tag(tag))):
             continue
-        problem = _problem(cells, form)
-        if problem:
-            yield number, Fault(problem)
-            continue
-        if form.digits:
-            cells[form.token] = _without_digit(cells[form.token])
-        cells[form.tag] = cells[form.tag].strip()
-        yield number, cells
-
-
-def _is_known(tag: str, form: ColumnForm) -> bool:
-    return tag in form.known or is_tag(tag)
-
-
-def _without_digit(token: str) -> str:
-    """The token without its place in the word, which has two digits from the eleventh character on."""
-    return re.sub(r"(?<=.)[0-9]+$|^[0-9]$", "", token)
-
-
-def _problem(cells: list[str], form: ColumnForm) -> str:
-    if len(cells) == form.width and cells[form.tag].strip():
-        return ""
-    if len(cells) < form.width or not cells[form.tag].strip():
-        return f"'{clip(' '.join(cells), 40)}' has no tag: {len(cells)} of {form.width} columns"
-    return f"{len(cells)} columns where the other lines have {form.width}"
+        if width < form.width or not tag:
+            yield number, Fault(f"'{clip(' '.join(cells), 40)}' has no tag: {width} of {form.width} columns")
+        elif width > form.width:
+            yield number, Fault(f"{width} columns where the other lines have {form.width}")
+        else:
+            if form.digits:  # the place in the word, which has two digits from the eleventh character on
+                cells[form.token] = re.sub(r"(?<=.)[0-9]+$|^[0-9]$", "", cells[form.token])
+            cells[form.tag] = tag
+            yield number, cells

@@ -10,19 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from deepen.core.errors import DataError
-from deepen.data.readers.conll import in_blocks
-from deepen.data.readers.sniff import TextFile, lines
-from deepen.data.source import Fault, Form, Row, Source, clip, first_rows, in_file, picked
+from deepen.data.readers.conll import JUDGED_LINES, SHARE, in_blocks
+from deepen.data.readers.sniff import Head, source_of_lines
+from deepen.data.source import Fault, Form, Source, clip
 from deepen.data.targets.tags import OUTSIDE, is_tag
 
 _COLUMNS = ("id", "tokens", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 _PLUS = "# global.columns ="
 _ID = re.compile(r"\d+(-\d+|\.\d+)?")
 _USUAL_KEYS = ("NER", "NE", "BIO")
-_JUDGED_LINES = 20_000
-_SAMPLE_ROWS = 2000
-_SHARE = 0.98
 
 
 @dataclass(frozen=True)
@@ -46,20 +42,16 @@ def conllu_form(sample: Sequence[str]) -> ConlluForm | None:
     if sample and sample[0].startswith(_PLUS):
         given = sample[0].removeprefix(_PLUS).split()
         names = tuple("tokens" if name == "FORM" else name.lower() for name in given)
-    rows = [cells for line in sample[:_JUDGED_LINES] if (cells := _cells(line))]
+    rows = [cells for line in sample[:JUDGED_LINES] if (cells := _cells(line))]
     fits = sum(len(cells) == len(names) and _ID.fullmatch(cells[0]) is not None for cells in rows)
-    if "tokens" not in names or names[0] != "id" or not rows or fits < _SHARE * len(rows):
+    if "tokens" not in names or names[0] != "id" or not rows or fits < SHARE * len(rows):
         return None
     words = [cells for cells in rows if len(cells) == len(names) and cells[0].isdecimal()]
-    if "misc" in names:
-        at = names.index("misc")
-        key = _entity_key([_keys(cells[at]) for cells in words])
-        if key:
-            return ConlluForm(names, at, key)
-    named = next((at for at, name in enumerate(names) if "ner" in re.split(r"\W+", name)), None)
-    if named is None:
-        named = next((names.index(name) for name in ("upos", "xpos") if name in names), None)
-    return ConlluForm(names, named) if named is not None else None
+    if "misc" in names and (key := _entity_key(_keys(cells[names.index("misc")]) for cells in words)):
+        return ConlluForm(names, names.index("misc"), key)
+    named = [at for at, name in enumerate(names) if "ner" in re.split(r"\W+", name)]
+    named += [names.index(name) for name in ("upos", "xpos") if name in names]
+    return ConlluForm(names, named[0]) if named else None
 
 
 def _cells(line: str) -> list[str]:
@@ -83,26 +75,20 @@ def _entity_key(found: Iterable[dict[str, str]]) -> str:
     return next(iter([*tags, *usual]), "")
 
 
-def open_conllu(file: TextFile, sample: Sequence[str], form: ConlluForm) -> Source:
+def open_conllu(head: Head, form: ConlluForm) -> Source:
     """A CoNLL-U file as a source, a sentence a row, a list in every column; `tags` come last."""
     names = (*form.names, "tags")
-
-    def sentences(text_lines: Iterable[str]) -> Iterator[Row]:
-        return in_file(file.name, in_blocks(_judged(text_lines, form)))
-
-    rows = first_rows(sentences(sample), _SAMPLE_ROWS)
-    if not rows:
-        raise DataError(f"{file.name} is empty: no line holds a word")
     where = f"{form.key}= in MISC" if form.key else f"the column {form.names[form.tags].upper()}"
-    told = f"{file.name}: CoNLL-U; tags are {where}, words those with a whole number (not 1-2 and 1.1)"
+    told = f"CoNLL-U; tags are {where}, words those with a whole number (not 1-2 and 1.1)"
     if not form.key and form.names[form.tags] in ("upos", "xpos"):
         told += ", as MISC holds no entities"
     written = Form("columns", len(names), header=False, delimiter="\t")
-    read = lambda wanted: picked(sentences(lines(file)), wanted)  # noqa: E731
-    return Source(file.name, names, len(names), rows, read, notes=(told,), form=written)
+    empty = " is empty: no line holds a word"
+    rows = lambda text_lines: in_blocks(_words(text_lines, form))  # noqa: E731
+    return source_of_lines(head, names, rows, form=written, told=told, empty=empty)
 
 
-def _judged(text_lines: Iterable[str], form: ConlluForm) -> Iterator[tuple[int, list[str] | Fault | None]]:
+def _words(text_lines: Iterable[str], form: ConlluForm) -> Iterator[tuple[int, list[str] | Fault | None]]:
     """The cells of each word, what is wrong with a line, or None where a sentence ends."""
     for number, line in enumerate(text_lines, 1):
         cells = _cells(line)

@@ -15,19 +15,18 @@ from itertools import islice
 from deepen.core.errors import DataError
 from deepen.data.readers.headers import are_classes, judge_header, names_columns, unique_names
 from deepen.data.readers.quoting import quote_evidence, rows_taken_in, split_rows
-from deepen.data.readers.sniff import TextFile, lines
+from deepen.data.readers.sniff import Head, TextFile, lines
 from deepen.data.settings import DataSettings
 from deepen.data.source import BLANK, BLANK_ROW, Fault, Form, Row, Source, listed
 
 # what no file holds: a row is one cell
 NO_DELIMITER = "\0"
-_CANDIDATES = ("\t", ",", ";", "|")
+CANDIDATES = ("\t", ",", ";", "|")
 _WORDS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space", NO_DELIMITER: "line"}
-_JUDGED_ROWS = 2000
+JUDGED_ROWS = 2000
 _SAMPLE_ROWS = 20_000
 _MOST_COLUMNS = 200_000
 _NAMES_KEPT = 1000
-Classes = Mapping[int, frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,15 @@ class Dialect:
     escaped: bool = False
     declared: bool = False
 
+    @property
+    def word(self) -> str:
+        """The delimiter in a message."""
+        return _WORDS.get(self.delimiter, repr(self.delimiter))
+
     def described(self) -> str:
         """The dialect in words."""
-        word = _WORDS.get(self.delimiter, repr(self.delimiter))
         quotes = "quoted cells, a backslash before quotes inside" if self.escaped else "quoted cells"
-        return f"{word}-separated, {quotes if self.quoting else 'no quoting'}"
+        return f"{self.word}-separated, {quotes if self.quoting else 'no quoting'}"
 
     def rows(
         self, text_lines: Iterator[str], max_cell_chars: int, *, blanks: bool = False
@@ -58,20 +61,17 @@ class Dialect:
         return split_rows(text_lines, self.delimiter, self.quoting, max_cell_chars, escaped=self.escaped, blanks=blanks)
 
 
-def guess_dialect(sample: Sequence[str], settings: DataSettings, *, name: str = "") -> Dialect | None:
+def guess_dialect(head: Head, settings: DataSettings) -> Dialect | None:
     """How the rows of a file are written, by what splits the first into equally many cells; None if nothing does."""
     if settings.delimiter is not None:
-        return judge(sample, settings.delimiter, settings)
-    tabular = is_tabular(name)
+        return judge(head.lines, settings.delimiter, settings)
     best: Dialect | None = None
-    for delimiter in _CANDIDATES:
-        found = judge(sample, delimiter, settings)
-        needed = 0.5 if tabular else 0.9 if delimiter == "\t" else 0.98
-        if found.width < 2 or found.consistent < needed:
+    for delimiter in CANDIDATES:
+        found = judge(head.lines, delimiter, settings)
+        needed = 0.5 if head.is_tabular else 0.9 if delimiter == "\t" else 0.98
+        if found.width < 2 or found.consistent < needed or _is_prose(head, found):
             continue
-        if _is_prose(sample, found, tabular=tabular):
-            continue
-        if best is None or found.consistent > best.consistent + (0.02 if not tabular else 0.0):
+        if best is None or found.consistent > best.consistent + (0.0 if head.is_tabular else 0.02):
             best = found
     return best
 
@@ -80,7 +80,7 @@ def ends_in_classes(sample: Sequence[str], dialect: Dialect) -> bool:
     """Whether the last or the first cells of rows are those of a label: few short ones that recur."""
     rows: list[list[str]] = []
     with suppress(DataError):  # a quote that is never closed is told when the file is read
-        for _, cells, _ in islice(dialect.rows(iter(sample), 1 << 20), _JUDGED_ROWS):
+        for _, cells, _ in islice(dialect.rows(iter(sample), 1 << 20), JUDGED_ROWS):
             rows += [cells] if len(cells) == dialect.width else []
     if not rows:
         return False
@@ -88,13 +88,13 @@ def ends_in_classes(sample: Sequence[str], dialect: Dialect) -> bool:
     return any(are_classes(counts, len(rows), share=0.2) and max(map(len, counts)) <= 40 for counts in ends)
 
 
-def _is_prose(sample: Sequence[str], dialect: Dialect, *, tabular: bool) -> bool:
+def _is_prose(head: Head, dialect: Dialect) -> bool:
     """Sentences with one comma each look like a table; but a space follows it, no cell recurs, no name says `.csv`."""
-    if dialect.delimiter not in (",", ";") or (tabular and dialect.delimiter in sample[0]):
+    if dialect.delimiter not in (",", ";") or (head.is_tabular and dialect.delimiter in head.lines[0]):
         return False
-    text = "".join(sample[:_JUDGED_ROWS])
+    text = "".join(head.lines[:JUDGED_ROWS])
     spaced = text.count(f"{dialect.delimiter} ") > 0.5 * text.count(dialect.delimiter)
-    return spaced and '"' not in text and not ends_in_classes(sample, dialect)
+    return spaced and '"' not in text and not ends_in_classes(head.lines, dialect)
 
 
 def judge(sample: Sequence[str], delimiter: str, settings: DataSettings) -> Dialect:
@@ -108,8 +108,19 @@ def judge(sample: Sequence[str], delimiter: str, settings: DataSettings) -> Dial
         good, bad = (better, worse) if escaped else (good, bad)
 
     def judged(quoting: bool) -> Dialect:
-        made = Dialect(delimiter, quoting, 1, 0.0, escaped and quoting, settings.quoting is not None)
-        return _widths(sample, made, settings.max_cell_chars)
+        dialect = Dialect(delimiter, quoting, 1, 0.0, escaped and quoting, settings.quoting is not None)
+        widths: Counter[int] = Counter()
+        broken = 0
+        try:
+            for _, cells, _ in islice(dialect.rows(iter(sample), settings.max_cell_chars), JUDGED_ROWS):
+                widths[len(cells)] += 1
+        except DataError:
+            broken = 1
+        if not widths:
+            return dialect
+        # the wider of two equally frequent widths: a row that lost a cell is likelier than one that won some
+        width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
+        return replace(dialect, width=width, consistent=count / (widths.total() + broken))
 
     if settings.quoting is not None:
         return judged(settings.quoting)
@@ -124,32 +135,16 @@ def judge(sample: Sequence[str], delimiter: str, settings: DataSettings) -> Dial
     return quoted if good >= bad else plain
 
 
-def _widths(sample: Sequence[str], dialect: Dialect, max_cell_chars: int) -> Dialect:
-    widths: Counter[int] = Counter()
-    broken = 0
-    try:
-        for _, cells, _ in islice(dialect.rows(iter(sample), max_cell_chars), _JUDGED_ROWS):
-            widths[len(cells)] += 1
-    except DataError:
-        broken = 1
-    if not widths:
-        return dialect
-    # the wider of two equally frequent widths: a row that lost a cell is likelier than one that won some
-    width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-    return replace(dialect, width=width, consistent=count / (sum(widths.values()) + broken))
-
-
-def open_delimited(
-    file: TextFile, sample: Sequence[str], dialect: Dialect, settings: DataSettings, *, expected: frozenset[str]
-) -> Source:
+def open_delimited(head: Head, dialect: Dialect, settings: DataSettings, *, expected: frozenset[str]) -> Source:
     """A delimited text file as a source."""
+    file, limit = head.file, settings.max_cell_chars
     if dialect.width > _MOST_COLUMNS:
         raise DataError(
             f"{file.name} has {dialect.width:,} columns, more than {_MOST_COLUMNS:,}: is it a table of texts?"
         )
     found: list[tuple[int, list[str], Sequence[str]]] = []
     try:
-        found.extend(islice(dialect.rows(iter(sample), settings.max_cell_chars), _SAMPLE_ROWS))
+        found.extend(islice(dialect.rows(iter(head.lines), limit), _SAMPLE_ROWS))
     except DataError as error:
         if len(found) < 2:
             raise DataError(f"{file.name} {error}") from None
@@ -158,58 +153,29 @@ def open_delimited(
         raise DataError(f"{file.name} is empty: no row has any cell")
     if len(rows) > 1:
         rows[0] = _fitted(rows[0], dialect.width)
-    judged = judge_header(rows, expected, tabular=is_tabular(file.name))
+    judged = judge_header(rows, expected, tabular=head.is_tabular)
     header = judged.header if settings.header is None else settings.header
     names = unique_names(rows[0]) if header else None
     if header and len(rows) == 1:
         raise DataError(f"{file.name} line 1: a header ({listed(rows[0])}) and no rows")
     width = len(rows[0]) if header else dialect.width
-    shape = _Shape(width, found[0][1] if header else None, _classes(rows[1:], width))
-    body = [
-        cells
-        for _, cells, used in found[1 if header else 0 :]
-        if len(cells) == width and not shape.takes_in(used, dialect)
-    ]
+    counts = (Counter(row[at].strip() for row in rows[1:] if len(row) == width) for at in range(width))
+    classes = {at: frozenset(seen) for at, seen in enumerate(counts) if are_classes(seen, seen.total(), share=0.2)}
+    shape = _Shape(dialect, width, found[0][1] if header else None, classes)
+    body = [cells for _, cells, used in found[int(header) :] if len(cells) == width and not shape.takes_in(used)]
     told = f"{file.name}: {dialect.described()}, {'first row is the header' if header else 'no header'}"
-    warnings = [judged.doubt] if judged.doubt and settings.header is None else []
-    again = [name for name, num in Counter(filter(None, map(str.strip, rows[0]))).items() if header and num > 1]
-    if again:
-        warnings.append(
-            f"several columns are called {listed(again[:1])}: the first keeps the name, others get a number"
-        )
-    named = None if header else next(((at, cells) for at, cells, _ in found[1:] if names_columns(cells)), None)
-    if named is not None:
-        warnings.append(
-            f"line {named[0]} ({listed(named[1])}) names columns: files with and without a header were joined?"
-        )
-
-    def read(wanted: tuple[int, ...]) -> Iterator[Row]:
-        return _read(file, dialect, shape, wanted, settings.max_cell_chars)
-
     known = names if names is not None and width <= _NAMES_KEPT else None
     form = Form("table", width, header, dialect.delimiter, dialect.quoting, escaped=dialect.escaped, names=known)
-    warned = tuple(f"{file.name}: {warning}" for warning in warnings)
-    return Source(file.name, names, width, body, read, notes=(told,), form=form, warnings=warned)
-
-
-def is_tabular(name: str) -> bool:
-    """Whether a file is called as tables are."""
-    return name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".tab"))
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """What a row of a file has to look like: its width, the header if there is one, the values of its classes."""
-
-    width: int
-    header: list[str] | None
-    classes: Classes
-
-    def takes_in(self, used: Sequence[str], dialect: Dialect) -> bool:
-        """Whether a row of several lines is rather that many rows; not where a person said that quotes enclose."""
-        if not used or dialect.declared:
-            return False
-        return rows_taken_in(used, dialect.delimiter, self.width, self.classes) > 0
+    read = lambda wanted: _read(file, shape, wanted, limit)  # noqa: E731
+    warned = [judged.doubt] if judged.doubt and settings.header is None else []
+    again = [name for name, num in Counter(filter(None, map(str.strip, rows[0]))).items() if header and num > 1]
+    if again:
+        warned.append(f"several columns are called {listed(again[:1])}: the first keeps the name, others get a number")
+    named = [] if header else [(line, cells) for line, cells, _ in found[1:] if names_columns(cells)]
+    for line, cells in named[:1]:
+        warned.append(f"line {line} ({listed(cells)}) names columns: files with and without a header were joined?")
+    warnings = tuple(f"{file.name}: {said}" for said in warned)
+    return Source(file.name, names, width, body, read, notes=(told,), form=form, warnings=warnings)
 
 
 def _fitted(first: list[str], width: int) -> list[str]:
@@ -219,21 +185,32 @@ def _fitted(first: list[str], width: int) -> list[str]:
     return first[:width] if width > 1 and not any(first[width:]) else first
 
 
-def _classes(body: Sequence[Sequence[str]], width: int) -> Classes:
-    """The values of the columns that have few."""
-    found = {}
-    for at in range(width):
-        counts = Counter(row[at].strip() for row in body if len(row) == width)
-        if are_classes(counts, counts.total(), share=0.2):
-            found[at] = frozenset(counts)
-    return found
+@dataclass(frozen=True)
+class _Shape:
+    """What a row has to look like: its width, the header if there is one, the values of columns that have few."""
+
+    dialect: Dialect
+    width: int
+    header: list[str] | None
+    classes: Mapping[int, frozenset[str]]
+
+    def takes_in(self, used: Sequence[str]) -> bool:
+        """Whether a row of several lines is rather that many rows; not where a person said that quotes enclose."""
+        if not used or self.dialect.declared:
+            return False
+        return rows_taken_in(used, self.dialect.delimiter, self.width, self.classes) > 0
+
+    def ragged(self, found: int) -> str:
+        """What is said of a row with so many cells."""
+        word = self.dialect.word
+        wide = f"a {word} inside an unquoted cell"
+        cause = wide if found > self.width else f"a {word} is missing or a quote is not closed"
+        return f"{found} cell{'s' if found != 1 else ''} where the other rows have {self.width}: likely {cause}"
 
 
-def _read(
-    file: TextFile, dialect: Dialect, shape: _Shape, wanted: tuple[int, ...], max_cell_chars: int
-) -> Iterator[Row]:
+def _read(file: TextFile, shape: _Shape, wanted: tuple[int, ...], max_cell_chars: int) -> Iterator[Row]:
     name, width, skip = file.name, shape.width, shape.header is not None
-    rows = dialect.rows(lines(file), max_cell_chars, blanks=width == 1)  # there a blank line is an empty cell
+    rows = shape.dialect.rows(lines(file), max_cell_chars, blanks=width == 1)  # there a blank line is an empty cell
     while True:
         try:
             number, cells, used = next(rows)
@@ -244,8 +221,10 @@ def _read(
             raise DataError(said if said.startswith(name) else f"{name} {said}") from None
         if skip:
             skip = False
-        elif used and shape.takes_in(used, dialect):
-            yield name, number, Fault(_taken_in(len(used)), "rows_in_a_quote")
+        elif used and shape.takes_in(used):
+            told = f"a quote opened here takes in {len(used)} lines that look like rows: close it, or --set "
+            told += "data.quoting=false takes quotes for plain text, true takes the lines for one cell"
+            yield name, number, Fault(told, "rows_in_a_quote")
             for line in range(number + 1, number + len(used)):
                 yield name, line, Fault(f"inside the quote that is opened in line {number}", "rows_in_a_quote")
         elif cells == shape.header:
@@ -255,18 +234,4 @@ def _read(
         elif len(cells) == width:
             yield name, number, [cells[i] for i in wanted]
         else:
-            yield name, number, Fault(_ragged(len(cells), width, dialect), "ragged_row", tuple(cells))
-
-
-def _taken_in(num: int) -> str:
-    return (
-        f"a quote opened here takes in {num} lines that look like rows: close it, or --set data.quoting=false "
-        "takes quotes for plain text, true takes the lines for one cell"
-    )
-
-
-def _ragged(found: int, width: int, dialect: Dialect) -> str:
-    word = _WORDS.get(dialect.delimiter, repr(dialect.delimiter))
-    cells = f"{found} cell{'s' if found != 1 else ''}"
-    cause = f"a {word} inside an unquoted cell" if found > width else f"a {word} is missing or a quote is not closed"
-    return f"{cells} where the other rows have {width}: likely {cause}"
+            yield name, number, Fault(shape.ragged(len(cells)), "ragged_row", tuple(cells))

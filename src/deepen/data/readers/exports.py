@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
-from deepen.data.needs import LABEL_NAMES, plain_name
-from deepen.data.targets.answers import squad_rows
+from deepen.data.columns import LABEL_NAMES, plain_name
 
 Object = Mapping[str, Any]
+Rows = Callable[[Any], Iterable[Any]]
 _SPAN_TYPES = ("labels", "hypertextlabels", "paragraphlabels")
 _ANSWERS = frozenset(("accept", "reject", "ignore"))
 
@@ -23,7 +24,7 @@ class Export:
     """Who wrote the values, and how one becomes rows."""
 
     tool: str
-    rows: Callable[[Any], Iterable[Any]]
+    rows: Rows
 
 
 def export_of(values: Sequence[Any]) -> Export | None:
@@ -34,22 +35,18 @@ def export_of(values: Sequence[Any]) -> Export | None:
         >>> tool.tool, list(tool.rows(["Mara flew", {"entities": [[0, 4, "PER"]]}]))
         ('spaCy', [{'text': 'Mara flew', 'entities': [[0, 4, 'PER']]}])
     """
-    found = _tool_of(values)
-    if found is None or found.rows is _spacy_pair:
-        return found
-    return replace(found, rows=lambda value: found.rows(value) if isinstance(value, dict) else (value,))
-
-
-def _tool_of(values: Sequence[Any]) -> Export | None:
     objects = [value for value in values if isinstance(value, dict)]
     if not objects:
-        return Export("spaCy", _spacy_pair) if any(map(is_pair, values)) else None
-    for tool, looks, rows in _TOOLS:
+        return Export("spaCy", _pair_rows) if any(map(is_pair, values)) else None
+    for tool, looks, make in (*_TOOLS, ("Label Studio", _is_task, None)):
         if any(map(looks, objects)):
-            return Export(tool, rows)
-    if any(map(_is_task, objects)):
-        return Export("Label Studio", partial(_task_rows, names=_from_names(objects)))
+            rows = make or partial(_task_rows, names=_from_names(objects))
+            return Export(tool, partial(_rows_of_objects, rows))
     return None
+
+
+def _rows_of_objects(rows: Rows, value: Any) -> Iterable[Any]:
+    return rows(value) if isinstance(value, dict) else (value,)
 
 
 def is_pair(value: Any) -> bool:
@@ -59,10 +56,29 @@ def is_pair(value: Any) -> bool:
     return isinstance(value[0], str) and bool({"entities", "cats"} & value[1].keys())
 
 
-def _spacy_pair(value: Any) -> Iterable[Any]:
-    if not (isinstance(value, list) and len(value) == 2 and isinstance(value[1], dict)):
-        return (value,)
-    return _cats_row({"text": value[0], **value[1]})
+def _pair_rows(value: Any) -> Iterable[Any]:
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[1], dict):
+        return _cats_rows({"text": value[0], **value[1]})
+    return (value,)
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _without(value: Object, key: str) -> dict[str, Any]:
+    return {name: cell for name, cell in value.items() if name != key}
+
+
+def _squad_questions(article: Object) -> list[dict[str, Any]]:
+    """The questions of one entry of a SQuAD file, a row each; nothing of others."""
+    rows = []
+    for paragraph in _objects(article.get("paragraphs")):
+        for one in _objects(paragraph.get("qas")):
+            row = {"id": one.get("id"), "title": article.get("title"), "context": paragraph.get("context")}
+            answers = [] if one.get("is_impossible") else one.get("answers")
+            rows.append(row | {"question": one.get("question"), "answers": answers})
+    return rows
 
 
 def _has_cats(value: Object) -> bool:
@@ -70,33 +86,22 @@ def _has_cats(value: Object) -> bool:
     return isinstance(cats, dict) and bool(cats) and all(isinstance(v, int | float) for v in cats.values())
 
 
-def _cats_row(value: dict[str, Any]) -> Iterable[Any]:
+def _cats_rows(value: Object) -> Iterable[Any]:
     """The categories that are on, as a list of labels."""
     if not _has_cats(value) or "label" in value:
         return (value,)
-    rest = {key: cell for key, cell in value.items() if key != "cats"}
-    return ({**rest, "label": [name for name, on in value["cats"].items() if on >= 0.5]},)
+    return ({**_without(value, "cats"), "label": [name for name, on in value["cats"].items() if on >= 0.5]},)
 
 
-def _is_token_sentences(value: Object) -> bool:
+def _token_sentences(value: Object) -> list[dict[str, Any]]:
     """spaCy's training format of version 2: paragraphs of sentences of tokens."""
-    return bool(list(_sentences(value)))
-
-
-def _sentences(value: Object) -> Iterable[dict[str, Any]]:
-    for paragraph in _objects(value.get("paragraphs")):
-        for sentence in _objects(paragraph.get("sentences")):
-            tokens = _objects(sentence.get("tokens"))
-            if tokens and all("orth" in token and "ner" in token for token in tokens):
-                yield {"tokens": [token["orth"] for token in tokens], "ner_tags": [token["ner"] for token in tokens]}
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _is_squad(value: Object) -> bool:
-    return "paragraphs" in value and bool(squad_rows(value))
+    sentences = [one for paragraph in _objects(value.get("paragraphs")) for one in _objects(paragraph.get("sentences"))]
+    rows = [tokens for one in sentences if (tokens := _objects(one.get("tokens")))]
+    return [
+        {"tokens": [token["orth"] for token in tokens], "ner_tags": [token["ner"] for token in tokens]}
+        for tokens in rows
+        if all("orth" in token and "ner" in token for token in tokens)
+    ]
 
 
 def _is_prodigy(value: Object) -> bool:
@@ -104,14 +109,14 @@ def _is_prodigy(value: Object) -> bool:
     return spans or (str(value.get("answer")) in _ANSWERS and bool({"spans", "accept", "_task_hash"} & value.keys()))
 
 
-def _prodigy_row(value: Object) -> Iterable[Any]:
+def _prodigy_rows(value: Object) -> Iterable[Any]:
     """The spans count characters of the text, and its tokens are mappings that only say where words are."""
     row = dict(value)
     if isinstance(row.get("text"), str) and _objects(row.get("tokens")):
         del row["tokens"]
         row.setdefault("spans", [])
-    if isinstance(row.get("accept"), list) and "label" not in row:
-        row["label"] = row["accept"]
+    if isinstance(row.get("accept"), list):
+        row.setdefault("label", row["accept"])
     return (row,)
 
 
@@ -120,15 +125,14 @@ def _is_old_doccano(value: Object) -> bool:
     return bool(found) and all("label" in item and "result" not in item for item in found) and "label" not in value
 
 
-def _old_doccano_row(value: Object) -> Iterable[Any]:
+def _old_doccano_rows(value: Object) -> Iterable[Any]:
     """Labels by their number: of the whole text, or of a run of characters."""
     if not isinstance(value.get("annotations"), list):
         return (value,)
-    items = _objects(value["annotations"])
-    rest = {key: cell for key, cell in value.items() if key != "annotations"}
+    items = [{**item, "label": _name(item.get("label"))} for item in _objects(value["annotations"])]
     if any({"start_offset", "start"} & item.keys() for item in items):
-        return ({**rest, "entities": [{**item, "label": _name(item.get("label"))} for item in items]},)
-    return ({**rest, "label": [_name(item.get("label")) for item in items]},)
+        return ({**_without(value, "annotations"), "entities": items},)
+    return ({**_without(value, "annotations"), "label": [item["label"] for item in items]},)
 
 
 def _name(label: Any) -> Any:
@@ -142,34 +146,30 @@ def _is_dataturks(value: Object) -> bool:
     return any("points" in item and "label" in item for item in _objects(found))
 
 
-def _dataturks_row(value: Object) -> Iterable[Any]:
+def _dataturks_rows(value: Object) -> Iterable[Any]:
     """Spans whose end is the last character, or the labels of the whole text."""
     if "annotation" not in value:
         return (value,)
-    found = value["annotation"]
-    rest = {key: cell for key, cell in value.items() if key != "annotation"}
+    found, rest = value["annotation"], _without(value, "annotation")
     if isinstance(found, dict):
         return ({**rest, "label": found.get("labels")},)
-    spans = [
-        {"start": point.get("start"), "end": _after(point.get("end")), "label": label}
-        for item in _objects(found)
-        for label in (item["label"] if isinstance(item.get("label"), list) else [item.get("label")])
-        for point in _objects(item.get("points"))
-    ]
+    spans = []
+    for item in _objects(found):
+        labels = item["label"] if isinstance(item.get("label"), list) else [item.get("label")]
+        for label, point in product(labels, _objects(item.get("points"))):
+            end = point.get("end")
+            last = end + 1 if isinstance(end, int) else end
+            spans.append({"start": point.get("start"), "end": last, "label": label})
     return ({**rest, "entities": spans},)
 
 
-def _after(end: Any) -> Any:
-    return end + 1 if isinstance(end, int) else end
+def _is_choice(cell: Any) -> bool:
+    return isinstance(cell, dict) and cell.keys() == {"choices"}
 
 
-def _is_choice(value: Object) -> bool:
-    return any(isinstance(cell, dict) and cell.keys() == {"choices"} for cell in value.values())
-
-
-def _choice_row(value: Object) -> Iterable[Any]:
+def _choice_rows(value: Object) -> Iterable[Any]:
     """Label Studio's small export has several choices as `{"choices": [...]}`."""
-    return ({key: cell["choices"] if _is_choice({key: cell}) else cell for key, cell in value.items()},)
+    return ({key: cell["choices"] if _is_choice(cell) else cell for key, cell in value.items()},)
 
 
 def _is_task(value: Object) -> bool:
@@ -223,14 +223,13 @@ def _task_rows(value: Object, *, names: Mapping[str, tuple[str, bool]]) -> Itera
     return (row,)
 
 
-_Looks = Callable[[Object], bool]
-_TOOLS: tuple[tuple[str, _Looks, Callable[[Any], Iterable[Any]]], ...] = (
-    ("SQuAD", _is_squad, lambda value: squad_rows(value) or (value,)),
-    ("spaCy", _is_token_sentences, lambda value: list(_sentences(value)) or (value,)),
-    ("spaCy", _has_cats, _cats_row),
-    ("Prodigy", _is_prodigy, _prodigy_row),
-    ("Dataturks", _is_dataturks, _dataturks_row),
-    ("Label Studio", _is_choice, _choice_row),
-    ("doccano", _is_old_doccano, _old_doccano_row),
+_TOOLS: tuple[tuple[str, Callable[[Object], object], Rows], ...] = (
+    ("SQuAD", _squad_questions, lambda value: _squad_questions(value) or (value,)),
+    ("spaCy", _token_sentences, lambda value: _token_sentences(value) or (value,)),
+    ("spaCy", _has_cats, _cats_rows),
+    ("Prodigy", _is_prodigy, _prodigy_rows),
+    ("Dataturks", _is_dataturks, _dataturks_rows),
+    ("Label Studio", lambda value: any(map(_is_choice, value.values())), _choice_rows),
+    ("doccano", _is_old_doccano, _old_doccano_rows),
 )
 """Told by the first value that looks so, in this order."""

@@ -56,13 +56,11 @@ def folder_layout(folder: Path, name: str) -> Layout:
         folders = [entry for entry in folders if not folder.resolve().is_relative_to(entry.resolve())]
     if len(files) > 1:
         files = [file for file in files if not _LISTS.match(file.name)] or files
-    if files:
-        return _warned(_files_layout(files, name), name, outside)
+    if files or folders:
+        return _warned(_files_layout(files, name) if files else _folders_layout(folders, name), name, outside)
     odd = [entry for entry in entries if not entry.is_dir()]
-    if not folders and odd:
+    if odd:
         raise DataError(inside(name, odd[0]) + not_there(odd[0]))
-    if folders:
-        return _warned(_folders_layout(folders, name), name, outside)
     if outside:
         raise DataError(f"{name} holds links out of it only ({_listed(outside)}): name the file that is meant")
     passed = [entry.name for entry in every if entry.is_file() and not entry.name.startswith(".")]
@@ -88,23 +86,17 @@ def _files_layout(files: Sequence[Path], name: str) -> Layout:
         lone = [file.name for file in files if file.suffix == ".ann" and file not in brat]
         warned = (f"{name}: {_listed(lone)}: annotations without a text beside them",) if lone else ()
         return Layout("brat", tuple(brat), warnings=warned)
-    chosen, note = _training_only(files, name)
-    notes = (note,) if note else ()
-    if (
-        len(chosen) == 1
-        or all(_suffix(file) in _TABLES for file in chosen)
-        or any(_is_table(file) for file in chosen[:2])
-    ):
-        tables = [file for file in chosen if _suffix(file) in _TABLES] or chosen
-        return Layout("tables", tuple(tables), notes=notes)
+    chosen, notes = _training_only(files, name)
+    tables = [file for file in chosen if Path(file.name.lower().removesuffix(".gz")).suffix in _TABLES]
+    if len(chosen) == 1 or len(tables) == len(chosen) or any(map(_is_table, chosen[:2])):
+        return Layout("tables", tuple(tables or chosen), notes=notes)
     labels = _differing([_stem(file) for file in chosen])
     told = f"{name}: one file per label, one text a line; labels are {_listed(labels)}, by the names of the files"
     return Layout("file_per_label", tuple(chosen), tuple(labels), (*notes, told))
 
 
 def _folders_layout(folders: Sequence[Path], name: str) -> Layout:
-    chosen, note = _training_only(folders, name)
-    notes = (note,) if note else ()
+    chosen, notes = _training_only(folders, name)
     if len(chosen) == 1:
         inner = folder_layout(chosen[0], inside(name, chosen[0]))
         return replace(inner, notes=(*notes, *inner.notes))
@@ -124,29 +116,22 @@ def _folders_layout(folders: Sequence[Path], name: str) -> Layout:
     return _warned(Layout("folder_per_label", tuple(files), tuple(labels), (*notes, told)), name, outside)
 
 
-def _training_only(entries: Sequence[Path], name: str) -> tuple[list[Path], str | None]:
-    """The entries for training, if names speak of splits; all entries if they don't."""
-    train = [entry for entry in entries if _words(entry) & _TRAIN]
-    other = [entry for entry in entries if _words(entry) & _OTHER_SPLITS and entry not in train]
-    if train and (other or len(train) < len(entries)):
+def _training_only(entries: Sequence[Path], name: str) -> tuple[list[Path], tuple[str, ...]]:
+    """The entries for training and a note of that, if names speak of splits; all entries if they don't."""
+    words = {entry: set(re.split(r"[._\-\s]+", entry.name.lower())) for entry in entries}
+    train = [entry for entry in entries if words[entry] & _TRAIN]
+    if train and len(train) < len(entries):
         rest = [entry.name for entry in entries if entry not in train]
         told = f"{name}: {_listed([entry.name for entry in train])} is read and {_listed(rest)} left alone"
-        return train, told + "; give others with --validation and --test"
-    if other and len(other) == len(entries) > 1:
-        raise DataError(f"{name} holds {_listed([e.name for e in other])} and nothing for training: name one of them")
-    return list(entries), None
-
-
-def _words(entry: Path) -> set[str]:
-    return set(re.split(r"[._\-\s]+", entry.name.lower()))
+        return train, (told + "; give others with --validation and --test",)
+    if not train and len(entries) > 1 and all(words[entry] & _OTHER_SPLITS for entry in entries):
+        names = [entry.name for entry in entries]
+        raise DataError(f"{name} holds {_listed(names)} and nothing for training: name one of them")
+    return list(entries), ()
 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(printable, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-
-
-def _suffix(file: Path) -> str:
-    return Path(file.name.lower().removesuffix(".gz")).suffix
 
 
 def _stem(file: Path) -> str:
@@ -194,5 +179,4 @@ def open_labelled_files(layout: Layout, name: str, encoding: str) -> Source:
     if not sample:
         raise DataError(f"{name} is empty: no file in it holds a text")
     read = lambda wanted: picked(rows(), wanted)  # noqa: E731
-    form = Form("folder", 2)
-    return Source(name, ("label", "text"), 2, sample, read, layout.notes, form=form, warnings=layout.warnings)
+    return Source(name, ("label", "text"), 2, sample, read, form=Form("folder", 2))

@@ -60,7 +60,7 @@ def judge_header(rows: Sequence[Sequence[str]], expected: frozenset[str], *, tab
     filled = [cell for cell in first if cell]
     if not filled:
         return Verdict(False)
-    if _counted(filled) and len(body) > 1:  # pandas names columns 0, 1, 2, ...
+    if len(filled) > 1 and filled == [str(at) for at in range(len(filled))] and len(body) > 1:  # as pandas names them
         below = [row[at].strip() for row in body for at in range(len(first)) if at < len(row)]
         counts = not any(cell in ("0", "1", "") or NUMBER.fullmatch(cell) for cell in below)
         return Verdict(counts and tabular)
@@ -80,10 +80,6 @@ def judge_header(rows: Sequence[Sequence[str]], expected: frozenset[str], *, tab
     if not header and weight >= _DOUBTFUL and len(first) > 1:
         return Verdict(False, f"the first row ({shown}) is taken for a row; if it is a header: --set data.header=true")
     return Verdict(header)
-
-
-def _counted(cells: Sequence[str]) -> bool:
-    return len(cells) > 1 and list(cells) == [str(at) for at in range(len(cells))]
 
 
 def _weigh(signs: Sequence[_Sign], named: int) -> float:

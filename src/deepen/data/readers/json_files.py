@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 from deepen.core.errors import DataError
-from deepen.data.readers.exports import Export, export_of, is_pair
+from deepen.data.readers.exports import export_of, is_pair
 from deepen.data.readers.json_layout import Numbered, layout_of, list_items, listed_rows, survey, values, whole_rows
 from deepen.data.readers.json_stream import short
 from deepen.data.readers.keys import keys_of
@@ -52,34 +52,27 @@ def open_json(file: TextFile, form: JsonForm, *, expected: frozenset[str] = froz
     tool = export_of(first)
 
     def rows() -> Numbered:
-        if tool is None:
-            return numbered()
-        return ((line, row) for line, value in numbered() for row in _rows_of(tool, value))
+        for line, value in numbered():
+            if tool is None or isinstance(value, Fault):
+                yield line, value
+            else:
+                yield from ((line, row) for row in tool.rows(value))
 
     sample = first if tool is None else _first(file.name, rows())
     notes = [f"{file.name}: {told}" + (f", as {tool.tool} writes it" if tool is not None else "")]
-    if any(isinstance(row, dict) for row in sample):
-        keys = keys_of([row for row in sample if isinstance(row, dict)], expected)
+    if objects := [row for row in sample if isinstance(row, dict)]:
+        keys = keys_of(objects, expected)
         notes += [f"{file.name}: {keys.told}"] if keys.told else []
         if not keys.names:
             raise DataError(f"{file.name} is empty: it holds no JSON object with a key")
         return _source(file.name, rows, keys.names, keys.sample, notes)
-    if any(isinstance(row, list) for row in sample):
-        cells = [row for row in sample if isinstance(row, list)]
+    if cells := [row for row in sample if isinstance(row, list)]:
         return _lists(file.name, rows, cells, names, notes)
-    if any(isinstance(row, str) for row in sample):
-        alone = ((row,) for row in sample if isinstance(row, str))
-        return _source(file.name, lambda: ((line, _text(row)) for line, row in rows()), ("text",), list(alone), notes)
+    if alone := [(row,) for row in sample if isinstance(row, str)]:
+        texts = lambda: ((line, {"text": row} if isinstance(row, str) else row) for line, row in rows())  # noqa: E731
+        return _source(file.name, texts, ("text",), alone, notes)
     found = f"'{type(sample[0]).__name__}' where objects are needed" if sample else "nothing"
     raise DataError(f"{file.name} is empty: it holds no JSON object with a key, but {found}")
-
-
-def _rows_of(tool: Export, value: Any) -> Iterable[Any]:
-    return (value,) if isinstance(value, Fault) else tool.rows(value)
-
-
-def _text(row: Any) -> Any:
-    return {"text": row} if isinstance(row, str) else row
 
 
 def _source(
@@ -113,8 +106,8 @@ def _lists(
             else:
                 yield name, line, [row[i] for i in wanted]
 
-    called = (*map(str, range(width - len(names))), *names) if names and len(set(names)) == len(names) else None
-    called = called if called is not None and len(called) == width else None
+    named = names is not None and 0 < len(set(names)) == len(names) <= width
+    called = (*map(str, range(width - len(names))), *names) if named and names is not None else None
     whole = [row for row in sample if len(row) == width]
     return Source(name, called, width, whole, read, notes=tuple(notes), form=Form("json", width))
 
@@ -136,12 +129,14 @@ def _layout(file: TextFile, form: JsonForm) -> tuple[Callable[[], Numbered], str
     if len(layout.keys) == 1:
         names = entries["columns"].names if "columns" in entries and layout.keys == ("data",) else None
         return lambda: ((line, value) for _, line, value in listed_rows(file, layout.keys)), told, names or None
-    return lambda: ((line, _marked(value, key)) for key, line, value in listed_rows(file, layout.keys)), told, ["split"]
 
+    def marked() -> Numbered:
+        """Rows with the split whose list they stand in, as if the file had a column for it."""
+        for split, line, row in listed_rows(file, layout.keys):
+            more = {**row, "split": split} if isinstance(row, dict) else row
+            yield line, [*row, split] if isinstance(row, list) else more
 
-def _marked(row: Any, split: str) -> Any:
-    """A row and the split whose list it stands in, as if the file had a column for it."""
-    return {**row, "split": split} if isinstance(row, dict) else [*row, split] if isinstance(row, list) else row
+    return marked, told, ["split"]
 
 
 def _fault(row: Any, needed: str) -> Fault:

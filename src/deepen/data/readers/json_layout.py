@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from deepen.core.errors import DataError
+from deepen.data.columns import KNOWN_NAMES, plain_name
 from deepen.data.marks import SPLIT_NAMES
-from deepen.data.needs import KNOWN_NAMES, plain_name
 from deepen.data.readers.json_stream import Cursor
 from deepen.data.readers.sniff import TextFile
 from deepen.data.source import clip, listed
@@ -16,8 +16,7 @@ from deepen.data.source import clip, listed
 Numbered = Iterator[tuple[int, Any]]
 # what the list of rows is called where a file has other lists as well
 _ROWS = ("data", "rows", "records", "examples", "annotations", "common_examples", "items", "instances", "results")
-
-
+_LISTS = frozenset(("objects", "lists", "values"))
 # what has these is a row, whatever lists it holds
 _TEXTS = frozenset(("text", "sentence", "content", "context", "question", "premise", "sentence1", "document", "文本"))
 _TOKENS = frozenset(("tokens", "words"))
@@ -45,7 +44,7 @@ def survey(file: TextFile) -> tuple[dict[str, Entry], bool]:
     """What an object holds, read once without holding it, and whether more objects follow the first."""
     cursor = Cursor(file)
     entries: dict[str, Entry] = {}
-    for key in _keys(cursor):
+    for key in cursor.each_key():
         if key in entries:
             raise DataError(f"{file.name} line {cursor.line}: the key '{clip(key)}' is there twice")
         entries[key] = entry = Entry()
@@ -55,7 +54,7 @@ def survey(file: TextFile) -> tuple[dict[str, Entry], bool]:
             entry.is_text = isinstance(value, str)
             continue
         entry.kind = "values"
-        for _, value in _items(cursor):
+        for _, value in cursor.each_item():
             entry.length += 1
             if isinstance(value, dict):
                 entry.kind = "objects"
@@ -69,40 +68,10 @@ def survey(file: TextFile) -> tuple[dict[str, Entry], bool]:
     return entries, False
 
 
-def _keys(cursor: Cursor) -> Iterator[str]:
-    """The keys of an object; the cursor stands before the value of each, which is to be read."""
-    for _ in _parts(cursor, "{", "}"):
-        key = cursor.value()
-        if not isinstance(key, str):
-            raise DataError(f"{cursor.name} line {cursor.line}: not JSON: a key is a text in double quotes")
-        cursor.take(":")
-        yield key
-
-
-def _items(cursor: Cursor) -> Numbered:
-    """The items of a list, each with the line where it starts."""
-    for _ in _parts(cursor, "[", "]"):
-        cursor.peek()
-        line = cursor.line
-        yield line, cursor.value()
-
-
-def _parts(cursor: Cursor, opening: str, closing: str) -> Iterator[None]:
-    """Stops before each of the parts between brackets, which is to be read."""
-    cursor.take(opening)
-    more = cursor.peek() != closing
-    while more:
-        yield
-        more = cursor.peek() == ","
-        if more:
-            cursor.take(",")
-    cursor.take(closing)
-
-
 def list_items(file: TextFile) -> Numbered:
     """The items of a file that is one list. With the line where each starts."""
     cursor = Cursor(file)
-    yield from _items(cursor)
+    yield from cursor.each_item()
     cursor.end()
 
 
@@ -118,8 +87,9 @@ def layout_of(name: str, entries: Mapping[str, Entry]) -> Layout:
     """Where the rows are. No keys where the object is small and another form."""
     if by_columns(entries) or is_row(entries):
         return Layout()
-    lists = [key for key, entry in entries.items() if entry.kind in ("objects", "lists")]
-    empty = [key for key, entry in entries.items() if not entry.length and _may_be_rows(key) and entry.kind == "values"]
+    every = [key for key, entry in entries.items() if entry.kind in _LISTS]
+    lists = [key for key in every if entries[key].kind != "values"]
+    empty = [key for key in every if not entries[key].length and _may_be_rows(key) and entries[key].kind == "values"]
     if not lists and empty:
         raise DataError(f"{name} is empty: its list '{clip(empty[0])}' holds nothing")
     splits = [key for key in lists if key.lower() in SPLIT_NAMES]
@@ -128,7 +98,7 @@ def layout_of(name: str, entries: Mapping[str, Entry]) -> Layout:
         told = f"one list for each split: {', '.join(f'{clip(key)} {entries[key].length:,}' for key in splits)}"
         return Layout(tuple(splits), told + (f"; {listed(others)} left alone" if others else ""))
     named = [key for key in lists if _may_be_rows(key)]
-    if len(lists) == 1 and (named or entries[lists[0]].kind == "objects" or _alone(entries)):
+    if len(lists) == 1 and (named or entries[lists[0]].kind == "objects" or len(every) == 1):
         return Layout((lists[0],))
     if len(named) == 1:
         others = [key for key in lists if key not in named]
@@ -147,21 +117,14 @@ def _may_be_rows(key: str) -> bool:
 
 def is_row(entries: Mapping[str, Entry]) -> bool:
     """Whether an object is a row: it has a text, or the tokens of one, or is a task of Label Studio."""
-    kinds = {key: "text" if entry.is_text else entry.kind for key, entry in entries.items()}
-    task = kinds.get("data") == "mapping" and {"annotations", "completions"} & kinds.keys()
-    return (
-        bool(task)
-        or any(kinds.get(key) == "text" for key in _TEXTS)
-        or any(kinds.get(key) == "values" for key in _TOKENS)
-    )
-
-
-def _alone(entries: Mapping[str, Entry]) -> bool:
-    return sum(entry.kind in ("objects", "lists", "values") for entry in entries.values()) == 1
+    texts = {key for key, entry in entries.items() if entry.is_text}
+    tokens = {key for key, entry in entries.items() if entry.kind == "values"}
+    task = "data" in entries and entries["data"].kind == "mapping" and {"annotations", "completions"} & entries.keys()
+    return bool(task or texts & _TEXTS or tokens & _TOKENS)
 
 
 def _counted(entries: Mapping[str, Entry]) -> str:
-    lists = [(key, entry) for key, entry in entries.items() if entry.kind in ("objects", "lists", "values")]
+    lists = [(key, entry) for key, entry in entries.items() if entry.kind in _LISTS]
     return ", ".join(f"{clip(key, 40)} {entry.length:,}" for key, entry in lists[:12])
 
 
@@ -169,7 +132,7 @@ def by_columns(entries: Mapping[str, Entry]) -> bool:
     """Whether an object is a table with one list for each column, all of one length."""
     kinds = {entry.kind for entry in entries.values()}
     lengths = {entry.length for entry in entries.values()}
-    if not kinds <= {"values", "lists", "objects"} or len(lengths) != 1 or lengths == {0} or is_row(entries):
+    if not kinds <= _LISTS or len(lengths) != 1 or lengths == {0} or is_row(entries):
         return False
     return not any(map(_may_be_rows, entries)) and ("values" in kinds or (kinds == {"lists"} and len(entries) > 1))
 
@@ -177,11 +140,11 @@ def by_columns(entries: Mapping[str, Entry]) -> bool:
 def listed_rows(file: TextFile, keys: Sequence[str]) -> Iterator[tuple[str, int, Any]]:
     """The items of the lists under some keys of an object. With the key and the line where each starts."""
     cursor = Cursor(file)
-    for key in _keys(cursor):
+    for key in cursor.each_key():
         if key not in keys:
             cursor.value()
             continue
-        for line, value in _items(cursor):
+        for line, value in cursor.each_item():
             yield key, line, value
 
 
@@ -193,14 +156,11 @@ def whole_rows(file: TextFile, entries: Mapping[str, Entry]) -> tuple[list[Any],
     kinds = {entry.kind for entry in entries.values()}
     if by_columns(entries):
         return [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)], "a list a column"
-    if kinds == {"mapping"} and len(value) > 1:
-        return _nested(value)
     if kinds == {"mapping"}:
-        inner = next(iter(value.values()))
-        found = _inner_rows(inner)
-        if found is not None:
+        inner = next(iter(value.values())) if len(value) == 1 else {}
+        if (found := _inner_rows(inner)) is not None:
             return found, "a list inside two objects"
-        if all(isinstance(row, dict) for row in inner.values()) and inner:
+        if inner and all(isinstance(row, dict) for row in inner.values()):
             return list(inner.values()), "a mapping of rows"
         return _nested(value)
     if kinds == {"values"}:

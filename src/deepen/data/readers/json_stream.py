@@ -75,21 +75,45 @@ class Cursor:
             self._move(end)
             return value
 
+    def each_item(self) -> Iterator[tuple[int, Any]]:
+        """The items of a list, each with the line where it starts."""
+        for _ in self._parts("[", "]"):
+            self.peek()
+            line = self.line
+            yield line, self.value()
+
+    def each_key(self) -> Iterator[str]:
+        """The keys of an object; the cursor stands before the value of each, which is to be read."""
+        for _ in self._parts("{", "}"):
+            key = self.value()
+            if not isinstance(key, str):
+                raise DataError(f"{self.name} line {self.line}: not JSON: a key is a text in double quotes")
+            self.take(":")
+            yield key
+
+    def _parts(self, opening: str, closing: str) -> Iterator[None]:
+        """Stops before each of the parts between brackets, which is to be read."""
+        self.take(opening)
+        more = self.peek() != closing
+        while more:
+            yield
+            more = self.peek() == ","
+            if more:
+                self.take(",")
+        self.take(closing)
+
     def _move(self, to: int) -> None:
         self.line += self._buffer.count(self._line_end, self._at, to)
         self._at = to
 
     def _fill(self) -> bool:
-        piece = next(self._source, "")
-        # doubling what is held keeps the number of attempts at one long value small
-        while piece and len(piece) < len(self._buffer) - self._at:
+        """Reads on; doubling what is held keeps the number of attempts at one long value small."""
+        piece = more = next(self._source, "")
+        while more and len(piece) < len(self._buffer) - self._at:
             more = next(self._source, "")
-            if not more:
-                break
             piece += more
         if piece:
-            self._buffer = self._buffer[self._at :] + piece
-            self._at = 0
+            self._buffer, self._at = self._buffer[self._at :] + piece, 0
         return bool(piece)
 
 

@@ -49,31 +49,19 @@ def with_paths(source: Source, wanted: Iterable[str] = ()) -> Source:
             found.update(dict.fromkeys(_usual_paths(source.names[at], objects)))
     own = {name: at for at, name in enumerate(source.names)}
     roots = {path: _root(path, own) for path in [*found, *wanted] if path not in own}
-    paths = [path for path, root in roots.items() if root is not None]
-    if not paths:
+    inner = {path: (own[at], path[len(at) + 1 :].split(".")) for path, at in roots.items() if at is not None}
+    if not inner:
         return source
-    places = [(own[root], path[len(root) + 1 :].split(".")) for path in paths if (root := roots[path]) is not None]
-    width = source.width
+    places: list[tuple[int, list[str]]] = [*((at, []) for at in range(source.width)), *inner.values()]
 
     def read(asked: tuple[int, ...]) -> Iterator[Row]:
-        plain = tuple(dict.fromkeys(at if at < width else places[at - width][0] for at in asked))
-        order = {at: place for place, at in enumerate(plain)}
+        plain = tuple(dict.fromkeys(places[at][0] for at in asked))
+        steps = [(plain.index(places[at][0]), places[at][1]) for at in asked]
         for file, line, cells in source.read(plain):
-            if isinstance(cells, Fault):
-                yield file, line, cells
-                continue
-            yield (
-                file,
-                line,
-                [
-                    cells[order[at]]
-                    if at < width
-                    else _inside(cells[order[places[at - width][0]]], places[at - width][1])
-                    for at in asked
-                ],
-            )
+            found = cells if isinstance(cells, Fault) else [_inside(cells[at], path) for at, path in steps]
+            yield file, line, found
 
-    return replace(source, names=(*source.names, *paths), width=width + len(paths), read=read, num_paths=len(paths))
+    return replace(source, names=(*source.names, *inner), width=len(places), read=read, num_paths=len(inner))
 
 
 def _root(path: str, own: Mapping[str, int]) -> str | None:
@@ -90,8 +78,7 @@ def _usual_paths(name: str, objects: Sequence[Mapping[Any, Any]]) -> list[str]:
         counts.update(_leaves(value, name, _DEPTH))
         if len(counts) > 100 * _MOST_PATHS:
             break
-    usual = [path for path, count in counts.items() if 2 * count >= len(objects)]
-    return usual[:_MOST_PATHS]
+    return [path for path, count in counts.items() if 2 * count >= len(objects)][:_MOST_PATHS]
 
 
 def _leaves(value: Mapping[Any, Any], path: str, depth: int) -> Iterator[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any, Literal
 
 from deepen.core.errors import DataError
-from deepen.data.readers.sniff import TextFile, lines
-from deepen.data.source import BLANK, Fault, Form, Row, Source, clip, first_rows, in_file, picked
+from deepen.data.readers.sniff import Head, source_of_lines
+from deepen.data.source import BLANK, Fault, Form, Source, clip
 
 LineForm = Literal["fasttext", "fasttext_many", "fine", "label", "text"]
 _FASTTEXT = "__label__"
@@ -85,36 +86,33 @@ def is_fasttext(sample: Sequence[str]) -> bool:
     return bool(filled) and all(line.lstrip().startswith(_FASTTEXT) for line in filled)
 
 
-def open_lines(file: TextFile, sample: Sequence[str], form: LineForm, *, header: bool = False) -> Source:
+_FORMS: dict[LineForm, tuple[tuple[str, ...], str]] = {
+    "fasttext": (("label", "text"), "fastText lines; '__label__' is taken off the labels"),
+    "fasttext_many": (("label", "text"), "fastText lines with several labels; '__label__' is taken off them"),
+    "fine": (
+        ("label", "text", "label_fine"),
+        "lines of COARSE:fine and a text; 'label' is the part before the colon, "
+        "--columns label=label_fine takes it whole",
+    ),
+    "label": (("label", "text"), "lines of a label, a space and a text"),
+    "text": (("text",), "one text a line"),
+}
+
+
+def open_lines(head: Head, form: LineForm, *, header: bool = False) -> Source:
     """A file of lines as a source: `text`, `label` before it, `label_fine` where that has a colon."""
-    names, told = {
-        "fasttext": (("label", "text"), "fastText lines; '__label__' is taken off the labels"),
-        "fasttext_many": (("label", "text"), "fastText lines with several labels; '__label__' is taken off them"),
-        "fine": (
-            ("label", "text", "label_fine"),
-            "lines of COARSE:fine and a text; 'label' is the part before the colon, "
-            "--columns label=label_fine takes it whole",
-        ),
-        "label": (("label", "text"), "lines of a label, a space and a text"),
-        "text": (("text",), "one text a line"),
-    }[form]
-
-    def rows(from_lines: Iterator[str]) -> Iterator[Row]:
-        return in_file(file.name, islice(_cut(from_lines, form), 1 if header else 0, None))
-
-    cut = first_rows(rows(iter(sample[:_SAMPLE_ROWS])), _SAMPLE_ROWS)
-    if not cut:
-        raise DataError(f"{file.name} is empty: no line holds a text")
+    names, told = _FORMS[form]
     if header:
-        first = next(line for line in sample if line.strip()).strip()
+        first = next((line.strip() for line in head.lines if line.strip()), "")
         names = (first.strip('"'),)
         told += f"; the first, '{clip(first)}', is the header (--set data.header=false reads it as a text)"
     named = names if form != "text" or header else None
     written = Form("lines", len(names), header, line_form=form, names=named)
-    warned = _doubts(cut, file.name) if form == "label" else ()
-    notes = (f"{file.name}: {told}",)
-    read = lambda wanted: picked(rows(lines(file)), wanted)  # noqa: E731
-    return Source(file.name, named, len(names), cut, read, notes, form=written, warnings=warned)
+    rows = lambda text_lines: islice(_cut(text_lines, form), int(header), None)  # noqa: E731
+    few = Head(head.file, head.lines[:_SAMPLE_ROWS])
+    empty = " is empty: no line holds a text"
+    source = source_of_lines(few, named, rows, form=written, told=told, empty=empty, most=_SAMPLE_ROWS)
+    return replace(source, warnings=_doubts(source.sample, head.name)) if form == "label" else source
 
 
 def _doubts(cut: Sequence[Sequence[str]], name: str) -> tuple[str, ...]:
@@ -132,42 +130,32 @@ def _doubts(cut: Sequence[Sequence[str]], name: str) -> tuple[str, ...]:
     )
 
 
-def _cut(text_lines: Iterator[str], form: LineForm) -> Iterator[tuple[int, Sequence[Any] | Fault]]:
+def _cut(text_lines: Iterable[str], form: LineForm) -> Iterator[tuple[int, Sequence[Any] | Fault]]:
     for number, line in enumerate(text_lines, 1):
-        if line.isspace():
-            yield number, Fault("the line is blank", BLANK)
-            continue
-        if form == "text":
-            yield number, [line.rstrip("\r\n")]
-            continue
-        label, _, text = line.strip().partition(" ") if "\t" not in line else _partition(line)
-        if form == "fasttext_many":
-            yield number, _several(line)
-            continue
-        if form == "fasttext":
-            if not label.startswith(_FASTTEXT) or text.lstrip().startswith(_FASTTEXT):
-                yield number, Fault("not one __label__ and a text; a row has one label here")
-                continue
-            label = label.removeprefix(_FASTTEXT)
-        elif form == "fine":
-            if ":" not in label:
-                yield number, Fault(f"'{clip(label)}' is not a COARSE:fine label as on the other lines")
-                continue
-            yield number, [label.partition(":")[0], text, label]
-            continue
-        yield number, [label, text]
+        yield number, Fault("the line is blank", BLANK) if line.isspace() else _cells(line, form)
 
 
-def _several(line: str) -> Sequence[Any] | Fault:
-    """The labels before a text, as a list."""
-    labels, text = [], line.strip()
-    while text.startswith(_FASTTEXT):
-        label, *rest = text.split(None, 1)
-        labels.append(label.removeprefix(_FASTTEXT))
-        text = rest[0] if rest else ""
-    return [labels, text] if labels else Fault("no __label__ before the text", "empty_label")
-
-
-def _partition(line: str) -> tuple[str, str, str]:
-    label, *rest = line.split(None, 1)
-    return label, " ", rest[0].rstrip("\r\n") if rest else ""
+def _cells(line: str, form: LineForm) -> Sequence[Any] | Fault:
+    if form == "text":
+        return [line.rstrip("\r\n")]
+    if form == "fasttext_many":
+        labels, text = [], line.strip()
+        while text.startswith(_FASTTEXT):
+            label, *rest = text.split(None, 1)
+            labels.append(label.removeprefix(_FASTTEXT))
+            text = rest[0] if rest else ""
+        return [labels, text] if labels else Fault("no __label__ before the text", "empty_label")
+    if "\t" in line:
+        label, *rest = line.split(None, 1)
+        text = rest[0].rstrip("\r\n") if rest else ""
+    else:
+        label, _, text = line.strip().partition(" ")
+    if form == "fine":
+        if ":" not in label:
+            return Fault(f"'{clip(label)}' is not a COARSE:fine label as on the other lines")
+        return [label.partition(":")[0], text, label]
+    if form == "fasttext":
+        if not label.startswith(_FASTTEXT) or text.lstrip().startswith(_FASTTEXT):
+            return Fault("not one __label__ and a text; a row has one label here")
+        label = label.removeprefix(_FASTTEXT)
+    return [label, text]

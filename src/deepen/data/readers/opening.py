@@ -14,7 +14,7 @@ from deepen.data.columns import KNOWN_NAMES, plain_name
 from deepen.data.readers.brat import open_brat
 from deepen.data.readers.conll import column_form, open_columns
 from deepen.data.readers.conllu import conllu_form, open_conllu
-from deepen.data.readers.delimited import NO_DELIMITER, ends_in_classes, guess_dialect, is_tabular, open_delimited
+from deepen.data.readers.delimited import NO_DELIMITER, ends_in_classes, guess_dialect, open_delimited
 from deepen.data.readers.excel import open_excel
 from deepen.data.readers.folders import Layout, folder_layout, inside, open_labelled_files
 from deepen.data.readers.headers import judge_header
@@ -25,13 +25,13 @@ from deepen.data.readers.prior import Prior, open_like
 from deepen.data.readers.semeval import is_marked, open_marked
 from deepen.data.readers.sniff import (
     SAMPLE_BYTES,
-    TextFile,
+    Head,
+    head_of,
     kind_of,
     not_there,
     open_bytes,
     other_encoding,
     reading,
-    sample_lines,
     text_file,
 )
 from deepen.data.settings import DataSettings
@@ -75,20 +75,17 @@ def open_layout(layout: Layout, name: str, settings: DataSettings, prior: Prior)
     """The files of a layout as one source."""
     if layout.kind == "brat":
         found = open_brat(layout.files, name, settings.encoding)
-        return replace(found, notes=(*layout.notes, *found.notes), warnings=(*layout.warnings, *found.warnings))
-    if layout.kind not in ("file", "tables"):
-        return open_labelled_files(layout, name, settings.encoding)
-    if len(layout.files) == 1:
-        only = layout.files[0]
-        called = name if layout.kind == "file" else inside(name, only)
-        source = open_file(only, called, settings, prior)
-        warnings = (*layout.warnings, *source.warnings)
-        return replace(source, name=called, notes=(*layout.notes, *source.notes), warnings=warnings)
-    sources = [open_file(file, inside(name, file), settings, prior) for file in layout.files]
-    return _joined(sources, layout, name)
+    elif layout.kind not in ("file", "tables"):
+        found = open_labelled_files(layout, name, settings.encoding)
+    elif layout.kind == "file":
+        found = _open_file(layout.files[0], name, settings, prior)
+    else:
+        sources = [_open_file(file, inside(name, file), settings, prior) for file in layout.files]
+        found = _joined(sources, name) if len(sources) > 1 else sources[0]
+    return replace(found, notes=(*layout.notes, *found.notes), warnings=(*layout.warnings, *found.warnings))
 
 
-def _joined(sources: list[Source], layout: Layout, name: str) -> Source:
+def _joined(sources: list[Source], name: str) -> Source:
     first = sources[0]
     for other in sources[1:]:
         same = other.names == first.names if first.names is not None else other.width == first.width
@@ -105,12 +102,12 @@ def _joined(sources: list[Source], layout: Layout, name: str) -> Source:
             else:
                 yield from source.read(tuple(source.names.index(first.names[i]) for i in wanted))
 
-    notes = (*layout.notes, f"{name}: {len(sources)} files are read as one table", *first.notes)
-    warnings = (*layout.warnings, *(warning for source in sources for warning in source.warnings))
+    notes = (f"{name}: {len(sources)} files are read as one table", *first.notes)
+    warnings = tuple(warning for source in sources for warning in source.warnings)
     return replace(first, name=name, read=read, notes=notes, warnings=warnings)
 
 
-def open_file(path: Path, name: str, settings: DataSettings, prior: Prior) -> Source:
+def _open_file(path: Path, name: str, settings: DataSettings, prior: Prior) -> Source:
     """One file as a source, its format told by its content."""
     kind = kind_of(path, name, settings.encoding)
     if kind == "excel":
@@ -122,45 +119,40 @@ def open_file(path: Path, name: str, settings: DataSettings, prior: Prior) -> So
         form = json_form(_head(path, name, settings.encoding), name)
         if form is not None:
             return open_json(file, form, expected=prior.names)
-    sample, _ = sample_lines(file)
-    if not any(line.strip() for line in sample):
+    head = head_of(file)
+    if not any(line.strip() for line in head.lines):
         raise DataError(f"{name} is empty: it holds only white space")
-    _refuse_rasa(sample, name)
-    _refuse_sql(sample, name)
-    if settings.delimiter is None and is_marked(sample):
-        return open_marked(file, sample)
-    source = open_like(file, sample, settings, prior) or _open_text(file, sample, settings, prior)
+    _refuse_others(head)
+    if settings.delimiter is None and is_marked(head.lines):
+        return open_marked(head)
+    source = open_like(head, settings, prior) or _open_text(head, settings, prior)
     return replace(source, warnings=(*source.warnings, *other_encoding(file)))
 
 
-def _open_text(file: TextFile, sample: list[str], settings: DataSettings, prior: Prior) -> Source:
+def _open_text(head: Head, settings: DataSettings, prior: Prior) -> Source:
     """A text file by what its content looks like."""
-    name = file.name
-    if settings.delimiter is None:
-        words = conllu_form(sample)
-        if words is not None:
-            return open_conllu(file, sample, words)
-        columns = column_form(sample)
+    told = settings.delimiter is not None
+    if not told and (words := conllu_form(head.lines)) is not None:
+        return open_conllu(head, words)
+    if not told and (columns := column_form(head.lines)) is not None:
+        return open_columns(head, columns)
+    dialect = guess_dialect(head, settings)
+    if prior.tagged and not told and (dialect is None or dialect.delimiter == "\t"):
+        columns = column_form(head.lines, asked=True)
         if columns is not None:
-            return open_columns(file, sample, columns)
-    dialect = guess_dialect(sample, settings, name=name)
-    if prior.tagged and settings.delimiter is None and (dialect is None or dialect.delimiter == "\t"):
-        columns = column_form(sample, asked=True)
-        if columns is not None:
-            return open_columns(file, sample, columns)
-    if settings.delimiter is not None:
-        _check_declared(name, sample, settings)
-    elif prior.need_target and (dialect is None or (dialect.delimiter != "\t" and not is_tabular(name))):
-        refuse_numbers(sample, name)
-        lines_hold = line_form(sample)
-        if lines_hold != "text" and not (dialect is not None and ends_in_classes(sample, dialect)):
-            return open_lines(file, sample, lines_hold)
+            return open_columns(head, columns)
+    if told and (dialect is None or dialect.width < 2):
+        _refuse_delimiter(head, settings)
+    elif not told and prior.need_target and (dialect is None or (dialect.delimiter != "\t" and not head.is_tabular)):
+        refuse_numbers(head.lines, head.name)
+        lines_hold = line_form(head.lines)
+        if lines_hold != "text" and not (dialect is not None and ends_in_classes(head.lines, dialect)):
+            return open_lines(head, lines_hold)
+    if dialect is None and (_starts_with_name(head, prior.names) if settings.header is None else settings.header):
+        dialect = guess_dialect(head, settings.model_copy(update={"delimiter": NO_DELIMITER}))
     if dialect is None:
-        if settings.header or (settings.header is None and _starts_with_name(sample, prior.names, name)):
-            dialect = guess_dialect(sample, settings.model_copy(update={"delimiter": NO_DELIMITER}), name=name)
-        if dialect is None:
-            return open_lines(file, sample, "text")
-    return open_delimited(file, sample, dialect, settings, expected=prior.names)
+        return open_lines(head, "text")
+    return open_delimited(head, dialect, settings, expected=prior.names)
 
 
 def _head(path: Path, name: str, encoding: str) -> str:
@@ -175,41 +167,34 @@ def _head(path: Path, name: str, encoding: str) -> str:
     return raw.decode(encoding, errors="replace").removeprefix("\ufeff")
 
 
-def _refuse_rasa(sample: list[str], name: str) -> None:
-    """Rasa's own files hold examples under intents, as YAML or, before, Markdown."""
-    found = next((at for at, line in enumerate(sample[:200], 1) if _INTENT.match(line)), None)
-    rasa = found is not None and any(
-        line.lstrip().startswith(("examples:", "- ")) for line in sample[found : found + 9]
-    )
-    if rasa:
+def _refuse_others(head: Head) -> None:
+    """Stops at Rasa's own files, which hold examples under intents, and at the dump of a database, a program."""
+    start = head.lines[:200]
+    found = next((at for at, line in enumerate(start, 1) if _INTENT.match(line)), None)
+    examples = head.lines[found : found + 9] if found is not None else ()
+    if any(line.lstrip().startswith(("examples:", "- ")) for line in examples):
         raise DataError(
-            f"{name} line {found}: Rasa's YAML is not read: write its examples into a CSV file with the columns text "
-            "and intent, or as Rasa's JSON"
+            f"{head.name} line {found}: Rasa's YAML is not read: write its examples into a CSV file with the columns "
+            "text and intent, or as Rasa's JSON"
         )
+    found = next((at for at, line in enumerate(start, 1) if _SQL.match(line)), None)
+    if found is not None and not any(line.strip() and not _SQL_LINE.match(line) for line in start[: found - 1]):
+        raise DataError(f"{head.name} line {found}: SQL is not read: export the table as CSV and give that file")
 
 
-def _refuse_sql(sample: list[str], name: str) -> None:
-    """A dump of a database is a program that fills tables, not a table."""
-    found = next((at for at, line in enumerate(sample[:200], 1) if _SQL.match(line)), None)
-    if found is not None and not any(line.strip() and not _SQL_LINE.match(line) for line in sample[: found - 1]):
-        raise DataError(f"{name} line {found}: SQL is not read: export the table as CSV and give that file")
-
-
-def _starts_with_name(sample: list[str], expected: frozenset[str], name: str) -> bool:
+def _starts_with_name(head: Head, expected: frozenset[str]) -> bool:
     """A single column can have a header too: `text`, and a text on each line."""
-    rows = [[line.strip().strip('"')] for line in islice(filter(str.strip, sample), _JUDGED_ROWS)]
-    header = judge_header(rows, expected, tabular=is_tabular(name)).header
-    return header and (is_tabular(name) or plain_name(rows[0][0]) in expected | KNOWN_NAMES)
+    rows = [[line.strip().strip('"')] for line in islice(filter(str.strip, head.lines), _JUDGED_ROWS)]
+    header = judge_header(rows, expected, tabular=head.is_tabular).header
+    return header and (head.is_tabular or plain_name(rows[0][0]) in expected | KNOWN_NAMES)
 
 
-def _check_declared(name: str, sample: list[str], settings: DataSettings) -> None:
-    declared = guess_dialect(sample, settings, name=name)
-    if declared is not None and declared.width > 1:
-        return
-    other = guess_dialect(sample, settings.model_copy(update={"delimiter": None}), name=name)
+def _refuse_delimiter(head: Head, settings: DataSettings) -> None:
+    """Says which delimiter splits rows, where the one that was set does not."""
+    other = guess_dialect(head, settings.model_copy(update={"delimiter": None}))
     if other is not None:
         right = "tab" if other.delimiter == "\t" else f"'{other.delimiter}'"
         raise DataError(
-            f"{name}: the delimiter {settings.delimiter!r} splits no row, but {right} gives {other.width} columns: "
-            f"--set data.delimiter={right}"
+            f"{head.name}: the delimiter {settings.delimiter!r} splits no row, but {right} gives {other.width} "
+            f"columns: --set data.delimiter={right}"
         )

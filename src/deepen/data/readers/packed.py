@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import io
 import zlib
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from deepen.core.cells import printable
 from deepen.core.errors import DataError
@@ -19,7 +17,7 @@ _SCANNED = 8 << 20
 _DENSEST = 1_100  # bytes that one byte of gzip can stand for, at most
 
 
-def unpacked(path: Path) -> io.RawIOBase:
+def unpacked(path: Path) -> gzip.GzipFile:
     """Opens a gzip file; an error, perhaps only while it is read, if it unpacks to more than text may."""
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -53,29 +51,14 @@ def _scan(path: Path, size: int, changed: int) -> None:
             pass
 
 
-class _Unpacked(io.RawIOBase):
+class _Unpacked(gzip.GzipFile):
     """The bytes of a gzip file, as many as text may have."""
 
     def __init__(self, path: Path, size: int) -> None:
-        self._path, self._size, self._stream = path, size, gzip.GzipFile(path, "rb")
+        super().__init__(path, "rb")
+        self._path, self._size = path, size
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def readinto(self, buffer: Any) -> int:
-        count = self._stream.readinto(buffer)
-        check_unpacked(self._path, self._size, self._stream.tell())
-        return count
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        check_unpacked(self._path, self._size, self.tell())
+        return found

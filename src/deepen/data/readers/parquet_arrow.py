@@ -37,11 +37,17 @@ def open_columnar(path: Path, name: str, kind: str) -> Source:
 
     with reading(name), _damage(name), open_bytes(path) as stream:
         if kind == "parquet":
-            schema = _checked(path, pq.ParquetFile(stream)).schema_arrow
+            file = pq.ParquetFile(stream)
+            _check_rows(path, file.metadata)
+            schema = file.schema_arrow
         else:
-            schema = (pa.ipc.open_file(stream) if kind == "arrow_file" else pa.ipc.open_stream(stream)).schema
+            schema = _arrow(stream, kind).schema
     word = "Parquet" if kind == "parquet" else "Arrow"
     return from_batches(name, schema, batches, note=f"{name}: {word}")
+
+
+def _arrow(stream: Any, kind: str) -> Any:
+    return pa.ipc.open_file(stream) if kind == "arrow_file" else pa.ipc.open_stream(stream)
 
 
 def _batches(stream: Any, kind: str, columns: list[str], size: int) -> Iterator[pa.RecordBatch]:
@@ -54,8 +60,8 @@ def _batches(stream: Any, kind: str, columns: list[str], size: int) -> Iterator[
         file = pq.ParquetFile(stream, read_dictionary=[path for path in texts if "." not in path])
         yield from file.iter_batches(batch_size=rows, columns=columns)
         return
-    reader = pa.ipc.open_file(stream) if kind == "arrow_file" else pa.ipc.open_stream(stream)
-    parts = (reader.get_batch(i) for i in range(reader.num_record_batches)) if kind == "arrow_file" else reader
+    reader = _arrow(stream, kind)
+    parts = map(reader.get_batch, range(reader.num_record_batches)) if kind == "arrow_file" else reader
     for batch in parts:
         yield batch.select(columns)
 
@@ -76,13 +82,11 @@ def _unpacked_bytes(array: pa.Array) -> int:
     return int(array.nbytes)
 
 
-def _checked(path: Path, file: pq.ParquetFile) -> pq.ParquetFile:
-    """A Parquet file whose rows are no more than its bytes can hold: a value that comes again costs nothing there."""
-    about = file.metadata
+def _check_rows(path: Path, about: pq.FileMetaData) -> None:
+    """Stops where rows are more than a file's bytes can hold: a value that comes again costs nothing in Parquet."""
     check_unpacked(path, path.stat().st_size, max(about.num_rows, about.serialized_size), _REMEDY)
     groups = (about.row_group(at).total_byte_size for at in range(about.num_row_groups))
     check_unpacked(path, path.stat().st_size, sum(groups), _REMEDY)
-    return file
 
 
 @contextmanager
@@ -128,21 +132,16 @@ def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
     try:
         info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features: dict[str, Any] = info.get("info", {}).get("features", {})
-        inner = {column: _item(feature) for column, feature in features.items()}
-        return {
-            column: tuple(feature["names"])
-            for column, feature in inner.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
-        }
+        found = {}
+        for column, feature in features.items():
+            # that of a list's items: `[feature]`, or under the key `feature`, as the version of `datasets` has it
+            item = next(iter(feature), None) if isinstance(feature, list) else feature
+            item = item.get("feature") or item if isinstance(feature, dict) and isinstance(item, dict) else item
+            if isinstance(item, dict) and item.get("_type") == "ClassLabel" and item.get("names"):
+                found[column] = tuple(item["names"])
+        return found
     except (ValueError, AttributeError, TypeError):
         return {}
-
-
-def _item(feature: Any) -> Any:
-    """The feature of a list's items: `[feature]`, or under the key `feature`, as the version of `datasets` has it."""
-    if isinstance(feature, list):
-        return feature[0] if feature else None
-    return feature.get("feature") or feature if isinstance(feature, dict) else None
 
 
 def saved_dataset_files(folder: Path, name: str) -> tuple[list[Path], str | None] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from deepen.core.errors import DataError
 
@@ -66,9 +67,13 @@ def _split_quoted(
                     at += 1
                     break
                 size += len(pieces[-1])
-                following = next(text_lines, None) if size <= max_cell_chars else None
+                if size > max_cell_chars:
+                    said = f"a cell is longer than {max_cell_chars:,} characters; likely a quote that is never closed"
+                    raise DataError(f"line {number}: {said}")
+                following = next(text_lines, None)
                 if following is None:
-                    raise DataError(_unclosed(number, size, max_cell_chars))
+                    said = "the quote opened here is never closed; if quotes are plain text: --set data.quoting=false"
+                    raise DataError(f"line {number}: {said}")
                 line, start = following, 0
                 used.append(line)
         enclosed = "".join(pieces)
@@ -79,12 +84,6 @@ def _split_quoted(
             return cells
         cells.append(enclosed + line[at:end])
         at = end + len(delimiter)
-
-
-def _unclosed(number: int, size: int, limit: int) -> str:
-    if size > limit:
-        return f"line {number}: a cell is longer than {limit:,} characters; likely a quote that is never closed"
-    return f"line {number}: the quote opened here is never closed; if quotes are plain text: --set data.quoting=false"
 
 
 def quote_evidence(text: str, delimiter: str, *, escaped: bool = False) -> tuple[int, int]:
@@ -123,8 +122,6 @@ def rows_taken_in(
 def _alone(line: str, delimiter: str) -> list[str]:
     """The cells of a line as if it were a row by itself; a quote without its other end is left out."""
     if line.count('"') % 2 == 0:
-        try:
+        with suppress(DataError):
             return _split_quoted([line], iter(()), delimiter, len(line), 1, escaped=False)
-        except DataError:
-            pass
     return line.replace('"', "").split(delimiter)

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
-from deepen.core.errors import DataError
-from deepen.data.readers.sniff import TextFile, lines
-from deepen.data.source import Fault, Form, Source, clip, first_rows, in_file, picked
+from deepen.data.readers.sniff import Head, source_of_lines
+from deepen.data.source import Fault, Form, Source, clip
 
 _SENTENCE = re.compile(r'^\d+\s+"?(.*?)"?\s*$')
-_SAMPLE_ROWS = 2000
-NAMES = ("text", "label")
 
 
 def is_marked(sample: Sequence[str]) -> bool:
@@ -31,20 +29,17 @@ def _is_sentence(line: str) -> bool:
     return bool(_SENTENCE.match(line)) and all(mark in line for mark in ("<e1>", "</e1>", "<e2>", "</e2>"))
 
 
-def open_marked(file: TextFile, sample: Sequence[str]) -> Source:
+def open_marked(head: Head) -> Source:
     """A file of blocks as a source with the columns `text` and `label`. The marks stay in the text."""
-    rows = first_rows(in_file(file.name, _blocks(sample)), _SAMPLE_ROWS)
-    if not rows:
-        raise DataError(f"{file.name}: no marked sentence with its relation can be read")
-    told = f"{file.name}: blocks of a marked sentence and its relation"
-    read = lambda wanted: picked(in_file(file.name, _blocks(lines(file))), wanted)  # noqa: E731
-    return Source(file.name, NAMES, 2, rows, read, (told,), form=Form("marked", 2))
+    told = "blocks of a marked sentence and its relation"
+    empty = ": no marked sentence with its relation can be read"
+    return source_of_lines(head, ("text", "label"), _blocks, form=Form("marked", 2), told=told, empty=empty)
 
 
 def _blocks(source: Iterable[str]) -> Iterator[tuple[int, list[str] | Fault]]:
     block: list[str] = []
     first = 1
-    for number, raw in enumerate(source, 1):
+    for number, raw in enumerate(chain(source, [""]), 1):
         line = raw.strip()
         if line:
             first = number if not block else first
@@ -52,8 +47,6 @@ def _blocks(source: Iterable[str]) -> Iterator[tuple[int, list[str] | Fault]]:
         elif block:
             yield first, _cells(block)
             block = []
-    if block:
-        yield first, _cells(block)
 
 
 def _cells(block: list[str]) -> list[str] | Fault:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from deepen.core.errors import DataError
-from deepen.data.needs import WORD_NAMES, numbers_sentences, plain_name
+from deepen.data.columns import WORD_NAMES, numbers_sentences, plain_name
 from deepen.data.source import Fault, Row, Source, as_text, first_rows, picked
 from deepen.data.targets.tag_forms import tag_form
 

@@ -9,21 +9,24 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from deepen.core.cells import printable
 from deepen.core.errors import DataError, one_line
 from deepen.data.readers.packed import unpacked
+from deepen.data.source import Fault, Form, Row, Source, first_rows, picked
 
 SAMPLE_BYTES = 16 << 20
+
 _LINE_BYTES = 64 << 20
 _HEAD_BYTES = 1 << 16
+_PICKLE = "a Python pickle, which is never opened: save it as CSV, JSON Lines or Parquet"
 _MAGIC = (
     (b"%PDF", "a PDF: export its text first"),
     (b"SQLite format 3", "an SQLite database: export a table as CSV"),
@@ -36,6 +39,7 @@ _MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Office file (xls, doc): save it as CSV"),
     (b"\x93NUMPY", "a NumPy array: save it as CSV or Parquet"),
     (b"\x89HDF", "an HDF5 file: save it as CSV or Parquet"),
+    *((bytes((0x80, version)), _PICKLE) for version in (2, 3, 4, 5)),
 )
 
 
@@ -76,8 +80,16 @@ def not_there(path: Path) -> str:
         beside = [entry.name for entry in islice(path.parent.iterdir(), 1000)]
     except OSError:
         return " does not exist" if path.parent.is_dir() else " does not exist, nor does its folder"
-    close = [name for name in beside if _is_close(name, path.name)]
-    best = max(close, key=lambda name: SequenceMatcher(None, name, path.name).ratio(), default="")
+
+    def like(name: str, other: str) -> float:
+        return SequenceMatcher(None, name, other).ratio()
+
+    def is_close(name: str) -> bool:
+        """Under another ending the rest must be closer."""
+        (stem, ending), (other, wanted) = (os.path.splitext(text.lower()) for text in (name, path.name))
+        return like(stem, other) > (0.6 if ending == wanted else 0.75)
+
+    best = max(filter(is_close, beside), key=lambda name: like(name, path.name), default="")
     return " does not exist" + (f"; did you mean '{printable(best)}'?" if best else "")
 
 
@@ -86,12 +98,6 @@ def lies_within(entry: Path, folder: Path) -> bool:
     root, target = folder.resolve(), entry.resolve()
     blob = target.parent.name == "blobs" and root.is_relative_to(target.parent.parent)
     return target.is_relative_to(root) or root.is_relative_to(target) or blob
-
-
-def _is_close(name: str, wanted: str) -> bool:
-    """Whether a file may be meant by another name; under another ending the rest must be closer."""
-    (stem, ending), (other, other_ending) = (os.path.splitext(text.lower()) for text in (name, wanted))
-    return SequenceMatcher(None, stem, other).ratio() > (0.6 if ending == other_ending else 0.75)
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -117,37 +123,25 @@ def kind_of(path: Path, name: str, encoding: str) -> Literal["parquet", "arrow_f
         return "arrow_file"
     if head.startswith(b"\xff\xff\xff\xff") and len(head) > 8 and head[8:12] != b"\xff\xff\xff\xff":
         return "arrow_stream"
-    if head.startswith(b"PK\x03\x04") and _is_workbook(path):
-        return "excel"
+    if head.startswith(b"PK\x03\x04"):
+        with suppress(zipfile.BadZipFile, OSError, ValueError, NotImplementedError), zipfile.ZipFile(path) as archive:
+            if any(inner.startswith("xl/") for inner in archive.namelist()):
+                return "excel"
     _refuse_binary(head, name, encoding)
     return "text"
 
 
-def _is_workbook(path: Path) -> bool:
-    """Whether a zip archive is a workbook of Excel."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.startswith("xl/") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
-
-
 def _refuse_binary(head: bytes, name: str, encoding: str) -> None:
+    what = next((what for magic, what in _MAGIC if head.startswith(magic)), "")
     if head.startswith(b"PK\x03\x04"):
-        if name.lower().endswith(".xlsx"):
-            raise DataError(f"{name} is an Excel workbook that is damaged or cut short: save it again")
         table = b"opendocument.spreadsheet" in head
-        raise DataError(
-            f"{name} is {'an OpenDocument table: save it as CSV' if table else 'a zip archive: unpack it first'}"
-        )
-    for magic, what in _MAGIC:
-        if head.startswith(magic):
-            raise DataError(f"{name} is {what}")
-    if head[0] == 0x78 and (head[0] * 256 + head[1]) % 31 == 0 and b"\x00" in head:
-        said = "spaCy's DocBin, or another zlib archive: write its texts and labels as JSON Lines"
-        raise DataError(f"{name} is {said}")
-    if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        raise DataError(f"{name} is a Python pickle, which is never opened: save it as CSV, JSON Lines or Parquet")
+        what = "an OpenDocument table: save it as CSV" if table else "a zip archive: unpack it first"
+        if name.lower().endswith(".xlsx"):
+            what = "an Excel workbook that is damaged or cut short: save it again"
+    elif not what and head[0] == 0x78 and int.from_bytes(head[:2], "big") % 31 == 0 and b"\x00" in head:
+        what = "spaCy's DocBin, or another zlib archive: write its texts and labels as JSON Lines"
+    if what:
+        raise DataError(f"{name} is {what}")
     if _is_wide(encoding):
         return
     likely = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else _likely_wide(head)
@@ -241,35 +235,69 @@ def _decoded_first(file: TextFile) -> Iterator[str]:
 def _undecodable(raw: bytes, error: UnicodeDecodeError) -> str:
     byte = raw[error.start]
     said = f"byte 0x{byte:02x} at column {error.start + 1} is not {error.encoding}"
-    likely = _likely_encoding(raw)
-    return f"{said}; the file looks like {likely}: --set data.encoding={likely}" if likely else said
+    for likely in ("utf-8", "gb18030", "cp1252"):
+        with suppress(UnicodeDecodeError):
+            wide = [letter for letter in raw.decode(likely) if not letter.isascii()]
+            # nearly every byte pair is some letter of gb18030; in Chinese text most are of its common part, gb2312
+            common = "".join(wide).encode("gb2312", "ignore").decode("gb2312")
+            if likely != "gb18030" or len(common) >= 0.7 * len(wide):
+                return f"{said}; the file looks like {likely}: --set data.encoding={likely}"
+    return said
 
 
-def _likely_encoding(raw: bytes) -> str | None:
-    for name in ("utf-8", "gb18030"):
-        try:
-            text = raw.decode(name)
-        except UnicodeDecodeError:
-            continue
-        wide = [letter for letter in text if not letter.isascii()]
-        # nearly every byte pair is some letter of gb18030; in Chinese text most are of its common part, gb2312
-        common = "".join(wide).encode("gb2312", "ignore").decode("gb2312")
-        if name == "utf-8" or len(common) >= 0.7 * len(wide):
-            return name
-    try:
-        raw.decode("cp1252")
-    except UnicodeDecodeError:
-        return None
-    return "cp1252"
+@dataclass(frozen=True)
+class Head:
+    """A text file and its first lines, up to 16 MB, by which its form is judged."""
+
+    file: TextFile
+    lines: Sequence[str]
+
+    @property
+    def name(self) -> str:
+        """How the person called the file."""
+        return self.file.name
+
+    @property
+    def is_tabular(self) -> bool:
+        """Whether the file is called as tables are."""
+        return is_tabular(self.file.name)
 
 
-def sample_lines(file: TextFile) -> tuple[list[str], bool]:
-    """The first lines of a file, up to 16 MB, to judge its form by. With whether they are the whole file."""
+def head_of(file: TextFile) -> Head:
+    """The first lines of a file."""
     found: list[str] = []
     size = 0
     for line in lines(file):
         if size >= SAMPLE_BYTES:
-            return found, False
+            break
         found.append(line)
         size += len(line)
-    return found, True
+    return Head(file, found)
+
+
+def is_tabular(name: str) -> bool:
+    """Whether a file is called as tables are."""
+    return name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".tab"))
+
+
+def source_of_lines(
+    head: Head,
+    names: tuple[str, ...] | None,
+    rows: Callable[[Iterable[str]], Iterable[tuple[int, Sequence[Any] | Fault]]],
+    *,
+    form: Form,
+    told: str,
+    empty: str,
+    most: int = 2000,
+) -> Source:
+    """A file whose `rows`, with the line of each, come out of its lines; `empty` is said where there is none at all."""
+    file = head.file
+
+    def in_file(text_lines: Iterable[str]) -> Iterator[Row]:
+        return ((file.name, line, cells) for line, cells in rows(text_lines))
+
+    sample = first_rows(in_file(head.lines), most)
+    if not sample:
+        raise DataError(f"{file.name}{empty}")
+    read = lambda wanted: picked(in_file(lines(file)), wanted)  # noqa: E731
+    return Source(file.name, names, form.width, sample, read, (f"{file.name}: {told}",), form=form)

@@ -7,7 +7,7 @@ right by the answer's own text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -77,13 +77,9 @@ def _listed(cell: Any) -> list[tuple[str, int | None]] | Fault | None:
     if isinstance(cell, Mapping):
         return _paired(cell)
     if isinstance(cell, list | tuple):
-        out: list[tuple[str, int | None]] = []
-        for item in cell:
-            some = _paired(item) if isinstance(item, Mapping) else [(as_text(item) or "", None)]
-            if isinstance(some, Fault):
-                return some
-            out += some
-        return out
+        found = [_paired(item) if isinstance(item, Mapping) else [(as_text(item) or "", None)] for item in cell]
+        fault = next((some for some in found if isinstance(some, Fault)), None)
+        return fault or [pair for some in found if not isinstance(some, Fault) for pair in some]
     told = as_text(cell)
     return None if told is None else [(told, None)]
 
@@ -110,20 +106,3 @@ def _paired(cell: Mapping[str, Any]) -> list[tuple[str, int | None]] | Fault:
             return Fault(f"an answer starts at '{clip(as_text(start) or '')}', which is no number")
         out.append((as_text(text) or "", None if start is None else int(start)))
     return out
-
-
-def _listed_in(value: Any, key: str) -> list[Any]:
-    found = value.get(key) if isinstance(value, Mapping) else None
-    return found if isinstance(found, list) else []
-
-
-def squad_rows(article: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
-    """The questions of one entry of a SQuAD file (with `title`, `paragraphs`), a row each; nothing of others."""
-    rows = []
-    for paragraph in _listed_in(article, "paragraphs"):
-        for one in _listed_in(paragraph, "qas"):
-            if isinstance(one, Mapping):
-                row = {"id": one.get("id"), "title": article.get("title"), "context": paragraph.get("context")}
-                answers = [] if one.get("is_impossible") else one.get("answers")
-                rows.append(row | {"question": one.get("question"), "answers": answers})
-    return rows

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from deepen.core.errors import DataError, nearest
+from deepen.data.marks import mark_columns
 from deepen.data.source import NO, YES, Fault, Source, as_text, clip
 from deepen.data.table import Part
-from deepen.data.targets.flags import OFF
 from deepen.data.targets.labels import label_table
 from deepen.data.targets.printed import parse_printed
 
+OFF = NO | {""}
+_UNMARKED = frozenset(("-1", "-1.0"))
 SEPARATORS = ("|", ";", "；", "、", "，", ",")
 _MOST_ROWS_A_LABEL = 2
 _BRACKETS = re.compile(r"(<[^<>]{1,200}>\s*)+")
@@ -43,7 +45,9 @@ def many_plan(source: Source, target: Sequence[int], separator: str | None, *, n
         return ManyPlan(names, separator)
     held = source.cells(target[0])
     cells = [cell for cell in held if cell is not None and not (isinstance(cell, str) and not cell.strip())]
-    places = _places([_items(cell) or _bits(cell) for cell in cells])
+    lists = (_items(cell) or _bits(cell) for cell in cells)
+    lengths = {len(items) if items is not None and all(map(_is_bit, items)) else 0 for items in lists}
+    places = lengths.pop() if len(lengths) == 1 and max(lengths) > 1 else 0
     if need and cells and not places and all(_is_bit(cell) for cell in cells):
         raise DataError(
             f"{source.name}: column '{clip(names[0])}' holds only 0 and 1, which is one label or none: name the "
@@ -67,14 +71,12 @@ def _bits(cell: Any) -> list[Any] | None:
     return re.findall(r"[01]", cell) if isinstance(cell, str) and _BITS.fullmatch(cell) else None
 
 
-def _places(lists: Sequence[list[Any] | None]) -> int:
-    """The length of lists that all hold as many zeros and ones; 0 where they hold something else."""
-    lengths = {len(items) if items is not None and all(map(_is_bit, items)) else 0 for items in lists}
-    return lengths.pop() if len(lengths) == 1 and max(lengths) > 1 else 0
+def _said(cell: Any) -> str:
+    return (as_text(cell) or "").strip().lower()
 
 
 def _is_bit(item: Any) -> bool:
-    return (as_text(item) or "").strip().lower() in YES | NO
+    return _said(item) in YES | NO
 
 
 def holds_several(cell: Any) -> bool:
@@ -142,13 +144,13 @@ def _hot(cell: Any, places: int) -> list[str] | Fault | None:
         return Fault(f"label is '{clip(text)}' where the other rows list {places} zeros and ones") if text else None
     if len(items) != places or not all(map(_is_bit, items)):
         return Fault(f"label is {clip(str(items))}, where the other rows list {places} zeros and ones")
-    return [str(at) for at, item in enumerate(items) if (as_text(item) or "").strip().lower() in YES]
+    return [str(at) for at, item in enumerate(items) if _said(item) in YES]
 
 
 def _flags(cells: Sequence[Any], names: Sequence[str]) -> list[str] | Fault:
     found = []
     for cell, name in zip(cells, names, strict=True):
-        text = (as_text(cell) or "").strip().lower()
+        text = _said(cell)
         if text not in YES | OFF:
             return Fault(f"column '{clip(name)}' is '{clip(text)}', and a column that stands for a label holds 0 or 1")
         if text in YES:
@@ -162,6 +164,25 @@ def _listed(text: str) -> list[Any] | None:
         text = f"[{text[1:-1]}]"
     value = parse_printed(text) if text.startswith("[") else None
     return value if isinstance(value, list) else None
+
+
+def flag_columns(source: Source) -> tuple[int, ...]:
+    """Columns of nothing but 0 and 1 (or -1 in all, where nobody marked a row), if there are at least two."""
+    found, rows_unmarked = [], []
+    marks = mark_columns(source)
+    for at in range(source.own_width):
+        values = list(map(_said, source.cells(at)))
+        known = set(values) - _UNMARKED
+        if at not in marks and known <= YES | OFF and known & YES and known & NO:
+            found.append(at)
+            rows_unmarked.append([value in _UNMARKED for value in values])
+    same = all(one == rows_unmarked[0] for one in rows_unmarked)
+    return tuple(found) if len(found) > 1 and same else ()
+
+
+def are_flags(source: Source, columns: Sequence[int]) -> bool:
+    """Whether columns hold nothing but 0 and 1, or one of them."""
+    return all(set(map(_said, source.cells(at))) <= YES | OFF for at in columns)
 
 
 def many_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ...]:

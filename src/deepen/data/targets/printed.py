@@ -68,10 +68,9 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
         return _WORDS[said], found.end()
     if kind == "call":
         return _called(text, found.end(), depth)
-    if kind == "mark" and said in "[(":
-        return _items(text, found.end(), _CLOSING[said], depth)
-    if kind == "mark" and said == "{":
-        return _mapping(text, found.end(), depth)
+    if kind == "mark" and said in _CLOSING:
+        items, at = _items(text, found.end(), _CLOSING[said], depth)
+        return dict(items) if said == "{" else items, at
     raise _NoValueError
 
 
@@ -91,7 +90,7 @@ def _unquoted(said: str) -> str:
 
 
 def _items(text: str, at: int, closing: str, depth: int) -> tuple[list[Any], int]:
-    """Items up to the closing bracket; NumPy writes no commas between them."""
+    """Items up to the closing bracket, of a mapping pairs; NumPy writes no commas between them."""
     found: list[Any] = []
     while True:
         mark = _next(text, at)
@@ -101,23 +100,13 @@ def _items(text: str, at: int, closing: str, depth: int) -> tuple[list[Any], int
             at = mark.end()
             continue
         value, at = _value(text, at, depth + 1)
+        if closing == "}":
+            key, colon = value, _next(text, at)
+            if colon["mark"] != ":" or not isinstance(key, str | int | float):
+                raise _NoValueError
+            value, at = _value(text, colon.end(), depth + 1)
+            value = key, value
         found.append(value)
-
-
-def _mapping(text: str, at: int, depth: int) -> tuple[dict[Any, Any], int]:
-    found: dict[Any, Any] = {}
-    while True:
-        mark = _next(text, at)
-        if mark["mark"] == "}":
-            return found, mark.end()
-        if mark["mark"] == ",":
-            at = mark.end()
-            continue
-        key, at = _value(text, at, depth + 1)
-        colon = _next(text, at)
-        if colon["mark"] != ":" or not isinstance(key, str | int | float):
-            raise _NoValueError
-        found[key], at = _value(text, colon.end(), depth + 1)
 
 
 def _called(text: str, at: int, depth: int) -> tuple[Any, int]:

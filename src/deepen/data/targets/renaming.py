@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from deepen.data.columns import TARGET, Columns, Need
 from deepen.data.label_names import LabelNames, look_up
-from deepen.data.needs import TARGET, Columns, Need
 from deepen.data.normalise import NormaliseSettings, normalise_label
 from deepen.data.source import Fault, Source, as_text, clip
 from deepen.data.targets.labels import plain_label
@@ -46,14 +46,6 @@ def spellings(values: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def spelled_on(source: Source, target: Sequence[int]) -> dict[str, str]:
-    """The spellings of the label column, by its first rows."""
-    if len(target) != 1:
-        return {}
-    texts = map(as_text, source.cells(target[0]))
-    return spellings(text.strip() for text in texts if text and not text.isspace())
-
-
 def renaming(
     source: Source,
     target: Sequence[int],
@@ -83,17 +75,15 @@ def renaming(
         return columns, Renaming(classes.get, "the names of the classes that the file carries")
     if cut or not any(need.name == TARGET and need.kind == "category" for need in needs):
         return columns, Renaming()
-    spelled = columns.spelled if columns.spelled is not None else spelled_on(source, target)
+    spelled = columns.spelled
+    if spelled is None:
+        texts = map(as_text, source.cells(at) if len(target) == 1 else ())
+        spelled = spellings(text.strip() for text in texts if text and not text.isspace())
     columns = replace(columns, spelled=spelled)
-    return columns, Renaming(_speller(spelled), told=_merged(source, at, spelled)) if spelled else Renaming()
-
-
-def _speller(spelled: Mapping[str, str]) -> Callable[[str], str | None]:
-    def rename(value: str) -> str:
-        plain = plain_label(value)
-        return spelled.get(plain, value) if plain is not None else value
-
-    return rename
+    if not spelled:
+        return columns, Renaming()
+    told = _merged(source, at, spelled)
+    return columns, Renaming(lambda value: spelled.get(plain_label(value) or "", value), told=told)
 
 
 def _merged(source: Source, at: int, spelled: Mapping[str, str]) -> str:

@@ -20,7 +20,8 @@ _OUTSIDES = frozenset((OUTSIDE, "_", "-"))
 _SHARE = 0.98
 _MOST_CHARS = 40
 _MOST_TYPES = 500
-_TOLD = {
+TOLD_OF: dict[TagForm, str] = {
+    "prefix": "",
     "suffix": "tags end in B and I (PER-B), read as B-PER",
     "marks": f"tags are B, I and O without a type, read as one type, {ONLY_TYPE}",
     "types": "tags are types without B- and I- (PER, O): words of one type that follow each other are one entity",
@@ -49,11 +50,6 @@ def tag_form(rows: Iterable[Sequence[str]], *, sure: bool = False) -> TagForm | 
     if not short or len(counts) > most or all(tag.isdecimal() for tag in counts):
         return None
     return "types" if counts.keys() & _OUTSIDES else "each"
-
-
-def told_of(form: TagForm) -> str:
-    """What a person is told of a form; nothing of the usual one."""
-    return _TOLD.get(form, "")
 
 
 def with_prefix(tags: Sequence[str], form: TagForm) -> list[str]:

@@ -14,18 +14,17 @@ from typing import Any
 import pyarrow as pa
 
 from deepen.core.errors import SettingError
-from deepen.data.needs import WORD_NAMES, plain_name
+from deepen.data.columns import WORD_NAMES, plain_name
 from deepen.data.normalise import NormaliseSettings, normalise, normalise_label
 from deepen.data.settings import DataSettings
 from deepen.data.source import Fault, Source, as_text, clip
 from deepen.data.targets.printed import parse_printed
-from deepen.data.targets.tag_forms import TagForm, language_prefix, tag_form, told_of, with_prefix
+from deepen.data.targets.tag_forms import TOLD_OF, TagForm, language_prefix, tag_form, with_prefix
 from deepen.data.targets.tags import Survey, cut_at_spans, holds_spans, is_tag, scheme_of, spans_of, to_iob2
 from deepen.data.words import join_words, split_words
 
 INPUTS = ("text", "tokens")
-FIELDS = (("text", pa.string()), ("tokens", pa.list_(pa.string())), ("spans", pa.list_(pa.int32())))
-TARGET_TYPE = pa.list_(pa.string())
+_FIELDS = (("text", pa.string()), ("tokens", pa.list_(pa.string())), ("spans", pa.list_(pa.int32())))
 _REPLACEMENT = "\ufffd"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LOOKED_ROWS = 200
@@ -67,7 +66,7 @@ class TaggedTally:
 
 def fields(plan: TaggedPlan) -> list[tuple[str, pa.DataType]]:
     """The columns of a table of tagged rows, but for id and line."""
-    return [*FIELDS, *([("target", TARGET_TYPE)] if plan.tags is not None else [])]
+    return [*_FIELDS, *([("target", pa.list_(pa.string()))] if plan.tags is not None else [])]
 
 
 def tagged_taker(
@@ -77,8 +76,8 @@ def tagged_taker(
     limit, language, tally.form = settings.max_cell_chars, plan.language, plan.form
     if language:
         tally.told.append(f"'{language}' is taken off every token")
-    if told_of(plan.form):
-        tally.told.append(told_of(plan.form))
+    if TOLD_OF[plan.form]:
+        tally.told.append(TOLD_OF[plan.form])
     plan = replace(plan, clean=lambda tag: normalise_label(tag, settings.normalise, changed))
     if settings.hide:
         raise SettingError("data.hide takes words out of a text, and here every word has a tag: leave it out")
@@ -91,8 +90,9 @@ def tagged_taker(
         return _REPLACEMENT
 
     def take(cells: Sequence[Any]) -> Taken | Fault:
-        cell, tags_cell = as_words(cells[plan.tokens]), as_list(cells[plan.tags]) if plan.tags is not None else None
-        tags = tags_cell if plan.need_target else _usable(tags_cell)
+        cell, tags = as_words(cells[plan.tokens]), as_list(cells[plan.tags]) if plan.tags is not None else None
+        if not plan.need_target and not _may_be_tags(tags):
+            tags = None
         if isinstance(cell, list):
             tokens = [clean(as_text(token) or "") for token in cell]
             text, places = join_words(tokens)
@@ -116,14 +116,20 @@ def tagged_taker(
     return take
 
 
+def _may_be_tags(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return bool(cell.strip()) and all(map(is_tag, cell.split()))
+    return isinstance(cell, list) or holds_spans(cell)
+
+
 def as_list(cell: Any) -> Any:
     """Arrays, as pandas has them, tuples, and lists printed into a cell, as lists; other cells as they are."""
     if isinstance(cell, str):
         value = parse_printed(cell)
         return cell if value is None else value
-    if isinstance(cell, tuple) or hasattr(cell, "tolist"):
-        return list(cell) if isinstance(cell, tuple) else cell.tolist()
-    return cell
+    if isinstance(cell, tuple):
+        return list(cell)
+    return cell.tolist() if hasattr(cell, "tolist") else cell
 
 
 def as_words(cell: Any) -> Any:
@@ -152,13 +158,6 @@ def written_as(
     return tag_form(([tag for tag in cell if tag] for cell in texts), sure=True) or "prefix", language
 
 
-def _usable(cell: Any) -> Any:
-    """What may be the truth when none is needed: anything else is left aside."""
-    if isinstance(cell, str):
-        return cell if all(map(is_tag, cell.split())) and cell.strip() else None
-    return cell if isinstance(cell, list) or holds_spans(cell) else None
-
-
 def _from_text(
     text: str, tags: Any, plan: TaggedPlan, tally: TaggedTally
 ) -> tuple[Places, list[str] | Fault | None] | Fault:
@@ -174,10 +173,8 @@ def _from_text(
     spans = spans_of(tags)
     if isinstance(spans, str):
         return Fault(spans)
-    if plan.rename is not None:
-        spans = [(start, end, plan.rename(plan.clean(label)) or label) for start, end, label in spans]
-    else:
-        spans = [(start, end, plan.clean(label) or label) for start, end, label in spans]
+    rename = plan.rename or str
+    spans = [(start, end, rename(plan.clean(label)) or label) for start, end, label in spans]
     cut = cut_at_spans(places, spans, text)
     if isinstance(cut, str):
         return Fault(cut)
@@ -230,12 +227,11 @@ def tagged_notes(name: str, tally: TaggedTally) -> list[str]:
 
 def tagged_warnings(name: str, tally: TaggedTally) -> list[str]:
     """What is likely wrong with the tags of a table, as sentences."""
-    if tally.spans < _FEWEST_SPANS or tally.cut_words < _CUT_SHARE * tally.spans:
-        return []
-    return [
+    said = (
         f"{name}: most of the {tally.spans:,} spans begin or end inside a word: do their ends stand on the last letter "
         "in place of behind it, do they count from 1, or bytes or UTF-16 units in place of characters?"
-    ]
+    )
+    return [said] if tally.spans >= _FEWEST_SPANS and tally.cut_words >= _CUT_SHARE * tally.spans else []
 
 
 def looks_tagged(source: Source) -> str:
@@ -248,7 +244,12 @@ def looks_tagged(source: Source) -> str:
     words.sort(key=lambda at: source.names is None or plain_name(source.names[at]) not in WORD_NAMES)
     for at in reversed(lists):
         for other in words:
-            if other != at and _are_tags(source, at, cells[at]) and _fit(cells[other], cells[at]):
+            same = len(cells[other]) == len(cells[at]) and other != at
+            if not same or not _are_tags(source, at, cells[at]):
+                continue
+            # a row that has not as many tags as tokens is a bad row
+            fitting = sum(len(a) == len(b) for a, b in zip(cells[other], cells[at], strict=True))
+            if fitting >= _FITTING * len(cells[at]):
                 return f"column {source.called(at)} holds a tag for each token of column {source.called(other)}"
     for at, column in enumerate(cells):
         spans = column and all(cell == [] or holds_spans(cell) for cell in column) and any(map(holds_spans, column))
@@ -268,10 +269,3 @@ def _are_tags(source: Source, at: int, column: list[list[Any]]) -> bool:
     classes = source.classes.get(source.names[at])
     called = source.names[at].lower() in _TAG_NAMES
     return called or all(map(is_tag, classes)) if classes else called
-
-
-def _fit(tokens: list[list[Any]], tags: list[list[Any]]) -> bool:
-    """Whether nearly every row has as many tags as tokens; one that has not is a bad row."""
-    if len(tokens) != len(tags):
-        return False
-    return sum(len(a) == len(b) for a, b in zip(tokens, tags, strict=True)) >= _FITTING * len(tags)
