@@ -46,7 +46,7 @@ bench: $(VENV)/.has-report ## measure the ladder on this machine
 
 docs: $(VENV)/.has-docs ## build docs/ as a site into build/site, which loads nothing from elsewhere
 	@$(PY) -m mkdocs build --quiet --clean
-	@echo "build/site/index.html"
+	@echo "build/site/index.html; its search and its dark colours need a server: python3 -m http.server -d build/site"
 
 clean: ## remove caches and build products; .venv/, data/ and runs/ stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info

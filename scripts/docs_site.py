@@ -66,6 +66,23 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     return markdown if page.file.generated_by else linked(markdown, path, path)
 
 
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """Called by mkdocs: a page that loads something from elsewhere is none of ours."""
+    from mkdocs.exceptions import PluginError
+
+    if found := foreign(output):
+        raise PluginError(f"{page.file.src_uri} loads {found} from elsewhere")
+    return output
+
+
+def foreign(page: str) -> str:
+    """The first element of a page that loads something from another place; empty if none does."""
+    found = re.search(
+        r"""<(?:script|link|img|iframe|source)\b[^>]*(?:src|href)\s*=\s*["']?(?:https?:)?//[^>]*>""", page
+    )
+    return found[0] if found else ""
+
+
 def linked(text: str, source: Path, page: Path) -> str:
     """The links of a file of the repository as those of a page of the site; what is not in docs/ is plain words."""
 

@@ -34,6 +34,7 @@ CLASSIFICATION_SCORES = {
 }
 RUN_FILES = {
     "recipe.yaml",
+    "recipe.schema.json",
     "environment.json",
     "ladder.json",
     "metrics.jsonl",
