@@ -51,27 +51,24 @@ class PaddedNetwork(nn.Module):
         """The arrays of `Runtime.outputs`, for those of `Runtime.inputs`, each in its order."""
         given = dict(zip(self.runtime.inputs, arrays, strict=True))
         hidden_SLD = _states(self.inner.encoder, given)
-        pooling, mask_SL = self.runtime.pooling, given["attention_mask"]
-        if pooling == "units":
-            return (self.inner.head(self._bent(hidden_SLD)),)
-        if pooling == "spans":
-            flat = hidden_SLD.flatten(0, 1)
-            named = flat.index_select(0, given["spans"].flatten()).view(-1, 2 * hidden_SLD.shape[2])
-            return (self.inner.head(self._bent(named)),)
-        if pooling in ("cls", "last"):
-            return (self.inner.head(self._bent(_ends(hidden_SLD, mask_SL, given.get("windows"), pooling == "last"))),)
-        if pooling == "mean":
-            return (self.inner.head(self._bent(_means(hidden_SLD, mask_SL, given.get("windows")))),)
-        means_SD = _means(hidden_SLD, mask_SL, None)
+        pooling, mask_SL, windows_RS = self.runtime.pooling, given["attention_mask"], given.get("windows")
         if pooling == "ranked":
-            unit_SD = nn.functional.normalize(means_SD, dim=1)
+            unit_SD = nn.functional.normalize(_means(hidden_SLD, mask_SL, None), dim=1)
             return self.inner.head(unit_SD), unit_SD
-        u_MD, v_MD = (means_SD.index_select(0, given["pairs"][:, side]) for side in (0, 1))
-        joined = torch.cat([u_MD, v_MD, (u_MD - v_MD).abs(), u_MD * v_MD], dim=1)
-        return (self.inner.head(self._bent(joined)),)
-
-    def _bent(self, features_MF: Tensor) -> Tensor:
-        return features_MF if self.inner.hidden is None else self.inner.hidden(features_MF).tanh()
+        if pooling == "units":
+            features = hidden_SLD
+        elif pooling == "spans":
+            named = hidden_SLD.flatten(0, 1).index_select(0, given["spans"].flatten())
+            features = named.view(-1, 2 * hidden_SLD.shape[2])
+        elif pooling in ("cls", "last"):
+            features = _ends(hidden_SLD, mask_SL, windows_RS, pooling == "last")
+        elif pooling == "mean":
+            features = _means(hidden_SLD, mask_SL, windows_RS)
+        else:
+            means_SD = _means(hidden_SLD, mask_SL, None)
+            u_MD, v_MD = (means_SD.index_select(0, given["pairs"][:, side]) for side in (0, 1))
+            features = torch.cat([u_MD, v_MD, (u_MD - v_MD).abs(), u_MD * v_MD], dim=1)
+        return (self.inner.head(features if self.inner.hidden is None else self.inner.hidden(features).tanh()),)
 
 
 def _states(encoder: Encoder, given: dict[str, Tensor]) -> Tensor:

@@ -217,9 +217,8 @@ class _Keeper:
         assert self.plan.checkpoint  # noqa: S101 - the caller looked
         self.team.merge()
         if self.team.rank == 0:
-            kept, optimizer = dict(self.named), self.optimizer.optimizer
-            arrays = self.plan.arrays
-            save_checkpoint(self.plan.checkpoint, kept, optimizer, best=self.best, arrays=arrays, state=vars(now))
+            given = self.plan.checkpoint, dict[str, Tensor](self.named), self.optimizer.optimizer
+            save_checkpoint(*given, best=self.best, arrays=self.plan.arrays, state=vars(now))
         self.saved = time.monotonic()
 
     def restore_best(self, now: Progress) -> None:
