@@ -82,12 +82,17 @@ class Case:
         """What is right for `rows`."""
         return self.task.targets(self.rows, self.labels)
 
+    @property
+    def learned(self) -> Part:
+        """The training rows, for a question that has made sure that there are some."""
+        if self.train is None:
+            raise DataError(self.missing or "there are no training rows")
+        return self.train
+
     @cached_property
     def train_targets(self) -> Targets:
         """What is said to be right for the training rows."""
-        if self.train is None:
-            raise DataError(self.missing or "there are no training rows")
-        return self.task.targets(self.train, self.labels)
+        return self.task.targets(self.learned, self.labels)
 
     @cached_property
     def ladder(self) -> dict[str, Outputs]:
@@ -142,6 +147,13 @@ def owners(targets: Targets) -> np.ndarray:
     return np.repeat(np.arange(len(targets)), np.diff(targets.offsets_N1))
 
 
+def drawn(part: Part, most: int, rng: np.random.Generator) -> Part:
+    """At most so many rows of a part, at random and in their order."""
+    if len(part) <= most:
+        return part
+    return part.take(np.sort(rng.choice(len(part), most, replace=False)))
+
+
 def widened(found: Interval, num: int) -> Interval:
     """Where nothing varies, resampling sees no doubt at all; but so many rows without a change leave room for a few."""
     room = wilson(0, num)[1]
@@ -169,8 +181,7 @@ def open_case(
     seed = derive(recipe.seed, "diagnosis")
     if len(rows) > max_rows:
         say(f"  {where}: {max_rows:,} of {len(rows):,} rows, drawn at random (--set max_rows={len(rows)} takes all)")
-        chosen = np.random.default_rng(seed).choice(len(rows), max_rows, replace=False)
-        rows = rows.take(np.sort(chosen))
+        rows = drawn(rows, max_rows, np.random.default_rng(seed))
     names = [row.rung for row in opened.ladder.rungs if row.climbed]
     there = [name for name in names if (opened.rung(name) / "model" / "deepen.json").is_file()]
     predictors: dict[str, Callable[[], Predictor]] = {name: _reader(opened, name) for name in there}

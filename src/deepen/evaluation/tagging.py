@@ -57,9 +57,8 @@ def decide(logits_MC: np.ndarray, offsets_N1: np.ndarray, *, how: Decoding = "vi
     rows = np.unique(rows_of(np.flatnonzero(_dangling(labels_M, offsets_N1)), offsets_N1))
     lengths = np.diff(offsets_N1)[rows]
     rows = rows[np.argsort(-lengths, kind="stable")]
-    for some in np.array_split(rows, max(1, -(-len(rows) // 256))):
-        if len(some):
-            _viterbi(logits_MC, offsets_N1, some, labels_M)
+    for start in range(0, len(rows), 256):
+        _viterbi(logits_MC, offsets_N1, rows[start : start + 256], labels_M)
     return labels_M
 
 

@@ -13,6 +13,7 @@ import csv
 import io
 import shlex
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -162,8 +163,7 @@ def _judged(case: Case, settings: QuestionSettings) -> _Judged | str:
 def _out_of_fold(case: Case, settings: QuestionSettings) -> np.ndarray:
     """What a linear head on frozen features says of each unit; it was fitted on the rows of the other folds."""
     assert case.features is not None  # noqa: S101 - asked before
-    assert case.train is not None  # noqa: S101 - asked before
-    features_MF = torch.from_numpy(np.array(case.features(case.train), np.float32))
+    features_MF = torch.from_numpy(np.array(case.features(case.learned), np.float32))
     labels_M = torch.from_numpy(case.train_targets.labels_M)
     fold_M = _folds(case, settings.folds)[owners(case.train_targets)]
     chance = case.rng("data_map", "fitted")
@@ -176,9 +176,8 @@ def _out_of_fold(case: Case, settings: QuestionSettings) -> np.ndarray:
             held = np.flatnonzero(fold_M == fold)
             if not len(held) or not len(fit):
                 continue
-            heads = solve_path(
-                features_MF[fit], labels_M[fit], len(case.labels), strengths=strengths, max_iterations=_ITERATIONS
-            )
+            given = features_MF[fit], labels_M[fit], len(case.labels)
+            heads = solve_path(*given, strengths=strengths, max_iterations=_ITERATIONS)
             found = [(head.strength, torch.addmm(head.bias_C, features_MF[held], head.weight_CF.T)) for head in heads]
             if len(found) > 1:  # the first fold chooses for all
                 losses = [float(cross_entropy(logits, labels_M[held], ignore_index=-100)) for _, logits in found]
@@ -191,8 +190,7 @@ def _out_of_fold(case: Case, settings: QuestionSettings) -> np.ndarray:
 
 def _folds(case: Case, num_folds: int) -> np.ndarray:
     """A fold for each row; near-duplicates share one, and each label is spread over all."""
-    assert case.train is not None  # noqa: S101 - asked before
-    near_N = near_duplicates([case.train], NearSettings()).near_N
+    near_N = near_duplicates([case.learned], NearSettings()).near_N
     groups_N = np.where(near_N < 0, np.arange(len(near_N)), near_N)
     _, first_G, group_N = np.unique(groups_N, return_index=True, return_inverse=True)
     label_G = case.train_targets.labels_M[first_G] if _one_each(case) else np.zeros(len(first_G), int)
@@ -235,13 +233,12 @@ def _with_deeper(case: Case, leads_M: np.ndarray) -> np.ndarray:
     """
     if not _one_each(case):
         return leads_M
-    assert case.train is not None  # noqa: S101 - asked before
     all_RM = [leads_M]
     for dynamics in case.dynamics.values():
         right_N, best_N = _probabilities(dynamics)
         all_RM.append(np.log(right_N / best_N))
     if case.rung in case.dynamics and len(case.dynamics[case.rung].losses_EN) == 1:
-        all_RM.append(_leads(case.model.predict(case.train).values_MC, case.train_targets.labels_M)[0])
+        all_RM.append(_leads(case.model.predict(case.learned).values_MC, case.train_targets.labels_M)[0])
     return np.asarray(np.where(np.isfinite(leads_M), np.nanmean(all_RM, axis=0), np.nan))
 
 
@@ -301,9 +298,8 @@ def _cells(confidence_N: np.ndarray, variability_N: np.ndarray) -> list[dict[str
 
 def _write(case: Case, judged: _Judged, leads_M: np.ndarray, units: np.ndarray, rows: list[int]) -> Path:
     """suspects.csv, surest first; a file that a person has changed is left, and another one written beside it."""
-    assert case.train is not None  # noqa: S101 - asked before
     assert case.folder is not None  # noqa: S101 - asked before
-    part = case.train.take(np.array(rows))
+    part = case.learned.take(np.array(rows))
     of_row: dict[int, list[int]] = {}
     for unit, row in zip(units.tolist(), owners(case.train_targets)[units].tolist(), strict=True):
         of_row.setdefault(row, []).append(unit)
@@ -316,15 +312,13 @@ def _write(case: Case, judged: _Judged, leads_M: np.ndarray, units: np.ndarray, 
         cells = (name, new, given, f"{sure:.4f}", _reason(case, judged, row, of_row[row][0]), text)
         writer.writerow([guarded(cell) for cell in cells])
     text = "\ufeff" + out.getvalue()  # the mark tells spreadsheets that it is UTF-8
-    number = 1
-    while True:
+    for number in count(1):
         path = case.folder / ("suspects.csv" if number == 1 else f"suspects-{number}.csv")
         if not path.exists():
             write_text(path, text)
-            return path
         if path.read_bytes() == text.encode("utf-8", "backslashreplace"):
-            return path
-        number += 1
+            break
+    return path
 
 
 def _labels(case: Case, judged: _Judged, row: int, units: list[int], target: Any) -> tuple[str, str]:

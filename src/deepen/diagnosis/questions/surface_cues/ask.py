@@ -23,9 +23,8 @@ import numpy as np
 from deepen.core.settings import Settings
 from deepen.core.types import Finding, Interval, Score
 from deepen.data.near import row_texts
-from deepen.data.table import Part
 from deepen.data.words import words_of
-from deepen.diagnosis.case import Case, as_score, rounded
+from deepen.diagnosis.case import Case, as_score, drawn, rounded
 from deepen.diagnosis.question import Question, not_applicable
 from deepen.diagnosis.questions.surface_cues.balance import write_lengthened
 from deepen.diagnosis.questions.surface_cues.find import Cue, find_cues
@@ -68,7 +67,7 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
         return [not_applicable("surface_cues", why)]
     if case.train is None:
         return [not_applicable("surface_cues", case.missing or "there are no training rows to find cues in")]
-    train = _some(case, case.train, settings.max_train_rows)
+    train = drawn(case.train, settings.max_train_rows, case.rng("surface_cues", "train"))
     labels_N = case.task.targets(train, case.labels).labels_M
     words_N = [words_of(text) for text in row_texts(train)]
     cues = find_cues(
@@ -86,12 +85,6 @@ def ask(case: Case, settings: QuestionSettings) -> list[Finding]:
     tried = choose_cues(known, cues, settings.num_strongest, settings.num_suspects)
     judged = [_judge(case, trial, settings) for trial in try_cues(known, tried, num_rows=settings.num_rows)]
     return _findings(case, known, cues, _looked_at_again(known, judged, settings), settings)
-
-
-def _some(case: Case, part: Part, most: int) -> Part:
-    if len(part) <= most:
-        return part
-    return part.take(np.sort(case.rng("surface_cues", "train").choice(len(part), most, replace=False)))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ _MOST_PATTERNS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Runs of words in a row's text, and its first and last word, which begin with an empty word and `^` or `$`."""
+    """A pattern, or a range of lengths, that goes with a label in `share` of its `n` rows; by chance in `expected`."""
 
     kind: str
     words: tuple[str, ...]

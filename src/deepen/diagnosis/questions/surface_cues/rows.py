@@ -41,17 +41,19 @@ class Known:
         self._surplus: dict[Cue, np.ndarray] = {}
         self.has_encoder = case.features is not None and case.encode is not None
 
+    def _features(self, part: Part) -> np.ndarray:
+        assert self.case.features is not None  # noqa: S101 - asked for with an encoder only
+        return np.asarray(self.case.features(part), np.float64)
+
     @cached_property
     def features_NF(self) -> np.ndarray:
         """Of the training rows."""
-        assert self.case.features is not None  # noqa: S101 - asked for with an encoder only
-        return np.asarray(self.case.features(self.train), np.float64)
+        return self._features(self.train)
 
     @cached_property
     def held_NF(self) -> np.ndarray:
         """Of the rows that the model is tried on."""
-        assert self.case.features is not None  # noqa: S101 - as above
-        return np.asarray(self.case.features(self.case.rows), np.float64)
+        return self._features(self.case.rows)
 
     @cached_property
     def head(self) -> Ridge:
@@ -69,6 +71,12 @@ class Known:
         if not len(part):
             return self.features_NF[:0]
         return np.asarray(self.case.encode(altered(part, {part.table.texts[0]: texts})), np.float64)
+
+    def answer(self, part: Part, texts: Sequence[str]) -> np.ndarray:
+        """The logits of the model on trial for the rows with other texts."""
+        if not len(part):
+            return np.zeros((0, len(self.case.labels)))
+        return self.case.model.predict(altered(part, {part.table.texts[0]: texts})).values_MC
 
     def having(self, cue: Cue) -> np.ndarray:
         """The training rows that have a cue."""

@@ -8,12 +8,11 @@ Shape legend: N rows, R pairs of altered rows, K training rows, C labels.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from deepen.data.altered import altered
 from deepen.data.table import Part
 from deepen.data.words import words_of
 from deepen.diagnosis.questions.surface_cues.find import Cue
@@ -84,41 +83,25 @@ def try_cues(known: Known, cues: Sequence[Cue], *, num_rows: int) -> list[Trial]
         return []
     held = [list(plan.held) for plan in plans]
     trained = [[plan.hidden, *plan.rest] for plan in plans]
-    said = [
-        _split(_predict(known, part, some), some) for part, some in ((known.case.rows, held), (known.train, trained))
-    ]
+    put = _read(known.case.rows, held, known.answer)
+    taken = _read(known.train, trained, known.answer)
     if not known.has_encoder:
-        return [_trial(known, plan, put, taken, None) for plan, put, taken in zip(plans, *said, strict=True)]
+        return [_trial(known, *each, None) for each in zip(plans, put, taken, strict=True)]
     pairs = [some[: 2 if plan.cue.words else 4] for plan, some in zip(plans, held, strict=True)]
-    hidden = [some[:1] for some in trained]
-    seen = [
-        _split(known.encode(part.take(_rows(some)), _all_texts(some)), some)
-        for part, some in ((known.case.rows, pairs), (known.train, hidden))
-    ]
-    return [
-        _trial(known, plan, put, taken, (pair, away[0]))
-        for plan, put, taken, pair, away in zip(plans, *said, *seen, strict=True)
-    ]
+    pairs_seen = _read(known.case.rows, pairs, known.encode)
+    hidden_seen = _read(known.train, [[plan.hidden] for plan in plans], known.encode)
+    seen = [(pair, hidden) for pair, [hidden] in zip(pairs_seen, hidden_seen, strict=True)]
+    return [_trial(known, *each) for each in zip(plans, put, taken, seen, strict=True)]
 
 
-def _rows(some: list[list[Texts]]) -> np.ndarray:
-    return np.concatenate([one.rows for each in some for one in each]).astype(np.int64)
-
-
-def _all_texts(some: list[list[Texts]]) -> list[str]:
-    return [text for each in some for one in each for text in one.texts]
-
-
-def _predict(known: Known, part: Part, some: list[list[Texts]]) -> np.ndarray:
-    rows = _rows(some)
-    if not len(rows):
-        return np.zeros((0, len(known.case.labels)))
-    return known.case.model.predict(altered(part.take(rows), {part.table.texts[0]: _all_texts(some)})).values_MC
-
-
-def _split(values: np.ndarray, some: list[list[Texts]]) -> list[list[np.ndarray]]:
-    """Values of all texts, laid out again by trial and purpose."""
-    parts = iter(np.split(values, np.cumsum([len(one.rows) for each in some for one in each])[:-1]))
+def _read(
+    part: Part, some: list[list[Texts]], reader: Callable[[Part, list[str]], np.ndarray]
+) -> list[list[np.ndarray]]:
+    """What a reader gives for all texts at once, laid out again by trial and purpose."""
+    every = [one for each in some for one in each]
+    rows = np.concatenate([one.rows for one in every]).astype(np.int64)
+    values = reader(part.take(rows), [text for one in every for text in one.texts])
+    parts = iter(np.split(values, np.cumsum([len(one.rows) for one in every])[:-1]))
     return [[next(parts) for _ in each] for each in some]
 
 
