@@ -36,7 +36,7 @@ PATHS = [
 KEYS = [
     "",
     "Bearer",
-    "Bearer ",
+    "Bearer x y",
     "Basic YTpi",
     "Bearer deepen_0_0",
     "Bearer deepen_0123456789abcdef_" + "0" * 64,
