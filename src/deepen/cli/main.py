@@ -22,6 +22,7 @@ from deepen.cli import (
     failing,
     models,
     predict,
+    registry,
     report,
     runs,
     schema,
@@ -43,7 +44,7 @@ app = typer.Typer(
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_MODULES = (train, evaluate, predict, check, diagnose, export, report, runs, cache, bench, models, schema)
+_MODULES = (train, evaluate, predict, check, diagnose, export, registry, report, runs, cache, bench, models, schema)
 VERBS = {module.NAME: module for module in _MODULES}
 
 
