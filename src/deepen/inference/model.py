@@ -34,7 +34,7 @@ from deepen.inference.explain import Asked, ExplainSettings, explain
 from deepen.inference.exported import load_exported
 from deepen.inference.folder import model_folder, tuples, uneven, with_labels
 from deepen.inference.frames import as_frame, probabilities
-from deepen.inference.gaps import in_place, told_gaps
+from deepen.inference.gaps import in_place, told_rows
 from deepen.inference.given import as_rows
 from deepen.models.device import chosen_device, using
 from deepen.preparation.catalog import load_task, shelf
@@ -272,8 +272,8 @@ class Model:
         if not _is_plain(data):
             self._tell(table, found)
         part = scorable(table, self.task, self.labels, self.settings.bad_rows) if need_target else table.all_rows()
-        if use == "answer" and len(table.left):
-            self.say(told_gaps(table))
+        for line in told_rows(table, plain=_is_plain(data)) if use == "answer" else ():
+            self.say(line)
         for note in part.table.notes[len(table.notes) :]:
             self.say(f"  note: {note}")
         return part

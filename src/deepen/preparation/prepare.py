@@ -18,6 +18,8 @@ from deepen.data.columns import Columns, plain_name
 from deepen.data.label_names import LabelNames, read_label_names
 from deepen.data.load import load_table, look, marked_splits
 from deepen.data.marks import Rows, Split
+from deepen.data.masked_rows import kept_kinds
+from deepen.data.masking import Kind
 from deepen.data.source import clip
 from deepen.data.split import hold_out
 from deepen.data.table import Part, Table
@@ -49,7 +51,7 @@ class Prepared:
     """The work, the test rows, and what there is to say about how they came about.
 
     `warnings` are about what probably makes the result wrong, `notes` about what was decided harmlessly. `amended`
-    marks what lists of ids changed; `tables` are those that were read.
+    marks what lists of ids changed; `tables` are those that were read, `unmasked` kinds that the task must find.
     """
 
     work: Work
@@ -61,6 +63,7 @@ class Prepared:
     unlabelled: Part | None = None
     warnings: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
+    unmasked: tuple[Kind, ...] = ()
 
     @property
     def mark(self) -> str:
@@ -71,10 +74,14 @@ class Prepared:
 
     def resolved(self, recipe: Recipe) -> Recipe:
         """The recipe with what `auto` came to: it leaves the same rows out of the same files, or none."""
-        if recipe.data.bad_rows != "auto":
-            return recipe
-        came_to = "drop" if any(table.num_bad for table in self.tables) else "error"
-        return recipe.model_copy(update={"data": recipe.data.model_copy(update={"bad_rows": came_to})})
+        came_to: dict[str, Any] = {"unmasked": self.unmasked}
+        if recipe.data.bad_rows == "auto":
+            came_to["bad_rows"] = "drop" if any(table.num_bad for table in self.tables) else "error"
+        return _with(recipe, came_to)
+
+
+def _with(recipe: Recipe, data: dict[str, Any]) -> Recipe:
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
 
 
 def infer_task(recipe: Recipe, sources: Sources) -> tuple[str, str]:
@@ -121,11 +128,18 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     names = read_label_names(Path(data.labels)) if data.labels else None
     model = load_pretrained(recipe.model.name)
     table, columns = load_table(Rows(source, "train"), task.needs, data, columns=data.columns, label_names=names)
+    kept = kept_kinds(table.changed)
+    if kept:
+        recipe = _with(recipe, {"unmasked": (*data.unmasked, *kept)})
+        data = recipe.data
+        table, columns = load_table(Rows(source, "train"), task.needs, data, columns=data.columns, label_names=names)
     say(f"{table.name}: {len(table):,} rows, {task.name}" + (f": {why}" if why else ""))
     for need in task.needs:
         if need.name in columns.reasons:
             say(f"  {need.name}: {columns.reasons[need.name]}")
     told = Told(warnings=_unread(task, source, data, columns) if task.unread else [])
+    if kept:
+        told.notes.append(f"{table.name}: {', '.join(kept)} stay unmasked: the task itself must find some of them")
     whole = told.of(table).all_rows()
     labels = task.labels(whole, data.max_labels)
     task = task.for_labels(labels).decided_by(recipe.ladder.decide_by)
@@ -167,7 +181,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     if unlabelled:
         say(f"  unlabelled {len(unlabelled):,}")
     return Prepared(
-        work, test, columns, tuple(told.notes), names, mark, unlabelled, tuple(told.warnings), tuple(told.tables)
+        *(work, test, columns, tuple(told.notes), names, mark, unlabelled, tuple(told.warnings), tuple(told.tables)),
+        unmasked=data.unmasked,
     )
 
 
