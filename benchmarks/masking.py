@@ -3,8 +3,8 @@
 The texts are made from a seed. Half hold one to three items to be masked, in forms that people write; the other half
 are hard negatives: order numbers as long as phone numbers, cards and IBANs that fail their check digit, ISBN, versions,
 dates, timestamps, part numbers. An item is found if all of it is inside of a span of its kind; a span is right if it
-overlaps an item. Times are of this process, after one pass over all. Who wrote the patterns wrote the sentences too: on
-texts of other people expect less.
+overlaps an item. Time is that of the processor, after one pass over all. Who wrote the patterns wrote the sentences
+too: on texts of other people expect less.
 
     python benchmarks/masking.py [--again]
 """
@@ -24,7 +24,7 @@ from stdnum.iso7064 import mod_97_10
 from deepen.data.masking import find
 from deepen.evaluation.statistics import wilson
 
-COMMAND, SEED, TEXTS, PASSES = "python benchmarks/masking.py", 0, 1_000, 5
+COMMAND, SEED, TEXTS, PASSES = "python benchmarks/masking.py", 7, 1_000, 5  # seed 0 was looked at
 FIRST = "maria john wei priya sean li.na hans olga t.b anne-marie zhang88 kofi_m".split()
 HOSTS = "gmail.com example.co.uk qq.com mail.uni-bonn.de corp.example.com 163.com outlook.com foo-bar.io".split()
 IBANS = {"DE": "dddddddddddddddddd", "GB": "AAAAdddddddddddddd", "NL": "AAAAdddddddddd", "CH": "ddddddddddddddddd"}
@@ -255,16 +255,23 @@ def main() -> None:
                 counts[f"precision{name}"] = [counts[f"precision{name}"][0] + hit, counts[f"precision{name}"][1] + 1]
             if options.show and not hit:
                 print("wrong", span.kind, text[span.start : span.end], "|", text)
-    began = time.perf_counter()
+    seconds = []
     for _ in range(PASSES):
+        began = time.process_time()
         for text, _, _ in texts:
             find(text)
-    micros = (time.perf_counter() - began) / PASSES / TEXTS * 1e6
+        seconds.append(time.process_time() - began)
+    micros = sorted(seconds)[PASSES // 2] / TEXTS * 1e6
     for name, (hits, n) in sorted(counts.items()):
         interval = [round(bound, 4) for bound in wilson(hits, n)]
         cells.write(f"masking.{name}", command=COMMAND, seed=SEED, value=round(hits / n, 4), n=n, interval=interval)
     cells.write(
-        "masking.micros", command=COMMAND, seed=SEED, value=round(micros, 1), n=TEXTS, unit="microseconds a text, warm"
+        "masking.micros",
+        command=COMMAND,
+        seed=SEED,
+        value=round(micros, 1),
+        n=TEXTS,
+        unit="CPU microseconds a text, warm",
     )
 
 
