@@ -642,6 +642,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "deepen train --out {} --resume",
         "deepen evaluate {} FILE",
     ),
+    "monitoring/test_store.py": ("is missing: pip install 'psycopg[binary]'",),
     "registry/test_command.py": ("--registry URL is missing", "--out FOLDER names the run folder"),
     "registry/test_promotions.py": ("puts one there", "a number names a version", "--despite-gate promotes it"),
     "registry/test_versions.py": ("is not finished: `deepen train",),
