@@ -50,6 +50,7 @@ def train(
     worth: float | None = None,
     decide_by: str | None = None,
     class_weights: str | None = None,
+    mask: bool | None = None,
     thorough: bool | None = None,
     budget: str | float | None = None,
     refit: bool | None = None,
@@ -82,6 +83,7 @@ def train(
         tuning: Which numbers of the trained layers may change.
         decide_by: The score that decides, as `macro_f1`; None is the usual one of the task.
         class_weights: `balanced` lets rare labels count as much as common ones; None does not.
+        mask: Replace personal data in every text, in training and whenever the run answers.
         worth: Points that a trained rung must gain for the climb to go on.
         thorough: Climb to the top.
         budget: Time for the whole climb, as in `5m`; a number is seconds.
@@ -123,7 +125,11 @@ def train(
         check_place(folder, resume=resume, overwrite=overwrite)
     sources, paths = sources_of(data, validation, test)
     lists = {"labels": labels, "drop": drop, "fix": fix, "add": add, "unlabelled": unlabelled}
-    data_section = paths | {"columns": columns} | {name: as_text(path) for name, path in lists.items()}
+    data_section = (
+        paths
+        | {"columns": columns, "mask": "all" if mask else None}
+        | {name: as_text(path) for name, path in lists.items()}
+    )
     chosen: dict[str, Any] = {"task": task, "tuning": tuning, "seed": seed, "device": device, "data": data_section}
     chosen["model"] = {"name": as_text(model)}
     chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}

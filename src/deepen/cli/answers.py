@@ -22,6 +22,7 @@ def write_answers(
     as_cell: Callable[[Mapping[str, Any]], str],
     *,
     labels: Sequence[str] | None,
+    clean: Callable[[str], str] = str,
     bom: bool = False,
 ) -> None:
     """Writes a CSV: the columns, cells and rows of the source as they are, then `output` and probabilities.
@@ -29,10 +30,10 @@ def write_answers(
     A row without an answer has empty cells there. Answers of several models follow one another, and a last column
     says which; in a cascade it says which rung. A cell that a spreadsheet would compute gets `'` before it (`guarded`);
     numbers do not. `rows` come in the order of the source, once for each model; `labels` get a column `p_<label>` each,
-    None writes `probability`, that of the answer; `bom` begins the file with a byte order mark, by which Excel knows
-    UTF-8.
+    None writes `probability`, that of the answer; `clean` is done to each cell of the source; `bom` begins the file
+    with a byte order mark, by which Excel knows UTF-8.
     """
-    write_csv(path, _lines(rows, source, as_cell, labels), bom=bom)
+    write_csv(path, _lines(rows, source, as_cell, labels, clean), bom=bom)
 
 
 def named_labels(rows: Sequence[Mapping[str, Any]], tables: Sequence[Sequence[str]]) -> list[str] | None:
@@ -52,6 +53,7 @@ def _lines(
     source: Source,
     as_cell: Callable[[Mapping[str, Any]], str],
     labels: Sequence[str] | None,
+    clean: Callable[[str], str],
 ) -> Iterator[list[Any]]:
     last = tuple(name for name in ("adapter", "answered_by") if any(name in row for row in rows))
     numbered = ("text",) if source.own_width == 1 else tuple(map(str, range(source.own_width)))
@@ -65,7 +67,7 @@ def _lines(
             if given is None or row is None or row["row"]["line"] != given[1]:
                 raise DataError(f"{source.name} has changed since its rows were answered")
             yield [
-                *_cells(given[2], source.own_width),
+                *map(clean, _cells(given[2], source.own_width)),
                 *_answer(row, as_cell, labels),
                 *(row.get(name, "") for name in last),
             ]

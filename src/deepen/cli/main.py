@@ -24,6 +24,7 @@ from deepen.cli import (
     keys,
     models,
     predict,
+    registry,
     report,
     runs,
     schema,
@@ -47,7 +48,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _MODULES = (train, evaluate, compare, predict, check, diagnose, export, serve, keys, report)
-_AND = (runs, cache, bench, models, schema)
+_AND = (registry, runs, cache, bench, models, schema)
 VERBS = {module.NAME: module for module in (*_MODULES, *_AND)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,6 +60,9 @@ def command(
     unlabelled: Annotated[
         str | None, typer.Option(help="Rows without a label that back --cascade too: a file.")
     ] = None,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="Replace personal data first, as a run trained with --mask does by itself.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Write to this file: .jsonl or .csv.")] = None,
     top: Annotated[bool, typer.Option("--top", help="In a .csv the best label's probability alone.")] = False,
     bom: Annotated[bool, typer.Option("--bom", help="Begin a .csv with the mark by which Excel knows UTF-8.")] = False,
@@ -86,7 +89,8 @@ def command(
         raise SettingError(f"--{'top' if top else 'bom'} goes with --out FILE.csv")
     asked = parse_columns(columns) if columns is not None else None
     say = show.once(show.lines_to(stderr=True))
-    how: dict[str, Any] = {"rung": rung, "settings": settings or [], "device": device, "say": say}
+    words = ["data.mask=all", *(settings or [])] if mask else settings or []
+    how: dict[str, Any] = {"rung": rung, "settings": words, "device": device, "say": say}
     runs = [run, *(adapter or [])]
     wish = {"agreement": agreement, "max_error": max_error, "unlabelled": unlabelled}
     wish = {name: value for name, value in wish.items() if value is not None}
@@ -105,7 +109,8 @@ def command(
             raise DataError(f"--{'text' if text else 'input'}: there is nothing to answer: {rows[0]['skipped']}")
         if out is not None and out.suffix == ".csv":
             labels = None if top else named_labels(rows, [getattr(one, "labels", ()) for one in models])
-            write_answers(out, rows, model.source(given, columns=asked), _as_text, labels=labels, bom=bom)
+            source = model.source(given, columns=asked)
+            write_answers(out, rows, source, _as_text, labels=labels, clean=_masking(model), bom=bom)
     if out is not None:
         if out.suffix == ".jsonl":
             write_jsonl(out, rows)
@@ -153,6 +158,14 @@ def _answered(models: list[Any], runs: list[str], given: Any, asked: Any, *, exp
                 row["explanation"] = to_json(explanation)
         rows += [{**row, "adapter": name} for row in some] if len(models) > 1 else some
     return rows
+
+
+def _masking(model: Any) -> Callable[[str], str]:
+    """What is done to the cells beside the answers: as to those that the model reads."""
+    from deepen.data.masking import mask
+
+    kinds = getattr(model, "tagger", model).settings.masked
+    return (lambda cell: mask(cell, kinds=kinds).text) if kinds else str
 
 
 def _numbers(text: str | None) -> list[float] | None:

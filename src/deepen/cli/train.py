@@ -48,6 +48,9 @@ def command(
     tuning: Annotated[str | None, typer.Option(help=f"Fine-tuning method: {names('tuning')}.")] = None,
     decide_by: Annotated[str | None, typer.Option(help="The score that decides, as macro_f1 for rare labels.")] = None,
     class_weights: Annotated[str | None, typer.Option(help="balanced: rare labels count as much as common.")] = None,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="Replace mails, phones, cards, IBANs, identity and passport numbers, IPs.")
+    ] = False,
     worth: Annotated[float | None, typer.Option(help="Minimum gain in points to try the next rung.")] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Climb to the top.")] = False,
     budget: Annotated[str | None, typer.Option(help="Time for the climb: 90s, 5m, 1.5h.")] = None,
@@ -87,6 +90,7 @@ def command(
         tuning=tuning,
         decide_by=decide_by,
         class_weights=class_weights,
+        mask=mask or None,
         worth=worth,
         thorough=thorough or None,
         budget=budget,

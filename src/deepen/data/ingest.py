@@ -15,6 +15,7 @@ import pyarrow as pa
 from deepen.core.errors import DataError
 from deepen.core.progress import Advance
 from deepen.data.marks import SET_ASIDE
+from deepen.data.masked_rows import Masker
 from deepen.data.normalise import normalise, normalise_label
 from deepen.data.own import own_id
 from deepen.data.settings import DataSettings
@@ -191,19 +192,25 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
     """A function that makes the values of a row from its cells; built once, since it runs for every row."""
     clean, limit = settings.normalise, settings.max_cell_chars
     hidden = [words_of(words) for words in settings.hide]
+    mask = Masker(settings.masked, changed)
 
-    def answers(cells: Sequence[Any], values: Sequence[Any]) -> tuple[list[str] | None, list[int] | None] | Fault:
+    def answers(cells: Sequence[Any], values: list[Any]) -> tuple[list[str] | None, list[int] | None] | Fault:
         at = [name for name, _, _ in plan.inputs].index(plan.answers_in or "")
         raw = "\n".join(as_text(cells[place]) or "" for place in plan.inputs[at][1])
         cell = cells[(plan.target or (0,))[0]]
         found = read_answers(cell, raw, values[at], lambda text: normalise(text, clean, {}))
         if found is None or isinstance(found, Fault):
             if not plan.need_target:
+                values[at] = mask(values[at]).text
                 return None, None
             return found or Fault(f"{_empty('label', plan.target or (), cells, plan)}; [] says none", "empty_label")
         if found.moved:
             changed["answer_places"] = changed.get("answer_places", 0) + 1
-        return found.texts, found.starts
+        masked = mask(
+            values[at], keep=[(at, at + len(text)) for text, at in zip(found.texts, found.starts, strict=True)]
+        )
+        values[at] = masked.text
+        return found.texts, list(map(masked.moved, found.starts))
 
     def take(cells: Sequence[Any]) -> Taken | Fault:
         values: list[Any] = []
@@ -227,6 +234,8 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
             if not parts and not optional:
                 return Fault(_empty(name, positions, cells, plan), "empty_text")
             joined = parts[0] if len(parts) == 1 else "\n".join(parts)
+            if mask.kinds and not (plan.target is not None and name == plan.answers_in):
+                joined = mask(joined).text
             chars += len(joined)
             values.append(joined)
         if plan.target is not None and plan.answers_in is not None:

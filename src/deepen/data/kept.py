@@ -16,6 +16,7 @@ from deepen.core.progress import progress
 from deepen.core.seal import seal, sealed
 from deepen.data.columns import Columns, columns_from_json, columns_to_json
 from deepen.data.ingest import LEFT, ROWS, Plan, Tally, write_rows
+from deepen.data.masked_rows import told_masked
 from deepen.data.settings import DataSettings
 from deepen.data.source import Source
 from deepen.data.table import Table
@@ -108,6 +109,7 @@ def _notes(name: str, tally: Tally) -> list[str]:
         notes.append(f"{name}: {labels:,} {what} evened out (composed letters, marks without width)")
     if none := tally.changed.get("no_label"):
         notes.append(f"{name}: {none:,} empty label cells are read as rows that have no label")
+    notes += [f"{name}: {said}" for said in told_masked(tally.changed)]
     changed = {kind: count for kind, count in tally.changed.items() if kind in _CHANGES}
     if changed:
         kinds = ", ".join(f"{_CHANGES[kind]} in {count:,}" for kind, count in sorted(changed.items()))

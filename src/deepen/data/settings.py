@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
 from deepen.core.settings import Settings
+from deepen.data.masking import KINDS, Kind
 from deepen.data.normalise import NormaliseSettings
 
 
@@ -40,6 +41,22 @@ class DataSettings(Settings):
     hide: tuple[str, ...] = ()
     """Words, or runs of words, taken out of every text when it is read, in training and ever after. They are what
     a model must not lean on: `deepen diagnose` names them."""
+
+    mask: tuple[Kind, ...] = ()
+    """Kinds of personal data that are replaced by `<KIND>` in every text when it is read, in training and ever after;
+    `all` is every kind. None by default: a text may be about them."""
+    unmasked: tuple[Kind, ...] = ()
+    """Kinds that stay all the same. Training puts here what a target overlaps, so that a task finds what it must."""
+
+    @field_validator("mask", mode="before")
+    @classmethod
+    def _every_kind(cls, value: Any) -> Any:
+        return KINDS if value == "all" else value
+
+    @property
+    def masked(self) -> tuple[Kind, ...]:
+        """The kinds that are replaced."""
+        return tuple(kind for kind in self.mask if kind not in self.unmasked)
 
     @field_validator("encoding")
     @classmethod

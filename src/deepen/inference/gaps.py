@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from deepen.core.types import Prediction
+from deepen.data.masked_rows import told_masked
 from deepen.data.table import Table
 
 _SHOWN = 3
@@ -45,8 +46,13 @@ def in_place(answers: Iterable[Prediction], table: Table, rung: str, *, is_file:
     yield from upto(None)
 
 
-def told_gaps(table: Table) -> str:
-    """How many rows are not answered, and the first of them."""
+def told_rows(table: Table, *, plain: bool) -> list[str]:
+    """How many rows are not answered, and the first of them; of plain texts, which have no notes, what was masked."""
+    masked = [f"{table.name}: {said}" for said in told_masked(table.changed)] if plain else []
+    return [*masked, *([_told_gaps(table)] if len(table.left) else [])]
+
+
+def _told_gaps(table: Table) -> str:
     left, rows = len(table.left), len(table) + len(table.left)
     first = [f"line {row['line']}: {row['reason']}" for row, _ in zip(table.left_rows(), range(_SHOWN), strict=False)]
     gets = f"row{'' if rows == 1 else 's'} get{'s' if left == 1 else ''}"

@@ -31,7 +31,7 @@ from deepen.data.table import Part, Table
 from deepen.inference.explain import ExplainSettings, explain
 from deepen.inference.folder import model_folder, tuples, uneven, with_labels
 from deepen.inference.frames import as_frame, probabilities
-from deepen.inference.gaps import in_place, told_gaps
+from deepen.inference.gaps import in_place, told_rows
 from deepen.inference.given import as_rows
 from deepen.models.device import device_in_use
 from deepen.preparation.catalog import load_rung, load_task
@@ -270,8 +270,8 @@ class Model:
         if not _is_plain(data):
             self._tell(table, found)
         part = scorable(table, self.task, self.labels, self.settings.bad_rows) if need_target else table.all_rows()
-        if use == "answer" and len(table.left):
-            self.say(told_gaps(table))
+        for line in told_rows(table, plain=_is_plain(data)) if use == "answer" else ():
+            self.say(line)
         for note in part.table.notes[len(table.notes) :]:
             self.say(f"  note: {note}")
         return part

@@ -32,7 +32,7 @@ from deepen.problem.work import Work
 OUTPUTS = "outputs.npz"
 """A rung's validation outputs, kept until the climb is complete."""
 _SHALLOW, _ENOUGH_ROWS = "lexical", 20
-_READING = {"encoding", "normalise", "label_cuts", "label_names", "hide"}
+_READING = {"encoding", "normalise", "label_cuts", "label_names", "hide", "mask", "unmasked"}
 
 
 @dataclass(frozen=True)

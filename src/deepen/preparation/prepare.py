@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from deepen.core.errors import SettingError
 from deepen.data.check.problem import Splits
@@ -38,10 +39,14 @@ class Prepared:
 
     def resolved(self, recipe: Recipe) -> Recipe:
         """The recipe with what `auto` came to: it leaves the same rows out of the same files, or none."""
-        if recipe.data.bad_rows != "auto":
-            return recipe
-        came_to = "drop" if any(table.num_bad for table in self.rows.told.tables) else "error"
-        return recipe.model_copy(update={"data": recipe.data.model_copy(update={"bad_rows": came_to})})
+        came_to: dict[str, Any] = {"unmasked": self.rows.unmasked}
+        if recipe.data.bad_rows == "auto":
+            came_to["bad_rows"] = "drop" if any(table.num_bad for table in self.rows.told.tables) else "error"
+        return _with(recipe, came_to)
+
+
+def _with(recipe: Recipe, data: dict[str, Any]) -> Recipe:
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
 
 
 def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[str], None]) -> Prepared:
@@ -67,6 +72,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     names = read_label_names(Path(data.labels)) if data.labels else None
     model = load_pretrained(recipe.model.name)
     rows = read(recipe, sources, task, names, why=why, say=say)
+    recipe = _with(recipe, {"unmasked": rows.unmasked})
     splits = Splits(rows.given, near=data.near, max_labels=data.max_labels, scores=rows.task.target.is_number)
     rows = rows.warning(*check_first(splits)) if data.check else rows
     rows = split(rows, splits, recipe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from deepen.core.errors import SettingError
@@ -11,6 +12,7 @@ from deepen.data.columns import Columns, plain_name
 from deepen.data.label_names import LabelNames
 from deepen.data.load import load_table, look
 from deepen.data.marks import ForSplit
+from deepen.data.masked_rows import kept_kinds
 from deepen.data.source import Split, clip
 from deepen.data.table import Table
 from deepen.preparation.catalog import tasks
@@ -74,7 +76,12 @@ def read(
         DataError: If a file, a row or a label is wrong.
     """
     data, source = recipe.data, sources.training(recipe)
-    table, columns = load_table(ForSplit(source, "train"), task.needs, data, columns=data.columns, label_names=names)
+    read_with = partial(load_table, ForSplit(source, "train"), task.needs, columns=data.columns, label_names=names)
+    table, columns = read_with(data)
+    kept = kept_kinds(table.changed)
+    if kept:
+        data = data.model_copy(update={"unmasked": (*data.unmasked, *kept)})
+        table, columns = read_with(data)
     say(f"{table.name}: {len(table):,} rows, {task.name}" + (f": {why}" if why else ""))
     for need in task.needs:
         if need.name in columns.reasons:
@@ -86,9 +93,11 @@ def read(
     wish = wish_of(task, labels, recall=ladder.recall, precision=ladder.precision, label=ladder.positive)
     task = cut_for(task, labels, wish)
     told = Told().and_warnings(*_unread(task, table, columns)).of(table)
+    if kept:
+        told = told.and_notes(f"{table.name}: {', '.join(kept)} stay unmasked: the task itself must find some of them")
     others = _others(sources, data, source, table.marked)
     scored = others.get("test") or others.get("validation") or ForSplit(source, "train")
-    rows = Rows(task, labels, columns, names, whole, None, None, wish, scored, told=told)
+    rows = Rows(task, labels, columns, names, whole, None, None, wish, scored, data.unmasked, told=told)
     for split, other in others.items():
         rows = _with(rows, split, other, data)
     return rows

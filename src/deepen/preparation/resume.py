@@ -67,10 +67,10 @@ def check_resumed(folder: Path, recipe: Recipe) -> None:
     if complete:
         known = [row.rung for row in ladder.rungs]
         kept["ladder.rungs"] = known if set(now["ladder.rungs"] or ()) - set(known) else now["ladder.rungs"]
-    told = {"data.bad_rows"} | (_told(ladder) if complete else frozenset())
+    told = {"data.bad_rows", "data.unmasked"} | (_told(ladder) if complete else frozenset())
     for key, value in now.items():
         before = kept.get(key, value)
-        if key in told and value in (None, "auto"):  # a recipe says what these came to
+        if key in told and value in (None, "auto", []):  # a recipe says what these came to
             continue
         if before != value and not _may_change(key, begun, complete=complete):
             raise SettingError(

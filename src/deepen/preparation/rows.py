@@ -8,6 +8,7 @@ from deepen.core.files import fingerprint
 from deepen.data.columns import Columns
 from deepen.data.label_names import LabelNames
 from deepen.data.marks import ForSplit
+from deepen.data.masking import Kind
 from deepen.data.table import Part
 from deepen.preparation.told import Told
 from deepen.problem.problem import Problem
@@ -24,6 +25,7 @@ class Rows:
         names: Names of the label codes; None if nothing names them.
         validation: Those that decide; None before they were held out.
         wish: What is wanted of one of two labels.
+        unmasked: Kinds of personal data that stay, since the task must find them.
         scored: Where the test rows are, or else the validation rows.
         amended: Marks what lists of ids changed and what was added; empty if nothing.
         told: What there is to say of how they came about.
@@ -38,6 +40,7 @@ class Rows:
     test: Part | None
     wish: Wish | None = None
     scored: ForSplit | None = None
+    unmasked: tuple[Kind, ...] = ()
     unlabelled: Part | None = None
     amended: str = ""
     told: Told = field(default_factory=Told)

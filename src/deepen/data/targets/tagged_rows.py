@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from deepen.core.errors import SettingError
 from deepen.data.columns import WORD_NAMES, plain_name
+from deepen.data.masked_rows import Masker, mask_words
 from deepen.data.normalise import NormaliseSettings, normalise, normalise_label
 from deepen.data.settings import DataSettings
 from deepen.data.source import Fault, Source, as_text, clip
@@ -82,6 +83,8 @@ def tagged_taker(
     if settings.hide:
         raise SettingError("data.hide takes words out of a text, and here every word has a tag: leave it out")
 
+    mask = Masker(settings.masked, changed)
+
     def clean(token: str) -> str:
         out = normalise(token.removeprefix(language), settings.normalise, changed)
         if out and not out.isspace():
@@ -93,19 +96,23 @@ def tagged_taker(
         cell, tags = as_words(cells[plan.tokens]), as_list(cells[plan.tags]) if plan.tags is not None else None
         if not plan.need_target and not _may_be_tags(tags):
             tags = None
+        counted = isinstance(cell, list) or isinstance(tags, str) or (bool(tags) and not holds_spans(tags))
         if isinstance(cell, list):
-            tokens = [clean(as_text(token) or "") for token in cell]
-            text, places = join_words(tokens)
-            target = _target(tags, len(tokens), plan, tally)
+            text, places = join_words([clean(as_text(token) or "") for token in cell])
+            target = _target(tags, len(places), plan, tally)
         else:
             text = _SURROGATES.sub(_REPLACEMENT, as_text(cell) or "")
             found = _from_text(text, tags, plan, tally)
             if isinstance(found, Fault):
                 return found
             places, target = found
-            tokens = [clean(text[start:end]) for start, end in places]
         if isinstance(target, Fault):
             return target
+        if mask.kinds:
+            entities = [place for place, tag in zip(places, target or (), strict=False) if tag != "O"]
+            text, places, left = mask_words(text, places, mask(text, keep=entities).spans, merge=not counted)
+            target = target and [target[number] for number in left]
+        tokens = [text[start:end] if isinstance(cell, list) else clean(text[start:end]) for start, end in places]
         if not tokens or not text.strip():
             return Fault("there is no token" if isinstance(cell, list) else "tokens: the text is empty")
         if len(text) > limit:
