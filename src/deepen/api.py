@@ -132,11 +132,8 @@ def train(
         check_place(folder, resume=resume, overwrite=overwrite)
     sources, paths = sources_of(data, validation, test)
     lists = {"labels": labels, "drop": drop, "fix": fix, "add": add, "unlabelled": unlabelled}
-    data_section = (
-        paths
-        | {"columns": columns, "mask": "all" if mask else None}
-        | {name: as_text(path) for name, path in lists.items()}
-    )
+    lists["mask"] = "all" if mask else None
+    data_section = paths | {"columns": columns} | {name: as_text(path) for name, path in lists.items()}
     chosen: dict[str, Any] = {"task": task, "tuning": tuning, "seed": seed, "device": device, "data": data_section}
     chosen["model"] = {"name": as_text(model)}
     chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}

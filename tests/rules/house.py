@@ -374,6 +374,7 @@ NAMED_OTHERWISE = {
     "sklearn": "scikit-learn",
     "pycrfsuite": "python-crfsuite",
     "mlflow": "mlflow-skinny",
+    "stdnum": "python-stdnum",
 }
 
 

@@ -127,19 +127,13 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         raise SettingError(f"model.pooling={recipe.model.pooling}: {name} reads each token's own vector; leave it out")
     names = read_label_names(Path(data.labels)) if data.labels else None
     model = load_pretrained(recipe.model.name)
-    table, columns = load_table(Rows(source, "train"), task.needs, data, columns=data.columns, label_names=names)
-    kept = kept_kinds(table.changed)
-    if kept:
-        recipe = _with(recipe, {"unmasked": (*data.unmasked, *kept)})
-        data = recipe.data
-        table, columns = load_table(Rows(source, "train"), task.needs, data, columns=data.columns, label_names=names)
+    table, columns, recipe = _train_table(recipe, source, task, names)
+    data = recipe.data
     say(f"{table.name}: {len(table):,} rows, {task.name}" + (f": {why}" if why else ""))
     for need in task.needs:
         if need.name in columns.reasons:
             say(f"  {need.name}: {columns.reasons[need.name]}")
     told = Told(warnings=_unread(task, source, data, columns) if task.unread else [])
-    if kept:
-        told.notes.append(f"{table.name}: {', '.join(kept)} stay unmasked: the task itself must find some of them")
     whole = told.of(table).all_rows()
     labels = task.labels(whole, data.max_labels)
     task = task.for_labels(labels).decided_by(recipe.ladder.decide_by)
@@ -184,6 +178,19 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         *(work, test, columns, tuple(told.notes), names, mark, unlabelled, tuple(told.warnings), tuple(told.tables)),
         unmasked=data.unmasked,
     )
+
+
+def _train_table(recipe: Recipe, source: Any, task: Task, names: LabelNames | None) -> tuple[Table, Columns, Recipe]:
+    """The training rows, and the recipe without masking what the task itself must find in them."""
+    how: dict[str, Any] = {"columns": recipe.data.columns, "label_names": names}
+    table, columns = load_table(Rows(source, "train"), task.needs, recipe.data, **how)
+    kept = kept_kinds(table.changed)
+    if not kept:
+        return table, columns, recipe
+    recipe = _with(recipe, {"unmasked": (*recipe.data.unmasked, *kept)})
+    table, columns = load_table(Rows(source, "train"), task.needs, recipe.data, **how)
+    note = f"{table.name}: {', '.join(kept)} stay unmasked: the task itself must find some of them"
+    return replace(table, notes=(*table.notes, note)), columns, recipe
 
 
 def _unread(task: Task, source: Any, data: DataSection, columns: Columns) -> list[str]:
