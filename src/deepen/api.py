@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepen.core.arguments import as_path, as_text, as_words
+from deepen.core.arguments import as_path, as_text, as_texts, as_words
 from deepen.core.errors import DataError, DeepenError, SettingError
 from deepen.core.files import write_json
 from deepen.core.ladder import LadderRow
@@ -125,11 +125,7 @@ def train(
         check_place(folder, resume=resume, overwrite=overwrite)
     sources, paths = sources_of(data, validation, test)
     lists = {"labels": labels, "drop": drop, "fix": fix, "add": add, "unlabelled": unlabelled}
-    data_section = (
-        paths
-        | {"columns": columns, "mask": "all" if mask else None}
-        | {name: as_text(path) for name, path in lists.items()}
-    )
+    data_section = paths | {"columns": columns, "mask": "all" if mask else None} | as_texts(lists)
     chosen: dict[str, Any] = {"task": task, "tuning": tuning, "seed": seed, "device": device, "data": data_section}
     chosen["model"] = {"name": as_text(model)}
     chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,13 +28,13 @@ def _program(name: str) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a server of its own, without the name of a database."""
     pytest.importorskip("psycopg", reason="PostgreSQL needs psycopg: pip install 'psycopg[binary]'")
     initdb, server = _program("initdb"), _program("postgres")
     if initdb is None or server is None:
         pytest.skip("PostgreSQL's programs initdb and postgres are not here")
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = Path(tempfile.mkdtemp(prefix="deepen-postgres-"))  # short, since a socket's name must be
     own: dict[str, Any] = {}
     if os.geteuid() == 0:  # it refuses to run as root
         if (
@@ -40,8 +42,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             or subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode
         ):
             pytest.skip("PostgreSQL does not run as root, and there is no account postgres")
-        for path in (folder, *folder.parents[:2]):
-            path.chmod(0o755)
         shutil.chown(folder, "postgres")
         own = {"user": "postgres"}
     with socket.socket() as free:
@@ -62,18 +62,19 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         time.sleep(0.5)  # it takes connections a little before it answers them
         yield f"postgresql://deepen@127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(30)
+        process.send_signal(signal.SIGINT)  # ends at once, whoever is connected
+        process.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty log of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'log.sqlite'}"
+    server, name = request.getfixturevalue("postgres"), f"log_{uuid.uuid4().hex}"
     import psycopg
 
-    server, name = request.getfixturevalue("postgres"), f"log_{uuid.uuid4().hex}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return f"{server}/{name}"

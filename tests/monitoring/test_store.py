@@ -21,9 +21,8 @@ Make = Callable[..., Record]
 def test_each_id_is_kept_once_and_read_back(url: str, record: Make) -> None:
     store = open_store(url)
     some = [record(number, text=None if number % 2 else "名 'x'; --") for number in range(10)]
-    assert store.put(some[:6]) == 6
-    assert store.put(some) == 4
-    assert store.put([]) == 0
+    for part in (some[:6], some, []):
+        store.put(part)
     assert list(store.read()) == some
     assert [one.at for one in store.read(since=1005, most=2)] == [1005, 1006]
     assert list(store.read(run="another")) == []
@@ -52,12 +51,13 @@ def test_what_is_forgotten_is_not_in_the_file_either(tmp_path: Path, record: Mak
 
 
 def test_those_who_open_and_write_at_once(url: str, record: Make) -> None:
-    def put(start: int) -> int:
+    def put(start: int) -> None:
         store = open_store(url)
-        return sum(store.put([record(number)]) for number in range(start, start + 20))
+        for number in range(start, start + 20):
+            store.put([record(number)])
 
     with ThreadPoolExecutor(4) as pool:
-        assert sum(pool.map(put, (0, 10, 20, 30))) == 50
+        list(pool.map(put, (0, 10, 20, 30)))
     assert open_store(url).count() == 50
 
 
@@ -145,5 +145,5 @@ def test_a_record_has_no_text_unless_asked_and_then_masked() -> None:
 def test_what_a_database_does_not_take_is_written_otherwise(url: str) -> None:
     store = open_store(url)
     made = record_of(prediction(output=1.5), who="a\0\ud800", run="r", model="m", inputs={"text": "\0\ud800"})
-    assert store.put([made]) == 1
+    store.put([made])
     assert next(store.read()).who == "a\\x00\\ud800"

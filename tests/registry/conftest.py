@@ -64,7 +64,7 @@ def s3_url(s3_server: str) -> str:
     return f"s3://{bucket}/models?endpoint_override={s3_server}&scheme=http&region=us-east-1"
 
 
-@pytest.fixture(params=["folder", "fsspec", "s3"])
+@pytest.fixture(params=["folder", "fsspec", pytest.param("s3", marks=pytest.mark.services)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty registry of each kind."""
     made: dict[str, Callable[[], str]] = {

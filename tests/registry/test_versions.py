@@ -162,6 +162,7 @@ def test_what_can_not_be_a_registry(url: str, said: str) -> None:
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.services
 def test_a_bucket_that_is_not_there(s3_url: str) -> None:
     with pytest.raises(SettingError, match=r"there is no bucket 'nobody'"):
         open_place(f"s3://nobody/{s3_url.partition('models')[2]}")

@@ -433,6 +433,7 @@ NAMED_OTHERWISE = {
     "sklearn": "scikit-learn",
     "pycrfsuite": "python-crfsuite",
     "mlflow": "mlflow-skinny",
+    "stdnum": "python-stdnum",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,11 @@ def as_path(name: str, value: Any) -> Path:
 def as_text(value: Any) -> Any:
     """A path as text; anything else as it is, for the settings to judge."""
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def as_texts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for each of some values."""
+    return {name: as_text(value) for name, value in values.items()}
 
 
 def as_words(name: str, value: Any) -> list[str]:

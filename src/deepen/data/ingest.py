@@ -16,7 +16,7 @@ from deepen.core.errors import DataError
 from deepen.core.progress import Advance
 from deepen.data.marks import SET_ASIDE
 from deepen.data.masked_rows import Masker
-from deepen.data.normalise import normalise, normalise_label
+from deepen.data.normalise import NormaliseSettings, normalise, normalise_label
 from deepen.data.own import own_id
 from deepen.data.settings import DataSettings
 from deepen.data.source import BLANK, BLANK_ROW, Fault, Source, as_text, clip
@@ -194,24 +194,6 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
     hidden = [words_of(words) for words in settings.hide]
     mask = Masker(settings.masked, changed)
 
-    def answers(cells: Sequence[Any], values: list[Any]) -> tuple[list[str] | None, list[int] | None] | Fault:
-        at = [name for name, _, _ in plan.inputs].index(plan.answers_in or "")
-        raw = "\n".join(as_text(cells[place]) or "" for place in plan.inputs[at][1])
-        cell = cells[(plan.target or (0,))[0]]
-        found = read_answers(cell, raw, values[at], lambda text: normalise(text, clean, {}))
-        if found is None or isinstance(found, Fault):
-            if not plan.need_target:
-                values[at] = mask(values[at]).text
-                return None, None
-            return found or Fault(f"{_empty('label', plan.target or (), cells, plan)}; [] says none", "empty_label")
-        if found.moved:
-            changed["answer_places"] = changed.get("answer_places", 0) + 1
-        masked = mask(
-            values[at], keep=[(at, at + len(text)) for text, at in zip(found.texts, found.starts, strict=True)]
-        )
-        values[at] = masked.text
-        return found.texts, list(map(masked.moved, found.starts))
-
     def take(cells: Sequence[Any]) -> Taken | Fault:
         values: list[Any] = []
         chars = 0
@@ -239,7 +221,7 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
             chars += len(joined)
             values.append(joined)
         if plan.target is not None and plan.answers_in is not None:
-            found = answers(cells, values)
+            found = _answers(cells, values, plan, clean, mask)
             if isinstance(found, Fault):
                 return found
             values.extend(found)
@@ -251,6 +233,27 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
         return values, chars
 
     return take
+
+
+def _answers(
+    cells: Sequence[Any], values: list[Any], plan: Plan, clean: NormaliseSettings, mask: Masker
+) -> tuple[list[str] | None, list[int] | None] | Fault:
+    """The answers of a row and where they start in its context, which is masked around them."""
+    at = [name for name, _, _ in plan.inputs].index(plan.answers_in or "")
+    raw = "\n".join(as_text(cells[place]) or "" for place in plan.inputs[at][1])
+    cell = cells[(plan.target or (0,))[0]]
+    found = read_answers(cell, raw, values[at], lambda text: normalise(text, clean, {}))
+    if found is None or isinstance(found, Fault):
+        if not plan.need_target:
+            values[at] = mask(values[at]).text
+            return None, None
+        return found or Fault(f"{_empty('label', plan.target or (), cells, plan)}; [] says none", "empty_label")
+    if found.moved:
+        mask.changed["answer_places"] = mask.changed.get("answer_places", 0) + 1
+    keep = [(start, start + len(text)) for text, start in zip(found.texts, found.starts, strict=True)]
+    masked = mask(values[at], keep=keep)
+    values[at] = masked.text
+    return found.texts, list(map(masked.moved, found.starts))
 
 
 def _empty(name: str, positions: Sequence[int], cells: Sequence[Any], plan: Plan) -> str:

@@ -13,6 +13,7 @@ from deepen.monitoring.record import Record
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
+_READING = {"deepen_reads": True}
 _LOCK = 7_236_911  # of PostgreSQL, for those who migrate; any number that nobody else uses
 
 
@@ -24,19 +25,16 @@ class Store:
     engine: Any
     table: Any
 
-    def put(self, records: Sequence[Record]) -> int:
-        """Keeps records, each id once; returns how many were new. They are safe when this returns.
+    def put(self, records: Sequence[Record]) -> None:
+        """Keeps records, each id once. They are safe when this returns.
 
         Raises:
             SettingError: If the database can't be reached or written.
         """
-        if not records:
-            return 0
-        with self._reached(), self.engine.begin() as connection:
-            insert = _insert_of(self.engine.dialect.name)(self.table).on_conflict_do_nothing(index_elements=["id"])
-            before = self._count(connection) if self.engine.dialect.name == "sqlite" else 0
-            done = connection.execute(insert, list(map(asdict, records)))
-            return self._count(connection) - before if self.engine.dialect.name == "sqlite" else done.rowcount
+        if records:
+            with self._reached(), self.engine.begin() as connection:
+                insert = _insert_of(self.engine.dialect.name)(self.table).on_conflict_do_nothing(index_elements=["id"])
+                connection.execute(insert, list(map(asdict, records)))
 
     def read(self, *, run: str | None = None, since: float = 0.0, most: int | None = None) -> Iterator[Record]:
         """Records from the oldest on, streamed.
@@ -56,8 +54,10 @@ class Store:
 
     def count(self) -> int:
         """How many records there are."""
+        from sqlalchemy import func, select
+
         with self._reading() as connection:
-            return self._count(connection)
+            return int(connection.execute(select(func.count()).select_from(self.table)).scalar_one())
 
     def forget(self, before: float, *, texts_only: bool = False) -> int:
         """Deletes what is older than its time, so that it can't be read from the file either.
@@ -78,26 +78,20 @@ class Store:
         with self._reached(), self.engine.begin() as connection:
             gone = int(connection.execute(change).rowcount)
         if gone and self.engine.dialect.name == "sqlite":
-            with self._reading() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection = self.engine.raw_connection()
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.close()
         return gone
 
     def close(self) -> None:
         """Ends every connection."""
         self.engine.dispose()
 
-    def _count(self, connection: Any) -> int:
-        from sqlalchemy import func, select
-
-        return int(connection.execute(select(func.count()).select_from(self.table)).scalar_one())
-
     @contextmanager
     def _reading(self) -> Iterator[Any]:
         """A connection that holds up no writer."""
         with self._reached(), self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-            yield connection
+            yield connection.execution_options(**_READING)
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
@@ -158,7 +152,7 @@ def _one_writer(engine: Any) -> None:
     """SQLite in WAL, so that readers don't wait; a write takes its lock at once, and is on the disk when it is done."""
     from sqlalchemy import event
 
-    @event.listens_for(engine, "connect")  # type: ignore[misc]
+    @event.listens_for(engine, "connect")
     def connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None
         for setting in (
@@ -169,10 +163,10 @@ def _one_writer(engine: Any) -> None:
         ):
             connection.execute(f"PRAGMA {setting}")
 
-    @event.listens_for(engine, "begin")  # type: ignore[misc]
+    @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        if connection.get_isolation_level() != "AUTOCOMMIT":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = _READING.items() <= connection.get_execution_options().items()
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _migrate(engine: Any, url: str) -> None:
