@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from deepen.core.errors import SettingError
 from deepen.core.files import writing
@@ -238,6 +238,7 @@ def check_fsync(value: str) -> Fsync:
     Raises:
         SettingError: If there is none of that name.
     """
-    if value == "each" or value == "second" or value == "never":
-        return value
-    raise SettingError(f"fsync '{value}': choose from: each, second, never")
+    for known in get_args(Fsync):
+        if value == known:
+            return known
+    raise SettingError(f"fsync '{value}': choose from: {', '.join(get_args(Fsync))}")

@@ -152,7 +152,7 @@ def _one_writer(engine: Any) -> None:
     """SQLite in WAL, so that readers don't wait; a write takes its lock at once, and is on the disk when it is done."""
     from sqlalchemy import event
 
-    @event.listens_for(engine, "connect")  # type: ignore[misc]
+    @event.listens_for(engine, "connect")
     def connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None
         for setting in (
@@ -163,7 +163,7 @@ def _one_writer(engine: Any) -> None:
         ):
             connection.execute(f"PRAGMA {setting}")
 
-    @event.listens_for(engine, "begin")  # type: ignore[misc]
+    @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         reads = _READING.items() <= connection.get_execution_options().items()
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
