@@ -78,7 +78,7 @@ CHECKS: list[Case] = [
         ("check a.csv REMEDY",),
     ),
     Case(
-        ("--set tasks.{}.target=score", "{} learns the score, --set data.label_cuts=[{}]"),
+        ("--set tasks.{}.target=score", "{} the score, --set data.label_cuts=[{}]"),
         {"a.csv": NUMBERS},
         "check a.csv",
         r"(?P<remedy>--set tasks\.classification\.target=score) learns the score, --set data\.label_cuts=\[2\.25\]",
@@ -106,7 +106,7 @@ CHECKS: list[Case] = [
         ("check a.csv --columns label=kind",),
     ),
     Case(
-        ("--columns label=COLUMN names another column, --set data.label_cuts",),
+        (", --set data.label_cuts=[0] cuts a score",),
         {"a.csv": COLUMNS.replace(",n,", ",score,")},
         "check a.csv --columns label=text",
         "--columns label=COLUMN names another column, --set data.label_cuts",

@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,12 @@ def postgres() -> Iterator[str]:
     words = [server, "-D", folder / "data", "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
     process = subprocess.Popen(words, **quiet)
     try:
+        import psycopg
+
         for _ in range(300):
-            with socket.socket() as tried:
-                if tried.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+            with suppress(psycopg.OperationalError), psycopg.connect(f"postgresql://deepen@127.0.0.1:{port}/postgres"):
+                break
             time.sleep(0.1)
-        time.sleep(0.5)  # it takes connections a little before it answers them
         yield f"postgresql://deepen@127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGINT)  # ends at once, whoever is connected

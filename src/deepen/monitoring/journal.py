@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from deepen.core.errors import SettingError
 from deepen.core.files import writing
@@ -165,7 +165,7 @@ def drain(folder: Path, put: Put) -> Drained:
 
 def _new_segment(folder: Path, most_bytes: int, *, durable: bool) -> int:
     """An empty file that this process holds."""
-    if sum(path.stat().st_size for path in folder.iterdir() if path.exists()) >= most_bytes:
+    if _num_bytes(folder) >= most_bytes:
         raise OSError(f"the journal {folder} is full")
     while True:
         path = folder / f"{time.time_ns():020d}-{os.getpid()}.jsonl"
@@ -178,6 +178,14 @@ def _new_segment(folder: Path, most_bytes: int, *, durable: bool) -> int:
                 _sync_folder(folder)
             return segment
         os.close(segment)
+
+
+def _num_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # a drain was faster
+            total += path.stat().st_size
+    return total
 
 
 def _lock(descriptor: int) -> bool:
@@ -238,6 +246,7 @@ def check_fsync(value: str) -> Fsync:
     Raises:
         SettingError: If there is none of that name.
     """
-    if value in get_args(Fsync):
-        return cast(Fsync, value)
-    raise SettingError(f"fsync '{value}': choose from: each, second, never")
+    for known in get_args(Fsync):
+        if value == known:
+            return known
+    raise SettingError(f"fsync '{value}': choose from: {', '.join(get_args(Fsync))}")
