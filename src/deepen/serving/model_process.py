@@ -32,7 +32,7 @@ class ModelProcess:
     def __init__(self, runs: Mapping[str, str], num_threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        self._connection: Connection = ours  # type: ignore[assignment]
+        self._connection: Connection = ours
         self._process = context.Process(target=work, args=(theirs, dict(runs), num_threads), daemon=True)
         self._process.start()
         theirs.close()
