@@ -113,7 +113,7 @@ def test_a_stuck_process_is_seen_and_sigterm_drains(runs: dict[str, Path], tmp_p
     made = certificate(tmp_path)
     tls = ["--tls-certificate", str(made[0]), "--tls-key", str(made[1])] if made else []
     folder = runs["multilabel"]
-    with Server([str(folder), "--port", "0", "--workers", "1", "--set", "stuck_seconds=4", *tls]) as server:
+    with Server([str(folder), "--port", "0", "--workers", "1", "--set", "stuck_seconds=3", *tls]) as server:
         assert server.url.startswith("https://" if made else "http://")
         until(lambda: server.status() == 200)
         [pid] = server.pids
@@ -125,12 +125,12 @@ def test_a_stuck_process_is_seen_and_sigterm_drains(runs: dict[str, Path], tmp_p
         assert server.status("/health/live") == 200
         until(lambda: server.status() == 200 and server.pids != [pid])
 
-        rows = [{"text": f"the food was tasty {at}"} for at in range(900)]
+        rows = [{"text": f"the food was tasty {at}"} for at in range(200)]
         with ThreadPoolExecutor(4) as threads:
             asked = [threads.submit(server.answers, "multilabel", rows) for _ in range(4)]
             time.sleep(0.2)
             code = server.stop()
-            assert [len(one.result()) for one in asked] == [900] * 4
+            assert [len(one.result()) for one in asked] == [200] * 4
         assert code == 0, server.text
         assert "Traceback" not in server.text
         assert server.pids == []

@@ -28,7 +28,7 @@ class ServeSettings(Settings):
     """Within which a request's headers must have come, and then its body: slow clients hold no place."""
     connections: int = Field(default=1_000, ge=1)
     """Clients at a time."""
-    stuck_seconds: float = Field(default=4.0, gt=0)
+    stuck_seconds: float = Field(default=3.0, gt=0)
     """A model process without an answer for so long (or ten times what its batch should take) is replaced."""
     canary_seconds: float = Field(default=1.0, gt=0)
     """Between two questions whose answers are known, to every model process."""
