@@ -1,0 +1,146 @@
+"""What the program says to a person, read from its source, and what of it has no Chinese yet.
+
+    python scripts/messages.py            # counts, then what is missing, what is no longer said, what is half translated
+    python scripts/messages.py --places   # each missing message with its file, to be translated
+
+A message is a template: an f-string with `{}` for what is filled in, `{s}` for the ending of a plural. Every text of two
+words and more counts, whatever it is for, since a list of what to look at would forget something; the catalogue itself
+says of a text that no person reads it, by a `=` in place of a translation.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "deepen"
+_OPTIONS = ("Option", "Argument")
+_PLURALS = ({"", "s"}, {"", "es"})
+_WORDS = re.compile(r"[A-Za-z][a-z'’-]*[,;:.]? +[(“\"'`]?[a-zA-Z]")
+_BESIDE = re.compile(r"\{\}.*(?:^|[ (,;:])[A-Za-z]{2,}(?: |: \{|$)|(?:^|[ (,;:])[A-Za-z]{2,}(?: |: ).*\{\}")
+_PLACE = re.compile(r"\{s?\}")
+_JINJA = re.compile(r"\{#.*?#\}|<style>.*?</style>|<pre.*?</pre>", re.DOTALL)
+_CONTROL = re.compile(r"\{%.*?%\}|<[^>]*>", re.DOTALL)
+_ATTRIBUTE = re.compile(r'(?:aria-label|data-name|title)="([^"]*)"')
+
+
+def messages() -> dict[str, str]:
+    """Every template with the first file that holds it, in the order of the source."""
+    found: dict[str, str] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        for text in _of_code(ast.parse(path.read_text(encoding="utf-8"))):
+            found.setdefault(text, path.relative_to(SOURCE).as_posix())
+    for path in sorted(SOURCE.rglob("*.html.jinja")):
+        for text in _of_page(path.read_text(encoding="utf-8")):
+            found.setdefault(text, path.relative_to(SOURCE).as_posix())
+    return found
+
+
+def _of_code(tree: ast.Module) -> Iterator[str]:
+    passed = {id(part) for node in ast.walk(tree) for part in _no_message(node)}
+
+    def look(node: ast.AST) -> Iterator[str]:
+        if id(node) in passed:
+            return
+        text = _template(node)
+        if text is None:
+            for child in ast.iter_child_nodes(node):
+                yield from look(child)
+            return
+        for line in lines(text):
+            if _WORDS.search(_PLACE.sub("0", line)) or _BESIDE.search(line):
+                yield line
+        for part in _parts(node):
+            yield from look_inside(part)
+
+    def look_inside(node: ast.AST) -> Iterator[str]:
+        """What is filled into a message: single words of ours too."""
+        for part in ast.walk(node):
+            if isinstance(part, ast.IfExp):
+                for branch in (part.body, part.orelse):
+                    text = _template(branch)
+                    if text is not None and re.search("[A-Za-z]{3}", text) and not _WORDS.search(_PLACE.sub("0", text)):
+                        yield from lines(text)
+        yield from look(node)
+
+    yield from look(tree)
+
+
+def lines(text: str) -> Iterator[str]:
+    """The paragraphs of a text, each as one line without the mark of a note; examples of commands are none."""
+    for paragraph in text.split("\n\n"):
+        if not paragraph.startswith("\b"):
+            line = " ".join(paragraph.split())
+            yield re.sub(r"^(note|warning): ", "", line).lstrip(",;: ")
+
+
+def _no_message(node: ast.AST) -> Iterator[ast.AST]:
+    """Docstrings, types and what is compared or looked up."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        yield node.value
+    elif isinstance(node, ast.AnnAssign):
+        if not (isinstance(node.annotation, ast.Subscript) and "Annotated" in ast.unparse(node.annotation.value)):
+            yield node.annotation
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re."):
+        yield from node.args
+
+
+def _template(node: ast.AST) -> str | None:
+    """A literal, an f-string, or several of them in a sum, as one template; None for what is none."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_piece(part) for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        sides = [_template(side) for side in (node.left, node.right)]
+        if any(side is None for side in sides) and not any(isinstance(s, str) and " " in s for s in sides):
+            return None
+        return "".join(_piece(node) if side is None else side for node, side in zip((node.left, node.right), sides, strict=True))
+    return None
+
+
+def _piece(part: ast.AST) -> str:
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    value = part.value if isinstance(part, ast.FormattedValue) else part
+    if isinstance(value, ast.IfExp):
+        ends = {branch.value for branch in (value.body, value.orelse) if isinstance(branch, ast.Constant)}
+        if ends in _PLURALS:
+            return "{s}"
+    return "{}"
+
+
+def _parts(node: ast.AST) -> Iterator[ast.AST]:
+    """What is filled into a template."""
+    if isinstance(node, ast.JoinedStr):
+        yield from (part.value for part in node.values if isinstance(part, ast.FormattedValue))
+    elif isinstance(node, ast.BinOp):
+        for side in (node.left, node.right):
+            if _template(side) is None:
+                yield side
+            else:
+                yield from _parts(side)
+
+
+def _of_page(text: str) -> Iterator[str]:
+    plain = _JINJA.sub("<>", text)
+    for found in _ATTRIBUTE.findall(plain):
+        yield from _clean(found)
+    for run in _CONTROL.split(plain):
+        yield from _clean(run)
+
+
+def _clean(text: str) -> Iterator[str]:
+    said = re.sub(r"\{\{.*?\}\}", "{}", text, flags=re.DOTALL)
+    said = " ".join(said.split()).strip(" .,;:×()")
+    if re.search("[A-Za-z]{2}", said):
+        yield said
+
+
+if __name__ == "__main__":
+    for text, path in messages().items():
+        print(f"{path}\t{text!r}")
