@@ -53,6 +53,11 @@ class Entry:
         return [*found, text[at:end]]
 
     @property
+    def is_word(self) -> bool:
+        """Whether it is a single word, as names of columns are."""
+        return len(self.pieces) == 1 and " " not in self.longest
+
+    @property
     def speaks(self) -> bool:
         """Whether so much of it is fixed that a text of somebody else is not taken for it."""
         return self.letters >= _FEW_LETTERS and " " in self.longest.strip()
@@ -87,12 +92,12 @@ def translated(text: str) -> str:
     return f"{start}{found}{text[len(text.rstrip()) :]}"
 
 
-def _translated(text: str, *, ours: bool = True, depth: int = 0) -> str | None:
-    """None for what is no message. `ours` says that it is known to be one, so that a single word will do."""
+def _translated(text: str, *, ours: bool = True, words: bool = True, depth: int = 0) -> str | None:
+    """None for what is no message. `ours` says that it is known to be one; `words`, that a single word will do."""
     if depth > _DEEPEST or not text:
         return None
     for entry in _entries():
-        if entry.longest in text and (ours or entry.speaks):
+        if entry.longest in text and (entry.speaks or (ours and (words or not entry.is_word))):
             values = entry.values(text)
             if values is not None and (entry.speaks or not _of_clauses(entry, values)):
                 return _filled(entry, values, depth)
@@ -102,7 +107,7 @@ def _translated(text: str, *, ours: bool = True, depth: int = 0) -> str | None:
 def _of_clauses(entry: Entry, values: list[str]) -> bool:
     """Whether what would be a name or a number is a text of several clauses, so that it is another message."""
     ours = {piece[0] for piece in entry.answer if isinstance(piece, tuple) and piece[1]}
-    return any("; " in value or ": " in value for at, value in enumerate(values) if at not in ours)
+    return any(mark in value for at, value in enumerate(values) if at not in ours for mark, _ in _SEPARATORS)
 
 
 def _filled(entry: Entry, values: list[str], depth: int) -> str:
@@ -127,7 +132,7 @@ def _by_parts(text: str, *, ours: bool, depth: int) -> str | None:
     for separator, mark in _SEPARATORS:
         parts = _parted(text, separator)
         if len(parts) > 1:
-            found = [_translated(part.strip(), ours=ours, depth=depth + 1) for part in parts]
+            found = [_translated(part.strip(), ours=ours, words=False, depth=depth + 1) for part in parts]
             if any(part is not None for part in found):
                 return mark.join(part if part is not None else parts[at] for at, part in enumerate(found))
     ended = text[:-1] if text[-1:] in ".:;," and len(text) > 1 else None
