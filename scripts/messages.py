@@ -14,6 +14,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +24,16 @@ _PLURALS = ({"", "s"}, {"", "es"})
 _WORDS = re.compile(r"[A-Za-z][a-z'’-]*[,;:.]? +[(“\"'`]?[a-zA-Z]")
 _BESIDE = re.compile(r"\{\}.*(?:^|[ (,;:])[A-Za-z]{2,}(?: |: \{|$)|(?:^|[ (,;:])[A-Za-z]{2,}(?: |: ).*\{\}")
 _PLACE = re.compile(r"\{s?\}")
+_NAMES = re.compile(
+    r"'[^']*'|\"[^\"]*\"|`[^`]*`|“[^”]*”|<[^<>]*>|\[[^\]]*\]|--?[a-z][\w.-]*(=\S+)?|deepen [a-z]+|pip install \S+"
+    r"|[\w*-]*[./_=\\:@\d+][\w*./=\\:@|{}+,-]*|\$\w+"
+)
+_KNOWN = """auto bool brat cleanlab cpu cuda datasets deepen false float fold gguf gzip hub int logits logit macro matplotlib
+    mps none null numpy onnx onnxruntime onnxscript openpyxl orient pandas peft pickle python str tab tensorboard mlflow
+    wandb trackio tokenizers torch transformers true xls doc xz zip zlib zstd start end last text label shallow deep unclear
+    intent safetensors libsvm weights density rung bins words shell runs sync train test validation balanced sum ties id range list path data model ladder captum stdin"""
 _JINJA = re.compile(r"\{#.*?#\}|<style>.*?</style>|<pre.*?</pre>", re.DOTALL)
+_QUOTED = re.compile(r'(?:wide\(|[{ ,]|else )"([A-Za-z][^"<>{}]* [^"<>{}]*[a-z])"(?=[ ,)}])')
 _CONTROL = re.compile(r"\{%.*?%\}|<[^>]*>", re.DOTALL)
 _ATTRIBUTE = re.compile(r'(?:aria-label|data-name|title)="([^"]*)"')
 
@@ -128,7 +138,7 @@ def _parts(node: ast.AST) -> Iterator[ast.AST]:
 
 def _of_page(text: str) -> Iterator[str]:
     plain = _JINJA.sub("<>", text)
-    for found in _ATTRIBUTE.findall(plain):
+    for found in (*_ATTRIBUTE.findall(plain), *_QUOTED.findall(plain)):
         yield from _clean(found)
     for run in _CONTROL.split(plain):
         yield from _clean(run)
@@ -141,6 +151,32 @@ def _clean(text: str) -> Iterator[str]:
         yield said
 
 
+def english(text: str) -> list[str]:
+    """The English words that are left in a Chinese text: not names of options, settings, files, programs and the like."""
+    plain = _NAMES.sub(" ", _PLACE.sub("", re.sub(r"\{\d*!?\}", "", text)))
+    return [word for word in re.findall(r"[A-Za-z]{3,}", plain) if word.islower() and word not in _technical()]
+
+
+@cache
+def _technical() -> frozenset[str]:
+    """Names of what stands on the shelves, and of programs and formats that have no other name in Chinese."""
+    shelves = ("tasks", "rungs", "tuning", "diagnosis/questions")
+    names = {path.stem for shelf in shelves for path in (SOURCE / shelf).iterdir()}
+    return frozenset((*names, *_KNOWN.split()))
+
+
+def main() -> None:
+    """Prints what is missing, no longer said, and half translated."""
+    from deepen.core.chinese import catalogue
+
+    found, lines = messages(), list(catalogue())
+    known = {template for _, template, chinese in lines if chinese}
+    missing = {text: path for text, path in found.items() if text not in known}
+    half = [f"{room}: {chinese}" for room, _, chinese in lines if chinese != "=" and english(chinese)]
+    print(f"{len(found)} messages, {len(lines)} lines in the catalogue, {len(missing)} missing, {len(half)} half translated")
+    print("\n".join([*(f"missing, {path}: {text}" for text, path in missing.items()), *half]))
+    sys.exit(bool(missing or half))
+
+
 if __name__ == "__main__":
-    for text, path in messages().items():
-        print(f"{path}\t{text!r}")
+    main()

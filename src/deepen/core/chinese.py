@@ -21,9 +21,12 @@ _MARKS = {"note": "提示：", "warning": "警告：", "bug": "程序缺陷："}
 _PLACE = re.compile(r"\{(\d*)(!?)\}")
 _SEPARATORS = ((". ", "。"), ("; ", "；"), (": ", "："), (", ", "，"), ("  ", "  "))
 _BRACKETS = re.compile(r"(.*?)( ?)\((.*)\)(.?)", re.DOTALL)
+_STARTS = re.compile(r"[ ;,:(]")
 _QUOTES = ("'", '"', "`", "“")
 _CHINESE = re.compile("[\u2e80-\u9fff\uff00-\uffef，。；：“”（）]")
 _FEW_LETTERS = 12
+_BEFORE_CLAUSES = (": ", "; ", ", ", "(")
+_MOST_WORDS = 3
 _DEEPEST = 8
 
 
@@ -67,14 +70,15 @@ def catalogue() -> Iterator[tuple[str, str, str]]:
     """The name of the file, the template and the translation of each line."""
     for path in sorted(FOLDER.glob("*.tsv")):
         for line in path.read_text(encoding="utf-8").splitlines():
-            if line and not line.startswith("#"):
-                template, _, chinese = line.partition("\t")
-                yield path.stem, template, chinese
+            template, _, chinese = line.partition("\t")
+            yield path.stem, template, chinese
 
 
 @lru_cache(4096)
-def translated(text: str) -> str:
+def translated(text: str, *, ours: bool = True) -> str:
     """A message in Chinese; what the catalogue does not know stays as it is, and white space around it too.
+
+    `ours` says that it is the program's; where it may be a person's, only whole sentences are taken for messages.
 
     Example:
         >>> translated("chosen: full; 3 s in all")
@@ -83,9 +87,9 @@ def translated(text: str) -> str:
     mark = _MARK.match(text)
     if mark:
         name = mark.group(2)
-        return f"{mark.group(1)}{_MARKS.get(name, name + ': ')}{translated(text[mark.end() :])}"
+        return f"{mark.group(1)}{_MARKS.get(name, name + ': ')}{translated(text[mark.end() :], ours=ours)}"
     body = text.strip()
-    found = _translated(body) if body else None
+    found = _translated(body, ours=ours) if body else None
     if found is None:
         return text
     start = text[: len(text) - len(text.lstrip())]
@@ -97,17 +101,41 @@ def _translated(text: str, *, ours: bool = True, words: bool = True, depth: int 
     if depth > _DEEPEST or not text:
         return None
     for entry in _entries():
-        if entry.longest in text and (entry.speaks or (ours and (words or not entry.is_word))):
-            values = entry.values(text)
-            if values is not None and (entry.speaks or not _of_clauses(entry, values)):
+        if entry.longest in text and (words or entry.speaks or not entry.is_word):
+            values = _apart(entry, entry.values(text), depth)
+            if values is not None and (entry.speaks or _is_meant(entry, values, ours=ours, depth=depth)):
                 return _filled(entry, values, depth)
-    return _by_parts(text, ours=ours, depth=depth)
+    return _by_parts(text, ours=ours, words=words and depth > 0, depth=depth)
 
 
-def _of_clauses(entry: Entry, values: list[str]) -> bool:
-    """Whether what would be a name or a number is a text of several clauses, so that it is another message."""
-    ours = {piece[0] for piece in entry.answer if isinstance(piece, tuple) and piece[1]}
-    return any(mark in value for at, value in enumerate(values) if at not in ours for mark, _ in _SEPARATORS)
+def _apart(entry: Entry, values: list[str] | None, depth: int) -> list[str] | None:
+    """What was filled in, with two places that stand side by side told apart: the second begins where a message does."""
+    own = {piece[0] for piece in entry.answer if isinstance(piece, tuple) and piece[1]}
+    for at, piece in enumerate(entry.pieces[1:-1] if values else ()):
+        if values and not piece:
+            text = values[at] + values[at + 1]
+            starts = [found.start() for found in _STARTS.finditer(text)] if at + 1 in own and at not in own else []
+            cut = next((cut for cut in starts if _translated(text[cut:].strip(), depth=depth + 1) is not None), len(text))
+            values[at : at + 2] = [text[:cut], text[cut:]]
+    return values
+
+
+def _is_meant(entry: Entry, values: list[str], *, ours: bool, depth: int) -> bool:
+    """Whether a template of few letters is the right one: names and numbers are short, and our own words are known.
+
+    In a text that may be a person's, at least two places must hold words of ours.
+    """
+    own = {piece[0] for piece in entry.answer if isinstance(piece, tuple) and piece[1]}
+    num_known = 0
+    for at, value in enumerate(values):
+        free = value.startswith(_QUOTES) or (at in own and entry.pieces[at].endswith(_BEFORE_CLAUSES))
+        if not free and any(mark in value for mark, _ in _SEPARATORS):
+            return False
+        known = at in own and _translated(value.strip(), depth=depth + 1) is not None
+        if not known and not value.startswith(_QUOTES) and len(value.split()) > _MOST_WORDS:
+            return False
+        num_known += known
+    return ours or num_known > 1
 
 
 def _filled(entry: Entry, values: list[str], depth: int) -> str:
@@ -127,26 +155,56 @@ def _filled(entry: Entry, values: list[str], depth: int) -> str:
     return re.sub(r" {2,}(?=\S)", " ", said) if "  " not in "".join(values) else said
 
 
-def _by_parts(text: str, *, ours: bool, depth: int) -> str | None:
+def _by_parts(text: str, *, ours: bool, words: bool, depth: int) -> str | None:
     """Clauses that were put together, each by itself; None if none of them is a message."""
+
+    def one(part: str) -> str | None:
+        part = part.strip()
+        if ". " in part and _is_made(f"{part}."):
+            part = f"{part}."
+        return _translated(part, ours=ours, words=words, depth=depth + 1)
+
+    if text[-1] in ".:;," and len(text) > 1:
+        ended = one(text[:-1])
+        return None if ended is None else ended + "。：；，"[".:;,".index(text[-1])]
     for separator, mark in _SEPARATORS:
         parts = _parted(text, separator)
+        if separator == ". " and len(parts) > 2:
+            parts = _sentences(parts)
         if len(parts) > 1:
-            found = [_translated(part.strip(), ours=ours, words=False, depth=depth + 1) for part in parts]
+            found = [one(part) for part in parts]
             if any(part is not None for part in found):
-                return mark.join(part if part is not None else parts[at] for at, part in enumerate(found))
-    ended = text[:-1] if text[-1:] in ".:;," and len(text) > 1 else None
-    if ended:
-        found_one = _translated(ended, ours=ours, depth=depth + 1)
-        return None if found_one is None else found_one + "。：；，"[".:;,".index(text[-1])]
+                shown = [new if new is not None else parts[at] for at, new in enumerate(found)]
+                return mark.join(shown).replace("。。", "。")
     bracket = _BRACKETS.fullmatch(text)
     if bracket:
         before, _, inside, after = bracket.groups()
-        two = [_translated(part.strip(), ours=ours, depth=depth + 1) for part in (before, inside)]
+        two = [one(part) for part in (before, inside)]
         if any(part is not None for part in two):
             head, inner = (old if new is None else new for old, new in zip((before, inside), two, strict=True))
             return f"{head}（{inner}）{after}"
     return None
+
+
+def _sentences(parts: list[str]) -> list[str]:
+    """Sentences, those that one template makes together left together."""
+    at, found = 0, []
+    while at < len(parts):
+        for end in range(len(parts), at + 1, -1):
+            some = ". ".join(parts[at:end])
+            if any(_is_made(one) for one in (some, f"{some}.")):
+                break
+        else:
+            end = at + 1
+        found.append(". ".join(parts[at:end]))
+        at = end
+    return found
+
+
+def _is_made(text: str) -> bool:
+    """Whether a template of several sentences makes this text."""
+    made_of_several = (entry for entry in _entries() if any(". " in piece for piece in entry.pieces))
+    return any(entry.longest in text and entry.values(text) is not None for entry in made_of_several)
 
 
 def _parted(text: str, separator: str) -> list[str]:
@@ -180,7 +238,11 @@ def _entries() -> list[Entry]:
             fixed = "".join(pieces)
             entry = Entry(pieces, _answer(chinese), sum(map(str.isalpha, fixed)), max(pieces, key=len))
             made.setdefault(pieces, entry)
-    return sorted(made.values(), key=lambda entry: (len(entry.pieces) > 1, -len("".join(entry.pieces))))
+    return sorted(made.values(), key=_rank)
+
+
+def _rank(entry: Entry) -> tuple[bool, int, int]:
+    return len(entry.pieces) > 1, -len("".join(entry.pieces)), -len(entry.pieces[0])
 
 
 def _answer(chinese: str) -> tuple[str | tuple[int, bool], ...]:
