@@ -1,11 +1,10 @@
 """What the program says to a person, read from its source, and what of it has no Chinese yet.
 
-    python scripts/messages.py            # counts, then what is missing, what is no longer said, what is half translated
-    python scripts/messages.py --places   # each missing message with its file, to be translated
+    python scripts/messages.py    # counts; then what is missing, each with its file, and what is half translated
 
-A message is a template: an f-string with `{}` for what is filled in, `{s}` for the ending of a plural. Every text of two
-words and more counts, whatever it is for, since a list of what to look at would forget something; the catalogue itself
-says of a text that no person reads it, by a `=` in place of a translation.
+A message is a template: an f-string with `{}` for what is filled in, `{s}` for the ending of a plural. Every text of
+two words and more counts, whatever it is for, since a list of what to look at would forget something; the catalogue
+itself says of a text that no person reads it, by a `=` in place of a translation.
 """
 
 from __future__ import annotations
@@ -28,10 +27,13 @@ _NAMES = re.compile(
     r"'[^']*'|\"[^\"]*\"|`[^`]*`|“[^”]*”|<[^<>]*>|\[[^\]]*\]|--?[a-z][\w.-]*(=\S+)?|deepen [a-z]+|pip install \S+"
     r"|[\w*-]*[./_=\\:@\d+][\w*./=\\:@|{}+,-]*|\$\w+"
 )
-_KNOWN = """auto bool brat cleanlab cpu cuda datasets deepen false float fold gguf gzip hub int logits logit macro matplotlib
-    mps none null numpy onnx onnxruntime onnxscript openpyxl orient pandas peft pickle python str tab tensorboard mlflow
-    wandb trackio tokenizers torch transformers true xls doc xz zip zlib zstd start end last text label shallow deep unclear
-    intent safetensors libsvm weights density rung bins words shell runs sync train test validation balanced sum ties id range list path data model ladder captum stdin"""
+_KNOWN = """
+    auto balanced bins brat captum cleanlab cpu cuda data datasets deep deepen density doc end fold gguf gzip hub intent
+    label ladder last libsvm list logit logits macro matplotlib mlflow model mps numpy onnx onnxruntime onnxscript openpyxl
+    orient pandas path peft pickle python range rung runs safetensors shallow shell start sum sync tab tensorboard test
+    text ties tokenizers torch trackio train transformers unclear validation wandb weights words xls zip zlib zstd
+    bool false float int none null str true
+"""
 _JINJA = re.compile(r"\{#.*?#\}|<style>.*?</style>|<pre.*?</pre>", re.DOTALL)
 _QUOTED = re.compile(r'(?:wide\(|[{ ,]|else )"([A-Za-z][^"<>{}]* [^"<>{}]*[a-z])"(?=[ ,)}])')
 _CONTROL = re.compile(r"\{%.*?%\}|<[^>]*>", re.DOTALL)
@@ -109,7 +111,8 @@ def _template(node: ast.AST) -> str | None:
         sides = [_template(side) for side in (node.left, node.right)]
         if any(side is None for side in sides) and not any(isinstance(s, str) and " " in s for s in sides):
             return None
-        return "".join(_piece(node) if side is None else side for node, side in zip((node.left, node.right), sides, strict=True))
+        told = zip((node.left, node.right), sides, strict=True)
+        return "".join(_piece(side) if text is None else text for side, text in told)
     return None
 
 
@@ -152,8 +155,8 @@ def _clean(text: str) -> Iterator[str]:
 
 
 def english(text: str) -> list[str]:
-    """The English words that are left in a Chinese text: not names of options, settings, files, programs and the like."""
-    plain = _NAMES.sub(" ", _PLACE.sub("", re.sub(r"\{\d*!?\}", "", text)))
+    """The English words that are left in a Chinese text: not names of options, settings, files and programs."""
+    plain = _NAMES.sub(" ", _PLACE.sub("0", re.sub(r"\{\d*!?\}", "0", text)))
     return [word for word in re.findall(r"[A-Za-z]{3,}", plain) if word.islower() and word not in _technical()]
 
 
@@ -173,7 +176,9 @@ def main() -> None:
     known = {template for _, template, chinese in lines if chinese}
     missing = {text: path for text, path in found.items() if text not in known}
     half = [f"{room}: {chinese}" for room, _, chinese in lines if chinese != "=" and english(chinese)]
-    print(f"{len(found)} messages, {len(lines)} lines in the catalogue, {len(missing)} missing, {len(half)} half translated")
+    unread = sum(chinese == "=" for _, _, chinese in lines)
+    print(f"{len(found):,} messages; {len(lines):,} lines in the catalogue, {unread} of them for no person")
+    print(f"{len(missing)} missing, {len(half)} half translated")
     print("\n".join([*(f"missing, {path}: {text}" for text, path in missing.items()), *half]))
     sys.exit(bool(missing or half))
 

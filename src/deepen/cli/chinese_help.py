@@ -8,7 +8,8 @@ from typing import Any
 
 from deepen.core.chinese import translated
 
-_UNITS = re.compile("[\u2e80-\u9fff\uff00-\uffef“”…][，。；：、）”]*|[^\\s\u2e80-\u9fff\uff00-\uffef“”…]+[，。；：、）”]*|\\s+")
+_WIDE, _STUCK = "\u2e80-\u9fff\uff00-\uffef“”…", "[，。；：、）”]*"
+_UNITS = re.compile(rf"[{_WIDE}]{_STUCK}|[^\s{_WIDE}]+{_STUCK}|\s+")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _EXTRA = re.compile(r"(.*?)\s*(\[[^\[\]]*\])?", re.DOTALL)
 _WIDEST_FIRST = 30

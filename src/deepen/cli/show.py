@@ -125,7 +125,8 @@ def table(*names: str) -> Table:
     made = Table()
     for name in names:
         right = name.startswith(">")
-        made.add_column(told(name.removeprefix(">")), justify="right" if right else "left", overflow="fold", no_wrap=right)
+        title = told(name.removeprefix(">"))
+        made.add_column(title, justify="right" if right else "left", overflow="fold", no_wrap=right)
     return made
 
 

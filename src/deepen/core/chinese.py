@@ -1,9 +1,9 @@
 """Messages in Chinese, found by the templates of the catalogue in `zh/`.
 
-A line of the catalogue is an English template, a tab and its translation. `{}` stands for what was filled in, `{s}` for
-the ending of a plural. In the translation `{}` is the next place and `{2}` the third; what is filled in is left as it
-is, unless it is a message of two words and more itself, or the place is written `{!}` or `{2!}`: then it is always our own
-words. `=` says that no person reads the text, or that it is the same in Chinese. Start with `translated`.
+A line of the catalogue is an English template, a tab and its translation. `{}` stands for what was filled in, `{s}`
+for the ending of a plural. In the translation `{}` is the next place and `{2}` the third; what is filled in is left as
+it is, unless it is a message of two words and more itself, or the place is written `{!}` or `{2!}`: then it is always
+our own words. `=` says that no person reads the text, or that it is the same in Chinese. Start with `translated`.
 """
 
 from __future__ import annotations
@@ -16,26 +16,31 @@ from itertools import product
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "zh"
-_MARK = re.compile(r"^(\s*(?:- )?)(note|warning|bug|interrupted|SettingError|DataError|ModelError)(: )")
-_MARKS = {"note": "提示：", "warning": "警告：", "bug": "程序缺陷："}
+_MARK = re.compile(r"^(\s*(?:- |-> )?)(?:(note|warning|bug|SettingError|DataError|ModelError): )?")
+_MARKS = {None: "", "note": "提示：", "warning": "警告：", "bug": "程序缺陷："}
 _PLACE = re.compile(r"\{(\d*)(!?)\}")
-_SEPARATORS = ((". ", "。"), ("; ", "；"), (": ", "："), (", ", "，"), ("  ", "  "))
-_BRACKETS = re.compile(r"(.*?)( ?)\((.*)\)(.?)", re.DOTALL)
+_ENDS = {". ": "。", "; ": "；", ": ": "：", ", ": "，", "  ": "  ", ".": "。", ";": "；", ":": "：", ",": "，", "": ""}
+_SEPARATORS = (". ", "; ", ": ", ", ", "  ")
+_BRACKETS = re.compile(r"(.*\S) ?\(([^()]*(?:\([^()]*\)[^()]*)*)\)(.?)", re.DOTALL)
 _STARTS = re.compile(r"[ ;,:(]")
 _QUOTES = ("'", '"', "`", "“")
 _CHINESE = re.compile("[\u2e80-\u9fff\uff00-\uffef，。；：“”（）]")
-_FEW_LETTERS = 12
+_FEW_LETTERS, _SOME_LETTERS = 12, 8
 _BEFORE_CLAUSES = (": ", "; ", ", ", "(")
 _MOST_WORDS = 3
 _DEEPEST = 8
 
+Answer = tuple[str | tuple[int, bool], ...]
+"""A translation: texts, and places with whether they are ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A template in pieces between its places, and its translation: texts, and places with whether they are ours."""
+    """A template in pieces between its places, and its translation; `own` are the places that hold our words."""
 
     pieces: tuple[str, ...]
-    answer: tuple[str | tuple[int, bool], ...]
+    answer: Answer
+    own: frozenset[int]
     letters: int
     longest: str
 
@@ -53,7 +58,9 @@ class Entry:
                 return None
             found.append(text[at:there])
             at = there + len(piece)
-        return [*found, text[at:end]]
+        found.append(text[at:end])
+        marks = (". ",) if 0 in self.own else (". ", "; ", ": ")
+        return None if not first and any(mark in found[0] for mark in marks) else found  # more than this message
 
     @property
     def is_word(self) -> bool:
@@ -84,39 +91,48 @@ def translated(text: str, *, ours: bool = True) -> str:
         >>> translated("chosen: full; 3 s in all")
         '选中：full；共 3 秒'
     """
-    mark = _MARK.match(text)
-    if mark:
-        name = mark.group(2)
-        return f"{mark.group(1)}{_MARKS.get(name, name + ': ')}{translated(text[mark.end() :], ours=ours)}"
-    body = text.strip()
+    start = _MARK.match(text)
+    if start and start.end() and text[start.end() :].strip():
+        before, name = start.groups()
+        return f"{before}{_MARKS.get(name, f'{name}: ')}{translated(text[start.end() :], ours=ours)}"
+    body = text.rstrip()
     found = _translated(body, ours=ours) if body else None
-    if found is None:
-        return text
-    start = text[: len(text) - len(text.lstrip())]
-    return f"{start}{found}{text[len(text.rstrip()) :]}"
+    return text if found is None else found + text[len(body) :]
 
 
 def _translated(text: str, *, ours: bool = True, words: bool = True, depth: int = 0) -> str | None:
     """None for what is no message. `ours` says that it is known to be one; `words`, that a single word will do."""
     if depth > _DEEPEST or not text:
         return None
+    found = _whole(text, ours=ours, words=words, depth=depth)
+    return found if found is not None else _by_parts(text, ours=ours, words=words and depth > 0, depth=depth)
+
+
+def _whole(text: str, *, ours: bool, words: bool, depth: int) -> str | None:
+    """A text that one template made."""
     for entry in _entries():
         if entry.longest in text and (words or entry.speaks or not entry.is_word):
-            values = _apart(entry, entry.values(text), depth)
-            if values is not None and (entry.speaks or _is_meant(entry, values, ours=ours, depth=depth)):
-                return _filled(entry, values, depth)
-    return _by_parts(text, ours=ours, words=words and depth > 0, depth=depth)
+            values = entry.values(text)
+            if values is not None:
+                values = _apart(entry, values, depth)
+                if entry.speaks or _is_meant(entry, values, ours=ours, depth=depth):
+                    return _filled(entry, values, depth)
+    return None
 
 
-def _apart(entry: Entry, values: list[str] | None, depth: int) -> list[str] | None:
-    """What was filled in, with two places that stand side by side told apart: the second begins where a message does."""
-    own = {piece[0] for piece in entry.answer if isinstance(piece, tuple) and piece[1]}
-    for at, piece in enumerate(entry.pieces[1:-1] if values else ()):
-        if values and not piece:
+def _apart(entry: Entry, values: list[str], depth: int) -> list[str]:
+    """What was filled in, two places that stand side by side told apart: the second begins where a message does."""
+    for at, piece in enumerate(entry.pieces[1:-1]):
+        if not piece:
             text = values[at] + values[at + 1]
-            starts = [found.start() for found in _STARTS.finditer(text)] if at + 1 in own and at not in own else []
-            cut = next((cut for cut in starts if _translated(text[cut:].strip(), depth=depth + 1) is not None), len(text))
-            values[at : at + 2] = [text[:cut], text[cut:]]
+            starts = _STARTS.finditer(text) if at + 1 in entry.own and at not in entry.own else ()
+            known = (
+                found.start()
+                for found in starts
+                if _translated(text[found.start() :].strip(), words=False, depth=depth + 1) is not None
+            )
+            cut = next(known, len(text))
+            values = [*values[:at], text[:cut], text[cut:], *values[at + 2 :]]
     return values
 
 
@@ -125,14 +141,14 @@ def _is_meant(entry: Entry, values: list[str], *, ours: bool, depth: int) -> boo
 
     In a text that may be a person's, at least two places must hold words of ours.
     """
-    own = {piece[0] for piece in entry.answer if isinstance(piece, tuple) and piece[1]}
     num_known = 0
     for at, value in enumerate(values):
-        free = value.startswith(_QUOTES) or (at in own and entry.pieces[at].endswith(_BEFORE_CLAUSES))
-        if not free and any(mark in value for mark, _ in _SEPARATORS):
+        after_clause = entry.pieces[at].endswith(_BEFORE_CLAUSES)
+        free = value.startswith(_QUOTES) or (after_clause and (at in entry.own or entry.letters >= _SOME_LETTERS))
+        if not free and any(mark in value for mark in _SEPARATORS):
             return False
-        known = at in own and _translated(value.strip(), depth=depth + 1) is not None
-        if not known and not value.startswith(_QUOTES) and len(value.split()) > _MOST_WORDS:
+        known = at in entry.own and _translated(value.strip(), depth=depth + 1) is not None
+        if not known and not free and len(value.split()) > _MOST_WORDS:
             return False
         num_known += known
     return ours or num_known > 1
@@ -148,68 +164,60 @@ def _filled(entry: Entry, values: list[str], depth: int) -> str:
         found = None
         if ours or not entry.pieces[at].endswith(_QUOTES):
             found = _translated(values[at].strip(), ours=ours, depth=depth + 1)
-        value = values[at] if found is None else found
-        if found and said.endswith(" ") and _CHINESE.match(found):
-            said = said.rstrip(" ") if _CHINESE.match(said.rstrip(" ")[-1:] or " ") else said
-        said += value
-    return re.sub(r" {2,}(?=\S)", " ", said) if "  " not in "".join(values) else said
+        if found and _CHINESE.match(found) and _CHINESE.match(said.rstrip(" ")[-1:]):
+            said = said.rstrip(" ")
+        said += values[at] if found is None else found
+    return said
 
 
 def _by_parts(text: str, *, ours: bool, words: bool, depth: int) -> str | None:
-    """Clauses that were put together, each by itself; None if none of them is a message."""
-
-    def one(part: str) -> str | None:
-        part = part.strip()
-        if ". " in part and _is_made(f"{part}."):
-            part = f"{part}."
-        return _translated(part, ours=ours, words=words, depth=depth + 1)
-
-    if text[-1] in ".:;," and len(text) > 1:
-        ended = one(text[:-1])
-        return None if ended is None else ended + "。：；，"[".:;,".index(text[-1])]
-    for separator, mark in _SEPARATORS:
-        parts = _parted(text, separator)
-        if separator == ". " and len(parts) > 2:
-            parts = _sentences(parts)
-        if len(parts) > 1:
-            found = [one(part) for part in parts]
-            if any(part is not None for part in found):
-                shown = [new if new is not None else parts[at] for at, new in enumerate(found)]
-                return mark.join(shown).replace("。。", "。")
+    """Clauses that were put together, as many at once as one template makes; None if none of them is a message."""
     bracket = _BRACKETS.fullmatch(text)
-    if bracket:
-        before, _, inside, after = bracket.groups()
-        two = [one(part) for part in (before, inside)]
-        if any(part is not None for part in two):
-            head, inner = (old if new is None else new for old, new in zip((before, inside), two, strict=True))
-            return f"{head}（{inner}）{after}"
-    return None
-
-
-def _sentences(parts: list[str]) -> list[str]:
-    """Sentences, those that one template makes together left together."""
-    at, found = 0, []
-    while at < len(parts):
-        for end in range(len(parts), at + 1, -1):
-            some = ". ".join(parts[at:end])
-            if any(_is_made(one) for one in (some, f"{some}.")):
+    if bracket and _whole(bracket[1], ours=ours, words=words, depth=depth + 1) is not None:
+        return _by_brackets(text, ours=ours, words=words, depth=depth)
+    parts, ends = _parted(text)
+    shown: list[str] = []
+    known: list[bool] = []
+    marks: list[str] = []
+    at = 0
+    while at < len(parts) and len(text) > len(parts[0]):
+        found, last = None, at
+        for last in range(len(parts) - 1, at, -1):
+            some = "".join(f"{part}{end}" for part, end in zip(parts[at:last], ends[at:last], strict=True)) + parts[last]
+            for one in (f"{some}.", some) if ends[last].startswith(".") else (some,):
+                found = found or _whole(one.strip(), ours=ours, words=words, depth=depth + 1)
+            if found is not None:
                 break
         else:
-            end = at + 1
-        found.append(". ".join(parts[at:end]))
-        at = end
-    return found
+            last = at
+            found = _translated(parts[at].strip(), ours=ours, words=words, depth=depth + 1)
+        shown.append(parts[at] if found is None else found)
+        known.append(found is not None)
+        marks.append(ends[last])
+        at = last + 1
+    if any(known):
+        beside = zip(known, [*known[1:], False], strict=True)
+        said = zip(shown, marks, beside, strict=True)
+        return "".join(f"{part}{_ENDS[mark] if any(two) else mark}" for part, mark, two in said).replace("。。", "。")
+    return _by_brackets(text, ours=ours, words=words, depth=depth)
 
 
-def _is_made(text: str) -> bool:
-    """Whether a template of several sentences makes this text."""
-    made_of_several = (entry for entry in _entries() if any(". " in piece for piece in entry.pieces))
-    return any(entry.longest in text and entry.values(text) is not None for entry in made_of_several)
+def _by_brackets(text: str, *, ours: bool, words: bool, depth: int) -> str | None:
+    """A text with something in brackets at its end."""
+    bracket = _BRACKETS.fullmatch(text)
+    if not bracket:
+        return None
+    before, inside, after = bracket.groups()
+    two = [_translated(part.strip(), ours=ours, words=words, depth=depth + 1) for part in (before, inside)]
+    if two == [None, None]:
+        return None
+    head, inner = (old if new is None else new for old, new in zip((before, inside), two, strict=True))
+    return f"{head}（{inner}）{after}"
 
 
-def _parted(text: str, separator: str) -> list[str]:
-    """A text between separators that stand in no quotes and no brackets."""
-    parts, start, deep, quote = [], 0, 0, ""
+def _parted(text: str) -> tuple[list[str], list[str]]:
+    """A text between separators that stand in no quotes and no brackets, and what follows each part."""
+    parts, ends, start, deep, quote = [], [], 0, 0, ""
     for at, char in enumerate(text):
         if quote:
             quote = "" if char == quote else quote
@@ -219,10 +227,13 @@ def _parted(text: str, separator: str) -> list[str]:
             deep += 1
         elif char in ")]}”":
             deep = max(0, deep - 1)
-        elif not deep and text.startswith(separator, at) and at >= start:
+        elif not deep and at >= start and (end := next((e for e in _SEPARATORS if text.startswith(e, at)), "")):
             parts.append(text[start:at])
-            start = at + len(separator)
-    return [*parts, text[start:]]
+            ends.append(end)
+            start = at + len(end)
+    rest = text[start:]
+    end = rest[-1:] if rest[-1:] in (".", ";", ":", ",") else ""
+    return [*parts, rest[: len(rest) - len(end)]], [*ends, end]
 
 
 @cache
@@ -230,22 +241,37 @@ def _entries() -> list[Entry]:
     """Every template, those first of which most is fixed."""
     made: dict[tuple[str, ...], Entry] = {}
     for _, template, chinese in catalogue():
-        if chinese == "=" or not chinese:
-            continue
-        for ends in product(("", "s"), repeat=template.count("{s}")):
-            left = iter(ends)
-            pieces = tuple(re.sub(r"\{s\}", lambda _, left=left: next(left), template).split("{}"))  # type: ignore[misc]
-            fixed = "".join(pieces)
-            entry = Entry(pieces, _answer(chinese), sum(map(str.isalpha, fixed)), max(pieces, key=len))
-            made.setdefault(pieces, entry)
+        if chinese != "=":
+            for plural in product(("", "s"), repeat=template.count("{s}")):
+                ends = iter(plural)
+                pieces = tuple(re.sub(r"\{s\}", lambda _, ends=ends: next(ends), template).split("{}"))  # type: ignore[misc]
+                for entry in _entry(pieces, _answer(chinese)):
+                    made.setdefault(entry.pieces, entry)
     return sorted(made.values(), key=_rank)
+
+
+def _entry(pieces: tuple[str, ...], answer: Answer) -> Iterator[Entry]:
+    """A template; and without the file and line that it begins with, for where these are said apart."""
+    own = frozenset(place[0] for place in answer if isinstance(place, tuple) and place[1])
+    yield Entry(pieces, answer, own, sum(map(str.isalpha, "".join(pieces))), max(pieces, key=len))
+    for num, places in ((1, ("", ": ")), (2, ("", " line ", ": "))):
+        starts = len(pieces) > num and pieces[:num] == places[:num] and pieces[num].startswith(places[num])
+        said = next((at for at, piece in enumerate(answer) if isinstance(piece, str) and "：" in piece), None)
+        if starts and said is not None and said == 2 * num - 1:
+            first = str(answer[said]).partition("：")[2]
+            rest = tuple(one if isinstance(one, str) else (one[0] - num, one[1]) for one in answer[said + 1 :])
+            if all(isinstance(one, str) or one[0] >= 0 for one in rest):
+                short = (pieces[num].removeprefix(": "), *pieces[num + 1 :])
+                found = next(_entry(short, tuple(one for one in (first, *rest) if one != "")))
+                if found.speaks:
+                    yield found
 
 
 def _rank(entry: Entry) -> tuple[bool, int, int]:
     return len(entry.pieces) > 1, -len("".join(entry.pieces)), -len(entry.pieces[0])
 
 
-def _answer(chinese: str) -> tuple[str | tuple[int, bool], ...]:
+def _answer(chinese: str) -> Answer:
     found: list[str | tuple[int, bool]] = []
     at = number = 0
     for place in _PLACE.finditer(chinese):

@@ -1,7 +1,7 @@
 """The language in which a person is spoken to: English, or Chinese where the system or `DEEPEN_LANG` says so.
 
 Messages are made in English, and everything that is stored or read by programs stays so: run folders, `--json`, the
-texts of exceptions. `told` is called at the doors to a person alone; docs/decisions/0033-chinese.md says which they are.
+texts of exceptions. `told` is called at the doors to a person alone, which docs/decisions/0033-chinese.md names.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The page in Chinese: the language it is in, and its sentences and labels, found again in the finished HTML.
 
-What comes from the data stands in elements with `dir="auto"`; there, only whole messages are put into Chinese. An item of
-a list is a note of ours.
+What comes from the data stands in elements with `dir="auto"`; there, only whole messages are put into Chinese. An item
+of a list is a note of ours.
 """
 
 from __future__ import annotations
