@@ -18,7 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "deepen"
-_OPTIONS = ("Option", "Argument")
+ADDED = "words"
+"""The part of the catalogue that holds what no template is: single words, what libraries say, messages in other forms."""
 _PLURALS = ({"", "s"}, {"", "es"})
 _WORDS = re.compile(r"[A-Za-z][a-z'’-]*[,;:.]? +[(“\"'`]?[a-zA-Z]")
 _BESIDE = re.compile(r"\{\}.*(?:^|[ (,;:])[A-Za-z]{2,}(?: |: \{|$)|(?:^|[ (,;:])[A-Za-z]{2,}(?: |: ).*\{\}")
@@ -29,8 +30,8 @@ _NAMES = re.compile(
 )
 _KNOWN = """
     auto balanced bins brat captum cleanlab cpu cuda data datasets deep deepen density doc end fold gguf gzip hub intent
-    label ladder last libsvm list logit logits macro matplotlib mlflow model mps numpy onnx onnxruntime onnxscript openpyxl
-    orient pandas path peft pickle python range rung runs safetensors shallow shell start sum sync tab tensorboard test
+    label ladder last libsvm list logit logits macro matplotlib mlflow model mps numpy onnx onnxruntime onnxscript
+    openpyxl orient pandas path peft pickle python range rung runs safetensors shallow shell start sum sync tab tensorboard test
     text ties tokenizers torch trackio train transformers unclear validation wandb weights words xls zip zlib zstd
     bool false float int none null str true
 """
@@ -178,8 +179,9 @@ def main() -> None:
     half = [f"{room}: {chinese}" for room, _, chinese in lines if chinese != "=" and english(chinese)]
     unread = sum(chinese == "=" for _, _, chinese in lines)
     print(f"{len(found):,} messages; {len(lines):,} lines in the catalogue, {unread} of them for no person")
-    print(f"{len(missing)} missing, {len(half)} half translated")
-    print("\n".join([*(f"missing, {path}: {text}" for text, path in missing.items()), *half]))
+    stale = [f"{room}: {text}" for room, text, _ in lines if room != ADDED and text not in found]
+    print(f"{len(missing)} missing, {len(half)} half translated, {len(stale)} no longer said")
+    print("\n".join([*(f"missing, {path}: {text}" for text, path in missing.items()), *half, *stale]))
     sys.exit(bool(missing or half))
 
 

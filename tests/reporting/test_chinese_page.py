@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 import messages
 
 _DATA = re.compile(r'<(style|pre|code)[^>]*>.*?</\1>|<(p|td|th|dd|b|span)[^>]* dir="auto"[^>]*>.*?</\2>', re.DOTALL)
-_MADE_UP = ("gained", "forecast 15", "exact duplicates", "texts were cut", "machine", "versions")
+_MADE_UP = ("gained", "over the budget", "exact duplicates", "texts were cut", "machine", "versions")
 
 
 def _read(run: Path) -> str:
@@ -41,13 +41,19 @@ def test_a_page_in_chinese_is_chinese_to_the_end(run: Path, monkeypatch: pytest.
 def test_the_page_is_in_the_language_of_the_data(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DEEPEN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
-    assert '<html lang="en">' in _read(run)
-    file = next(iter((run / "rungs" / "full").glob("predictions-test.jsonl")))
+    file = run / "rungs" / "full" / "predictions-test.jsonl"
     before = file.read_text(encoding="utf-8")
-    rows = [json.loads(line) | {"inputs": {"text": "房间很干净，WiFi 也快"}} for line in before.splitlines()]
+    rows = list(map(json.loads, before.splitlines()))
+
+    def page_of(text: str) -> str:
+        told = (json.dumps(row | {"inputs": {"text": text}}, ensure_ascii=False) for row in rows)
+        file.write_text("".join(f"{line}\n" for line in told), encoding="utf-8")
+        return _read(run)
+
     try:
-        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        assert '<html lang="zh-CN">' in _read(run)
+        assert '<html lang="en">' in page_of("the room is clean")
+        assert '<html lang="en">' in page_of("部屋はとてもきれいでした")
+        assert '<html lang="zh-CN">' in page_of("房间很干净，WiFi 也快")
         monkeypatch.setenv("DEEPEN_LANG", "en")
         assert '<html lang="en">' in _read(run)
     finally:

@@ -23,10 +23,12 @@ _ENDS = {". ": "。", "; ": "；", ": ": "：", ", ": "，", "  ": "  ", ".": "�
 _SEPARATORS = (". ", "; ", ": ", ", ", "  ")
 _BRACKETS = re.compile(r"(.*\S) ?\(([^()]*(?:\([^()]*\)[^()]*)*)\)(.?)", re.DOTALL)
 _STARTS = re.compile(r"[ ;,:(]")
+_NUMBERS = re.compile(r"[-+±\d.,%\[\] ]+")
 _QUOTES = ("'", '"', "`", "“")
 _CHINESE = re.compile("[\u2e80-\u9fff\uff00-\uffef，。；：“”（）]")
 _FEW_LETTERS, _SOME_LETTERS = 12, 8
 _BEFORE_CLAUSES = (": ", "; ", ", ", "(")
+_OF_CLAUSES = (". ", "; ", ": ")
 _MOST_WORDS = 3
 _DEEPEST = 8
 
@@ -59,8 +61,17 @@ class Entry:
             found.append(text[at:there])
             at = there + len(piece)
         found.append(text[at:end])
-        marks = (". ",) if 0 in self.own else (". ", "; ", ": ")
-        return None if not first and any(mark in found[0] for mark in marks) else found  # more than this message
+        return found if all(self._takes(at, value) for at, value in enumerate(found)) else None
+
+    def _takes(self, at: int, value: str) -> bool:
+        """Whether a place may hold this: several sentences or clauses only where messages of ours are told."""
+        before = self.pieces[at] or (self.pieces[at - 1] if at and at - 1 in self.own else "")
+        if before.endswith(_QUOTES) or value.startswith(_QUOTES) or _NUMBERS.fullmatch(value):
+            return True
+        if at in self.own and (before.endswith(_BEFORE_CLAUSES) or not before):
+            return at > 0 or ". " not in value
+        value = value.lstrip(",;: ")
+        return not any(mark in value for mark in (("; ",) if before.endswith(_BEFORE_CLAUSES) else _OF_CLAUSES))
 
     @property
     def is_word(self) -> bool:
@@ -108,10 +119,10 @@ def _translated(text: str, *, ours: bool = True, words: bool = True, depth: int 
     return found if found is not None else _by_parts(text, ours=ours, words=words and depth > 0, depth=depth)
 
 
-def _whole(text: str, *, ours: bool, words: bool, depth: int) -> str | None:
-    """A text that one template made."""
+def _whole(text: str, *, ours: bool, words: bool, depth: int, letters: int = 0) -> str | None:
+    """A text that one template made, of which so many letters at least are fixed."""
     for entry in _entries():
-        if entry.longest in text and (words or entry.speaks or not entry.is_word):
+        if entry.longest in text and entry.letters >= letters and (words or entry.speaks or not entry.is_word):
             values = entry.values(text)
             if values is not None:
                 values = _apart(entry, values, depth)
@@ -144,8 +155,9 @@ def _is_meant(entry: Entry, values: list[str], *, ours: bool, depth: int) -> boo
     num_known = 0
     for at, value in enumerate(values):
         after_clause = entry.pieces[at].endswith(_BEFORE_CLAUSES)
-        free = value.startswith(_QUOTES) or (after_clause and (at in entry.own or entry.letters >= _SOME_LETTERS))
-        if not free and any(mark in value for mark in _SEPARATORS):
+        free = value.startswith(_QUOTES) or _NUMBERS.fullmatch(value) is not None
+        free = free or (after_clause and "; " not in value and (at in entry.own or entry.letters >= _SOME_LETTERS))
+        if not free and any(mark in value.strip(",;: ") for mark in _SEPARATORS):
             return False
         known = at in entry.own and _translated(value.strip(), depth=depth + 1) is not None
         if not known and not free and len(value.split()) > _MOST_WORDS:
@@ -171,10 +183,13 @@ def _filled(entry: Entry, values: list[str], depth: int) -> str:
 
 
 def _by_parts(text: str, *, ours: bool, words: bool, depth: int) -> str | None:
-    """Clauses that were put together, as many at once as one template makes; None if none of them is a message."""
-    bracket = _BRACKETS.fullmatch(text)
-    if bracket and _whole(bracket[1], ours=ours, words=words, depth=depth + 1) is not None:
-        return _by_brackets(text, ours=ours, words=words, depth=depth)
+    """Clauses that were put together, and what stands in brackets behind them, read in the way that knows most."""
+    readings = (read(text, ours=ours, words=words, depth=depth) for read in (_by_clauses, _by_brackets))
+    return min((found for found in readings if found), key=lambda found: sum(map(str.isascii, found)), default=None)
+
+
+def _by_clauses(text: str, *, ours: bool, words: bool, depth: int) -> str | None:
+    """As many clauses at once as one template makes, beginning with the first; None if none is a message."""
     parts, ends = _parted(text)
     shown: list[str] = []
     known: list[bool] = []
@@ -183,9 +198,12 @@ def _by_parts(text: str, *, ours: bool, words: bool, depth: int) -> str | None:
     while at < len(parts) and len(text) > len(parts[0]):
         found, last = None, at
         for last in range(len(parts) - 1, at, -1):
-            some = "".join(f"{part}{end}" for part, end in zip(parts[at:last], ends[at:last], strict=True)) + parts[last]
+            some = (
+                "".join(f"{part}{end}" for part, end in zip(parts[at:last], ends[at:last], strict=True)) + parts[last]
+            )
             for one in (f"{some}.", some) if ends[last].startswith(".") else (some,):
-                found = found or _whole(one.strip(), ours=ours, words=words, depth=depth + 1)
+                how = {"ours": ours, "words": words, "depth": depth + 1}
+                found = found or _whole(one.strip(), letters=_SOME_LETTERS, **how)
             if found is not None:
                 break
         else:
@@ -199,7 +217,7 @@ def _by_parts(text: str, *, ours: bool, words: bool, depth: int) -> str | None:
         beside = zip(known, [*known[1:], False], strict=True)
         said = zip(shown, marks, beside, strict=True)
         return "".join(f"{part}{_ENDS[mark] if any(two) else mark}" for part, mark, two in said).replace("。。", "。")
-    return _by_brackets(text, ours=ours, words=words, depth=depth)
+    return None
 
 
 def _by_brackets(text: str, *, ours: bool, words: bool, depth: int) -> str | None:
