@@ -202,8 +202,8 @@ def _by_clauses(text: str, *, ours: bool, words: bool, depth: int) -> str | None
                 "".join(f"{part}{end}" for part, end in zip(parts[at:last], ends[at:last], strict=True)) + parts[last]
             )
             for one in (f"{some}.", some) if ends[last].startswith(".") else (some,):
-                how = {"ours": ours, "words": words, "depth": depth + 1}
-                found = found or _whole(one.strip(), letters=_SOME_LETTERS, **how)
+                if found is None:
+                    found = _whole(one.strip(), ours=ours, words=words, depth=depth + 1, letters=_SOME_LETTERS)
             if found is not None:
                 break
         else:
