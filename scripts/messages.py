@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "deepen"
 ADDED = "words"
-"""The part of the catalogue that holds what no template is: single words, what libraries say, messages in other forms."""
+"""The part of the catalogue for what is no template: single words, what libraries say, messages put together."""
 _PLURALS = ({"", "s"}, {"", "es"})
 _WORDS = re.compile(r"[A-Za-z][a-z'’-]*[,;:.]? +[(“\"'`]?[a-zA-Z]")
 _BESIDE = re.compile(r"\{\}.*(?:^|[ (,;:])[A-Za-z]{2,}(?: |: \{|$)|(?:^|[ (,;:])[A-Za-z]{2,}(?: |: ).*\{\}")
@@ -31,7 +31,7 @@ _NAMES = re.compile(
 _KNOWN = """
     auto balanced bins brat captum cleanlab cpu cuda data datasets deep deepen density doc end fold gguf gzip hub intent
     label ladder last libsvm list logit logits macro matplotlib mlflow model mps numpy onnx onnxruntime onnxscript
-    openpyxl orient pandas path peft pickle python range rung runs safetensors shallow shell start sum sync tab tensorboard test
+    orient pandas path peft pickle python range rung runs safetensors shallow shell start sum sync tab tensorboard test
     text ties tokenizers torch trackio train transformers unclear validation wandb weights words xls zip zlib zstd
     bool false float int none null str true
 """
