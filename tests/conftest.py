@@ -17,6 +17,7 @@ import pytest
 
 # Before anything imports torch or the hub's client: they read these once.
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["DEEPEN_LANG"] = "en"  # whatever the machine speaks
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")

@@ -29,11 +29,11 @@ def command(
     if as_json:
         show.print_json(record)
         return
-    print(f"{record['model']}, {record['threads']} threads, {record['tokens_per_step']} tokens a step")
-    print(f"matmul in the model's shape: {record['matmul_gflops']:.0f} GFLOP/s")
-    print(f"padding that is not computed: {100 * record['padding_share_avoided']:.0f} % of a padded grid")
+    show.say(f"{record['model']}, {record['threads']} threads, {record['tokens_per_step']} tokens a step")
+    show.say(f"matmul in the model's shape: {record['matmul_gflops']:.0f} GFLOP/s")
+    show.say(f"padding that is not computed: {100 * record['padding_share_avoided']:.0f} % of a padded grid")
     for row in record["rungs"]:
         parts = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in row["seconds"].items())
         share = f"{100 * row['share_of_matmul']:.0f} % of matmul"
         rate = f"{row['tokens_per_second']:>8,} tokens/s  {row['useful_gflops']:>6.0f} GFLOP/s"
-        print(f"  {row['rung']:<11}{rate}  {share}  ({parts})")
+        show.say(f"  {row['rung']:<11}{rate}  {share}  ({parts})")

@@ -28,6 +28,7 @@ def command(
     """Shows or clears the cache."""
     from deepen.core.cache import CAP, KINDS, cap_bytes, entries, remove
     from deepen.core.files import cache_dir
+    from deepen.core.language import told
 
     there, cap = entries(), cap_bytes()
     if clear:
@@ -49,8 +50,8 @@ def command(
         return
     for kind, found in kinds.items():
         if found["entries"]:
-            show.line(f"{kind:<10}{found['entries']:>6,}{show.size(found['bytes']):>10}  {found['about']}")
+            about = told(str(found["about"]))
+            show.line(f"{kind:<10}{found['entries']:>6,}{show.size(found['bytes']):>10}  {about}")
     said = "removed from" if clear else f"of at most {show.size(cap)} ({CAP}) in"
-    show.line(
-        f"{show.size(num_bytes)} {said} {cache_dir()}" + ("" if clear or not there else "  (deepen cache --clear)")
-    )
+    line = f"{show.size(num_bytes)} {said} {cache_dir()}" + ("" if clear or not there else "  (deepen cache --clear)")
+    show.say(line)

@@ -57,6 +57,8 @@ def command(
 def _print(record: dict[str, Any]) -> None:
     from rich.text import Text
 
+    from deepen.core.language import told
+
     wide = show.console()
     wide.print(f"{record['rows']:,} rows, {record['task']}")
     for column in record["columns"].values():
@@ -64,11 +66,11 @@ def _print(record: dict[str, Any]) -> None:
     for finding in record["findings"]:
         severity = finding["severity"]
         place = finding["file"] + (f" line {finding['line']}" if finding["line"] is not None else "")
-        head = Text.assemble((f"{severity:<8}", _STYLES[severity]), (finding["code"], "bold"), f"  {place}")
+        head = Text.assemble((f"{told(severity):<8}", _STYLES[severity]), (finding["code"], "bold"), f"  {told(place)}")
         wide.print(head)
         wide.print(show.indented(finding["message"], 8))
         if finding["remedy"]:
             wide.print(show.indented(f"-> {finding['remedy']}", 8))
     counts = {name: sum(finding["severity"] == name for finding in record["findings"]) for name in _STYLES}
-    told = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
-    wide.print(told + ("; training would stop" if counts["error"] else ""))
+    counted = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+    wide.print(counted + ("; training would stop" if counts["error"] else ""))

@@ -57,20 +57,21 @@ def command(
     else:
         _print(findings)
     if fail_on and any(finding["verdict"] == fail_on for finding in findings):
-        print(f"a verdict is {fail_on}", file=sys.stderr)
+        show.lines_to(stderr=True)(f"a verdict is {fail_on}")
         sys.exit(2)
 
 
 def _print(findings: list[dict[str, Any]]) -> None:
     from rich.text import Text
 
+    from deepen.core.language import told
     from deepen.diagnosis import shelf
 
     wide = show.console()
     for finding in findings:
         question = finding["question"]
-        head = Text.assemble((f"{finding['verdict']:<15}", _STYLES[finding["verdict"]]), (question, "bold"))
-        head.append(f"  {shelf()[question].title}", "dim")
+        head = Text.assemble((f"{told(finding['verdict']):<15}", _STYLES[finding["verdict"]]), (question, "bold"))
+        head.append(f"  {told(shelf()[question].title)}", "dim")
         wide.print(head)
         for line in _figures(finding):
             wide.print(show.indented(line, 15))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from deepen.cli import show
+from deepen.core.language import told
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -24,12 +25,12 @@ def print_explanation(explanation: dict[str, Any], text: str) -> None:
             where = text[answer["start"] : answer["end"]]
             _line("answer", Text(f"{answer['output']}: {where} ({answer['confidence']:.3f})", "bold"))
         _line("words", _coloured(answer["words"], text))
-        _line("", Text(_strongest(answer)))
-        _line("depth", Text(_depth(answer, explanation["sure"])))
+        _line("", Text(told(_strongest(answer))))
+        _line("depth", Text(told(_depth(answer, explanation["sure"]))))
         for number, analogy in enumerate(answer["analogies"]):
             _line("" if number else "analogies", _analogy(analogy))
     for note in explanation["notes"]:
-        _line("note", Text(note, "dim"))
+        _line("note", Text(told(note), "dim"))
 
 
 def _line(title: str, content: Text) -> None:
@@ -38,7 +39,7 @@ def _line(title: str, content: Text) -> None:
     row = Table.grid(padding=(0, 1, 0, 0))
     row.add_column(width=_MARGIN)
     row.add_column()
-    row.add_row(f"  {title}", content)
+    row.add_row(f"  {told(title)}", content)
     show.console().print(row)
 
 
@@ -60,10 +61,10 @@ def _coloured(words: list[dict[str, Any]], text: str) -> Text:
 def _strongest(answer: dict[str, Any]) -> str:
     words = sorted(answer["words"], key=lambda word: -abs(word["value"]))
     least = _WORTH_SHOWING * abs(words[0]["value"]) if words else 0.0
-    told = [word for word in words[:_TOP_WORDS] if abs(word["value"]) >= least and word["value"]]
-    if not told:
+    strong = [word for word in words[:_TOP_WORDS] if abs(word["value"]) >= least and word["value"]]
+    if not strong:
         return "no word carried it: the model says the same whatever it reads"
-    listed = "  ".join(f"{word['text']} {word['value']:+.2f}" for word in told)
+    listed = "  ".join(f"{word['text']} {word['value']:+.2f}" for word in strong)
     if answer["total"] is None:
         return f"{listed}  (lost of the answer's logit without the word)"
     return f"{listed}  (integrated gradients; all words {answer['total']:+.2f}, missed by {abs(answer['error']):.3f})"
@@ -96,4 +97,4 @@ def _analogy(analogy: dict[str, Any]) -> Text:
     shown = Text(text)
     if start is not None:
         shown.stylize("bold underline", max(0, start - cut), max(0, end - cut))
-    return Text.assemble(head, (mark, style), "  ", shown)
+    return Text.assemble(head, (told(mark), style), "  ", shown)

@@ -34,6 +34,7 @@ from deepen.cli import (
     train,
 )
 from deepen.core.errors import SettingError, nearest, one_line, plain_words
+from deepen.core.language import asked, is_chinese, told
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # its home moved between the versions of typer
 _HELP = """Labelled text and a pretrained model in; a model to ship out, and how deep its understanding goes.
@@ -119,7 +120,7 @@ def _ended(words: list[str]) -> int:
     except BaseException as error:
         ended = failing.ending(error, words)
     with suppress(OSError, ValueError):
-        print(ended.line, end="\n" if ended.line else "", file=sys.stderr)
+        print(told(ended.line), end="\n" if ended.line else "", file=sys.stderr)
     try:
         if ended.code and streams.wants_record():
             show.print_json(ended.record)
@@ -137,6 +138,7 @@ def _as_json(words: list[str]) -> bool:
 
 def _run(words: list[str]) -> int:
     """Calls the verb without typer's own handling of errors, which swallows Ctrl-C and closed pipes."""
+    asked()  # a language that there is not is said before anything else
     verb = _verb(words)
     if verb is not None and verb not in VERBS:
         raise SettingError(f"unknown command '{one_line(verb, 60)}'; {nearest(verb, VERBS)}")
@@ -144,6 +146,10 @@ def _run(words: list[str]) -> int:
     try:
         if verb is not None:
             _check_values(command.commands[verb], words)
+        if is_chinese():
+            from deepen.cli import chinese_help
+
+            chinese_help.prepare(command)
         with command.make_context("deepen", words) as context:
             command.invoke(context)
     except typer.Exit as stop:

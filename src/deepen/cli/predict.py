@@ -11,6 +11,7 @@ import typer
 
 from deepen.cli import explained, show
 from deepen.core.cells import printable
+from deepen.core.language import told
 
 NAME = "predict"
 HELP = """Answer rows of a file, or texts typed here.
@@ -186,7 +187,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 def _print_answer(row: dict[str, Any]) -> None:
     if "skipped" in row:
-        show.line(f"(no answer)\tline {row['row']['line']}: {printable(row['skipped'])}")
+        why = told(f"line {row['row']['line']}: {printable(row['skipped'])}")
+        show.line(f"{told('(no answer)')}\t{why}")
         return
     probabilities, answer = row.get("probabilities") or {}, row["output"]
     given = row.get("inputs") or {}

@@ -24,6 +24,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Lists runs."""
+    from deepen.core.language import told
     from deepen.core.places import path_of
     from deepen.core.types import to_json
     from deepen.reporting.runs import find_runs
@@ -34,7 +35,7 @@ def command(
         show.print_json({"folder": folder, "runs": list(map(to_json, found))})
         return
     if not found:
-        show.line(f"no runs in {folder}: `deepen train` makes them, `deepen runs FOLDER` looks elsewhere")
+        show.say(f"no runs in {folder}: `deepen train` makes them, `deepen runs FOLDER` looks elsewhere")
         return
     short = show.is_narrow()
     names = ("run", "chosen", ">validation", ">test", ">size", "state")
@@ -42,7 +43,7 @@ def command(
     for run in found:
         validation, test = (show.short_score(score) for score in (run.score, run.test))
         when = datetime.fromtimestamp(run.changed).strftime("%m-%d %H:%M")
-        state = "" if run.state == "finished" else run.state
+        state = "" if run.state == "finished" else told(run.state)
         about = (Path(run.run).name, run.chosen or "", validation, test, show.size(run.bytes), state)
         table.add_row(*about, *(() if short else (run.data or "", when)))
     show.console().print(table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepen.cli import streams
 from deepen.core.cells import json_printable, lines_printable
+from deepen.core.language import told
 from deepen.core.log import is_warning
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ _WIDE, _ONE_LINE = 110, 10_000
 def line(text: str) -> None:
     """Prints what may hold words of a file or of a model: no escape sequence in them reaches the terminal."""
     print(lines_printable(text))
+
+
+def say(text: str) -> None:
+    """Prints a sentence of the program's own, in the reader's language."""
+    line(told(text))
 
 
 class Manner:
@@ -51,6 +57,7 @@ def lines_to(*, stderr: bool) -> Callable[[str], None]:
         stream = sys.stderr if stderr else sys.stdout
         if Manner.quiet and not is_warning(text):
             return
+        text = told(text)
         if Manner.verbose:
             text = f"[{time.monotonic() - Manner.began:7.1f} s] {text}"
         try:
@@ -80,13 +87,19 @@ def print_json(record: Any, *, indent: int | None = None) -> None:
 
 
 def console() -> Console:
-    """Where tables are printed: as wide as the terminal; in a pipe, and with --wide, a row is one line."""
+    """Where tables and sentences are printed, in the reader's language; cells of tables are as they are.
+
+    It is as wide as the terminal; in a pipe, and with --wide, a row is one line.
+    """
     from rich.console import Console
     from rich.segment import Segment
 
     class Plain(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # rich itself would exit with 1
+
+        def print(self, *objects: Any, **how: Any) -> None:
+            super().print(*(told(one) if isinstance(one, str) else one for one in objects), **how)
 
         def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
             for part in super().render(renderable, options):
@@ -106,13 +119,14 @@ def is_narrow() -> bool:
 
 
 def table(*names: str) -> Table:
-    """A table of these columns; those whose name begins with `>` stand at the right."""
+    """A table of these columns, named in the reader's language; those that begin with `>` stand at the right."""
     from rich.table import Table
 
     made = Table()
     for name in names:
         right = name.startswith(">")
-        made.add_column(name.removeprefix(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
+        title = told(name.removeprefix(">"))
+        made.add_column(title, justify="right" if right else "left", overflow="fold", no_wrap=right)
     return made
 
 
@@ -121,7 +135,7 @@ def indented(text: str, columns: int, style: str = "") -> Padding:
     from rich.padding import Padding
     from rich.text import Text
 
-    return Padding(Text(text, style), (0, 0, 0, columns), expand=False)
+    return Padding(Text(told(text), style), (0, 0, 0, columns), expand=False)
 
 
 def size(num_bytes: float) -> str:
@@ -194,10 +208,10 @@ def print_ladder(ladder: Ladder) -> None:
     made = table(*names)
     if ladder.before:
         before = [short_score(ladder.before)] if short else [score_text(ladder.before), "", "", "", "0"]
-        made.add_row("(before tuning)", *before, style="dim")
+        made.add_row(told("(before tuning)"), *before, style="dim")
     for row in ladder.rungs:
         if not row.climbed:
-            made.add_row(row.rung, row.status, style="dim")
+            made.add_row(row.rung, told(row.status), style="dim")
             continue
         mark = f"{row.rung} *" if row.rung == ladder.chosen else row.rung
         if short:
@@ -230,7 +244,7 @@ def print_scores(scores: Sequence[Mapping[str, Any]], *, title: str) -> None:
     made = table("score", ">value", ">95 % interval", ">n")
     for score in scores:
         if score["label"] is None:
-            bounds = "" if score["low"] is None else f"{score['low']:.4f} to {score['high']:.4f}"
+            bounds = "" if score["low"] is None else told(f"{score['low']:.4f} to {score['high']:.4f}")
             made.add_row(score["name"], f"{score['value']:.4f}", bounds, f"{score['n']:,}")
     wide.print(made)
     labels = list(dict.fromkeys(score["label"] for score in scores if score["label"] is not None))

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from deepen.core.cells import printable
+from deepen.core.language import told
 
 _MOST = 10
 
@@ -36,10 +37,10 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
     Args:
         title: A line above it, which is text.
-        head: Names of the columns, which are text; none draws no head.
+        head: Names of the columns, which are text, in the reader's language; none draws no head.
         rows: Their cells.
     """
-    names = "".join(f"<th style='text-align:left'>{cell(name)}</th>" for name in head)
+    names = "".join(f"<th style='text-align:left'>{cell(told(name))}</th>" for name in head)
     body = "".join(f"<tr>{''.join(f'<td>{item}</td>' for item in row)}</tr>" for row in rows)
     return f"<div><b>{cell(title)}</b><table>{f'<tr>{names}</tr>' if head else ''}{body}</table></div>"
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 
 from deepen.core.cells import lines_printable
+from deepen.core.language import told
 
 logger = logging.getLogger("deepen")
 _WARNING = "warning:"
@@ -20,7 +21,7 @@ class _ToStderr(logging.Handler):
     """Writes to what sys.stderr is at the time: a notebook puts something else there."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(lines_printable(self.format(record)) + "\n")
+        sys.stderr.write(lines_printable(told(self.format(record))) + "\n")
 
 
 def telling(say: Callable[[str], None] | None) -> Callable[[str], None]:

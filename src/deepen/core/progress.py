@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from deepen.core.cells import printable
+from deepen.core.language import told
 
 _QUIET_SECONDS = 2.0
 
@@ -35,8 +36,8 @@ def progress(title: str, total: float | None = None, *, unit: str = "rows") -> I
         nonlocal bar, task, done
         done += amount
         if bar is None and time.monotonic() - began >= _QUIET_SECONDS:
-            bar = _bar(unit)
-            task = bar.add_task(printable(title), total=total, completed=done)
+            bar = _bar(told(unit))
+            task = bar.add_task(printable(told(title)), total=total, completed=done)
             bar.start()
         elif bar is not None:
             bar.update(task, completed=done)

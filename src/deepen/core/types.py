@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from deepen.core import html
+from deepen.core.language import told
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,8 @@ class Explanation:
     notes: list[str]
 
     def _repr_html_(self) -> str:
-        return "".join(map(_explained, self.answers)) + "".join(f"<p>{html.cell(note)}</p>" for note in self.notes)
+        notes = (f"<p>{html.cell(told(note))}</p>" for note in self.notes)
+        return "".join([*map(_explained, self.answers), *notes])
 
 
 def _explained(answer: ExplainedAnswer) -> str:

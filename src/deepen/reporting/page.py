@@ -14,7 +14,7 @@ from deepen.core.errors import DataError
 from deepen.core.files import read_object, write_text
 from deepen.core.ladder import Ladder, read_ladder
 from deepen.core.places import path_of
-from deepen.reporting import charts, words
+from deepen.reporting import charts, chinese, words
 from deepen.reporting.answers import Answers, read_answers
 from deepen.reporting.commands import commands, has_rows, here, resume
 from deepen.reporting.findings import read_diagnosis
@@ -27,7 +27,10 @@ _MOST_BARS = 16  # all examples and fifteen labels
 
 
 def write_report(run: Path) -> Path:
-    """Writes `report.html` into a run: self-contained, readable on a phone, safe to open whatever the data holds."""
+    """Writes `report.html` into a run: self-contained, readable on a phone, safe to open whatever the data holds.
+
+    It is in the language of the data, if that is Chinese; see `chinese.is_wanted`.
+    """
     run = path_of(run, kind=DataError)
     if not (run / "ladder.json").is_file():
         raise DataError(f"{run} holds no ladder.json: it is not a run, or its training has not finished a rung yet")
@@ -40,7 +43,8 @@ def write_report(run: Path) -> Path:
     context |= {"has_losses": any(point.loss is not None for points in curves.values() for point in points)}
     context |= {"commands": commands(ladder, rows=has_rows(run)), "few_examples": _FEW, "most_bars": _MOST_BARS}
     path = run / "report.html"
-    write_text(path, words.rendered("page.html.jinja", {**context, "diagnosis": diagnosis}))
+    html = words.rendered("page.html.jinja", {**context, "diagnosis": diagnosis})
+    write_text(path, chinese.page(html) if chinese.is_wanted(run, str(ladder.chosen)) else html)
     return path
 
 
