@@ -6,6 +6,7 @@ import math
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -171,6 +172,12 @@ def class_rows(scores: Sequence[Record]) -> list[dict[str, Any]]:
 
 def rendered(template: str, context: Mapping[str, Any]) -> str:
     """A template of this room, filled in; what goes into HTML is escaped."""
+    return _templates().get_template(template).render(context)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    """They are compiled once a process: that takes longer than all else that a card needs."""
     env = jinja2.Environment(
         loader=jinja2.PackageLoader("deepen.reporting", "."),
         autoescape=lambda name: name is not None and ".html" in name,
@@ -180,4 +187,4 @@ def rendered(template: str, context: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     env.globals["words"] = sys.modules[__name__]
-    return env.get_template(template).render(context)
+    return env
