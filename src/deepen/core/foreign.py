@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,18 @@ def read_yaml(text: str) -> Any:
         raise ValueError("a number in it has too many digits" if long else one_line(str(error), 160)) from None
     except Exception:  # whatever a value does to the function of its tag
         raise ValueError("a value in it is not what its tag says") from None
+
+
+def as_yaml(values: Mapping[str, Any], *, flow: bool | None = False, width: int = 80) -> str:
+    """A mapping as YAML, in its order, by the writer in C where there is one: it is four times as fast.
+
+    Args:
+        flow: Whether lists and mappings stand on one line; None lets those that hold only scalars.
+        width: Where lines are broken.
+    """
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    how = {"allow_unicode": True, "sort_keys": False, "default_flow_style": flow, "width": width}
+    return str(yaml.dump(values, Dumper=dumper, **how))
 
 
 def _check_depth(text: str) -> None:

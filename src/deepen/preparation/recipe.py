@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, create_model, field_validator
 
 from deepen.core.errors import SettingError, nearest
 from deepen.core.files import write_text
+from deepen.core.foreign import as_yaml
 from deepen.core.recipe_file import SCHEMA
 from deepen.core.settings import Settings, parse, parse_duration
 from deepen.data.near import NearSettings
@@ -306,6 +306,6 @@ def recipe_schema() -> str:
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Writes a recipe with every setting, as YAML that `read_recipe` takes, and its schema beside it."""
     values = recipe.model_dump(mode="json")
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    text = as_yaml(values, flow=None, width=120)
     write_text(path, f"# yaml-language-server: $schema={SCHEMA}\n{text}")
     write_text(path.with_name(SCHEMA), recipe_schema())  # last: a run goes on without it

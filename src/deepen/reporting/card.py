@@ -10,8 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
+from deepen.core.foreign import as_yaml
 from deepen.core.ladder import Ladder
 from deepen.reporting import commands, words
 from deepen.reporting.findings import Shown, lay_out
@@ -118,7 +117,7 @@ def _front_matter(ladder: Ladder, language: str | None, terms: str) -> str:
         dataset = {"name": name, "type": re.sub(r"[^\w.-]+", "-", name).strip("-") or "data", "split": where}
         result = {"task": {"type": kind}, "dataset": dataset, "metrics": metrics}
         front["model-index"] = [{"name": f"{name}: {ladder.chosen}", "results": [result]}]
-    return f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False).rstrip()}\n---"
+    return f"---\n{as_yaml(front).rstrip()}\n---"
 
 
 def _network(ladder: Ladder) -> str | None:
@@ -143,7 +142,7 @@ def _figures(first: Shown) -> str:
 def _fenced(content: Mapping[str, Any]) -> str:
     """A mapping as YAML in a fence that its own text can't close."""
     plain = json.loads(json.dumps(dict(content), default=str))
-    text = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False).rstrip()
+    text = as_yaml(plain).rstrip()
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     return f"{fence}yaml\n{text}\n{fence}"
 
