@@ -130,9 +130,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     table, columns, recipe = _train_table(recipe, source, task, names)
     data = recipe.data
     say(f"{table.name}: {len(table):,} rows, {task.name}" + (f": {why}" if why else ""))
-    for need in task.needs:
-        if need.name in columns.reasons:
-            say(f"  {need.name}: {columns.reasons[need.name]}")
+    for need in (need for need in task.needs if need.name in columns.reasons):
+        say(f"  {need.name}: {columns.reasons[need.name]}")
     told = Told(warnings=_unread(task, source, data, columns) if task.unread else [])
     whole = told.of(table).all_rows()
     labels = task.labels(whole, data.max_labels)
@@ -174,10 +173,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     say(f"  train {len(train):,}, validation {len(validation):,}" + (f", test {len(test):,}" if test else ""))
     if unlabelled:
         say(f"  unlabelled {len(unlabelled):,}")
-    return Prepared(
-        *(work, test, columns, tuple(told.notes), names, mark, unlabelled, tuple(told.warnings), tuple(told.tables)),
-        unmasked=data.unmasked,
-    )
+    said = (tuple(told.warnings), tuple(told.tables), data.unmasked)
+    return Prepared(work, test, columns, tuple(told.notes), names, mark, unlabelled, *said)
 
 
 def _train_table(recipe: Recipe, source: Any, task: Task, names: LabelNames | None) -> tuple[Table, Columns, Recipe]:
