@@ -107,7 +107,7 @@ def as_yaml(values: Mapping[str, Any], *, flow: bool | None = False, width: int 
         width: Where lines are broken.
     """
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    how = {"allow_unicode": True, "sort_keys": False, "default_flow_style": flow, "width": width}
+    how: dict[str, Any] = {"allow_unicode": True, "sort_keys": False, "default_flow_style": flow, "width": width}
     return str(yaml.dump(values, Dumper=dumper, **how))
 
 
