@@ -12,7 +12,7 @@ CASES = {
     "train --colums text=a": r"deepen train has no option '--colums'; did you mean '--columns'\?",
     "train -x": r"deepen train has no option '-x'; choose from: --add, --budget, --class-weights, --columns, .*--worth",
     "trian x.csv": r"unknown command 'trian'; did you mean 'train'\?",
-    "serve runs/x": r"unknown command 'serve'; choose from: bench, cache, check, .*train",
+    "studio runs/x": r"unknown command 'studio'; choose from: bench, cache, check, .*train",
     "--versoin": r"deepen has no option '--versoin'; did you mean '--version'\?",
     "predict": r"deepen predict: missing argument 'RUN'; deepen predict --help shows how",
     "evaluate runs/x": r"deepen evaluate: missing argument 'DATA'; .*",

@@ -145,7 +145,7 @@ def test_a_wish_that_cannot_be_met_says_what_it_takes() -> None:
     few = threshold(np.full(20, 0.9), np.zeros(20), "error", at_most=0.01, counted="answered")
     assert (few.kept, few.threshold, few.coverage) == (False, None, 0.0)
     assert few.why == (
-        "20 rows, 0 of them wrong, are not enough for at most 0.01 at 0.95: it takes 299 of which none is wrong"
+        "20 rows are not enough for at most 0.01 at 0.95: it takes 437 that are answered, of which none is wrong"
     )
     some = promise(np.arange(100) < 3, "error", at_most=0.05)
     assert some.why.endswith("it takes 59 of which none is wrong, or 361 if as many are wrong as here")

@@ -107,7 +107,8 @@ def test_at_most_so_many_are_wrong_and_the_rest_is_not_known(run: Make, new_csv:
     assert f"{1 - len(known) / 400:.1%} are not known" in answer.err
     printed = call("predict", folder, new_csv, "--max-error", "0.05", "--rung", "lexical").out.splitlines()
     assert sum(line.startswith("don't know\t") for line in printed) == 400 - len(known)
-    call("predict", folder, new_csv, "--max-error", "0.05", "--rung", "lexical", "--out", out)
+    written = call("predict", folder, new_csv, "--max-error", "0.05", "--rung", "lexical", "--out", out)
+    assert written.code == 0, written.err
     cells = list(csv.DictReader(out.open()))
     assert sum(row["output"] == "" == row["answered_by"] for row in cells) == 400 - len(known)
 

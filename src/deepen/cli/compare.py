@@ -103,7 +103,7 @@ def _print_changes(found: Comparison, out: Path | None) -> None:
         return
     lost = sum(one.change == "right->wrong" for one in found.changes)
     where = f", written to {out}" if out is not None else ""
-    show.line(f"rows that changed: {lost:,} right->wrong, {len(found.changes) - lost:,} wrong->right{where}")
+    show.say(f"rows that changed: {lost:,} right->wrong, {len(found.changes) - lost:,} wrong->right{where}")
 
 
 def _cells(one: Any) -> list[str]:

@@ -65,7 +65,7 @@ def command(
         if as_json:
             show.print_json(_record(key))
         else:
-            show.line(f"{key.id} opens nothing any more")
+            show.say(f"{key.id} opens nothing any more")
     else:
         _tell_all(file.read_keys(path), as_json)
 
@@ -74,7 +74,7 @@ def _tell_new(made: New, as_json: bool) -> None:
     if as_json:
         show.print_json({"id": made.key.id, "key": made.text, **_record(made.key)})
     else:
-        show.line(f"{made.text}\n  keep it now: it is not shown again. Its id is {made.key.id}")
+        show.say(f"{made.text}\n  keep it now: it is not shown again. Its id is {made.key.id}")
 
 
 def _tell_all(keys: tuple[Key, ...], as_json: bool) -> None:

@@ -165,7 +165,8 @@ def _masking(model: Any) -> Callable[[str], str]:
     """What is done to the cells beside the answers: as to those that the model reads."""
     from deepen.data.masking import mask
 
-    kinds = getattr(model, "tagger", model).settings.masked
+    reader = next((getattr(model, name) for name in ("tagger", "model") if hasattr(model, name)), model)
+    kinds = reader.settings.masked
     return (lambda cell: mask(cell, kinds=kinds).text) if kinds else str
 
 
@@ -193,7 +194,8 @@ def _print_answer(row: dict[str, Any]) -> None:
     probabilities, answer = row.get("probabilities") or {}, row["output"]
     given = row.get("inputs") or {}
     if answer is None:
-        show.line(f"don't know\t{' '.join(' | '.join(map(str, given.values())).split())}")
+        unknown = told("don't know")
+        show.line(f"{unknown}\t{' '.join(' | '.join(map(str, given.values())).split())}")
         return
     if "tokens" in given and row.get("entities") is not None and "+" not in row["rung"]:
         found = (f"{entity['label']}: {entity['text']} ({entity['score']:.3f})" for entity in row["entities"])

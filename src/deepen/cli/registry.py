@@ -94,7 +94,7 @@ def _done(made: Version, said: str, *, as_json: bool, **more: Any) -> None:
     if as_json:
         show.print_json({**_record(made), **more})
     else:
-        show.line(said)
+        show.say(said)
 
 
 def _record(made: Version) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _list(place: Place, name: str | None, *, as_json: bool) -> None:
     rows = [(run, one, about["stages"]) for run, about in runs.items() for one in about["versions"]]
     if not rows:
         where = place.url if name is None else f"{place.url} under the name {name}"
-        show.line(f"nothing in {where}: `deepen registry push RUN` puts a run there")
+        show.say(f"nothing in {where}: `deepen registry push RUN` puts a run there")
         return
     table = show.table("version", "stands for", "task", "rung", ">validation", ">test", "gate", ">size", "pushed", "by")
     for run, one, behind in rows:

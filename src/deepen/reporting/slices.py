@@ -29,7 +29,7 @@ _MOST_SLICES = 12
 _MOST_COLUMNS = 20
 _RARE = (1, 10, 50, 200, 1000)
 _EMPTY = (math.inf, "(empty)")
-_BY_LABEL = "By label"
+_BY_LABEL, _BY_COLUMN = "By label", "By column"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,10 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All rows, told apart by one thing; `num_left_out` slices are not shown."""
+    """All rows, told apart by one thing; `num_left_out` slices are not shown, `named_by_data` says who named them."""
 
     title: str
+    named_by_data: bool
     slices: Sequence[Slice]
     num_left_out: int
 
@@ -201,7 +202,8 @@ def _group(title: str, places: Places, scores: RowScores, whole: words.Record) -
         Slice(words.shorten(name, 80), score, _apart(score, whole), picture)
         for ((_, name), score), picture in zip(found.items(), drawn, strict=True)
     ]
-    return Group(title, slices[:_MOST_SLICES], max(0, len(slices) - _MOST_SLICES))
+    named_by_data = title == _BY_LABEL or title.startswith(_BY_COLUMN)
+    return Group(title, named_by_data, slices[:_MOST_SLICES], max(0, len(slices) - _MOST_SLICES))
 
 
 def _apart(score: words.Record, whole: words.Record) -> str:
