@@ -244,3 +244,16 @@ def test_names_that_were_learned_by_heart(kind: str, verdict: str) -> None:
         )
         assert of_names.evidence[0]["n"] == 240
     assert verdicts.count(verdict) >= 19
+
+
+def test_inputs_that_the_rows_do_not_have_are_left_out(tmp_path: Path) -> None:
+    """The spans of a relation may be marked in the text, and then `head` and `tail` are no columns."""
+    rows = [
+        {"text": f"the <e1>cat</e1> {verb} the <e2>mat</e2>", "label": label}
+        for verb, label in (("made", "maker"), ("with", "other"))
+    ]
+    case = case_of(rows, {"full": Planted(("maker", "other"), str)}, task="relation", folder=tmp_path)
+    command = leakage._command(case, "clean.jsonl", np.array([1]))
+    assert command.endswith("clean.jsonl --columns text=text,label=label")
+    [line] = (tmp_path / "diagnosis" / "clean.jsonl").read_text(encoding="utf-8").splitlines()
+    assert set(json.loads(line)) == {"text", "label"}

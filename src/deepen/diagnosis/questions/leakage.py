@@ -208,7 +208,7 @@ def _command(case: Case, name: str, rows: np.ndarray) -> str:
     """Writes some of the rows into a file, and the command that scores the model on them."""
     if case.folder is None:
         return "deepen check TRAIN --test TEST"
-    inputs = case.task.inputs
+    inputs = [name for name in case.task.inputs if name in case.rows.table.inputs]
     path = case.folder / "diagnosis" / name
     examples = case.rows.take(rows).examples()
     write_jsonl(path, ({**{key: one.inputs[key] for key in inputs}, "label": one.target} for one in examples))
