@@ -19,6 +19,7 @@ An export in RUN/export is used if it is faster.
 \b
   deepen serve runs/first
   deepen serve runs/first=reviews runs/tagger=names --port 9000 --workers 2
+  deepen serve runs/first --log sqlite:///log.sqlite
   deepen serve runs/first --host 0.0.0.0 --keys keys.json --tls-certificate server.pem --tls-key server.key
 """
 
@@ -33,6 +34,9 @@ def command(
     i_know: Annotated[bool, typer.Option("--i-know", help="With --no-keys, also from other machines.")] = False,
     certificate: Annotated[Path | None, typer.Option("--tls-certificate", help="For HTTPS: a file in PEM.")] = None,
     private_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key, a file in PEM.")] = None,
+    log: Annotated[
+        str | None, typer.Option(metavar="URL", help="Keep answers: sqlite:///log.sqlite or postgresql://host/db.")
+    ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="As in stuck_seconds=10.")] = None,
 ) -> None:
     """Serves."""
@@ -51,4 +55,4 @@ def command(
         raise SettingError("to serve takes packages of its own: pip install 'deepen[serve]'") from None
     place = Place(host, port, keys, no_keys and i_know, certificate, private_key)
     say = show.lines_to(stderr=False)
-    serve(runs, place, workers=None if workers == "auto" else int(workers), settings=chosen, say=say)
+    serve(runs, place, workers=None if workers == "auto" else int(workers), settings=chosen, log=log, say=say)

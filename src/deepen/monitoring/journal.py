@@ -67,18 +67,28 @@ class Journal:
 
     def append(self, record: Record) -> bool:
         """Appends a record. False if it could not be, as on a full disk; then it is counted in `unlogged`."""
-        line = _line(record)
+        return self.extend([record]) == 1
+
+    def extend(self, records: Sequence[Record]) -> int:
+        """Appends records, in their order, with one fsync for all where each is to be safe.
+
+        Returns:
+            How many were appended. The others are counted in `unlogged`.
+        """
+        lines, done = [_line(record) for record in records], 0
         try:
             with self._lock:
-                self._write(line)
+                for line in lines:
+                    self._write(line)
+                    done += 1
                 written = self._written
             if self._due():
                 self._sync(written)
         except OSError:
+            done = done if done < len(lines) else 0  # else they are written, and not safe
             with self._lock:
-                self.unlogged += 1
-            return False
-        return True
+                self.unlogged += len(lines) - done
+        return done
 
     def drain(self, put: Put) -> Drained:
         """Puts into the database what was appended so far, and what ended processes left.

@@ -89,7 +89,16 @@ class Served:
         right = [row for row, _, why in cut if why is None]
         columns = {name: name for name in rows[0]}
         answers = iter(self.model.predict(right, columns=columns) if right else [])
-        return [dumps({"skipped": why} if why is not None else _record(next(answers), short)) for _, short, why in cut]
+        told = (self._record(row, next(answers), short) if why is None else {"skipped": why} for row, short, why in cut)
+        return list(map(dumps, told))
+
+    def _record(self, row: Row, prediction: Prediction, short: bool) -> dict[str, Any]:
+        """An answer; where it has places in a text that was masked, the masked text too."""
+        record = _record(prediction, short)
+        if record.get("entities") and self.model.settings.masked and prediction.inputs:
+            read = {name: value for name, value in prediction.inputs.items() if name in row and value != row[name]}
+            return record | ({"inputs": read} if read else {})
+        return record
 
     def _ranked(self, row: Row) -> bytes:
         """One query and the documents that come with it: a table of theirs, whose other queries nobody asked."""

@@ -20,6 +20,7 @@ from deepen.serving.access import Door
 from deepen.serving.bodies import Body
 from deepen.serving.canary import Canary
 from deepen.serving.interface import openapi
+from deepen.serving.log import Log
 from deepen.serving.messages import dumps
 from deepen.serving.metrics import Metrics
 from deepen.serving.pool import Answered, Pool
@@ -39,6 +40,7 @@ class Front:
     door: Door
     canary: Canary
     metrics: Metrics
+    log: Log | None = None
     bodies: dict[str, Body] = field(default_factory=dict)
 
     def learn_runs(self) -> None:
@@ -56,8 +58,10 @@ class Front:
         request.scope["deepen.run"] = run
         rows = self.bodies[run].rows(await read_body(request, self.pool.settings))
         self.door.spend(key, len(rows))
-        answered = await self.pool.answer(run, rows, slot=slot)
-        return _response(run, self.pool.abouts[run], answered, time.perf_counter() - began)
+        answered, about = await self.pool.answer(run, rows, slot=slot), self.pool.abouts[run]
+        if self.log is not None and slot is None:
+            await self.log.keep("" if key is None else key.id, run, about, rows, answered.answers)
+        return _response(run, about, answered, time.perf_counter() - began)
 
     async def runs(self, request: Request) -> Response:
         """What is served, of what the key may ask."""

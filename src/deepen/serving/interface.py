@@ -15,6 +15,7 @@ _ANSWER = {
         "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
         "entities": {"type": "array", "items": {"type": "object"}},
         "rung": {"type": "string", "description": "the rung that answered"},
+        "inputs": {"type": "object", "description": "the masked texts that places in this answer are in"},
         "num_tokens": {"type": "integer"},
         "truncated": {"type": "boolean", "description": "whether the end of a text was not read"},
         "skipped": {"type": "string", "description": "instead of all else: why this row has no answer"},

@@ -36,6 +36,8 @@ class Metrics:
         self.canaries = Counter(
             "deepen_canaries", "Rows with known answers that were asked.", ["run", "result"], registry=here
         )
+        self.unlogged = Counter("deepen_unlogged_rows", "Answers that went out and could not be logged.", registry=here)
+        self.log_reached = Gauge("deepen_log_reached", "1 if the log's database took what was answered.", registry=here)
         self.ready = Gauge("deepen_ready", "1 if every canary was answered as it should be.", registry=here)
 
     def request(self, run: str, status: int, seconds: float) -> None:

@@ -17,6 +17,7 @@ from deepen.serving.access import Door
 from deepen.serving.app import Front, make_app
 from deepen.serving.canary import Canary
 from deepen.serving.listening import Listening, Place, make_server
+from deepen.serving.log import Log
 from deepen.serving.messages import dumps
 from deepen.serving.metrics import Metrics
 from deepen.serving.pool import Pool
@@ -33,6 +34,7 @@ def serve(
     *,
     workers: int | None = None,
     settings: ServeSettings | None = None,
+    log: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Serves runs until SIGTERM or Ctrl-C; what is being answered then is answered.
@@ -41,6 +43,7 @@ def serve(
         runs: Folders, or FOLDER=NAME; else a run is called as its folder.
         workers: Model processes; None is one a core.
         settings: Limits.
+        log: URL of the database that answers are kept in; None keeps none.
         say: Told where it listens, and what goes wrong.
 
     Raises:
@@ -62,7 +65,8 @@ def serve(
     door = Door(place.keys, local=place.is_local)
     canary = Canary(pool, metrics, door.own, tls=place.certificate is not None)
     try:
-        asyncio.run(_serve(Front(pool, door, canary, metrics), listening, say))
+        kept = None if log is None else Log(log, settings, metrics, say)
+        asyncio.run(_serve(Front(pool, door, canary, metrics, kept), listening, say))
     finally:
         listening.socket.close()
 
@@ -73,6 +77,8 @@ async def _serve(front: Front, listening: Listening, say: Callable[[str], None])
     try:
         await front.pool.start()
         front.learn_runs()
+        if front.log is not None:
+            front.log.start()
         _stop_on_signals(server, front.canary)
         answering = asyncio.create_task(server.serve(sockets=[listening.socket]))
         front.canary.start(listening.own_address)
@@ -84,6 +90,8 @@ async def _serve(front: Front, listening: Listening, say: Callable[[str], None])
     finally:
         await front.canary.stop()
         await front.pool.stop()
+        if front.log is not None:
+            await front.log.stop()
 
 
 def _stop_on_signals(server: Any, canary: Canary) -> None:
@@ -103,6 +111,9 @@ def _announce(front: Front, listening: Listening, say: Callable[[str], None]) ->
         known = about["known"]
         held = f"{len(known['rows'])} of the run's own predictions" if known["stored"] else "its first answers"
         say(f"  {run}: {about['task']}, rung {about['rung']}, {form[about['form']]}; checked against {held}")
+    if front.log is not None:
+        texts = "texts too, masked" if front.pool.settings.log_texts else "no texts"
+        say(f"  answers are logged ({texts}), by way of {front.log.folder}")
     if not place.is_local and place.certificate is None:
         say("  note: without TLS, keys and texts can be read on the way: --tls-certificate and --tls-key")
     run = next(iter(front.bodies))

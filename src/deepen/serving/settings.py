@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from deepen.core.settings import Settings
+from deepen.monitoring.journal import Fsync
 
 
 class ServeSettings(Settings):
@@ -32,3 +33,9 @@ class ServeSettings(Settings):
     """A model process without an answer for so long (or ten times what its batch should take) is replaced."""
     canary_seconds: float = Field(default=1.0, gt=0)
     """Between two questions whose answers are known, to every model process."""
+    log_texts: bool = False
+    """Whether the log keeps texts too, masked."""
+    log_fsync: Fsync = "second"
+    """When an answer in the journal is safe from a loss of power; `each` is before it leaves."""
+    log_journal: str = ""
+    """The journal's folder; empty is beside the database of SQLite, else `deepen-journal` here."""
