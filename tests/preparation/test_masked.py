@@ -31,10 +31,11 @@ def rows_with_mail(num: int = 60) -> list[dict[str, Any]]:
     return [{**row, "text": f"{row['text']} {MAIL}"} for row in WORLDS["classification"](num)]
 
 
-def test_a_run_masks_by_itself_ever_after(tmp_path: Path) -> None:
+def test_a_run_masks_by_itself_ever_after(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows_with_mail())), encoding="utf-8")
-    run, said = tmp_path / "run", []
-    deepen.train(tmp_path / "rows.jsonl", mask=True, rungs="majority,lexical", out=run, say=said.append)
+    run, said = tmp_path / "run", list[str]()
+    given: dict[str, Any] = {"model": tiny_model, "rungs": "majority,lexical", "say": said.append}
+    deepen.train(tmp_path / "rows.jsonl", mask=True, out=run, **given)
     assert any("masked 60 EMAIL_ADDRESS" in line for line in said), said
     written = [path for path in run.rglob("*") if path.is_file() and MAIL.encode() in path.read_bytes()]
     assert written == []
@@ -45,8 +46,8 @@ def test_a_run_masks_by_itself_ever_after(tmp_path: Path) -> None:
     assert any("masked 1 EMAIL_ADDRESS" in line for line in told)
 
 
-def test_predict_masks_what_it_writes(tmp_path: Path) -> None:
-    deepen.train(WORLDS["classification"](60), rungs="majority,lexical", out=tmp_path / "run")
+def test_predict_masks_what_it_writes(tmp_path: Path, tiny_model: Path) -> None:
+    deepen.train(WORLDS["classification"](60), model=tiny_model, rungs="majority,lexical", out=tmp_path / "run")
     with (tmp_path / "new.csv").open("w", encoding="utf-8", newline="") as out:
         csv.writer(out).writerows(
             [["who", "text"], ["13800138000", f"a good film {MAIL}"], ["me", "call 212-555-0187"]]
@@ -89,11 +90,12 @@ def test_several_words_of_one_number_in_a_list_are_as_many_words() -> None:
     assert row["tokens"] == ["ring", *["<PHONE_NUMBER>"] * 3]
 
 
-def test_a_kind_that_the_task_must_find_stays_everywhere(tmp_path: Path) -> None:
+def test_a_kind_that_the_task_must_find_stays_everywhere(tmp_path: Path, tiny_model: Path) -> None:
     rows = [{"tokens": [*row["tokens"], "13800138000", MAIL], "ner_tags": [*row["ner_tags"], "B-TEL", "O"]}
             for row in WORLDS["tagging"](80)]  # fmt: skip
     said: list[str] = []
-    run = deepen.train(rows, mask=True, task="tagging", rungs="majority", out=tmp_path / "run", say=said.append)
+    given: dict[str, Any] = {"model": tiny_model, "task": "tagging", "rungs": "majority", "say": said.append}
+    run = deepen.train(rows, mask=True, out=tmp_path / "run", **given)
     assert any("PHONE_NUMBER stay unmasked: the task itself must find some of them" in line for line in said), said
     assert any("masked 80 EMAIL_ADDRESS" in line for line in said), said
     assert yaml.safe_load((run.folder / "recipe.yaml").read_text(encoding="utf-8"))["data"]["unmasked"] == [

@@ -20,10 +20,10 @@ MOTO = os.environ.get("DEEPEN_MOTO_SERVER") or shutil.which("moto_server")
 
 
 @pytest.fixture(scope="session")
-def finished(two_class_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(two_class_csv: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run without a network; left as it is."""
     out = tmp_path_factory.mktemp("finished") / "mood"
-    return deepen.train(two_class_csv, rungs=["majority", "lexical"], out=out).folder
+    return deepen.train(two_class_csv, model=tiny_model, rungs=["majority", "lexical"], out=out).folder
 
 
 @pytest.fixture(scope="session")
