@@ -228,7 +228,9 @@ def main() -> None:
     without, logging = (statistics.median(timed[name]) for name in ("without", "with"))
     cells.write(
         f"log-kill-{kind}",
-        command="python benchmarks/log_kill.py --data DATA" + (" --postgres" if options.postgres else ""),
+        command="python benchmarks/log_kill.py --data DATA"
+        + (" --postgres" if options.postgres else "")
+        + f" --rows {options.rows}",
         seed=0,
         value=lost,
         metric="acknowledged records that are not in the database",
