@@ -77,7 +77,8 @@ class Listening:
     def __post_init__(self) -> None:
         try:
             family = socket.getaddrinfo(self.place.host, self.place.port, type=socket.SOCK_STREAM)[0][0]
-            self.socket = socket.socket(family)
+            # asyncio sends at once (TCP_NODELAY) only where a socket says that it is TCP; else each answer waits 40 ms
+            self.socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.socket.bind((self.place.host, self.place.port))
         except OSError as error:
