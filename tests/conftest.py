@@ -90,7 +90,8 @@ def planted_rows() -> PlantedRows:
     return _rows
 
 
-def _csv(path: Path, rows: list[dict[str, str]]) -> Path:
+def write_csv(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Rows as a CSV file with a header; the path."""
     with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.DictWriter(out, list(rows[0]))
         writer.writeheader()
@@ -102,16 +103,16 @@ def _csv(path: Path, rows: list[dict[str, str]]) -> Path:
 def two_class_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """300 rows, text and label with a header, cue right in 90 %; test.csv beside it: 100 rows, cue right in 10 %."""
     folder = tmp_path_factory.mktemp("two")
-    _csv(folder / "test.csv", _rows(100, shortcut=0.1, seed=1))
-    return _csv(folder / "train.csv", _rows(300))
+    write_csv(folder / "test.csv", _rows(100, shortcut=0.1, seed=1))
+    return write_csv(folder / "train.csv", _rows(300))
 
 
 @pytest.fixture(scope="session")
 def three_class_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `two_class_csv`, with a neutral class."""
     folder = tmp_path_factory.mktemp("three")
-    _csv(folder / "test.csv", _rows(120, num_classes=3, shortcut=0.1, seed=1))
-    return _csv(folder / "train.csv", _rows(300, num_classes=3))
+    write_csv(folder / "test.csv", _rows(120, num_classes=3, shortcut=0.1, seed=1))
+    return write_csv(folder / "train.csv", _rows(300, num_classes=3))
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from tests.contracts import test_golden
 from tests.contracts.conftest import Deepen, Finished
-from tests.contracts.test_golden import columns, plain
+from tests.contracts.test_golden import assert_as_before, columns, plain, printed
 
 from deepen.core.chinese import catalogue, translated
 from deepen.core.language import is_chinese, told
@@ -22,18 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 import messages
 
 FILES = Path(__file__).parent / "golden_output" / "zh"
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "train": ("train", "DATA", "--model", "MODEL", "--rungs", "majority,lexical,frozen", "--out", "new"),
-    "evaluate": ("evaluate", "RUN", "DATA"),
-    "predict": ("predict", "RUN", "--text", "a lovely film", "--text", "not good zebra"),
-    "predict-file": ("predict", "RUN", "DATA", "--out", "answers.csv"),
-    "check": ("check", "DATA", "--model", "MODEL"),
-    "runs": ("runs", "FOLDER"),
-    "cache": ("cache",),
-    "bench": ("bench", "--help"),
+SAME = ("train", "evaluate", "predict", "predict-file", "check", "runs", "cache", "bench", "help")
+COMMANDS = {name: test_golden.COMMANDS[name] for name in SAME} | {
     "train-help": ("train", "--help"),
     "predict-help": ("predict", "--help"),
-    "help": ("--help",),
 }
 
 
@@ -42,20 +33,9 @@ def test_what_is_printed_in_chinese(
     name: str, finished: Finished, deepen: Deepen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DEEPEN_LANG", "zh")
-    monkeypatch.setenv("COLUMNS", "80")
-    if name == "cache":
-        monkeypatch.setenv("DEEPEN_CACHE", str(tmp_path / "cache"))
-    run = tmp_path / "runs" / "finished"
-    shutil.copytree(finished.folder, run)
-    given = {"RUN": run, "DATA": finished.data, "MODEL": finished.model, "FOLDER": run.parent}
-    answer = deepen(*(given.get(word, word) for word in COMMANDS[name]))
-    assert answer.code == 0, answer.err
-    found = plain(answer.out, run, finished.folder, finished.data, tmp_path)
-    file = FILES / f"{name}.txt"
-    if os.environ.get("UPDATE_GOLDEN"):
-        FILES.mkdir(exist_ok=True)
-        file.write_text(found, encoding="utf-8")
-    assert found == file.read_text(encoding="utf-8")
+    out = printed(COMMANDS[name], finished, deepen, monkeypatch, tmp_path)
+    found = plain(out, tmp_path / "runs" / "finished", finished.folder, finished.data, tmp_path)
+    assert_as_before(found, FILES / f"{name}.txt")
 
 
 def test_a_terminal_of_80_columns_is_kept(deepen: Deepen, monkeypatch: pytest.MonkeyPatch) -> None:

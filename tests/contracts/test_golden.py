@@ -48,6 +48,29 @@ def plain(text: str, *places: Path) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
+def printed(
+    words: tuple[str, ...], finished: Finished, deepen: Deepen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> str:
+    """What a command prints about a copy of the finished run, in 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    if words == ("cache",):
+        monkeypatch.setenv("DEEPEN_CACHE", str(tmp_path / "cache"))
+    run = tmp_path / "runs" / "finished"
+    shutil.copytree(finished.folder, run)
+    given = {"RUN": run, "DATA": finished.data, "MODEL": finished.model, "FOLDER": run.parent}
+    answer = deepen(*(given.get(word, word) for word in words))
+    assert answer.code == 0, answer.err
+    return answer.out
+
+
+def assert_as_before(found: str, file: Path) -> None:
+    """That a text is what stands in a golden file, or writes it anew if that was asked for."""
+    if os.environ.get("UPDATE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(found, encoding="utf-8")
+    assert found == file.read_text(encoding="utf-8")
+
+
 def columns(line: str) -> int:
     """How wide a terminal shows a line."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
@@ -64,26 +87,13 @@ def test_what_is_printed(
         pytest.importorskip("captum")
     if narrow:
         monkeypatch.setattr(show, "in_terminal", lambda: True)
-    monkeypatch.setenv("COLUMNS", "80")
-    if name == "cache":
-        monkeypatch.setenv("DEEPEN_CACHE", str(tmp_path / "cache"))
-    run = tmp_path / "runs" / "finished"
-    shutil.copytree(finished.folder, run)
-    given = {"RUN": run, "DATA": finished.data, "MODEL": finished.model, "FOLDER": run.parent}
-    answer = deepen(*(given.get(word, word) for word in COMMANDS[name]))
-    assert answer.code == 0, answer.err
+    out = printed(COMMANDS[name], finished, deepen, monkeypatch, tmp_path)
     if narrow:
-        shown = [line for line in answer.out.splitlines() if "/" not in line and "http" not in line]
+        shown = [line for line in out.splitlines() if "/" not in line and "http" not in line]
         assert [line for line in shown if columns(line) > 80] == []
         return
-    found = plain(answer.out, run, finished.folder, finished.data, tmp_path)
-    if name == "schema":
-        found = found[:2000]
-    file = FILES / f"{name}.txt"
-    if os.environ.get("UPDATE_GOLDEN"):
-        FILES.mkdir(exist_ok=True)
-        file.write_text(found, encoding="utf-8")
-    assert found == file.read_text(encoding="utf-8")
+    found = plain(out, tmp_path / "runs" / "finished", finished.folder, finished.data, tmp_path)
+    assert_as_before(found[:2000] if name == "schema" else found, FILES / f"{name}.txt")
 
 
 def test_every_column_if_asked_for(finished: Finished, deepen: Deepen, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import PlantedRows
+from tests.conftest import PlantedRows, write_csv
 from tests.exporting.conftest import KINDS
 
 import deepen
 
 Run = Callable[..., Path]
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +40,8 @@ def planted(tiny_model: Path, planted_rows: PlantedRows, tmp_path_factory: pytes
         key = (num_classes, validation)
         if key not in made:
             folder = tmp_path_factory.mktemp("planted")
-            train = write(folder / "train.csv", planted_rows(300, num_classes=num_classes))
-            held = write(folder / "validation.csv", planted_rows(validation, num_classes=num_classes, seed=1))
+            train = write_csv(folder / "train.csv", planted_rows(300, num_classes=num_classes))
+            held = write_csv(folder / "validation.csv", planted_rows(validation, num_classes=num_classes, seed=1))
             how: dict[str, Any] = {"model": tiny_model, "rungs": ["lexical", "frozen"], "out": folder / "run"}
             made[key] = deepen.train(train, validation=held, **how).folder
         return made[key]

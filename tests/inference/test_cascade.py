@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import PlantedRows
+from tests.conftest import PlantedRows, write_csv
 from tests.contracts.conftest import call
-from tests.inference.conftest import Run, write
+from tests.inference.conftest import Run
 
 import deepen
 from deepen.core.errors import DataError, SettingError
@@ -42,7 +42,7 @@ def run(planted: Run, tmp_path: Path) -> Make:
 @pytest.fixture(scope="module")
 def new_csv(planted_rows: PlantedRows, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rows like those of training."""
-    return write(tmp_path_factory.mktemp("new") / "new.csv", planted_rows(400, seed=5))
+    return write_csv(tmp_path_factory.mktemp("new") / "new.csv", planted_rows(400, seed=5))
 
 
 def test_each_row_is_answered_by_the_first_that_may(run: Make, new_csv: Path) -> None:
@@ -119,7 +119,7 @@ def test_rows_of_another_kind_end_the_promise(run: Make, planted_rows: PlantedRo
     made.predict(new_csv)
     assert not made.bound.expired
     longer = [{"text": f"{row['text']} {row['text']} zebra"} for row in planted_rows(200, seed=9)]
-    path = write(folder.parent / "longer.csv", longer)
+    path = write_csv(folder.parent / "longer.csv", longer)
     answer = call("predict", folder, path, "--cascade", "0.9", "--rung", "frozen", "--json")
     assert "warning: the promise does not hold for these rows, which differ from its own by" in answer.err
     assert answer.json["bound"]["expired"]
@@ -149,7 +149,7 @@ def test_rows_without_a_label_back_it_too(
     folder = run(60)
     more = [{"text": row["text"]} for row in planted_rows(800, seed=11)]
     known = (planted(2, 60).parent / "train.csv").read_text().splitlines()[1:51]
-    path = write(tmp_path / "more.csv", more + [{"text": line.rpartition(",")[0]} for line in known])
+    path = write_csv(tmp_path / "more.csv", more + [{"text": line.rpartition(",")[0]} for line in known])
     words = ("predict", folder, new_csv, "--cascade", "0.9", "--rung", "frozen")
     answer = call(*words, "--unlabelled", path, "--json")
     assert answer.code == 0, answer.err
@@ -166,7 +166,7 @@ def test_rows_without_a_label_back_it_too(
 def test_rows_without_a_label_of_another_kind_stand_alone(run: Make, planted_rows: PlantedRows, tmp_path: Path) -> None:
     folder, said = run(), []
     longer = [{"text": f"{row['text']} {row['text']}"} for row in planted_rows(500, seed=12)]
-    path = write(tmp_path / "longer.csv", longer)
+    path = write_csv(tmp_path / "longer.csv", longer)
     made = deepen.load_cascade(folder, agreement=0.8, rung="frozen", unlabelled=str(path), say=said.append)
     assert made.bound.rows <= 500
     assert any("they alone back the promise" in line for line in said)

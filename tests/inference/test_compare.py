@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from scipy.stats import binomtest
-from tests.conftest import PlantedRows
+from tests.conftest import PlantedRows, write_csv
 from tests.contracts.conftest import call
-from tests.inference.conftest import Run, write
+from tests.inference.conftest import Run
 
 import deepen
 from deepen.core.errors import DataError, SettingError
@@ -30,7 +30,7 @@ def test_csv(planted_rows: PlantedRows, tmp_path_factory: pytest.TempPathFactory
     """500 rows on which the cue misleads; where it does is in a column that no model learned from."""
     rows = planted_rows(500, shortcut=0.5, seed=7)
     told = [{**row, "cue": "yes" if "zebra" in row["text"] else "no"} for row in rows]
-    return write(tmp_path_factory.mktemp("compared") / "test.csv", told)
+    return write_csv(tmp_path_factory.mktemp("compared") / "test.csv", told)
 
 
 def test_a_model_is_no_better_than_itself(planted: Run, test_csv: Path) -> None:
