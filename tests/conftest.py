@@ -27,6 +27,13 @@ from hypothesis import settings
 settings.register_profile("deepen", deadline=None, derandomize=True, max_examples=50, print_blob=True)
 settings.load_profile("deepen")
 
+PICTURES_IN = (
+    "tests/reporting",
+    "tests/tasks",
+    "tests/contracts/test_real_reports.py",
+    "tests/contracts/test_advice.py",
+)
+"""Where pages are looked at. A training elsewhere writes its page without pictures, which is a fifth of its seconds."""
 SHORTCUT = "zebra"
 FILLERS = (
     "the a this that screen battery camera room film story service box cable price phone hotel food music seat "
@@ -46,6 +53,16 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("HF_HOME", str(folder / "hub"))
         patch.delenv("HF_TOKEN", raising=False)
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def pages_without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """See `PICTURES_IN`: matplotlib draws only there."""
+    if not any(place in request.path.as_posix() for place in PICTURES_IN):
+        from deepen.reporting import charts
+
+        for name in ("score_picture", "calibration_picture", "confusion_picture", "curve_picture"):
+            monkeypatch.setattr(charts, name, lambda *_given, **_named: "")
 
 
 def _rows(num_rows: int, *, num_classes: int = 2, shortcut: float = 0.9, seed: int = 0) -> list[dict[str, str]]:

@@ -10,12 +10,14 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
 from tests.contracts import golden
 from tests.worlds import WORLDS
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.services
 def test_a_wheel_trains_and_answers(tmp_path: Path, tiny_model: Path) -> None:
     source, site = tmp_path / "source", tmp_path / "site"
     source.mkdir()

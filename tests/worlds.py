@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import Any
+
+import pytest
 
 
 def _classification(num_rows: int) -> list[dict[str, Any]]:
@@ -104,3 +107,8 @@ WORLDS = {
     "span_qa": _span_qa,
     "ranking": _ranking,
 }
+
+
+def some(names: Iterable[str], *always: str) -> list[Any]:
+    """Parameters of which only `always` run in `make test`; `make test-services` runs the others."""
+    return [name if name in always else pytest.param(name, marks=pytest.mark.services) for name in names]

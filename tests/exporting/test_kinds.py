@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.exporting.conftest import KINDS, Exported, Run
+from tests.worlds import some
 
 import deepen
 
@@ -20,7 +21,7 @@ pytest.importorskip("onnxruntime")
 _HEAVY = "deepen, torch, transformers, sentence_transformers".split(", ")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", some(KINDS, "classification", "ranking", "score", "tagging"))
 def test_an_export_says_the_same(kind: str, run_of: Run, export_of: Exported, tmp_path: Path) -> None:
     _in_deepen(kind, run_of, export_of)
     _without_deepen(kind, export_of(kind), tmp_path)

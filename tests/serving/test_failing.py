@@ -47,6 +47,7 @@ def test_a_killed_process_loses_nothing(server: Server) -> None:
     until(lambda: server.status() == 200)
 
 
+@pytest.mark.services
 def test_a_poisoned_model_is_seen(server: Server, runs: dict[str, Path]) -> None:
     """Weights are written over in the memory of a running process, as a fault of memory would."""
     until(lambda: len(server.pids) == 2 and server.status() == 200)
@@ -109,6 +110,7 @@ def certificate(folder: Path) -> tuple[Path, Path] | None:
     return pem, key
 
 
+@pytest.mark.services
 def test_a_stuck_process_is_seen_and_sigterm_drains(runs: dict[str, Path], tmp_path: Path) -> None:
     made = certificate(tmp_path)
     tls = ["--tls-certificate", str(made[0]), "--tls-key", str(made[1])] if made else []

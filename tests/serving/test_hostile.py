@@ -109,6 +109,7 @@ def test_what_is_no_http(data: bytes, server: Server) -> None:
     assert not answer or b" 4" in answer.split(b"\r\n")[0], answer[:200]
 
 
+@pytest.mark.services
 def test_slow_clients_lose_their_place(server: Server) -> None:
     head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {server.key}\r\n"
     whole = f"{head}Content-Type: application/json\r\nContent-Length: 50\r\n\r\n" + '{"rows"'

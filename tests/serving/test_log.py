@@ -56,6 +56,7 @@ def test_every_answer_is_kept_once_and_texts_only_masked(runs: dict[str, Path], 
     assert key.text not in str(records)
 
 
+@pytest.mark.services
 def test_what_was_answered_survives_the_death_of_the_server(runs: dict[str, Path], tmp_path: Path) -> None:
     url, journal = f"sqlite:///{tmp_path / 'log.sqlite'}", tmp_path / "journal"
     words = [f"{runs['matching']}=m", "--port", "0", "--workers", "1", "--log", url]

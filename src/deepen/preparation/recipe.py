@@ -300,7 +300,12 @@ def asked_columns(columns: Any) -> dict[str, str] | None:
 
 def recipe_schema() -> str:
     """The JSON Schema of a recipe: every setting with its default and why, for editors that complete and check."""
-    return json.dumps(recipe_type().model_json_schema(), ensure_ascii=False, indent=1) + "\n"
+    return _schema(recipe_type())
+
+
+@cache
+def _schema(recipe: type[_Recipe]) -> str:
+    return json.dumps(recipe.model_json_schema(), ensure_ascii=False, indent=1) + "\n"
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:
