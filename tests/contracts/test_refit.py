@@ -23,6 +23,7 @@ FEW += ["data.validation_at_least=20", "data.check=false"]
 
 OF_EACH_KIND = ("majority", "lexical", "frozen", "full")
 """`top_layers` learns as `full` does, from a deeper cut."""
+ALWAYS = {("tagging", "full"), ("span_qa", "frozen"), ("ranking", "full"), ("multilabel", "lexical")}
 
 
 def weights(run: Run) -> dict[str, bytes]:
@@ -33,7 +34,12 @@ def weights(run: Run) -> dict[str, bytes]:
     ("task", "rung", "apart"),
     [
         *(("classification", rung, False) for rung in golden.RUNGS),
-        *((task, rung, False) for task in WORLDS if task != "classification" for rung in OF_EACH_KIND),
+        *(
+            pytest.param(task, rung, False, marks=() if (task, rung) in ALWAYS else pytest.mark.services)
+            for task in WORLDS
+            if task != "classification"
+            for rung in OF_EACH_KIND
+        ),
         *(("classification", rung, False) for rung in ("zero_shot", "contrastive", "cloze")),
         *(("classification", "frozen", True), ("tagging", "top_layers", True)),  # validation from a source of its own
     ],
