@@ -40,12 +40,15 @@ class Cue:
         return join_words(self.words)[0]
 
 
-def patterns(words: Sequence[str], max_ngram: int) -> set[tuple[str, ...]]:
-    """Runs of words in a row's text, and its first and last word, which begin with an empty word and `^` or `$`."""
-    found = {tuple(words[at : at + n]) for n in range(1, max_ngram + 1) for at in range(len(words) - n + 1)}
+def patterns(words: Sequence[str], max_ngram: int) -> list[tuple[str, ...]]:
+    """Runs of words in a row's text, and its first and last word, which begin with an empty word and `^` or `$`.
+
+    Each once and in the text's order, so that equal cues stand in the same order in every process.
+    """
+    found = [tuple(words[at : at + n]) for n in range(1, max_ngram + 1) for at in range(len(words) - n + 1)]
     if words:
-        found |= {("", "^", words[0]), ("", "$", words[-1])}
-    return found
+        found += [("", "^", words[0]), ("", "$", words[-1])]
+    return list(dict.fromkeys(found))
 
 
 def find_cues(
