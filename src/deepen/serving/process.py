@@ -40,7 +40,8 @@ def work(connection: Connection, runs: dict[str, str], num_threads: int) -> None
 def _work(connection: Connection, runs: dict[str, str], num_threads: int) -> None:
     import torch
 
-    from deepen.serving.answering import FAILED, open_served
+    from deepen.serving.answering import FAILED, halved, open_served
+    from deepen.serving.jobs import embeds, jobs
     from deepen.serving.known import known_rows
 
     torch.set_num_threads(num_threads)
@@ -49,16 +50,21 @@ def _work(connection: Connection, runs: dict[str, str], num_threads: int) -> Non
         abouts = {}
         for name, one in served.items():
             known = known_rows(Path(runs[name]), one)
-            abouts[name] = one.about() | {"known": known._asdict(), "pace": _pace(one, known.rows)}
+            abouts[name] = one.about() | {
+                "known": known._asdict(),
+                "pace": _pace(one, known.rows),
+                "embeds": embeds(one),
+            }
     except DeepenError as error:
         tell(connection, {"error": type(error).__name__, "message": str(error)})
         return
     tell(connection, {"runs": abouts})
+    doing = jobs(served)
     failed = FAILED.encode()
     while True:
         header, _ = hear(connection)
         began = time.perf_counter()
-        answers = served[header["run"]].answers(header["rows"])
+        answers = halved(doing[header["run"]], header["rows"])
         seconds = time.perf_counter() - began
         tell(connection, {"seconds": seconds, "failed": sum(failed in answer for answer in answers)}, answers)
 

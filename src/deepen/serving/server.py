@@ -14,8 +14,9 @@ from typing import Any
 from deepen.core.errors import DataError, SettingError
 from deepen.core.places import path_of
 from deepen.serving.access import Door
-from deepen.serving.app import Front, make_app
+from deepen.serving.app import make_app
 from deepen.serving.canary import Canary
+from deepen.serving.front import Front
 from deepen.serving.listening import Listening, Place, make_server
 from deepen.serving.log import Log
 from deepen.serving.messages import dumps
