@@ -81,7 +81,7 @@ class Served:
         return halved(self._ranked if DOCUMENTS in rows[0] else self._predicted, rows)
 
     def _predicted(self, rows: Sequence[Row]) -> list[bytes]:
-        cut = [self._cut(row) for row in rows]
+        cut = [self.cut(row) for row in rows]
         right = [row for row, _, why in cut if why is None]
         columns = {name: name for name in rows[0]}
         answers = iter(self.model.predict(right, columns=columns) if right else [])
@@ -132,7 +132,8 @@ class Served:
             logits = [logits[known[text]] for text in part.values("answer")]
         return answer | {"logits": logits}
 
-    def _cut(self, row: Row) -> tuple[Row, bool, str | None]:
+    def cut(self, row: Row) -> tuple[Row, bool, str | None]:
+        """A row without what no model reads, whether something was cut, and why it can't be read at all."""
         texts, short, why = self._texts(list(row.values()))
         return dict(zip(row, texts, strict=True)), short, why
 
@@ -170,11 +171,12 @@ def _record(prediction: Prediction, short: bool) -> dict[str, Any]:
     return shown | ({"truncated": True} if short else {})
 
 
-def open_served(folder: Path) -> Served:
+def open_served(folder: Path, *, export: bool = True) -> Served:
     """Reads the model of a run: its export if there is one that is faster.
 
     Args:
         folder: A run folder, or a model folder by itself.
+        export: Whether an export may take its place.
 
     Returns:
         The model.
@@ -184,7 +186,7 @@ def open_served(folder: Path) -> Served:
         ModelError: If it is damaged, or its export is of another model.
         SettingError: If the export needs ONNX Runtime and it is not installed.
     """
-    model = _exported(folder) or load_model(folder)
+    model = (_exported(folder) if export else None) or load_model(folder)
     long = getattr(model.task.settings, "long", "head")
     head = model.task.form.head
     whole = head.is_row or head.shares  # other heads read tokens that stand anywhere

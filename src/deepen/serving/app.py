@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -35,9 +36,15 @@ async def _predict(front: Front, request: Request) -> Response:
     key = None if slot is not None else front.door.enter(request, "predict", run)
     front.check(run)
     request.scope["deepen.run"] = run
-    rows = front.bodies[run].rows(await read_body(request, front.pool.settings))
+    rows, explains = front.bodies[run].read(await read_body(request, front.pool.settings))
+    if explains:
+        front.explainer.check(run, len(rows))
     front.door.spend(key, len(rows))
     answered = await front.ask(key, run, rows, slot=slot)
+    if explains:
+        reasons = await front.explainer.explain(run, rows)
+        both = zip(answered.answers, reasons, strict=True)
+        answered = replace(answered, answers=[b'%s, "explanation": %s}' % (one[:-1], why) for one, why in both])
     return _response(run, front.pool.abouts[run], answered, time.perf_counter() - began)
 
 
@@ -47,7 +54,12 @@ async def _runs(front: Front, request: Request) -> Response:
     names = ("task", "rung", "model", "form", "labels", "inputs", "most_tokens")
     abouts = {run: about for run, about in front.pool.abouts.items() if key is None or key.may("predict", run)}
     return JSONResponse(
-        {"runs": [{"name": run} | {name: about[name] for name in names} for run, about in abouts.items()]}
+        {
+            "runs": [
+                {"name": run} | {name: about[name] for name in names} | {"explains": front.explainer.explains(run)}
+                for run, about in abouts.items()
+            ]
+        }
     )
 
 
@@ -106,7 +118,7 @@ def make_app(front: Front) -> Asgi:
     for way, routes in (("GET", _GETS), ("POST", _POSTS)):
         for path, route in routes.items():
             app.add_route(path, partial(route, front), methods=[way])
-    for path, page in pages().items():
+    for path, page in pages(wants_keys=front.door.wants_keys).items():
         app.add_route(path, page, methods=["GET"])
 
     @app.exception_handler(RefusedError)

@@ -57,15 +57,16 @@ class Body:
         }
         row = create_model("Row", __config__=how, **fields)
         rows = Annotated[list[row], Field(min_length=1, max_length=most_rows)]
-        self._body: Any = create_model("Body", __config__=how, rows=(rows, ...))
+        self._body: Any = create_model("Body", __config__=how, rows=(rows, ...), explain=(bool, False))
 
-    def rows(self, body: bytes) -> list[dict[str, Any]]:
-        """The rows of a body.
+    def read(self, body: bytes) -> tuple[list[dict[str, Any]], bool]:
+        """The rows of a body, and whether the answers are to be explained.
 
         Raises:
             RefusedError: 400 if it is no JSON, 422 if it is not as it must be.
         """
-        return [row.model_dump(exclude_unset=True) for row in checked(self._body, body).rows]
+        asked = checked(self._body, body)
+        return [row.model_dump(exclude_unset=True) for row in asked.rows], asked.explain
 
     @property
     def schema(self) -> dict[str, Any]:

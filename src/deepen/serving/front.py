@@ -11,6 +11,7 @@ from deepen.core.errors import nearest
 from deepen.serving.access import Door
 from deepen.serving.bodies import Body
 from deepen.serving.canary import Canary
+from deepen.serving.explaining import Explainer
 from deepen.serving.keys import Key
 from deepen.serving.log import Log
 from deepen.serving.metrics import Metrics
@@ -29,6 +30,7 @@ class Front:
     door: Door
     canary: Canary
     metrics: Metrics
+    explainer: Explainer
     log: Log | None = None
     bodies: dict[str, Body] = field(default_factory=dict)
 

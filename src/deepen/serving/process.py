@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 _MEASURED = (1, 64)  # rows
 
 
-def work(connection: Connection, runs: dict[str, str], num_threads: int) -> None:
+def work(connection: Connection, runs: dict[str, str], num_threads: int, explains: bool) -> None:
     """What a model process does from its start to its end.
 
     Args:
         connection: To the front. Its end is the end of the process too, however the front ended.
         runs: Folders by the names under which they are served.
         num_threads: Of one computation.
+        explains: Whether it says why, in place of answering.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the front drains and then ends us
         signal.signal(number, signal.SIG_IGN)
@@ -32,7 +33,12 @@ def work(connection: Connection, runs: dict[str, str], num_threads: int) -> None
         os.environ[name] = str(num_threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
-        _work(connection, runs, num_threads)
+        if explains:
+            from deepen.serving.reasons import tell_why
+
+            tell_why(connection, runs)
+        else:
+            _work(connection, runs, num_threads)
     except (EOFError, OSError):
         return
 
