@@ -25,7 +25,7 @@ DOCUMENTS = "documents"
 FAILED = "the model failed on this row"
 LETTERS_A_TOKEN = 100
 """What WordPiece reads as one word at most."""
-_LONGEST = 100_000  # characters of a text that is read in windows to its end
+_LONGEST = 100_000  # characters of a text that is read to its end: a longer one would hold up all others
 _BOTH = {"query": "query", "answer": "answer"}
 _SHOWN = ("output", "probabilities", "entities", "rung", "num_tokens", "truncated")
 
@@ -141,8 +141,7 @@ class Served:
         """Texts without what no model reads, whether something was cut, and why they can't be read at all."""
         whole = [len(text) if isinstance(text, str) else sum(map(len, text)) for text in texts]
         if self.most_letters is None:
-            too_long = isinstance(self.model.predictor, ReadsTokens) and max(whole) > _LONGEST
-            return texts, False, f"a text has more than {_LONGEST:,} characters" if too_long else None
+            return texts, False, f"a text has more than {_LONGEST:,} characters" if max(whole) > _LONGEST else None
         cut = [text[: self.most_letters] if isinstance(text, str) else text for text in texts]
         return cut, max(whole) > self.most_letters, None
 

@@ -15,7 +15,7 @@ from deepen.serving.names import MASK
 from deepen.serving.problems import RefusedError
 from deepen.serving.reading import read_body
 
-_LONGEST = 100_000  # characters: a model process must not be held up by one text
+_LONGEST = 20_000  # characters: half a second at worst, so that one text does not hold others up
 
 
 class MaskBody(BaseModel):

@@ -8,8 +8,8 @@ SCORES, VECTORS, MASK = "/scores", "/vectors", "/mask"
 
 
 def job_names(runs: Iterable[str]) -> list[str]:
-    """The names of all jobs: of each run its answers, scores and vectors; and masking, which needs no run."""
-    return [*(run + job for run in runs for job in ("", SCORES, VECTORS)), MASK]
+    """The names of the jobs of runs: answers, scores and vectors."""
+    return [run + job for run in runs for job in ("", SCORES, VECTORS)]
 
 
 def run_of(job: str) -> str:
