@@ -9,7 +9,7 @@ from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from deepen.core.errors import DeepenError
+from deepen.core.errors import DeepenError, SettingError
 from deepen.core.types import to_json
 from deepen.inference.explain import Asked, explain, remembered
 from deepen.models.device import using
@@ -59,7 +59,10 @@ def _one(served: Served, asked: Asked, row: Row) -> dict[str, object]:
     part = served.model.read([short], columns={name: name for name in row}, use="answer")
     if not len(part):
         return {"skipped": "there is no answer to explain"}
-    with using(served.model.device):
-        [found] = explain(asked, part)
+    try:
+        with using(served.model.device):
+            [found] = explain(asked, part)
+    except SettingError as error:  # captum is not there
+        return {"skipped": str(error)}
     record = to_json(found)
     return {name: record[name] for name in _SHOWN} | {"text": next(part.values("text"))}
