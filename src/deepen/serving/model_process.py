@@ -34,7 +34,8 @@ class ModelProcess:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         self._connection: Connection = ours
-        self._process = context.Process(target=work, args=(theirs, dict(runs), num_threads, explains), daemon=True)
+        told = {"explains": explains}
+        self._process = context.Process(target=work, args=(theirs, dict(runs), num_threads), kwargs=told, daemon=True)
         self._process.start()
         theirs.close()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="deepen-pipe")

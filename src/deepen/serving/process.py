@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MEASURED = (1, 64)  # rows
 
 
-def work(connection: Connection, runs: dict[str, str], num_threads: int, explains: bool) -> None:
+def work(connection: Connection, runs: dict[str, str], num_threads: int, *, explains: bool) -> None:
     """What a model process does from its start to its end.
 
     Args:
