@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from deepen.core.chinese import ON_PAGES
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "deepen"
 ADDED = "words"
@@ -49,6 +51,9 @@ def messages() -> dict[str, str]:
             found.setdefault(text, path.relative_to(SOURCE).as_posix())
     for path in sorted(SOURCE.rglob("*.html.jinja")):
         for text in _of_page(path.read_text(encoding="utf-8")):
+            found.setdefault(text, path.relative_to(SOURCE).as_posix())
+    for path in sorted(SOURCE.rglob("serving/*.html")):
+        for text in map("".join, ON_PAGES.findall(path.read_text(encoding="utf-8"))):
             found.setdefault(text, path.relative_to(SOURCE).as_posix())
     return found
 

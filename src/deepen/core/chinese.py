@@ -32,6 +32,8 @@ _OF_CLAUSES = (". ", "; ", ": ")
 _MOST_WORDS = 3
 _DEEPEST = 8
 
+ON_PAGES = re.compile(r'data-say="([^"]+)"|\bsay\("([^"]+)"|\b\w+: "([A-Z][a-z ]*[a-z])"')
+"""What the pages of a server say (`serving/*.html`), each in one of the groups."""
 Answer = tuple[str | tuple[int, bool], ...]
 """A translation: texts, and places with whether they are ours."""
 

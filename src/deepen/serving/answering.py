@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from deepen.core.errors import ModelError
 from deepen.core.files import read_object
@@ -21,8 +23,10 @@ EXPORT = "export"
 """Where in a run folder an export of its chosen rung lies: `deepen export RUN RUN/export`."""
 DOCUMENTS = "documents"
 FAILED = "the model failed on this row"
-_LETTERS_A_TOKEN = 100  # what WordPiece reads as one word at most
-_LONGEST = 100_000  # characters of a text that is read in windows to its end
+LETTERS_A_TOKEN = 100
+"""What WordPiece reads as one word at most."""
+_LONGEST = 100_000  # characters of a text that is read to its end: a longer one would hold up all others
+_BOTH = {"query": "query", "answer": "answer"}
 _SHOWN = ("output", "probabilities", "entities", "rung", "num_tokens", "truncated")
 
 Row = dict[str, Any]
@@ -53,7 +57,7 @@ class Served:
             "form": exported,
             "labels": [] if ranks else list(model.labels),
             "inputs": [*inputs, *([{"name": DOCUMENTS, "kind": "texts", "optional": True}] if ranks else [])],
-            "most_tokens": None if self.most_letters is None else self.most_letters // _LETTERS_A_TOKEN,
+            "most_tokens": None if self.most_letters is None else self.most_letters // LETTERS_A_TOKEN,
         }
 
     def answers(self, rows: Sequence[Row]) -> list[bytes]:
@@ -74,18 +78,10 @@ class Served:
         return [found[at] for at in range(len(rows))]
 
     def _alike(self, rows: Sequence[Row]) -> list[bytes]:
-        try:
-            if DOCUMENTS in rows[0]:
-                return [self._ranked(rows[0])]
-            return self._predicted(rows)
-        except Exception:  # of whatever library: no row may take others with it
-            if len(rows) == 1:
-                return [dumps({"skipped": FAILED})]
-            half = len(rows) // 2
-            return [*self._alike(rows[:half]), *self._alike(rows[half:])]
+        return halved(self._ranked if DOCUMENTS in rows[0] else self._predicted, rows)
 
     def _predicted(self, rows: Sequence[Row]) -> list[bytes]:
-        cut = [self._cut(row) for row in rows]
+        cut = [self.cut(row) for row in rows]
         right = [row for row, _, why in cut if why is None]
         columns = {name: name for name in rows[0]}
         answers = iter(self.model.predict(right, columns=columns) if right else [])
@@ -100,15 +96,44 @@ class Served:
             return record | ({"inputs": read} if read else {})
         return record
 
-    def _ranked(self, row: Row) -> bytes:
+    def _ranked(self, rows: Sequence[Row]) -> list[bytes]:
         """One query and the documents that come with it: a table of theirs, whose other queries nobody asked."""
+        [row] = rows
         (query, *texts), short, why = self._texts([row["query"], *row[DOCUMENTS]])
         if why is not None:
-            return dumps({"skipped": why})
-        rows = [{"query": query if at == 0 else "-", "answer": text} for at, text in enumerate(texts)]
-        return dumps(_record(self.model.predict(rows, columns={"query": "query", "answer": "answer"})[0], short))
+            return [dumps({"skipped": why})]
+        table = [{"query": query if at == 0 else "-", "answer": text} for at, text in enumerate(texts)]
+        return [dumps(_record(self.model.predict(table, columns=_BOTH)[0], short))]
 
-    def _cut(self, row: Row) -> tuple[Row, bool, str | None]:
+    def scored(self, row: Row) -> dict[str, Any]:
+        """The answer to a row, and `logits`: of each label, or of each document that came with a query.
+
+        Args:
+            row: By the names of the task's inputs.
+
+        Returns:
+            An answer; without logits where it has no answer.
+        """
+        answer = answered(self.answers([row])[0])
+        if "skipped" in answer:
+            return answer
+        texts, _, _ = self._texts([row["query"], *row[DOCUMENTS]] if DOCUMENTS in row else list(row.values()))
+        if DOCUMENTS in row:
+            table = [{"query": texts[0], "answer": text} for text in texts[1:]]
+            part = self.model.read(table, columns=_BOTH, use="answer")
+            if len(part) < len(table):
+                return {"skipped": "a document is empty"}
+        else:
+            table = [dict(zip(row, texts, strict=True))]
+            part = self.model.read(table, columns={name: name for name in row}, use="answer")
+        logits = self.model.predictor.predict(part.take(np.array([0]))).values_MC[0].tolist()
+        if DOCUMENTS in row:  # equal ones are one
+            known = {text: at for at, text in enumerate(dict.fromkeys(part.values("answer")))}
+            logits = [logits[known[text]] for text in part.values("answer")]
+        return answer | {"logits": logits}
+
+    def cut(self, row: Row) -> tuple[Row, bool, str | None]:
+        """A row without what no model reads, whether something was cut, and why it can't be read at all."""
         texts, short, why = self._texts(list(row.values()))
         return dict(zip(row, texts, strict=True)), short, why
 
@@ -116,10 +141,20 @@ class Served:
         """Texts without what no model reads, whether something was cut, and why they can't be read at all."""
         whole = [len(text) if isinstance(text, str) else sum(map(len, text)) for text in texts]
         if self.most_letters is None:
-            too_long = isinstance(self.model.predictor, ReadsTokens) and max(whole) > _LONGEST
-            return texts, False, f"a text has more than {_LONGEST:,} characters" if too_long else None
+            return texts, False, f"a text has more than {_LONGEST:,} characters" if max(whole) > _LONGEST else None
         cut = [text[: self.most_letters] if isinstance(text, str) else text for text in texts]
         return cut, max(whole) > self.most_letters, None
+
+
+def halved(answers: Callable[[Sequence[Row]], list[bytes]], rows: Sequence[Row]) -> list[bytes]:
+    """What a function answers rows; where it fails, each half by itself: the bad row alone has no answer."""
+    try:
+        return answers(rows)
+    except Exception:  # of whatever library: no row may take others with it
+        if len(rows) == 1:
+            return [dumps({"skipped": FAILED})]
+    half = len(rows) // 2
+    return [*halved(answers, rows[:half]), *halved(answers, rows[half:])]
 
 
 def _shape(row: Row, at: int) -> Any:
@@ -135,11 +170,12 @@ def _record(prediction: Prediction, short: bool) -> dict[str, Any]:
     return shown | ({"truncated": True} if short else {})
 
 
-def open_served(folder: Path) -> Served:
+def open_served(folder: Path, *, export: bool = True) -> Served:
     """Reads the model of a run: its export if there is one that is faster.
 
     Args:
         folder: A run folder, or a model folder by itself.
+        export: Whether an export may take its place.
 
     Returns:
         The model.
@@ -149,12 +185,12 @@ def open_served(folder: Path) -> Served:
         ModelError: If it is damaged, or its export is of another model.
         SettingError: If the export needs ONNX Runtime and it is not installed.
     """
-    model = _exported(folder) or load_model(folder)
+    model = (_exported(folder) if export else None) or load_model(folder)
     long = getattr(model.task.settings, "long", "head")
     head = model.task.form.head
     whole = head.is_row or head.shares  # other heads read tokens that stand anywhere
     cuts = isinstance(model.predictor, ReadsTokens) and whole and long == "head"
-    return Served(model, model.predictor.tokenizer.max_tokens * _LETTERS_A_TOKEN if cuts else None)  # type: ignore[attr-defined]
+    return Served(model, model.predictor.tokenizer.max_tokens * LETTERS_A_TOKEN if cuts else None)  # type: ignore[attr-defined]
 
 
 def _exported(folder: Path) -> Model | None:

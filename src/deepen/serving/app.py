@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from deepen.core.errors import nearest
-from deepen.serving.access import Door
-from deepen.serving.bodies import Body
-from deepen.serving.canary import Canary
+from deepen.serving import tei
+from deepen.serving.front import Front
 from deepen.serving.interface import openapi
-from deepen.serving.log import Log
+from deepen.serving.masks import mask_texts
 from deepen.serving.messages import dumps
 from deepen.serving.metrics import Metrics
-from deepen.serving.pool import Answered, Pool
+from deepen.serving.pages import pages
+from deepen.serving.pool import Answered
 from deepen.serving.problems import RefusedError, problem
 from deepen.serving.reading import read_body
 
@@ -32,66 +29,63 @@ Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
-@dataclass
-class Front:
-    """What answers requests."""
+async def _predict(front: Front, request: Request) -> Response:
+    """Answers rows of a run."""
+    began, run = time.perf_counter(), request.path_params["name"]
+    slot = front.door.slot(request)
+    key = None if slot is not None else front.door.enter(request, "predict", run)
+    front.check(run)
+    request.scope["deepen.run"] = run
+    rows, explains = front.bodies[run].read(await read_body(request, front.pool.settings))
+    if explains:
+        front.explainer.check(run, len(rows))
+    front.door.spend(key, len(rows))
+    answered = await front.ask(key, run, rows, slot=slot)
+    if explains:
+        reasons = await front.explainer.explain(run, rows)
+        both = zip(answered.answers, reasons, strict=True)
+        answered = replace(answered, answers=[b'%s, "explanation": %s}' % (one[:-1], why) for one, why in both])
+    return _response(run, front.pool.abouts[run], answered, time.perf_counter() - began)
 
-    pool: Pool
-    door: Door
-    canary: Canary
-    metrics: Metrics
-    log: Log | None = None
-    bodies: dict[str, Body] = field(default_factory=dict)
 
-    def learn_runs(self) -> None:
-        """Makes the bodies that the runs want, once it is known what they are."""
-        most = self.pool.settings.request_rows
-        self.bodies = {run: Body(about["inputs"], most) for run, about in self.pool.abouts.items()}
+async def _runs(front: Front, request: Request) -> Response:
+    """What is served, of what the key may ask."""
+    key = front.door.enter(request, None)
+    names = ("task", "rung", "model", "form", "labels", "inputs", "most_tokens")
+    abouts = {run: about for run, about in front.pool.abouts.items() if key is None or key.may("predict", run)}
+    return JSONResponse(
+        {
+            "runs": [
+                {"name": run} | {name: about[name] for name in names} | {"explains": front.explainer.explains(run)}
+                for run, about in abouts.items()
+            ]
+        }
+    )
 
-    async def predict(self, request: Request) -> Response:
-        """Answers rows of a run."""
-        began, run = time.perf_counter(), request.path_params["name"]
-        slot = self.door.slot(request)
-        key = None if slot is not None else self.door.enter(request, "predict", run)
-        if run not in self.bodies:
-            raise RefusedError(404, f"there is no run '{run[:60]}' here; {nearest(run, self.bodies)}")
-        request.scope["deepen.run"] = run
-        rows = self.bodies[run].rows(await read_body(request, self.pool.settings))
-        self.door.spend(key, len(rows))
-        answered, about = await self.pool.answer(run, rows, slot=slot), self.pool.abouts[run]
-        if self.log is not None and slot is None:
-            await self.log.keep("" if key is None else key.id, run, about, rows, answered.answers)
-        return _response(run, about, answered, time.perf_counter() - began)
 
-    async def runs(self, request: Request) -> Response:
-        """What is served, of what the key may ask."""
-        key = self.door.enter(request, None)
-        names = ("task", "rung", "model", "form", "labels", "inputs", "most_tokens")
-        abouts = {run: about for run, about in self.pool.abouts.items() if key is None or key.may("predict", run)}
-        return JSONResponse(
-            {"runs": [{"name": run} | {name: about[name] for name in names} for run, about in abouts.items()]}
-        )
+async def _live(front: Front, request: Request) -> Response:
+    """That this process answers."""
+    return JSONResponse({"status": "live"})
 
-    async def live(self, request: Request) -> Response:
-        """That this process answers."""
-        return JSONResponse({"status": "live"})
 
-    async def ready(self, request: Request) -> Response:
-        """Whether rows with known answers get them."""
-        wrong = self.canary.wrong()
-        if wrong:
-            raise RefusedError(503, "; ".join(wrong), after=1)
-        return JSONResponse({"status": "ready"})
+async def _ready(front: Front, request: Request) -> Response:
+    """Whether rows with known answers get them."""
+    wrong = front.canary.wrong()
+    if wrong:
+        raise RefusedError(503, "; ".join(wrong), after=1)
+    return JSONResponse({"status": "ready"})
 
-    async def numbers(self, request: Request) -> Response:
-        """What is counted, for Prometheus."""
-        self.door.enter(request, "metrics")
-        return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def interface(self, request: Request) -> Response:
-        """This interface, as other tools read it."""
-        self.door.enter(request, None)
-        return JSONResponse(openapi(self.pool.abouts, self.bodies, keys=self.door.wants_keys))
+async def _numbers(front: Front, request: Request) -> Response:
+    """What is counted, for Prometheus."""
+    front.door.enter(request, "metrics")
+    return Response(front.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _interface(front: Front, request: Request) -> Response:
+    """This interface, as other tools read it."""
+    front.door.enter(request, None)
+    return JSONResponse(openapi(front.pool.abouts, front.bodies, keys=front.door.wants_keys))
 
 
 def _response(run: str, about: dict[str, Any], answered: Answered, seconds: float) -> Response:
@@ -102,24 +96,30 @@ def _response(run: str, about: dict[str, Any], answered: Answered, seconds: floa
     return Response(body, media_type="application/json", headers={"Server-Timing": timing})
 
 
+_GETS = {
+    "/v1/runs": _runs,
+    "/health/live": _live,
+    "/health/ready": _ready,
+    "/metrics": _numbers,
+    "/openapi.json": _interface,
+}
+_POSTS = {
+    "/v1/runs/{name}/predict": _predict,
+    "/v1/mask": mask_texts,
+    "/predict": tei.predict,
+    "/rerank": tei.rerank,
+    "/embed": tei.embed,
+}
+
+
 def make_app(front: Front) -> Asgi:
     """The routes of a front as an ASGI application."""
     app = FastAPI(title="deepen", version=version("deepen"), openapi_url=None, docs_url=None, redirect_slashes=False)
-    for path, route in {
-        "/v1/runs": front.runs,
-        "/health/live": front.live,
-        "/health/ready": front.ready,
-        "/metrics": front.numbers,
-        "/openapi.json": front.interface,
-    }.items():
-        app.add_route(path, route, methods=["GET"])
-    app.add_route("/v1/runs/{name}/predict", front.predict, methods=["POST"])
-    page, policy = _page()
-
-    async def docs(request: Request) -> Response:
-        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
-
-    app.add_route("/docs", docs, methods=["GET"])
+    for way, routes in (("GET", _GETS), ("POST", _POSTS)):
+        for path, route in routes.items():
+            app.add_route(path, partial(route, front), methods=[way])
+    for path, page in pages(wants_keys=front.door.wants_keys).items():
+        app.add_route(path, page, methods=["GET"])
 
     @app.exception_handler(RefusedError)
     async def refused(request: Request, error: RefusedError) -> Response:
@@ -154,16 +154,3 @@ def _counted(app: Asgi, metrics: Metrics) -> Asgi:
         return await app(scope, receive, sent)
 
     return counted
-
-
-def _page() -> tuple[str, str]:
-    """The page at /docs, and what a browser may do with it: run its own script, ask this server, nothing else."""
-    text = (files("deepen.serving") / "page.html").read_text(encoding="utf-8")
-
-    def mark(name: str) -> str:
-        inside = text.partition(f"<{name}>")[2].partition(f"</{name}>")[0]
-        return base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
-
-    script, style = mark("script"), mark("style")
-    allowed = f"script-src 'sha256-{script}'; style-src 'sha256-{style}'; connect-src 'self'"
-    return text, f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from deepen.core.errors import plain_words
 from deepen.serving.problems import RefusedError
@@ -16,8 +16,30 @@ _KINDS: dict[str, Any] = {
     "texts": Annotated[list[str], Field(min_length=1)],
 }
 _ABSENT = Field(default_factory=str)  # never read: what was not given is left out
+AnyBody = TypeVar("AnyBody", bound=BaseModel)
 _LONGEST_PATH = 12
 _UNREAD = "there is no such part in the body: /docs tells which there are"
+
+
+def checked(kind: type[AnyBody], body: bytes) -> AnyBody:
+    """A body as it must be.
+
+    Args:
+        kind: What it must be.
+        body: As it came.
+
+    Raises:
+        RefusedError: 400 if it is no JSON, 422 if it is not as it must be.
+    """
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        raise RefusedError(400, f"the body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
+    field = "/".join(str(part)[:60] for part in first["loc"][:_LONGEST_PATH])
+    unread = first["type"] == "extra_forbidden"
+    raise RefusedError(422, _UNREAD if unread else plain_words(first["msg"]), field=field or None)
 
 
 class Body:
@@ -35,23 +57,16 @@ class Body:
         }
         row = create_model("Row", __config__=how, **fields)
         rows = Annotated[list[row], Field(min_length=1, max_length=most_rows)]
-        self._body: Any = create_model("Body", __config__=how, rows=(rows, ...))
+        self._body: Any = create_model("Body", __config__=how, rows=(rows, ...), explain=(bool, False))
 
-    def rows(self, body: bytes) -> list[dict[str, Any]]:
-        """The rows of a body.
+    def read(self, body: bytes) -> tuple[list[dict[str, Any]], bool]:
+        """The rows of a body, and whether the answers are to be explained.
 
         Raises:
             RefusedError: 400 if it is no JSON, 422 if it is not as it must be.
         """
-        try:
-            return [row.model_dump(exclude_unset=True) for row in self._body.model_validate_json(body).rows]
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        if first["type"] == "json_invalid":
-            raise RefusedError(400, f"the body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
-        field = "/".join(str(part)[:60] for part in first["loc"][:_LONGEST_PATH])
-        unread = first["type"] == "extra_forbidden"
-        raise RefusedError(422, _UNREAD if unread else plain_words(first["msg"]), field=field or None)
+        asked = checked(self._body, body)
+        return [row.model_dump(exclude_unset=True) for row in asked.rows], asked.explain
 
     @property
     def schema(self) -> dict[str, Any]:

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from pydantic import BaseModel
+
 from deepen.serving.bodies import Body
+from deepen.serving.masks import MaskBody
+from deepen.serving.tei import EmbedBody, PredictBody, RerankBody
 
 _ANSWER = {
     "type": "object",
@@ -17,6 +21,7 @@ _ANSWER = {
         "rung": {"type": "string", "description": "the rung that answered"},
         "inputs": {"type": "object", "description": "the masked texts that places in this answer are in"},
         "num_tokens": {"type": "integer"},
+        "explanation": {"type": "object", "description": "with explain: words, depth and most similar training rows"},
         "truncated": {"type": "boolean", "description": "whether the end of a text was not read"},
         "skipped": {"type": "string", "description": "instead of all else: why this row has no answer"},
     },
@@ -47,6 +52,63 @@ _GETS = {
     "/health/live": "Whether the server runs.",
     "/health/ready": "Whether rows with known answers get them; 503 if not.",
     "/metrics": "Counters for Prometheus.",
+}
+_SCORED = {
+    "type": "object",
+    "properties": {"label": {"type": "string"}, "score": {"type": "number"}},
+}
+_POSTS: dict[str, tuple[str, type[BaseModel], Any, Any]] = {
+    "/v1/mask": (
+        "Masks personal data in texts; places are of the text that came.",
+        MaskBody,
+        {"texts": ["write to a@b.com"]},
+        {
+            "type": "object",
+            "properties": {"items": {"type": "array", "items": {"$ref": "#/components/schemas/Masked"}}},
+        },
+    ),
+    "/predict": (
+        "Labels with their scores, as text-embeddings-inference has them.",
+        PredictBody,
+        {"inputs": "a text"},
+        {"type": "array", "items": {"anyOf": [_SCORED, {"type": "array", "items": _SCORED}]}},
+    ),
+    "/rerank": (
+        "Texts in their order for a query, as text-embeddings-inference has them.",
+        RerankBody,
+        {"query": "a query", "texts": ["a text", "another"]},
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"index": {"type": "integer"}, "score": {"type": "number"}, "text": {"type": "string"}},
+            },
+        },
+    ),
+    "/embed": (
+        "Vectors of texts, as text-embeddings-inference has them.",
+        EmbedBody,
+        {"inputs": ["a text", "another"]},
+        {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+    ),
+}
+_MASKED = {
+    "type": "object",
+    "properties": {
+        "text": {"type": "string", "description": "with a name of its kind in place of each entity"},
+        "entities": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "entity_type": {"type": "string"},
+                    "start": {"type": "integer"},
+                    "end": {"type": "integer"},
+                    "score": {"type": "number", "description": "always 1: a rule found it, or did not"},
+                },
+            },
+        },
+    },
 }
 _REFUSALS = {
     "400": "no JSON",
@@ -82,9 +144,24 @@ def openapi(abouts: Mapping[str, Any], bodies: Mapping[str, Body], *, keys: bool
                 "responses": {"200": _said("answers in the order of the rows", "Answers"), **_refusals()},
             }
         }
+    for path, (summary, kind, example, answer) in _POSTS.items():
+        wanted = {"schema": kind.model_json_schema(), "example": example}
+        paths[path] = {
+            "post": {
+                "summary": summary,
+                "requestBody": {"required": True, "content": {"application/json": wanted}},
+                "responses": {
+                    "200": {
+                        "description": "in the order of the input",
+                        "content": {"application/json": {"schema": answer}},
+                    },
+                    **_refusals(),
+                },
+            }
+        }
     for path, summary in _GETS.items():
         paths[path] = {"get": {"summary": summary, "responses": {"200": {"description": "that"}}}}
-    schemas = {"Answer": _ANSWER, "Answers": _ANSWERS, "Problem": _PROBLEM}
+    schemas = {"Answer": _ANSWER, "Answers": _ANSWERS, "Masked": _MASKED, "Problem": _PROBLEM}
     components: dict[str, Any] = {"schemas": schemas}
     found: dict[str, Any] = {"openapi": "3.1.0", "info": {"title": "deepen", "version": version("deepen")}}
     if keys:

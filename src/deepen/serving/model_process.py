@@ -27,13 +27,15 @@ class ModelProcess:
     Args:
         runs: Folders by name.
         num_threads: Of one computation.
+        explains: Whether it says why, in place of answering.
     """
 
-    def __init__(self, runs: Mapping[str, str], num_threads: int) -> None:
+    def __init__(self, runs: Mapping[str, str], num_threads: int, *, explains: bool = False) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         self._connection: Connection = ours
-        self._process = context.Process(target=work, args=(theirs, dict(runs), num_threads), daemon=True)
+        told = {"explains": explains}
+        self._process = context.Process(target=work, args=(theirs, dict(runs), num_threads), kwargs=told, daemon=True)
         self._process.start()
         theirs.close()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="deepen-pipe")

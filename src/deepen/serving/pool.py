@@ -12,6 +12,8 @@ from deepen.core.errors import DeepenError, ModelError
 from deepen.serving.differences import differs
 from deepen.serving.metrics import Metrics
 from deepen.serving.model_process import GoneError, ModelProcess
+from deepen.serving.names import MASK, job_names, run_of
+from deepen.serving.pace import Pace
 from deepen.serving.problems import RefusedError
 from deepen.serving.settings import ServeSettings
 from deepen.serving.waiting import Piece, Waiting
@@ -19,6 +21,8 @@ from deepen.serving.waiting import Piece, Waiting
 _FIRST_SECONDS = 60.0  # for the first batch of a process
 _SLOWER = 10  # times its forecast, and a batch is stuck
 _MOST_TRIES = 2
+_ANY = {"most_tokens": None}
+_MASK_PACE = 1e-4  # seconds a token, until it is measured
 _PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before a process is started, by how often it failed in a row
 
 
@@ -69,7 +73,8 @@ class Pool:
         say: Callable[[str], None],
     ) -> None:
         self.runs, self.num_threads, self.settings, self.metrics, self.say = runs, num_threads, settings, metrics, say
-        self.waiting = Waiting(list(runs), num_processes, settings)
+        self.waiting = Waiting([*job_names(runs), MASK], num_processes, settings)
+        self.waiting.paces[MASK] = Pace(seconds_a_token=_MASK_PACE)
         self.lanes = [Lane(slot) for slot in range(num_processes)]
         self.abouts: dict[str, Any] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -93,7 +98,8 @@ class Pool:
         for run, about in self.abouts.items():
             rows = [_tokens(row, about["most_tokens"]) for row in about["known"]["rows"]]
             for num_rows, seconds in about["pace"]:
-                self.waiting.paces[run].learn(sum(rows[at % len(rows)] for at in range(num_rows)), seconds)
+                for job in job_names([run]):
+                    self.waiting.paces[job].learn(sum(rows[at % len(rows)] for at in range(num_rows)), seconds)
         for lane, process in zip(self.lanes, made, strict=True):
             lane.process = process
             self._tasks.append(asyncio.create_task(self._run(lane)))
@@ -110,6 +116,7 @@ class Pool:
         """Answers rows.
 
         Args:
+            run: Its name, or that of another job (`names.py`).
             slot: The process that must do it, before all else; None is any, when it is their turn.
 
         Returns:
@@ -138,7 +145,7 @@ class Pool:
 
     def _pieces(self, run: str, rows: list[dict[str, Any]]) -> list[Piece]:
         """Rows in pieces that each fit into a batch."""
-        most, budget = self.abouts[run]["most_tokens"], self.waiting.budget(run)
+        most, budget = self.abouts.get(run_of(run), _ANY)["most_tokens"], self.waiting.budget(run)
         new = asyncio.get_running_loop().create_future
         pieces: list[Piece] = []
         for row in rows:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 _MEASURED = (1, 64)  # rows
 
 
-def work(connection: Connection, runs: dict[str, str], num_threads: int) -> None:
+def work(connection: Connection, runs: dict[str, str], num_threads: int, *, explains: bool) -> None:
     """What a model process does from its start to its end.
 
     Args:
         connection: To the front. Its end is the end of the process too, however the front ended.
         runs: Folders by the names under which they are served.
         num_threads: Of one computation.
+        explains: Whether it says why, in place of answering.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the front drains and then ends us
         signal.signal(number, signal.SIG_IGN)
@@ -32,7 +33,12 @@ def work(connection: Connection, runs: dict[str, str], num_threads: int) -> None
         os.environ[name] = str(num_threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
-        _work(connection, runs, num_threads)
+        if explains:
+            from deepen.serving.reasons import tell_why
+
+            tell_why(connection, runs)
+        else:
+            _work(connection, runs, num_threads)
     except (EOFError, OSError):
         return
 
@@ -40,7 +46,8 @@ def work(connection: Connection, runs: dict[str, str], num_threads: int) -> None
 def _work(connection: Connection, runs: dict[str, str], num_threads: int) -> None:
     import torch
 
-    from deepen.serving.answering import FAILED, open_served
+    from deepen.serving.answering import FAILED, halved, open_served
+    from deepen.serving.jobs import embeds, jobs
     from deepen.serving.known import known_rows
 
     torch.set_num_threads(num_threads)
@@ -49,16 +56,21 @@ def _work(connection: Connection, runs: dict[str, str], num_threads: int) -> Non
         abouts = {}
         for name, one in served.items():
             known = known_rows(Path(runs[name]), one)
-            abouts[name] = one.about() | {"known": known._asdict(), "pace": _pace(one, known.rows)}
+            abouts[name] = one.about() | {
+                "known": known._asdict(),
+                "pace": _pace(one, known.rows),
+                "embeds": embeds(one),
+            }
     except DeepenError as error:
         tell(connection, {"error": type(error).__name__, "message": str(error)})
         return
     tell(connection, {"runs": abouts})
+    doing = jobs(served)
     failed = FAILED.encode()
     while True:
         header, _ = hear(connection)
         began = time.perf_counter()
-        answers = served[header["run"]].answers(header["rows"])
+        answers = halved(doing[header["run"]], header["rows"])
         seconds = time.perf_counter() - began
         tell(connection, {"seconds": seconds, "failed": sum(failed in answer for answer in answers)}, answers)
 

@@ -14,8 +14,10 @@ from typing import Any
 from deepen.core.errors import DataError, SettingError
 from deepen.core.places import path_of
 from deepen.serving.access import Door
-from deepen.serving.app import Front, make_app
+from deepen.serving.app import make_app
 from deepen.serving.canary import Canary
+from deepen.serving.explaining import Explainer
+from deepen.serving.front import Front
 from deepen.serving.listening import Listening, Place, make_server
 from deepen.serving.log import Log
 from deepen.serving.messages import dumps
@@ -66,7 +68,8 @@ def serve(
     canary = Canary(pool, metrics, door.own, tls=place.certificate is not None)
     try:
         kept = None if log is None else Log(log, settings, metrics, say)
-        asyncio.run(_serve(Front(pool, door, canary, metrics, kept), listening, say))
+        explainer = Explainer(named, settings, say)
+        asyncio.run(_serve(Front(pool, door, canary, metrics, explainer, kept), listening, say))
     finally:
         listening.socket.close()
 
@@ -79,6 +82,8 @@ async def _serve(front: Front, listening: Listening, say: Callable[[str], None])
         front.learn_runs()
         if front.log is not None:
             front.log.start()
+        if front.pool.settings.explain:
+            front.explainer.start()
         _stop_on_signals(server, front.canary)
         answering = asyncio.create_task(server.serve(sockets=[listening.socket]))
         front.canary.start(listening.own_address)
@@ -89,6 +94,7 @@ async def _serve(front: Front, listening: Listening, say: Callable[[str], None])
         await answering
     finally:
         await front.canary.stop()
+        await front.explainer.stop()
         await front.pool.stop()
         if front.log is not None:
             await front.log.stop()

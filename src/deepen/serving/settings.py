@@ -33,6 +33,12 @@ class ServeSettings(Settings):
     """A model process without an answer for so long (or ten times what its batch should take) is replaced."""
     canary_seconds: float = Field(default=1.0, gt=0)
     """Between two questions whose answers are known, to every model process."""
+    explain: bool = False
+    """Whether requests may ask why: one more process holds the runs, and shows training rows that are alike."""
+    explain_seconds: float = Field(default=120.0, gt=0)
+    """Within which the rows of a request must be explained."""
+    explained_rows: int = Field(default=16, ge=1)
+    """Rows that one request may have explained."""
     log_texts: bool = False
     """Whether the log keeps texts too, masked."""
     log_fsync: Fsync = "second"

@@ -1,0 +1,96 @@
+"""The front: what every request goes through, whatever its route."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from deepen.core.errors import nearest
+from deepen.serving.access import Door
+from deepen.serving.bodies import Body
+from deepen.serving.canary import Canary
+from deepen.serving.explaining import Explainer
+from deepen.serving.keys import Key
+from deepen.serving.log import Log
+from deepen.serving.metrics import Metrics
+from deepen.serving.names import VECTORS
+from deepen.serving.pool import Answered, Pool
+from deepen.serving.problems import RefusedError
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Front:
+    """What answers requests."""
+
+    pool: Pool
+    door: Door
+    canary: Canary
+    metrics: Metrics
+    explainer: Explainer
+    log: Log | None = None
+    bodies: dict[str, Body] = field(default_factory=dict)
+
+    def learn_runs(self) -> None:
+        """Makes the bodies that the runs want, once it is known what they are."""
+        most = self.pool.settings.request_rows
+        self.bodies = {run: Body(about["inputs"], most) for run, about in self.pool.abouts.items()}
+
+    def check(self, run: str, *, field: str | None = None) -> None:
+        """Whether a run is served.
+
+        Args:
+            run: Its name, as a client said it.
+            field: Where in the body.
+
+        Raises:
+            RefusedError: 404 if not.
+        """
+        if run not in self.bodies:
+            raise RefusedError(404, f"there is no run '{run[:60]}' here; {nearest(run, self.bodies)}", field=field)
+
+    def allow(self, key: Key | None, num_rows: int, *, field: str) -> None:
+        """Counts so many rows.
+
+        Args:
+            key: Who asks.
+            num_rows: How many.
+            field: Where in the body they are.
+
+        Raises:
+            RefusedError: 422 if they are too many for one request, 429 for the key.
+        """
+        most = self.pool.settings.request_rows
+        if num_rows > most:
+            raise RefusedError(422, f"a request may have {most:,} rows", field=field)
+        self.door.spend(key, num_rows)
+
+    async def ask(
+        self, key: Key | None, run: str, rows: list[Row], *, job: str = "", slot: int | None = None
+    ) -> Answered:
+        """Lets a model process answer rows that are allowed, and logs what it says of them.
+
+        Args:
+            key: Who asks.
+            job: What is asked of the run (`names.py`); empty is its answers.
+            slot: The process that must do it, where the server asks itself.
+
+        Returns:
+            The answers.
+
+        Raises:
+            RefusedError: If nobody can answer now.
+        """
+        answered = await self.pool.answer(run + job, rows, slot=slot)
+        if self.log is not None and slot is None and job != VECTORS:
+            about = self.pool.abouts[run]
+            await self.log.keep("" if key is None else key.id, run, about, rows, answered.answers)
+        return answered
+
+
+def records(answers: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Answers as records."""
+    return [dict(json.loads(line)) for line in answers]
