@@ -23,6 +23,7 @@ from deepen.finetuning.predictor import reader_of
 from deepen.finetuning.settings import TrainedSettings
 from deepen.models.adapters import Attached
 from deepen.models.network import Network, fresh_network
+from deepen.models.precision import multiplying_in
 from deepen.models.save import load_adapter, load_network
 from deepen.problem.base import Base
 from deepen.problem.climbed import Climbed, Dynamics
@@ -84,7 +85,8 @@ def climb_trained(
     with progress(title, plan.round_ends[0], unit="steps") as advance:
         hooks = (lambda now: advance(), _deadline(work.context))
         plan = replace(plan, after_step=hooks, after_update=attached.after_update)
-        now = fit(network, _groups(work.base, network, settings), plan, settings, accelerator)
+        with multiplying_in(work.base.precision, network.encoder):
+            now = fit(network, _groups(work.base, network, settings), plan, settings, accelerator)
     network.eval()
     scale.leave(network.head)
     predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
@@ -95,7 +97,7 @@ def climb_trained(
         predictor=predictor,
         validation=scale.whole(best.outputs) if best.outputs else predictor.predict(problem.validation, held),
         num_trained_parameters=predictor.num_parameters,
-        ran={"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {},
+        ran=_ran(now, feed),
         won={
             "max_steps": now.best_step or now.step,
             "num_epochs": feed.round_epochs,
@@ -165,6 +167,14 @@ def _deadline(context: Context) -> Callable[[Progress], None]:
     return watch
 
 
+def _ran(now: Progress, feed: Feed) -> dict[str, int]:
+    """What a recipe must say to repeat a training that was cut short, or that had less memory than its settings take."""
+    ran = {"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {}
+    if now.halvings:
+        ran["micro_batch_tokens"] = max(1, min(feed.settings.micro_batch_tokens, feed.batch_tokens) >> now.halvings)
+    return ran
+
+
 def _epochs_seen(dynamics: Dynamics) -> int:
     return int((~np.isnan(dynamics.losses_EN)).any(axis=1).sum())
 
@@ -227,6 +237,9 @@ def _plan(
         round_worth=feed.worth / 100,
         arrays={"margins": dynamics.margins_EN, "losses": dynamics.losses_EN},
         seed=work.context.seed,
+        halves=lambda places: [half for half in np.array_split(places, 2) if len(half)],
+        scaled=work.base.precision == "float16",
+        say=work.context.say,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from deepen.core.errors import SettingError
 from deepen.data.check.problem import Splits
 from deepen.data.label_names import read_label_names
+from deepen.finetuning.precision import quickest
 from deepen.models.load import load_pretrained
 from deepen.preparation.amend import amend
 from deepen.preparation.catalog import load_task, tunings
@@ -42,11 +43,18 @@ class Prepared:
         came_to: dict[str, Any] = {"unmasked": self.rows.unmasked}
         if recipe.data.bad_rows == "auto":
             came_to["bad_rows"] = "drop" if any(table.num_bad for table in self.rows.told.tables) else "error"
-        return _with(recipe, came_to)
+        return _with(recipe.model_copy(update={"precision": self.work.base.precision}), came_to)
 
 
 def _with(recipe: Recipe, data: dict[str, Any]) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
+
+
+def _in_precision(work: Work, asked: str) -> Work:
+    precision = quickest(work) if asked == "auto" else asked
+    if asked == "auto" or precision != "float32":
+        work.context.say(f"  precision: {precision}")
+    return replace(work, base=replace(work.base, precision=precision))
 
 
 def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[str], None]) -> Prepared:
@@ -80,6 +88,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
     problem = balanced(rows.problem) if recipe.ladder.class_weights == "balanced" else rows.problem
     work = Work(problem, Base(model, recipe.model, tuning), Context(folder, recipe.seed, say))
+    work = _in_precision(work, recipe.precision)
     rows = describe(rows, work)
     rows = replace(rows, told=rows.told.aloud(say))
     say("  " + ", ".join(f"{part} {len(some):,}" for part, some in rows.given.items()))
