@@ -13,12 +13,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from deepen.core.errors import SettingError
 from deepen.core.progress import progress
 from deepen.core.types import LossSum, Outputs
+from deepen.finetuning.adversary import entered, moved
+from deepen.finetuning.anchor import Anchor
+from deepen.finetuning.average import Average
 from deepen.finetuning.batches import Feed
 from deepen.finetuning.hidden_cache import frozen_pass
+from deepen.finetuning.memory import short_of_memory
+from deepen.finetuning.objective import Objective, divergence
 from deepen.finetuning.predictor import reader_of
 from deepen.finetuning.settings import TrainedSettings
 from deepen.models.adapters import Attached
@@ -79,11 +85,14 @@ def climb_trained(
     accelerator = Accelerator(device_placement=False)
     dynamics = Dynamics(*(np.full((feed.num_epochs, len(problem.train)), np.nan, np.float32) for _ in range(2)))
     plan = _plan(work, feed, network, settings, dynamics, attached.penalty)
+    plan = _bent(plan, network, settings)
     best = _Best(work, lambda: predictor.predict(problem.validation, held))
     plan = _watched(plan, work, name, best, settings.evaluations_per_epoch, settings.patience)
+    if short := short_of_memory(network, feed, name=name):
+        work.context.say(short)
     title = f"{name}: {plan.round_ends[0]} steps"
     with progress(title, plan.round_ends[0], unit="steps") as advance:
-        hooks = (lambda now: advance(), _deadline(work.context))
+        hooks = (*plan.after_step, lambda now: advance(), _deadline(work.context))
         plan = replace(plan, after_step=hooks, after_update=attached.after_update)
         with multiplying_in(work.base.precision, network.encoder):
             now = fit(network, _groups(work.base, network, settings), plan, settings, accelerator)
@@ -134,6 +143,11 @@ def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
     """Dropout; and word vectors learn too, if asked for."""
     encoder = network.encoder
     encoder.dropout = settings.dropout
+    if settings.r_drop and settings.dropout == 0:
+        raise SettingError("r_drop compares two passes with other dropout: set dropout too, to 0.1 or null")
+    network.checkpointing = settings.activation_checkpointing
+    if network.checkpointing and any(getattr(layer, "prompt", None) is not None for layer in encoder.layers):
+        raise SettingError("activation_checkpointing: a soft prompt goes through all layers at once; leave it at false")
     if settings.embeddings and words:
         encoder.network.get_submodule(encoder.names.embeddings).requires_grad_(True)
 
@@ -199,20 +213,23 @@ def _plan(
     problem = work.problem
     current = {"epoch": 0}
     owners = np.diff(problem.train_targets.offsets_N1)
+    objective = Objective(problem.task, settings)
 
     def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
         batch = feed.get(places)
-        device = network.device
-        labels_M = batch.labels_M.to(device)
-        logits_MC = network(batch.inputs.to(device))
-        losses_M = problem.task.losses(logits_MC, labels_M)
-        objective_M = losses_M
-        if settings.label_smoothing and problem.task.target.smooths and logits_MC.shape[1] > 1:
-            spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
-            objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
-        total = objective_M.sum()
+        inputs, labels_M = batch.inputs.to(network.device), batch.labels_M.to(network.device)
+        inputs = entered(network, inputs) if settings.fgm else inputs
+        logits_MC = network(inputs)
+        total = objective.losses(logits_MC, labels_M).sum()
+        if settings.r_drop:
+            again_MC = network(inputs)
+            total = (total + objective.losses(again_MC, labels_M).sum()) / 2
+            total = total + settings.r_drop * divergence(logits_MC, again_MC, labels_M).sum()
         backward(total if penalty is None else total + penalty() * feed.count(places))
+        if settings.fgm:
+            backward(objective.losses(network(moved(inputs, settings.fgm)), labels_M).sum())
         with torch.no_grad():
+            losses_M = problem.task.losses(logits_MC, labels_M)
             epoch = current["epoch"]
             counts = owners[places]
             dynamics.losses_EN[epoch, places] = _by_example(losses_M.float().cpu().numpy(), counts)
@@ -241,6 +258,17 @@ def _plan(
         scaled=work.base.precision == "float16",
         say=work.context.say,
     )
+
+
+def _bent(plan: Plan, network: Network, settings: TrainedSettings) -> Plan:
+    """The plan with what else moves the weights: a pull to where they started, and the mean of the last."""
+    if settings.l2_to_start:
+        anchor = Anchor(network.encoder.parameters(), settings.l2_to_start)
+        plan = replace(plan, before_update=anchor.pull)
+    if settings.average_last:
+        mean = Average(dict(network.named_parameters()), plan.round_ends, settings.average_last)
+        plan = replace(plan, after_step=(mean.after_step,), arrays=plan.arrays | mean.arrays)
+    return plan
 
 
 def _by_example(values_M: np.ndarray, counts_B: np.ndarray) -> np.ndarray:
