@@ -70,7 +70,8 @@ def test_rows_are_moved_to_where_their_loss_grows(tiny_model: Path) -> None:
     before.sum().backward()
     after = moved(read, 0.01)
     assert (loss(after) > before).all()
-    assert read.hidden_TD is not None and after.hidden_TD is not None
+    assert read.hidden_TD is not None
+    assert after.hidden_TD is not None
     for tokens in (slice(0, 4), slice(4, 11)):
         way = (after.hidden_TD - read.hidden_TD)[tokens].norm() / read.hidden_TD[tokens].norm()
         assert float(way.detach()) == pytest.approx(0.01, rel=1e-3)
@@ -147,5 +148,5 @@ def test_memory_is_forecast_and_told_where_it_is_short(make_work: MakeWork, monk
         settings = TrainedSettings(**{**STEPS, "batch_rows": 60, **chosen})
         climb_trained(make_work(), name="full", depth=2, settings=settings, below=None)
     assert needs[0] > max(needs[1:])
-    assert "--set rungs.full.micro_batch_tokens=" in said[0]
+    assert "rungs.full.micro_batch_tokens=" in said[0]
     assert said[1:] == ["", "", ""]

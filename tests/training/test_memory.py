@@ -47,9 +47,7 @@ def test_the_same_comes_about_in_smaller_micro_batches() -> None:
     whole, _ = trained(99)
     cut, progress = trained(2, said=said)
     assert progress.halvings == 2
-    assert [line.strip() for line in said] == [
-        f"out of memory: {n} micro-batches a step from now on" for n in (2, 4)
-    ]
+    assert [line.strip() for line in said] == [f"out of memory: {n} micro-batches a step from now on" for n in (2, 4)]
     torch.testing.assert_close(cut.weight, whole.weight, rtol=1e-5, atol=1e-7)
     assert progress.loss == pytest.approx(trained(99)[1].loss, rel=1e-5)
 

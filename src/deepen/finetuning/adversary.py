@@ -31,8 +31,9 @@ def entered(network: Network, inputs: Inputs) -> Inputs:
 
 def moved(inputs: Inputs, share: float) -> Inputs:
     """The same after a backward pass, each sequence moved along its gradient by a share of its norm."""
-    assert inputs.hidden_TD is not None and inputs.hidden_TD.grad is not None  # noqa: S101 - made by `entered`
+    assert inputs.hidden_TD is not None  # noqa: S101 - made by `entered`
     hidden_TD, gradient_TD = inputs.hidden_TD.detach(), inputs.hidden_TD.grad
+    assert gradient_TD is not None  # noqa: S101 - it went through a backward pass
     owners_T = layout(inputs.lengths_B).owners_T
 
     def norms(x_TD: Tensor) -> Tensor:

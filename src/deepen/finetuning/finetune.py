@@ -182,7 +182,7 @@ def _deadline(context: Context) -> Callable[[Progress], None]:
 
 
 def _ran(now: Progress, feed: Feed) -> dict[str, int]:
-    """What a recipe must say to repeat a training that was cut short, or that had less memory than its settings take."""
+    """What a recipe must say to repeat a training that was cut short, or for which the memory was too small."""
     ran = {"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {}
     if now.halvings:
         ran["micro_batch_tokens"] = max(1, min(feed.settings.micro_batch_tokens, feed.batch_tokens) >> now.halvings)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
-import psutil
 import torch
 
 from deepen.finetuning.batches import Feed
@@ -43,20 +44,25 @@ def forecast_bytes(network: Network, feed: Feed) -> int:
     )
 
 
-def free_bytes(device: torch.device) -> int:
-    """Bytes that are free where a network is."""
+def free_bytes(device: torch.device) -> int | None:
+    """Bytes that are free where a network is; None where the system does not tell."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(found[0]) * 1024 if found else None
 
 
 def short_of_memory(network: Network, feed: Feed, *, name: str) -> str:
     """What to say where a rung's training will not fit into memory; nothing where it does."""
     need, free = forecast_bytes(network, feed), free_bytes(network.device)
-    if need <= free:
+    if free is None or need <= free:
         return ""
     half = max(1, min(feed.settings.micro_batch_tokens, feed.batch_tokens) // 2)
     return (
         f"  {name}: forecast {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free: "
-        f"--set rungs.{name}.micro_batch_tokens={half} or --set rungs.{name}.activation_checkpointing=true takes less"
+        f"rungs.{name}.micro_batch_tokens={half} or rungs.{name}.activation_checkpointing=true takes less"
     )

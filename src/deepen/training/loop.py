@@ -34,7 +34,7 @@ Step = Callable[[Any, Backward], dict[str, LossSum]]
 class Progress:
     """Where a training is. The loop owns it; `after_step` functions read it and may set `stop`.
 
-    `halvings` says how often micro-batches were cut in two since memory ran out, `scaler` how float16 losses are scaled.
+    `halvings` says how often micro-batches were cut in two, `scaler` how float16 losses are scaled.
     `step` counts optimizer updates made, `epoch` full passes, `in_epoch` the updates of the pass under way; `factor` is
     the plateau schedule's share of the rate, `began_score` the best score when the round under way began. `loss` and
     `counted` sum the training loss of this process since the last evaluation.
@@ -168,9 +168,7 @@ def fit(
     return now
 
 
-def _gradients(
-    team: Team, micros: Sequence[Any], plan: Plan, *, now: Progress, scaler: Any, optimizer: Any
-) -> None:
+def _gradients(team: Team, micros: Sequence[Any], plan: Plan, *, now: Progress, scaler: Any, optimizer: Any) -> None:
     """This process's gradients of one batch: every micro-batch's loss is divided by the count of the whole batch.
 
     Where memory runs out, all is done again in micro-batches of half the size, and so in every batch from then on.
