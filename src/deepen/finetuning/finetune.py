@@ -23,7 +23,7 @@ from deepen.finetuning.anchor import Anchor
 from deepen.finetuning.average import Average
 from deepen.finetuning.batches import Feed
 from deepen.finetuning.hidden_cache import frozen_pass
-from deepen.finetuning.memory import short_of_memory
+from deepen.finetuning.memory import tell_of_memory
 from deepen.finetuning.objective import Objective, divergence
 from deepen.finetuning.predictor import reader_of
 from deepen.finetuning.settings import TrainedSettings
@@ -82,20 +82,16 @@ def climb_trained(
     scale.enter(network.head)
     feed = Feed(work, tokens, frozen, settings, scale, network.kind)
     _start_head(work.base, network, feed, settings.max_initial_logit)
-    accelerator = Accelerator(device_placement=False)
     dynamics = Dynamics(*(np.full((feed.num_epochs, len(problem.train)), np.nan, np.float32) for _ in range(2)))
-    plan = _plan(work, feed, network, settings, dynamics, attached.penalty)
-    plan = _bent(plan, network, settings)
+    plan = _bent(_plan(work, feed, network, settings, dynamics, attached.penalty), network, settings)
     best = _Best(work, lambda: predictor.predict(problem.validation, held))
     plan = _watched(plan, work, name, best, settings.evaluations_per_epoch, settings.patience)
-    if short := short_of_memory(network, feed, name=name):
-        work.context.say(short)
-    title = f"{name}: {plan.round_ends[0]} steps"
-    with progress(title, plan.round_ends[0], unit="steps") as advance:
+    tell_of_memory(network, feed, name=name, say=work.context.say)
+    learning = multiplying_in(work.base.precision, network.encoder)
+    with progress(f"{name}: {plan.round_ends[0]} steps", plan.round_ends[0], unit="steps") as advance, learning:
         hooks = (*plan.after_step, lambda now: advance(), _deadline(work.context))
         plan = replace(plan, after_step=hooks, after_update=attached.after_update)
-        with multiplying_in(work.base.precision, network.encoder):
-            now = fit(network, _groups(work.base, network, settings), plan, settings, accelerator)
+        now = fit(network, _groups(work.base, network, settings), plan, settings, Accelerator(device_placement=False))
     network.eval()
     scale.leave(network.head)
     predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
@@ -144,7 +140,7 @@ def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
     encoder = network.encoder
     encoder.dropout = settings.dropout
     if settings.r_drop and settings.dropout == 0:
-        raise SettingError("r_drop compares two passes with other dropout: set dropout too, to 0.1 or null")
+        raise SettingError("r_drop compares two passes with other dropout: set dropout=0.1 too, or dropout=null")
     network.checkpointing = settings.activation_checkpointing
     if network.checkpointing and any(getattr(layer, "prompt", None) is not None for layer in encoder.layers):
         raise SettingError("activation_checkpointing: a soft prompt goes through all layers at once; leave it at false")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -56,13 +57,13 @@ def free_bytes(device: torch.device) -> int | None:
     return int(found[0]) * 1024 if found else None
 
 
-def short_of_memory(network: Network, feed: Feed, *, name: str) -> str:
-    """What to say where a rung's training will not fit into memory; nothing where it does."""
+def tell_of_memory(network: Network, feed: Feed, *, name: str, say: Callable[[str], None]) -> None:
+    """Says it where a rung's training will not fit into memory."""
     need, free = forecast_bytes(network, feed), free_bytes(network.device)
     if free is None or need <= free:
-        return ""
+        return
     half = max(1, min(feed.settings.micro_batch_tokens, feed.batch_tokens) // 2)
-    return (
+    say(
         f"  {name}: forecast {need / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free: "
         f"rungs.{name}.micro_batch_tokens={half} or rungs.{name}.activation_checkpointing=true takes less"
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from deepen.core.errors import SettingError
 from deepen.data.check.problem import Splits
 from deepen.data.label_names import read_label_names
 from deepen.finetuning.precision import quickest
 from deepen.models.load import load_pretrained
+from deepen.models.precision import Precision
 from deepen.preparation.amend import amend
 from deepen.preparation.catalog import load_task, tunings
 from deepen.preparation.check import check_first
@@ -50,7 +51,7 @@ def _with(recipe: Recipe, data: dict[str, Any]) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
 
 
-def _in_precision(work: Work, asked: str) -> Work:
+def _in_precision(work: Work, asked: Precision | Literal["auto"]) -> Work:
     precision = quickest(work) if asked == "auto" else asked
     if asked == "auto" or precision != "float32":
         work.context.say(f"  precision: {precision}")

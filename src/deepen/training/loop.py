@@ -129,7 +129,7 @@ def fit(
         for name, array in arrays.items():
             plan.arrays[name][...] = array
         now = Progress(**state)
-    scaler = torch.amp.GradScaler(accelerator.device.type, enabled=plan.scaled)  # type: ignore[attr-defined]
+    scaler = torch.amp.GradScaler(accelerator.device.type, enabled=plan.scaled)
     if now.scaler:
         scaler.load_state_dict(now.scaler)
     team = Team(accelerator, plan.arrays)
