@@ -14,7 +14,7 @@ from deepen.preparation.resume import check_resumed
 def test_auto_is_resolved(deepen: Deepen, two_class_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = ["--model", tiny_model, "--out", folder, "--rungs", "frozen,top_layers", *QUICK]
-    said = deepen("train", two_class_csv, *words, "--set", "precision=auto").err
+    said = deepen("train", two_class_csv, *words, "--set", "precision=auto").out
     values = read_recipe(folder / "recipe.yaml")
     assert values["precision"] in ("float32", "bfloat16")
     assert f"  precision: {values['precision']}" in said.splitlines()
