@@ -41,6 +41,14 @@ def rows_of(name: str, data: Path) -> tuple[list[dict], list[dict], list[dict]]:
         train = found[0]
         random.Random(0).shuffle(train)
         return train[1000:], train[:1000], found[1]
+    if name == "trec":
+        lines = [
+            (data / "trec" / f"TREC.{part}").read_text(encoding="latin-1").splitlines() for part in ("train", "test")
+        ]
+        parted = [[line.split(" ", 1) for line in part] for part in lines]
+        found = [[{"text": text, "label": kind.split(":")[0]} for kind, text in part] for part in parted]
+        random.Random(0).shuffle(found[0])
+        return found[0][1000:], found[0][:1000], found[1]
     if name == "conll2003":
         train, validation, test = (conll(data / "conll2003" / f"eng.{part}") for part in ("train", "testa", "testb"))
         return train, validation, test
@@ -99,8 +107,8 @@ def climbed(cell: str, folder: Path, options, *more: str, validation: bool = Tru
     return seconds, peak, json.loads(printed), run
 
 
-def deepen_cell(name: str, seed: int, folder: Path, options, *more: str, called: str = "") -> None:
-    """One `deepen train` from cold caches; `more` are further words of the command, in a cell that is `called` so."""
+def deepen_cell(name: str, seed: int, folder: Path, options, *more: str, called: str = "", **noted) -> None:
+    """One `deepen train` from cold caches, `called` so; `more` are words of the command, `noted` is kept too."""
     cell = called or f"train-{name}-deepen-seed{seed}"
     if not cells.wanted(cell, options):
         return
@@ -123,6 +131,7 @@ def deepen_cell(name: str, seed: int, folder: Path, options, *more: str, called:
             row["rung"]: [row["status"], row["score"] and round(row["score"]["value"], 4), row["seconds"]]
             for row in record["rungs"]
         },
+        **noted,
     )
 
 

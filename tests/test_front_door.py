@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +28,15 @@ def test_no_room_has_the_name_of_a_verb() -> None:
     rooms = {path.name for path in Path(deepen.__file__).parent.iterdir() if path.is_dir()}
     assert not rooms & set(deepen.__all__), "once imported, the room would hide the verb"
     assert deepen.load is api.load
+
+
+@pytest.mark.parametrize(("given", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+def test_threads_sleep_while_they_wait_unless_told(given: dict[str, str], policy: str) -> None:
+    rest = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    command = [sys.executable, "-c", "import os, deepen; print(os.environ['OMP_WAIT_POLICY'])"]
+    assert (
+        subprocess.run(command, env=rest | given, capture_output=True, text=True, check=True).stdout.strip() == policy
+    )
 
 
 def test_the_command_of_a_run_names_nobodys_home(

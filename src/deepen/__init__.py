@@ -6,6 +6,7 @@ score, `report` writes the page. Importing deepen imports none of the heavy libr
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from deepen.core.run import Run
     from deepen.core.types import Explanation, Finding, Prediction, Score
     from deepen.inference.model import Model
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read when torch is: its threads then sleep while they wait for one another. Where another program wants a core too,
+# threads that spin keep it from the one that they wait for (docs/decisions/0042).
 
 __version__ = "0.1.0"
 _HOMES = {

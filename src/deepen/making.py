@@ -60,7 +60,7 @@ def make_run(
     with on(recipe.device, say) as there, holding(folder) as hold:
         recipe = recipe.model_copy(update={"device": str(there)})
         if resume:
-            check_resumed(folder, recipe)
+            recipe = check_resumed(folder, recipe)
         again = resume and run.complete
         if again:
             say(f"{folder} is complete already")

@@ -64,6 +64,13 @@ MANY = "text,labels\n" + "".join(f"row {at},a{at}/b\n" for at in range(60))
 
 CHECKS: list[Case] = [
     Case(
+        ("--decide-by macro_f1 lets rare labels decide",),
+        {"a.csv": table(["no"] * 56 + ["yes"] * 4)},
+        "check a.csv",
+        r"(?P<remedy>--decide-by macro_f1) .* --set ladder\.class_weights=balanced",
+        (f"train a.csv REMEDY {QUICK}", f"train a.csv --set ladder.class_weights=balanced {QUICK} --overwrite"),
+    ),
+    Case(
         ("counts closer ones only",),
         {"a.csv": GOOD, "b.csv": table(YES_NO[:20], texts=[f"{row} it" for row in ROWS])},
         "check a.csv --test b.csv",

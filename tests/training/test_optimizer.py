@@ -56,3 +56,62 @@ def test_clip() -> None:
     assert one.grad[0] == 3
     clip([one, two], 1.0)
     assert torch.cat([one.grad, two.grad]).norm() == pytest.approx(1.0, abs=1e-5)
+
+
+def _steps(made: torch.optim.Optimizer, parameter: torch.nn.Parameter) -> list[torch.Tensor]:
+    chance, found = torch.Generator().manual_seed(1), []
+    for _ in range(5):
+        parameter.grad = torch.randn(parameter.shape, generator=chance)
+        made.step()
+        found.append(parameter.detach().clone())
+    return found
+
+
+def _start() -> torch.nn.Parameter:
+    return torch.nn.Parameter(torch.randn(4, 3, generator=torch.Generator().manual_seed(0)))
+
+
+def _adamw(p: torch.Tensor, gradients: list[torch.Tensor], rate: float, decay: float) -> list[torch.Tensor]:
+    """Loshchilov and Hutter 2019, algorithm 2, with the betas of ours."""
+    m, v, found = torch.zeros_like(p), torch.zeros_like(p), []
+    for t, g in enumerate(gradients, 1):
+        m, v = 0.9 * m + 0.1 * g, 0.98 * v + 0.02 * g**2
+        p = p - rate * decay * p - rate * (m / (1 - 0.9**t)) / ((v / (1 - 0.98**t)).sqrt() + 1e-8)
+        found.append(p)
+    return found
+
+
+def _sgd(p: torch.Tensor, gradients: list[torch.Tensor], rate: float, decay: float) -> list[torch.Tensor]:
+    """Momentum 0.9; decay is a part of the gradient."""
+    m, found = torch.zeros_like(p), []
+    for g in gradients:
+        m = 0.9 * m + g + decay * p
+        p = p - rate * m
+        found.append(p)
+    return found
+
+
+def _adafactor(p: torch.Tensor, gradients: list[torch.Tensor], rate: float, decay: float) -> list[torch.Tensor]:
+    """Shazeer and Stern 2018, algorithm 4 with relative steps, decay as AdamW has it."""
+    rows, columns, found = torch.zeros(p.shape[0], 1), torch.zeros(1, p.shape[1]), []
+    for t, g in enumerate(gradients, 1):
+        beta = 1 - t**-0.8
+        rows = beta * rows + (1 - beta) * (g**2).mean(1, keepdim=True)
+        columns = beta * columns + (1 - beta) * (g**2).mean(0, keepdim=True)
+        update = g / (rows * columns / rows.mean()).sqrt()
+        update = update / max(1.0, float(update.square().mean().sqrt()))
+        step = min(rate, t**-0.5) * max(1e-3, float(p.square().mean().sqrt()))
+        p = p - rate * decay * p - step * update
+        found.append(p)
+    return found
+
+
+@pytest.mark.parametrize(("name", "reference"), [("adamw", _adamw), ("sgd", _sgd), ("adafactor", _adafactor)])
+def test_an_optimizer_is_its_reference_step_by_step(name: Any, reference: Any) -> None:
+    chance = torch.Generator().manual_seed(1)
+    gradients = [torch.randn(4, 3, generator=chance) for _ in range(5)]
+    parameter = _start()
+    groups = [{"params": [parameter], "lr": 0.05, "weight_decay": 0.1}]
+    found = _steps(make_optimizer(groups, OptimizerSettings(optimizer=name)), parameter)
+    for step, wanted in zip(found, reference(_start().detach(), gradients, 0.05, 0.1), strict=True):
+        torch.testing.assert_close(step, wanted, rtol=1e-5, atol=1e-6)

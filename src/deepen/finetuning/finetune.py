@@ -13,16 +13,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from deepen.core.errors import SettingError
 from deepen.core.progress import progress
 from deepen.core.types import LossSum, Outputs
+from deepen.finetuning.adversary import entered, moved
+from deepen.finetuning.anchor import Anchor
+from deepen.finetuning.average import Average
 from deepen.finetuning.batches import Feed
 from deepen.finetuning.hidden_cache import frozen_pass
+from deepen.finetuning.memory import tell_of_memory
+from deepen.finetuning.objective import Objective, divergence
 from deepen.finetuning.predictor import reader_of
 from deepen.finetuning.settings import TrainedSettings
 from deepen.models.adapters import Attached
 from deepen.models.network import Network, fresh_network
+from deepen.models.precision import multiplying_in
 from deepen.models.save import load_adapter, load_network
 from deepen.problem.base import Base
 from deepen.problem.climbed import Climbed, Dynamics
@@ -75,16 +82,16 @@ def climb_trained(
     scale.enter(network.head)
     feed = Feed(work, tokens, frozen, settings, scale, network.kind)
     _start_head(work.base, network, feed, settings.max_initial_logit)
-    accelerator = Accelerator(device_placement=False)
     dynamics = Dynamics(*(np.full((feed.num_epochs, len(problem.train)), np.nan, np.float32) for _ in range(2)))
-    plan = _plan(work, feed, network, settings, dynamics, attached.penalty)
+    plan = _bent(_plan(work, feed, network, settings, dynamics, attached.penalty), network, settings)
     best = _Best(work, lambda: predictor.predict(problem.validation, held))
     plan = _watched(plan, work, name, best, settings.evaluations_per_epoch, settings.patience)
-    title = f"{name}: {plan.round_ends[0]} steps"
-    with progress(title, plan.round_ends[0], unit="steps") as advance:
-        hooks = (lambda now: advance(), _deadline(work.context))
+    tell_of_memory(network, feed, name=name, say=work.context.say)
+    learning = multiplying_in(work.base.precision, network.encoder)
+    with progress(f"{name}: {plan.round_ends[0]} steps", plan.round_ends[0], unit="steps") as advance, learning:
+        hooks = (*plan.after_step, lambda now: advance(), _deadline(work.context))
         plan = replace(plan, after_step=hooks, after_update=attached.after_update)
-        now = fit(network, _groups(work.base, network, settings), plan, settings, accelerator)
+        now = fit(network, _groups(work.base, network, settings), plan, settings, Accelerator(device_placement=False))
     network.eval()
     scale.leave(network.head)
     predictor.num_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
@@ -95,7 +102,7 @@ def climb_trained(
         predictor=predictor,
         validation=scale.whole(best.outputs) if best.outputs else predictor.predict(problem.validation, held),
         num_trained_parameters=predictor.num_parameters,
-        ran={"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {},
+        ran=_ran(now, feed),
         won={
             "max_steps": now.best_step or now.step,
             "num_epochs": feed.round_epochs,
@@ -132,6 +139,11 @@ def _set(network: Network, settings: TrainedSettings, *, words: bool) -> None:
     """Dropout; and word vectors learn too, if asked for."""
     encoder = network.encoder
     encoder.dropout = settings.dropout
+    if settings.r_drop and settings.dropout == 0:
+        raise SettingError("r_drop compares two passes with other dropout: set dropout=0.1 too, or dropout=null")
+    network.checkpointing = settings.activation_checkpointing
+    if network.checkpointing and any(getattr(layer, "prompt", None) is not None for layer in encoder.layers):
+        raise SettingError("activation_checkpointing: a soft prompt goes through all layers at once; leave it at false")
     if settings.embeddings and words:
         encoder.network.get_submodule(encoder.names.embeddings).requires_grad_(True)
 
@@ -165,6 +177,14 @@ def _deadline(context: Context) -> Callable[[Progress], None]:
     return watch
 
 
+def _ran(now: Progress, feed: Feed) -> dict[str, int]:
+    """What a recipe must say to repeat a training that was cut short, or for which the memory was too small."""
+    ran = {"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {}
+    if now.halvings:
+        ran["micro_batch_tokens"] = max(1, min(feed.settings.micro_batch_tokens, feed.batch_tokens) >> now.halvings)
+    return ran
+
+
 def _epochs_seen(dynamics: Dynamics) -> int:
     return int((~np.isnan(dynamics.losses_EN)).any(axis=1).sum())
 
@@ -189,20 +209,23 @@ def _plan(
     problem = work.problem
     current = {"epoch": 0}
     owners = np.diff(problem.train_targets.offsets_N1)
+    objective = Objective(problem.task, settings)
 
     def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
         batch = feed.get(places)
-        device = network.device
-        labels_M = batch.labels_M.to(device)
-        logits_MC = network(batch.inputs.to(device))
-        losses_M = problem.task.losses(logits_MC, labels_M)
-        objective_M = losses_M
-        if settings.label_smoothing and problem.task.target.smooths and logits_MC.shape[1] > 1:
-            spread_M = -nn.functional.log_softmax(logits_MC, -1).mean(-1) * (labels_M >= 0)
-            objective_M = (1 - settings.label_smoothing) * losses_M + settings.label_smoothing * spread_M
-        total = objective_M.sum()
+        inputs, labels_M = batch.inputs.to(network.device), batch.labels_M.to(network.device)
+        inputs = entered(network, inputs) if settings.fgm else inputs
+        logits_MC = network(inputs)
+        total = objective.losses(logits_MC, labels_M).sum()
+        if settings.r_drop:
+            again_MC = network(inputs)
+            total = (total + objective.losses(again_MC, labels_M).sum()) / 2
+            total = total + settings.r_drop * divergence(logits_MC, again_MC, labels_M).sum()
         backward(total if penalty is None else total + penalty() * feed.count(places))
+        if settings.fgm:
+            backward(objective.losses(network(moved(inputs, settings.fgm)), labels_M).sum())
         with torch.no_grad():
+            losses_M = problem.task.losses(logits_MC, labels_M)
             epoch = current["epoch"]
             counts = owners[places]
             dynamics.losses_EN[epoch, places] = _by_example(losses_M.float().cpu().numpy(), counts)
@@ -227,7 +250,21 @@ def _plan(
         round_worth=feed.worth / 100,
         arrays={"margins": dynamics.margins_EN, "losses": dynamics.losses_EN},
         seed=work.context.seed,
+        halves=lambda places: [half for half in np.array_split(places, 2) if len(half)],
+        scaled=work.base.precision == "float16",
+        say=work.context.say,
     )
+
+
+def _bent(plan: Plan, network: Network, settings: TrainedSettings) -> Plan:
+    """The plan with what else moves the weights: a pull to where they started, and the mean of the last."""
+    if settings.l2_to_start:
+        anchor = Anchor(network.encoder.parameters(), settings.l2_to_start)
+        plan = replace(plan, before_update=anchor.pull)
+    if settings.average_last:
+        mean = Average(dict(network.named_parameters()), plan.round_ends, settings.average_last)
+        plan = replace(plan, after_step=(mean.after_step,), arrays=plan.arrays | mean.arrays)
+    return plan
 
 
 def _by_example(values_M: np.ndarray, counts_B: np.ndarray) -> np.ndarray:

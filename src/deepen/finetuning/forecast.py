@@ -13,6 +13,7 @@ from deepen.finetuning.hidden_cache import batch_inputs
 from deepen.finetuning.settings import TrainedSettings
 from deepen.models.device import chosen_device, describe, wait_for
 from deepen.models.encoder import layout
+from deepen.models.precision import multiplying_in
 from deepen.problem.task import Form
 from deepen.problem.work import Work
 
@@ -54,16 +55,18 @@ def seconds_per_token(work: Work) -> float:
     """
     tokens, device = work.tokens(work.problem.train.table), chosen_device()
     where_run = torch.get_num_threads() if device.type == "cpu" else describe(device)
-    mark = fingerprint("speed", 2, work.base.model.fingerprint, where_run, int(np.mean(tokens.lengths_N)) // 8)
+    lower = [work.base.precision] if work.base.precision != "float32" else []
+    mark = fingerprint("speed", 2, *lower, work.base.model.fingerprint, where_run, int(np.mean(tokens.lengths_N)) // 8)
     path = cache_dir() / "speed" / f"{mark}.json"
     known = read_json(path) if path.is_file() else {"seconds_per_token": float("inf"), "times": 0}
     if known["times"] >= _TIMES:
         return float(known["seconds_per_token"])
-    encoder = work.base.model.encoder().eval()
+    encoder = work.base.model.encoder().train(bool(lower))
+    encoder.dropout = 0.0
     batches = sorted_batches(np.asarray(tokens.lengths_N[work.problem.train.rows_N]), max_tokens=2048)
     chosen = [batches[i] for i in np.linspace(0, len(batches) - 1, num=_PASSES).astype(int)]  # few are taken again
     best = float(known["seconds_per_token"])
-    with torch.inference_mode():
+    with multiplying_in(work.base.precision, encoder), torch.inference_mode():
         for places in chosen:
             inputs = batch_inputs(tokens, work.problem.train.rows_N[places]).to(device)
             where = layout(inputs.lengths_B)

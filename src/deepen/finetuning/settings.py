@@ -63,6 +63,22 @@ class TrainedSettings(OptimizerSettings):
     """Evaluations without a better score after which the rung stops; 0 never stops."""
     label_smoothing: float = 0.0
     """The share of probability spread over all labels in the training target."""
+    focal: float = Field(default=0.0, ge=0)
+    """Gamma of the focal loss, usually 2: what is right already counts less. For rare labels, beside
+    `ladder.class_weights`; 0 is the plain log loss."""
+    r_drop: float = Field(default=0.0, ge=0)
+    """What it costs that two passes with other dropout differ (R-Drop), usually 1 to 5; a step takes twice the time.
+    Wants `dropout` above 0."""
+    fgm: float = Field(default=0.0, ge=0)
+    """How far a step's rows are moved to where their loss grows, as a share of the vectors' norm, to be learned once
+    more (the fast gradient method), such as 0.03; a step takes twice the time."""
+    l2_to_start: float = Field(default=0.0, ge=0)
+    """How strongly the encoder's weights are pulled back to where the rung started (L2-SP), such as 0.01."""
+    average_last: float = Field(default=0.0, ge=0, le=1)
+    """The share of a schedule's last steps whose weights are averaged before its end is judged; 0 takes the last."""
+    activation_checkpointing: bool = False
+    """Keep only what goes into each layer and compute the rest again in the backward pass: a third more time, for a
+    fraction of the memory."""
     rounds: int = Field(default=1, ge=1)
     """How often the whole schedule may be gone through where it is one epoch, each time from where it ended."""
     min_epoch_gain: float = Field(default=5.0, ge=0)

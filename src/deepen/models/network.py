@@ -5,12 +5,14 @@ Shape legend: B sequences, T tokens, M units, D hidden size, F features of a uni
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from deepen.models.encoder import Encoder, layout
+from deepen.models.encoder import Encoder, Layout, layout
 from deepen.models.head import Head, Inputs
 
 _STRAIGHT = 0.05  # tanh of it is 0.1 % off
@@ -27,7 +29,8 @@ class Bent(nn.Linear):
 class Network(nn.Module):
     """An encoder and a head: Inputs to logits_MC. The head is a linear layer, `head`, with `hidden` below or nothing.
 
-    It is where its encoder is, and so must be what it reads.
+    It is where its encoder is, and so must be what it reads. With `checkpointing` training takes less memory and more
+    time.
     """
 
     def __init__(self, encoder: Encoder, head: nn.Linear, kind: Head, hidden: nn.Module | None = None) -> None:
@@ -36,6 +39,7 @@ class Network(nn.Module):
         self.head = head
         self.kind = kind
         self.hidden = hidden
+        self.checkpointing = False
         self.to(encoder.device)
 
     @property
@@ -63,9 +67,19 @@ class Network(nn.Module):
         if hidden_TD is None:
             assert inputs.ids_T is not None  # noqa: S101 - Inputs holds one of the two
             hidden_TD = self.encoder.embed(inputs.ids_T, inputs.segments_T, where)
-        hidden_TD = self.encoder.run(hidden_TD, where, inputs.start, self.encoder.num_layers)
+        hidden_TD = self._run(hidden_TD, where, inputs.start)
         features_MF = self.kind.pool(hidden_TD, where, inputs)
         return features_MF if self.hidden is None else cast(Tensor, self.hidden(features_MF))
+
+    def _run(self, hidden_TD: Tensor, where: Layout, start: int) -> Tensor:
+        """All layers from one on; with `checkpointing`, what is within them is computed again when it is needed."""
+        end = self.encoder.num_layers
+        if not (self.checkpointing and self.training and torch.is_grad_enabled()):
+            return self.encoder.run(hidden_TD, where, start, end)
+        for index in range(start, end):
+            run = partial(self.encoder.run, where=where, start=index, stop=index + 1)
+            hidden_TD = checkpoint(run, hidden_TD, use_reentrant=False)
+        return hidden_TD
 
     @property
     def width(self) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from deepen.core.errors import SettingError
 from deepen.data.check.problem import Splits
 from deepen.data.label_names import read_label_names
+from deepen.finetuning.precision import quickest
 from deepen.models.load import load_pretrained
+from deepen.models.precision import Precision
 from deepen.preparation.amend import amend
 from deepen.preparation.catalog import load_task, tunings
 from deepen.preparation.check import check_first
@@ -42,11 +44,18 @@ class Prepared:
         came_to: dict[str, Any] = {"unmasked": self.rows.unmasked}
         if recipe.data.bad_rows == "auto":
             came_to["bad_rows"] = "drop" if any(table.num_bad for table in self.rows.told.tables) else "error"
-        return _with(recipe, came_to)
+        return _with(recipe.model_copy(update={"precision": self.work.base.precision}), came_to)
 
 
 def _with(recipe: Recipe, data: dict[str, Any]) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
+
+
+def _in_precision(work: Work, asked: Precision | Literal["auto"]) -> Work:
+    precision = quickest(work) if asked == "auto" else asked
+    if asked == "auto" or precision != "float32":
+        work.context.say(f"  precision: {precision}")
+    return replace(work, base=replace(work.base, precision=precision))
 
 
 def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[str], None]) -> Prepared:
@@ -80,6 +89,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
     problem = balanced(rows.problem) if recipe.ladder.class_weights == "balanced" else rows.problem
     work = Work(problem, Base(model, recipe.model, tuning), Context(folder, recipe.seed, say))
+    work = _in_precision(work, recipe.precision)
     rows = describe(rows, work)
     rows = replace(rows, told=rows.told.aloud(say))
     say("  " + ", ".join(f"{part} {len(some):,}" for part, some in rows.given.items()))

@@ -43,7 +43,7 @@ def read_kept(folder: Path) -> dict[str, Any] | None:
     return values
 
 
-def check_resumed(folder: Path, recipe: Recipe) -> None:
+def check_resumed(folder: Path, recipe: Recipe) -> Recipe:
     """Whether a recipe goes on with the run in a folder: what its finished rungs were made with may not change.
 
     The data of a run that is not complete is compared when its rows have been read.
@@ -52,13 +52,18 @@ def check_resumed(folder: Path, recipe: Recipe) -> None:
         folder: The run folder, or one that an interruption left empty.
         recipe: The recipe to go on with.
 
+    Returns:
+        The recipe, in the precision that the run began in where that is to be measured.
+
     Raises:
         SettingError: If a setting differs that finished work depends on.
         DataError: If the folder is damaged.
     """
     values = read_kept(folder)
     if values is None:
-        return
+        return recipe
+    if recipe.precision == "auto":
+        recipe = recipe.model_copy(update={"precision": values.get("precision", "float32")})
     kept, now = dict(_flat(values)), dict(_flat(recipe.model_dump(mode="json")))
     ladder = read_ladder(folder / "ladder.json") if (folder / "ladder.json").is_file() else Ladder(task="", rungs=())
     begun = {row.rung for row in ladder.rungs if row.status != RowState.SKIPPED}
@@ -79,6 +84,7 @@ def check_resumed(folder: Path, recipe: Recipe) -> None:
             )
     if complete:
         _check_data(folder, kept, recipe)
+    return recipe
 
 
 def check_rows(run: Run, mark: str) -> None:

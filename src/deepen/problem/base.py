@@ -17,6 +17,7 @@ from deepen.data.tokens import TokenTable, tokenise
 from deepen.models.adapters import Attached, MethodSettings
 from deepen.models.encoder import Encoder
 from deepen.models.load import Pretrained
+from deepen.models.precision import Precision
 from deepen.models.save import shelf
 from deepen.models.tokenizer import Tokenizer
 from deepen.problem.task import Form, Task
@@ -63,11 +64,12 @@ def form_tokens(task: Task, form: Form, table: Table, tokenizer: Tokenizer, max_
 
 @dataclass(frozen=True)
 class Base:
-    """A pretrained model on its device, and what a person chose about it."""
+    """A pretrained model on its device, and what a person chose about it; `precision` is that of training steps."""
 
     model: Pretrained
     settings: ModelSettings = field(default_factory=ModelSettings)
     tuning: Tuning = field(default_factory=Tuning)
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         """Raises SettingError if the tuning takes more positions than the encoder has."""

@@ -34,6 +34,7 @@ Step = Callable[[Any, Backward], dict[str, LossSum]]
 class Progress:
     """Where a training is. The loop owns it; `after_step` functions read it and may set `stop`.
 
+    `halvings` says how often micro-batches were cut in two, `scaler` how float16 losses are scaled.
     `step` counts optimizer updates made, `epoch` full passes, `in_epoch` the updates of the pass under way; `factor` is
     the plateau schedule's share of the rate, `began_score` the best score when the round under way began. `loss` and
     `counted` sum the training loss of this process since the last evaluation.
@@ -50,6 +51,8 @@ class Progress:
     stop: str = ""
     loss: float = 0.0
     counted: float = 0.0
+    halvings: int = 0
+    scaler: dict[str, Any] = field(default_factory=dict)
     curve: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -65,6 +68,10 @@ class Plan:
         num_epochs: How often all batches are visited.
         after_step: Called after every optimizer update.
         after_update: Called before that, while gradients are still there, with the updates made and those of a round.
+        before_update: Called before every update, with the whole gradients, which it may change.
+        halves: A micro-batch in two, or by itself where it can't be parted: what is done where memory runs out.
+        scaled: Whether losses are scaled so that their gradients don't vanish in float16.
+        say: Told what a person should know of.
         evaluate: The validation score; None for none.
         evaluate_every: Optimizer updates between two evaluations.
         patience: Evaluations without a better score after which the training stops; 0 never stops.
@@ -85,6 +92,10 @@ class Plan:
     num_steps: int
     after_step: Sequence[Callable[[Progress], None]] = ()
     after_update: Callable[[int, int], None] | None = None
+    before_update: Callable[[], None] | None = None
+    halves: Callable[[Any], Sequence[Any]] | None = None
+    scaled: bool = False
+    say: Callable[[str], None] = lambda line: None
     evaluate: Callable[[], float] | None = None
     evaluate_every: int = 0
     patience: int = 0
@@ -118,6 +129,9 @@ def fit(
         for name, array in arrays.items():
             plan.arrays[name][...] = array
         now = Progress(**state)
+    scaler = torch.amp.GradScaler(accelerator.device.type, enabled=plan.scaled)
+    if now.scaler:
+        scaler.load_state_dict(now.scaler)
     team = Team(accelerator, plan.arrays)
     if team.rank:  # each process draws its own dropout
         torch.manual_seed(derive(plan.seed, "training", team.rank, now.step))
@@ -132,11 +146,15 @@ def fit(
             rate = now.factor * rate_factor(now.step - first, ends[at] - first, settings)
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
-            _update(team, micros, plan, now)
+            _gradients(team, micros, plan, now=now, scaler=scaler, optimizer=optimizer)
             team.sum_gradients(named.values())
+            scaler.unscale_(optimizer.optimizer)
+            if plan.before_update is not None:
+                plan.before_update()
             clip(named.values(), settings.max_grad_norm)
-            optimizer.step()
-            now.step += 1
+            scaler.step(optimizer.optimizer)
+            scaler.update()
+            now.step, now.scaler = now.step + 1, scaler.state_dict()
             if plan.after_update is not None:
                 plan.after_update(now.step, ends[0])
             optimizer.zero_grad(set_to_none=True)
@@ -150,13 +168,37 @@ def fit(
     return now
 
 
-def _update(team: Team, micros: Sequence[Any], plan: Plan, now: Progress) -> None:
-    """This process's gradients of one batch: every micro-batch's loss is divided by the count of the whole batch."""
+def _gradients(team: Team, micros: Sequence[Any], plan: Plan, *, now: Progress, scaler: Any, optimizer: Any) -> None:
+    """This process's gradients of one batch: every micro-batch's loss is divided by the count of the whole batch.
+
+    Where memory runs out, all is done again in micro-batches of half the size, and so in every batch from then on.
+    """
+    from accelerate.utils.memory import should_reduce_batch_size
+
     denominator = max(float(sum(plan.count(micro) for micro in micros)), 1.0)
-    for micro in team.mine(micros):
-        losses = plan.step(micro, lambda total: team.accelerator.backward(total / denominator))
+    mine = list(team.mine(micros))
+    for _ in range(now.halvings):
+        mine = _halved(mine, plan)
+    backward = lambda total: team.accelerator.backward(scaler.scale(total / denominator))  # noqa: E731
+    while True:
+        try:
+            parts = [plan.step(micro, backward) for micro in mine]
+            break
+        except (MemoryError, RuntimeError) as error:
+            smaller = _halved(mine, plan)
+            full = isinstance(error, MemoryError) or should_reduce_batch_size(error)
+            if not full or len(smaller) == len(mine):
+                raise
+        optimizer.zero_grad(set_to_none=True)  # what was added up before the memory was full
+        mine, now.halvings = smaller, now.halvings + 1
+        plan.say(f"  out of memory: {len(mine)} micro-batches a step from now on")
+    for losses in parts:
         if (part := losses.get("loss")) is not None:
             now.loss, now.counted = now.loss + float(part.total), now.counted + part.count
+
+
+def _halved(micros: list[Any], plan: Plan) -> list[Any]:
+    return [half for micro in micros for half in (plan.halves(micro) if plan.halves is not None else [micro])]
 
 
 @dataclass

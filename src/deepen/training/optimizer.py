@@ -1,10 +1,10 @@
-"""AdamW and its learning-rate schedules."""
+"""The optimizers, and the learning-rate schedules."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -17,6 +17,10 @@ Schedule = Literal["linear", "cosine", "constant", "plateau"]
 class OptimizerSettings(Settings):
     """How parameters move."""
 
+    optimizer: Literal["adamw", "adafactor", "sgd"] = "adamw"
+    """`adafactor` keeps a row and a column of second moments in place of a matrix, and steps in proportion to the
+    weights. `sgd` has momentum 0.9, and weight decay as a part of the gradient. Both want a `learning_rate` of their
+    own, far above that of `adamw`."""
     head_learning_rate: float | None = None
     """The head's own rate; None is the same rate: the head starts solved, so it needs no more."""
     layer_decay: float = 1.0
@@ -35,7 +39,7 @@ class OptimizerSettings(Settings):
 
 def parameter_groups(
     module: nn.Module, depth_of: dict[int, int], settings: OptimizerSettings, head: nn.Module, highest: float
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Sorts trainable parameters by rate and decay into groups for torch, each with `peak`, its highest rate.
 
     `depth_of` is from `id(parameter)` to how many layers below the top it lies, missing is 0; `highest` is the highest
@@ -57,8 +61,12 @@ def parameter_groups(
     ]
 
 
-def make_optimizer(groups: list[dict[str, object]], settings: OptimizerSettings) -> torch.optim.AdamW:
-    """A fused AdamW over these groups."""
+def make_optimizer(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """torch's own optimizer over these groups."""
+    if settings.optimizer == "adafactor":
+        return torch.optim.Adafactor(groups)
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=0.9, fused=True)
     return torch.optim.AdamW(groups, betas=settings.betas, eps=1e-8, fused=True)
 
 

@@ -116,8 +116,8 @@ def _imbalance(train: Part, counts: Counts) -> Iterator[Problem]:
             f"right in {counts[most] / len(train):.0%}, so accuracy alone flatters"
         )
         remedy = (
-            "judge by balanced_accuracy and macro_f1, and the table by label (deepen evaluate RUN DATA); "
-            f"rows of {shown(least)} help most"
+            "--decide-by macro_f1 lets rare labels decide as much as common ones, --set ladder.class_weights=balanced "
+            f"lets them count as much; rows of {shown(least)} help most"
         )
         yield Problem("warning", "imbalance", train.table.name, None, counts[least], message, remedy)
 
