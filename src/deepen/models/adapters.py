@@ -183,11 +183,11 @@ def layer_paths(encoder: Encoder, first_layer: int, parts: tuple[str, ...]) -> s
         A regular expression that matches whole module paths.
     """
     numbers = "|".join(str(at) for at in range(first_layer, encoder.num_layers))
-    paths = [getattr(encoder.names, part) for part in parts]
-    if encoder.names.gate and "up" in parts:
-        paths.append(encoder.names.gate)
-    names = "|".join(map(re.escape, paths))
-    return rf"{re.escape(encoder.names.layers)}\.({numbers})\.({names})"
+    layers = encoder.layers[first_layer:]
+    paths = dict.fromkeys(path for layer in layers for part in parts for path in encoder.linears(layer, part))
+    if not paths:
+        raise SettingError(f"this model has no layer of the kinds {', '.join(parts)}: take --tuning full or bitfit")
+    return rf"{re.escape(encoder.names.layers)}\.({numbers})\.({'|'.join(map(re.escape, paths))})"
 
 
 def injected(encoder: Encoder, tuner_type: Any, config: Any) -> tuple[Attached, Any]:
