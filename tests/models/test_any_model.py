@@ -20,12 +20,13 @@ from deepen.finetuning.predictor import put_on
 from deepen.models.adapters import Adapter, Method
 from deepen.models.any_encoder import AnyEncoder
 from deepen.models.encoder import Encoder, layout
+from deepen.models.head import Inputs
 from deepen.models.linears import PARTS
 from deepen.models.load import load_encoder, load_pretrained
 from deepen.models.save import load_adapter, load_network, save_adapter, save_network
 
 METHODS = values(tuning, Method)
-NO_BIAS = ("llama", "mistral", "modernbert", "eurobert", "qwen3", "gemma3_text", "t5", "nomic_bert")
+NO_BIAS = ("llama", "mistral", "modernbert", "eurobert", "qwen3", "gemma3_text", "t5")
 
 
 def plainly(folder: Path) -> torch.nn.Module:
@@ -105,11 +106,18 @@ def test_other_tools_read_what_is_saved(every_network: Path, tmp_path: Path) -> 
     save_network(network, out, tokenizer_folder=every_network, labels=LABELS, max_tokens=20)
     right = logits(network, out, max_tokens=20)
     texts = ["good film", "not bad at all , and the battery looks fine", "awful", "the " * 60, "Ünknown 词 !?"]
-    found = SentenceTransformer(str(out), device="cpu").encode(texts, batch_size=2)
+    reader = SentenceTransformer(str(out), device="cpu")
+    if network.encoder.config.model_type == "qwen2":  # its own class of tokenizers can't read the tiny vocabulary
+        ids_T, _, _ = packed([9])
+        found = reader({"input_ids": ids_T[None], "attention_mask": torch.ones(1, 9, dtype=torch.int64)})
+        found = found["sentence_embedding"].detach().numpy()
+        right = network(Inputs(torch.tensor([9]), ids_T=ids_T)).detach().numpy()
+    else:
+        found = reader.encode(texts, batch_size=2)
     np.testing.assert_allclose(found, right, atol=1e-5)
     again = load_network(out)
     assert again.encoder.packed == network.encoder.packed
-    np.testing.assert_allclose(logits(again, out, max_tokens=20), right, atol=1e-6)
+    np.testing.assert_array_equal(*(logits(each, out, max_tokens=20) for each in (again, network)))
 
     method = METHODS["lora"]
     encoder = load_encoder(every_network).eval()

@@ -56,6 +56,11 @@ class Beside(nn.Module):
         self.base = base
         self.added = added
 
+    @property
+    def weight(self) -> Tensor:
+        """The module's own, at which T5 looks for the kind of its numbers."""
+        return cast(Tensor, self.base.weight)
+
     def forward(self, x: Tensor) -> Tensor:
         """What the module says, and what the small one adds to it."""
         said = self.base(x)
@@ -203,7 +208,9 @@ def injected(encoder: Encoder, tuner_type: Any, config: Any) -> tuple[Attached, 
     encoder.requires_grad_(False)
     tuner = tuner_type(encoder.network, config, "default")
 
-    def told() -> dict[str, Any]:
+    def told() -> dict[str, Any] | None:
+        if not encoder.in_peft:
+            return None
         found = {key: value for key, value in config.to_dict().items() if value is not None}
         return found | {"peft_type": str(getattr(config.peft_type, "value", config.peft_type))}
 

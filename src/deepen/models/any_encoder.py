@@ -92,6 +92,7 @@ class AnyEncoder(Encoder):
         nn.Module.__init__(self)
         self.network: nn.Module = network
         self.config: Any = network.config
+        self.in_peft = self.config.model_type != "albert"  # whose layers are `unshared` here
         self.dropout: float | None = None
         self._dropped: float | None = None
         path, found = _list_of_layers(network)

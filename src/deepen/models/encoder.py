@@ -168,6 +168,8 @@ class Encoder(nn.Module):
 
     packed: ClassVar[bool] = True
     """Whether no padded token is run through a layer."""
+    in_peft: bool = True
+    """Whether PEFT finds the same layers in the pretrained model."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()

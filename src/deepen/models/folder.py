@@ -24,7 +24,7 @@ from deepen.models.weights import Form, forms, weight_files
 
 _LARGEST_CONFIG = 1 << 24  # bytes
 _CODE = re.compile(
-    r"auto_map|custom_pipelines|trust_remote_code|kernel|_implementation|^num_labels$|device_map|tp_plan"
+    r"auto_map|custom_pipelines|trust_remote_code|kernel(?!_size)|_implementation|^num_labels$|device_map|tp_plan"
 )
 _FLOATS = ("F64", "F32", "F16", "BF16")
 _COUNTS = ("I64", "I32", "BOOL")  # of positions, which older files hold
@@ -98,7 +98,8 @@ def _check_numbers(path: Path, config: dict[str, Any]) -> None:
 
     sizes = ("vocab_size", "max_position_embeddings", "type_vocab_size", "embedding_size", "head_dim")
     for name in (*sizes, "num_key_value_heads", *_ALSO, *_ALSO.values()):
-        if config.get(name) is not None and not whole_number(config[name], least=1, most=_MOST):
+        least = 0 if name == "type_vocab_size" and config.get("model_type") not in ARCHITECTURES else 1
+        if config.get(name) is not None and not whole_number(config[name], least=least, most=_MOST):
             refuse(name, "a whole number above 0")
     for name in (*_SHARES, *_SMALL):
         value = config.get(name)
