@@ -35,7 +35,7 @@ class Hub(BaseHTTPRequestHandler):
             return self._say(200, f'{{"id": "me/tiny", "sha": "{COMMIT}", "siblings": [{names}]}}'.encode())
         return self._say(200, (self.folder / self.path.rsplit("/", 1)[1]).read_bytes())
 
-    do_HEAD = do_GET  # noqa: N815 - the library's name
+    do_HEAD = do_GET
 
     def _say(self, status: int, body: bytes = b"{}", *, code: str = "") -> None:
         self.send_response(status)
@@ -75,7 +75,7 @@ def test_a_revision_of_a_mirror(hub: type[Hub], monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_token_of_the_environment(hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ModelError, match="has no such model, or it is private.* put a token in HF_TOKEN"):
+    with pytest.raises(ModelError, match=r"has no such model, or it is private.* put a token in HF_TOKEN"):
         find("me/secret")
     monkeypatch.setenv("HF_TOKEN", "right")
     assert (find("me/secret")[1] / "config.json").is_file()
@@ -84,7 +84,7 @@ def test_a_token_of_the_environment(hub: type[Hub], monkeypatch: pytest.MonkeyPa
 def test_what_is_wrong_is_said_with_its_cure(hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="no such revision of it: after the @ stands a branch"):
         find("me/tiny@gone")
-    with pytest.raises(ModelError, match="who accept its terms: do that on its page, and put a token in HF_TOKEN"):
+    with pytest.raises(ModelError, match=r"who accept its terms: do that on its page, and put a token in HF_TOKEN"):
         find("me/gated")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ModelError, match=r"127\.0\.0\.1:9 gave no answer .*HTTPS_PROXY.*HF_ENDPOINT to a mirror"):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.models.test_encoder import UNEQUAL
 from tests.models.test_any_model import whole
+from tests.models.test_encoder import UNEQUAL
 
 from deepen.core.errors import ModelError
 from deepen.models.asked import pooling_of, prefix_of

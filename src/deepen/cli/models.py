@@ -64,7 +64,9 @@ def _list(as_json: bool) -> None:
         wide.print(f"{row['name']}{' (default)' if row['default'] else ''}")
         for text in (row["about"], "installed" if row["installed"] else row["install"]):
             wide.print(show.indented(str(text), 4))
-    wide.print("Any other: a folder or a hub id of a text encoder or decoder that transformers reads, with safetensors.")
+    wide.print(
+        "Any other: a folder or a hub id of a text encoder or decoder that transformers reads, with safetensors."
+    )
     wide.print("What works with it: deepen models FOLDER")
 
 

@@ -134,7 +134,9 @@ class AnyEncoder(Encoder):
         for handle in handles:
             handle.remove()
         if order != list(range(len(self.layers))):
-            raise ModelError(f"{self.config.model_type}: its layers are not called one after the other, so it can't climb")
+            raise ModelError(
+                f"{self.config.model_type}: its layers are not called one after the other, so it can't climb"
+            )
         for index, layer in enumerate(self.layers):
             vars(layer)["forward"] = partial(_called, layer, index)
 
@@ -155,8 +157,8 @@ class AnyEncoder(Encoder):
                 found_TD = self.run(self.run(first_TD, where, 0, cut), where, cut, self.num_layers)
                 if not torch.allclose(found_TD, whole_TD, rtol=_CLOSE, atol=_CLOSE * float(whole_TD.abs().max())):
                     raise ModelError(
-                        f"{self.config.model_type}: cut below layer {cut}, it gives other numbers than as a whole, so its "
-                        "layers hand on more than hidden states and it can't climb"
+                        f"{self.config.model_type}: cut below layer {cut}, it gives other numbers than as a whole, so "
+                        "its layers hand on more than hidden states and it can't climb"
                     )
 
     def embed(self, ids_T: Tensor, segments_T: Tensor | None, where: Layout) -> Tensor:
@@ -181,7 +183,9 @@ class AnyEncoder(Encoder):
         if start == stop:
             return hidden_TD
         hidden_BLD = _padded(hidden_TD, where)
-        ids_BL = torch.zeros(hidden_BLD.shape[:2], dtype=torch.int64, device=hidden_TD.device)  # what they say is not read
+        ids_BL = torch.zeros(
+            hidden_BLD.shape[:2], dtype=torch.int64, device=hidden_TD.device
+        )  # what they say is not read
         return _unpadded(self._pass(_Pass(start, stop, hidden_BLD), ids_BL, where, {}), where)
 
     def _pass(self, wanted: _Pass, ids_BL: Tensor, where: Layout, types: dict[str, Tensor]) -> Tensor:
@@ -245,9 +249,10 @@ def _list_of_layers(network: Any) -> tuple[str, nn.ModuleList]:
     """The outermost list of as many modules as the network has layers, each with a linear layer in it."""
     number = int(network.config.num_hidden_layers)
     for name, module in network.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == number:
-            if all(any(size_of(part) is not None for part in layer.modules()) for layer in module):
-                return name, module
+        if not isinstance(module, nn.ModuleList) or len(module) != number:
+            continue
+        if all(any(size_of(part) is not None for part in layer.modules()) for layer in module):
+            return name, module
     raise ModelError(f"{network.config.model_type}: no list of {number} layers was found in it, so it can't climb")
 
 

@@ -40,7 +40,9 @@ def class_of(config: Any) -> Any:
     if found is None and not getattr(config, "is_encoder_decoder", False):
         found = MODEL_MAPPING.get(type(config), None)
     if found is None or getattr(found, "main_input_name", "") != "input_ids":
-        raise ModelError(f"architecture '{config.model_type}' is not supported: transformers has no encoder of text for it")
+        raise ModelError(
+            f"architecture '{config.model_type}' is not supported: transformers has no encoder of text for it"
+        )
     return found[0] if isinstance(found, tuple) else found
 
 

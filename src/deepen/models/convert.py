@@ -67,5 +67,7 @@ def _pickles(old: Path) -> list[Path]:
         files = sorted({old / str(name) for name in named.values()}) if isinstance(named, dict) else []
         if files and all(path.parent == old and path.is_file() for path in files):
             return files
-        raise ModelError(f"{old / _INDEX}: it must name the file of each tensor, in this folder", file=str(old / _INDEX))
+        raise ModelError(
+            f"{old / _INDEX}: it must name the file of each tensor, in this folder", file=str(old / _INDEX)
+        )
     raise ModelError(f"{old}: there is no pytorch_model.bin to convert")

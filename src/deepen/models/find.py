@@ -123,7 +123,9 @@ def _refusal(error: Exception, endpoint: str | None) -> str:
         if isinstance(why, errors.GatedRepoError):
             return f"{hub} gives it only to those who accept its terms: do that on its page{token}"
         if isinstance(why, errors.RepositoryNotFoundError) or status in (401, 403):
-            return f"{hub} has no such model, or it is private: see how it is spelled{token or ', and whose the token is'}"
+            return (
+                f"{hub} has no such model, or it is private: see how it is spelled{token or ', and whose the token is'}"
+            )
         if status == 429:
             return f"{hub} has had too many requests: wait some minutes{token}"
     return (

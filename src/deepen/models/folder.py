@@ -14,7 +14,7 @@ from typing import Any
 
 from deepen.core.errors import DataError, ModelError
 from deepen.core.files import read_object
-from deepen.core.foreign import blaming, whole_number
+from deepen.core.foreign import whole_number
 from deepen.core.places import check_file
 from deepen.core.settings import shown
 from deepen.models.classes import num_parameters, sizes_told

@@ -32,8 +32,9 @@ class ModelSettings(Settings):
     max_tokens: int | None = Field(default=None, ge=4)
     """The longest sequence, special tokens included; None takes what the model was made for. Shorter is faster."""
     pooling: Literal["mean", "cls", "last"] | None = None
-    """How token vectors become one; None takes the model's own if its folder says, else the task's. Mean is better frozen than cls (banking77 0.924 to
-    0.919); `last` is for decoders, whose last token alone has seen the whole text."""
+    """How token vectors become one; None takes the model's own if its folder says, else the task's. Mean is better
+    frozen than cls (banking77 0.924 to 0.919); `last` is for decoders, whose last token alone has seen the whole
+    text."""
     head: Literal["linear", "mlp"] = "linear"
     """What the trained rungs put on it: a linear layer, or a hidden layer with tanh below that. The hidden layer starts
     as one that changes nothing, so a rung still starts where the one below ended. Not for words: tagging, span_qa."""

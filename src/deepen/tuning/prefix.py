@@ -41,7 +41,9 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         with torch.no_grad():
             keys, values = encoder.keys_values(layer, hidden_PD, where)
         layer.add_module("prefix", Prefix(keys, values))
-    if not encoder.packed or first_layer > 0 or encoder.config.model_type == "distilbert":  # which PEFT gives no keys and values
+    if (
+        not encoder.packed or first_layer > 0 or encoder.config.model_type == "distilbert"
+    ):  # which PEFT gives no keys and values
         return Attached(encoder, kept=True)
     encoder.first_position += settings.num_virtual_tokens
     config = peft_config(encoder, "PREFIX_TUNING", settings.num_virtual_tokens)
