@@ -25,7 +25,7 @@ def test_a_climb(make_network: MakeNetwork, kind: str, tuning: str, two_class_cs
     data.write_text("".join(two_class_csv.read_text().splitlines(keepends=True)[:161]))
     given = {"model": make_network(kind, **SIZES), "tuning": tuning, "settings": QUICK}
     run = deepen.train(data, out=tmp_path / "run", rungs="frozen,top_layers", **given)
-    assert [row.status for row in run.ladder.rows if row.rung in ("frozen", "top_layers")] == ["done", "done"]
+    assert [row.status for row in run.ladder.rungs if row.rung in ("frozen", "top_layers")] == ["done", "done"]
     model = deepen.load(tmp_path / "run", rung="top_layers")
     assert isinstance(model.predictor, EncoderPredictor)
     assert isinstance(model.predictor.network.encoder, AnyEncoder)
