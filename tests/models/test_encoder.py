@@ -8,7 +8,6 @@ import torch
 from tests.models.conftest import MakeNetwork
 from torch import Tensor
 
-from deepen.core.errors import ModelError
 from deepen.models.encoder import DECODERS, Encoder, layout
 from deepen.models.head import Inputs
 from deepen.models.load import load_encoder
@@ -136,6 +135,12 @@ def test_positions_count_from_the_padding_id(make_network: MakeNetwork) -> None:
     torch.testing.assert_close(found, reference(encoder, UNEQUAL, segments=False), atol=1e-5, rtol=1e-5)
 
 
-def test_an_unknown_activation_is_refused(make_network: MakeNetwork) -> None:
-    with pytest.raises(ModelError, match="activation 'tanh' is not supported; choose from: gelu"):
-        load_encoder(make_network("bert", hidden_act="tanh"))
+def test_what_the_fast_path_does_not_know_goes_the_other_way(make_network: MakeNetwork) -> None:
+    for folder in (make_network("bert", hidden_act="tanh"), make_network("mistral", sliding_window=4)):
+        encoder = load_encoder(folder)
+        assert not encoder.packed
+        with torch.inference_mode():
+            ids_T, _, lengths_B = packed(UNEQUAL)
+            where = layout(lengths_B)
+            found = encoder.run(encoder.embed(ids_T, None, where), where, 0, encoder.num_layers)
+        torch.testing.assert_close(found, reference(encoder, UNEQUAL, segments=False), atol=1e-5, rtol=1e-5)

@@ -56,6 +56,11 @@ class Beside(nn.Module):
         self.base = base
         self.added = added
 
+    @property
+    def weight(self) -> Tensor:
+        """The module's own, at which T5 looks for the kind of its numbers."""
+        return cast(Tensor, self.base.weight)
+
     def forward(self, x: Tensor) -> Tensor:
         """What the module says, and what the small one adds to it."""
         said = self.base(x)
@@ -183,11 +188,11 @@ def layer_paths(encoder: Encoder, first_layer: int, parts: tuple[str, ...]) -> s
         A regular expression that matches whole module paths.
     """
     numbers = "|".join(str(at) for at in range(first_layer, encoder.num_layers))
-    paths = [getattr(encoder.names, part) for part in parts]
-    if encoder.names.gate and "up" in parts:
-        paths.append(encoder.names.gate)
-    names = "|".join(map(re.escape, paths))
-    return rf"{re.escape(encoder.names.layers)}\.({numbers})\.({names})"
+    layers = encoder.layers[first_layer:]
+    paths = dict.fromkeys(path for layer in layers for part in parts for path in encoder.linears(layer, part))
+    if not paths:
+        raise SettingError(f"this model has no layer of the kinds {', '.join(parts)}: take --tuning full or bitfit")
+    return rf"{re.escape(encoder.names.layers)}\.({numbers})\.({'|'.join(map(re.escape, paths))})"
 
 
 def injected(encoder: Encoder, tuner_type: Any, config: Any) -> tuple[Attached, Any]:
@@ -203,7 +208,9 @@ def injected(encoder: Encoder, tuner_type: Any, config: Any) -> tuple[Attached, 
     encoder.requires_grad_(False)
     tuner = tuner_type(encoder.network, config, "default")
 
-    def told() -> dict[str, Any]:
+    def told() -> dict[str, Any] | None:
+        if not encoder.in_peft:
+            return None
         found = {key: value for key, value in config.to_dict().items() if value is not None}
         return found | {"peft_type": str(getattr(config.peft_type, "value", config.peft_type))}
 

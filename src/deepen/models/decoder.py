@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
 from deepen.core.errors import ModelError
 from deepen.models.encoder import Encoder, Layout, check_ids
+from deepen.models.weights import tensor_named
 
 
 class Decoder(Encoder):
@@ -116,9 +116,7 @@ def word_vectors(decoder: Encoder, folder: Path) -> Tensor:
     """
     if decoder.config.tie_word_embeddings:
         return cast(nn.Embedding, decoder.network.get_submodule(decoder.names.words)).weight.detach()
-    path = folder / "model.safetensors"
     try:
-        with safe_open(path, "pt") as file:
-            return cast(Tensor, file.get_tensor("lm_head.weight").float().to(decoder.device))
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} has no head that scores words, so it can't be asked: {error}") from None
+        return tensor_named(folder, "lm_head.weight").float().to(decoder.device)
+    except ModelError as error:
+        raise ModelError(f"{folder} has no head that scores words, so it can't be asked: {error}") from None

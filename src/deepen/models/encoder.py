@@ -1,5 +1,7 @@
 """An encoder that can be cut between any two layers and never runs a padded token through a linear layer.
 
+This is the fast path, for the architectures that are listed here; any other one runs in any_encoder.py.
+
 The lower part's output can be cached and the upper part trained on it: that cut is what makes a rung cheap.
 Tokens of a batch lie end to end (T of them); only attention looks at them as a padded grid.
 
@@ -12,31 +14,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from deepen.core.errors import ModelError
+from deepen.models.positions import first_position
 
 
 class Names(NamedTuple):
-    """What an architecture calls the parts of one layer.
-
-    `after_padding` says whether positions count from the padding id; a decoder's inner layer has a `gate`.
-    """
+    """What an architecture calls its parts and those of one layer; a decoder's inner layer has a `gate`."""
 
     layers: str
-    query: str
-    key: str
-    value: str
-    attended: str
-    norm1: str
-    up: str
-    down: str
-    norm2: str
-    after_padding: bool = False
+    query: str = ""
+    key: str = ""
+    value: str = ""
+    attended: str = ""
+    norm1: str = ""
+    up: str = ""
+    down: str = ""
+    norm2: str = ""
     gate: str = ""
     embeddings: str = "embeddings"
     words: str = "embeddings.word_embeddings"
@@ -53,7 +52,6 @@ _BERT = Names(
     down="output.dense",
     norm2="output.LayerNorm",
 )
-_ROBERTA = _BERT._replace(after_padding=True)
 _DISTILBERT = Names(
     layers="transformer.layer",
     query="attention.q_lin",
@@ -83,9 +81,9 @@ DECODERS = {"llama": _LLAMA, "mistral": _LLAMA}
 ARCHITECTURES = {
     "bert": _BERT,
     "electra": _BERT,
-    "roberta": _ROBERTA,
-    "xlm-roberta": _ROBERTA,
-    "camembert": _ROBERTA,
+    "roberta": _BERT,
+    "xlm-roberta": _BERT,
+    "camembert": _BERT,
     "distilbert": _DISTILBERT,
     **DECODERS,
 }
@@ -168,6 +166,11 @@ class Encoder(nn.Module):
     A layer may hold a `prompt` and a `prefix` (models/prompts.py); then `run` must begin below it or with it.
     """
 
+    packed: ClassVar[bool] = True
+    """Whether no padded token is run through a layer."""
+    in_peft: bool = True
+    """Whether PEFT finds the same layers in the pretrained model."""
+
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network: nn.Module = network
@@ -177,7 +180,7 @@ class Encoder(nn.Module):
         self.layers: list[nn.Module] = list(network.get_submodule(self.names.layers).children())
         self.num_heads = int(self.config.num_attention_heads)
         self.num_key_heads = int(getattr(self.config, "num_key_value_heads", self.num_heads))
-        self.first_position = int(self.config.pad_token_id) + 1 if self.names.after_padding else 0
+        self.first_position = first_position(vars(self.config) | {"model_type": self.config.model_type})
         activation = getattr(self.config, "hidden_act", None) or self.config.activation
         if activation not in ACTIVATIONS:
             raise ModelError(f"activation '{activation}' is not supported; choose from: {', '.join(ACTIVATIONS)}")
@@ -264,6 +267,16 @@ class Encoder(nn.Module):
         """What the first layer reads of word vectors that stand in the positions before the texts."""
         positions_P = torch.arange(self.first_position - len(words_PD), self.first_position, device=words_PD.device)
         return self._placed(words_PD, positions_P, None)
+
+    def linears(self, layer: nn.Module, part: str) -> list[str]:
+        """The paths in a layer of its linear layers of a kind.
+
+        Args:
+            layer: One of `layers`.
+            part: Of `query`, `key`, `value`, `attended`, `up` (with the gate, where there is one), `down`.
+        """
+        gate = [self.names.gate] if part == "up" and self.names.gate else []
+        return [getattr(self.names, part), *gate]
 
     def keys_values(self, layer: nn.Module, hidden_TD: Tensor, where: Layout) -> tuple[Tensor, Tensor]:
         """What a layer's attention finds of hidden states.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deepen.core.errors import ModelError, nearest
 from deepen.core.places import path_of
@@ -58,8 +58,10 @@ def find(name: str) -> tuple[str, Path]:
     """Finds a pretrained model: a folder first, then packages, then the hub's cache, then the hub.
 
     Args:
-        name: A folder or a hub id; of a packaged model the last part will do, as in `all-MiniLM-L6-v2`. A folder with
-            nothing but one GGUF file is read too, and what is made of it is kept in the cache.
+        name: A folder or a hub id, with `@` and a branch, tag or commit or without; of a packaged model the last part
+            will do, as in `all-MiniLM-L6-v2`. A folder with nothing but one GGUF file is read too, and what is made of
+            it is kept in the cache. The token, mirror and proxy of the hub are those of HF_TOKEN, HF_ENDPOINT and
+            HTTPS_PROXY.
 
     Returns:
         The full name and the folder with config.json.
@@ -90,20 +92,46 @@ def _from_hub(name: str) -> Path:
 
     wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
     hint = _install_hint(name)
+    hub_id, _, revision = name.partition("@")
+    asked: dict[str, Any] = {"revision": revision or None, "allow_patterns": wanted}
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+        return Path(snapshot_download(hub_id, local_files_only=True, **asked))
     except HFValidationError:
         raise ModelError(f"unknown model '{name}'; {nearest(name, [*PACKAGED, *_ALIASES])}") from None
     except (LocalEntryNotFoundError, OSError):
         pass
     if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
         raise ModelError(f"model '{name}' is not on this machine and HF_HUB_OFFLINE is set; {hint}")
+    endpoint = os.environ.get("HF_ENDPOINT") or None
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted))
+        return Path(snapshot_download(hub_id, endpoint=endpoint, **asked))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelError(
-            f"model '{name}' is not on this machine and the hub gave no answer ({error.__class__.__name__}); {hint}"
-        ) from None
+        raise ModelError(f"model '{name}' is not on this machine and {_refusal(error, endpoint)}; {hint}") from None
+
+
+def _refusal(error: Exception, endpoint: str | None) -> str:
+    """Why a hub gave no model, and what to do."""
+    from huggingface_hub import errors
+
+    hub = endpoint or "the hub"
+    token = "" if os.environ.get("HF_TOKEN") else ", and put a token in HF_TOKEN"
+    whys: Any = (error, error.__cause__, error.__context__)
+    for why in filter(None, whys):
+        status = getattr(getattr(why, "response", None), "status_code", 0)
+        if isinstance(why, errors.RevisionNotFoundError):
+            return f"{hub} has no such revision of it: after the @ stands a branch, a tag or a commit"
+        if isinstance(why, errors.GatedRepoError):
+            return f"{hub} gives it only to those who accept its terms: do that on its page{token}"
+        if isinstance(why, errors.RepositoryNotFoundError) or status in (401, 403):
+            return (
+                f"{hub} has no such model, or it is private: see how it is spelled{token or ', and whose the token is'}"
+            )
+        if status == 429:
+            return f"{hub} has had too many requests: wait some minutes{token}"
+    return (
+        f"{hub} gave no answer ({type(error).__name__}): behind a proxy set HTTPS_PROXY, and where the hub can't be "
+        "reached, HF_ENDPOINT to a mirror"
+    )
 
 
 def _install_hint(name: str) -> str:

@@ -6,6 +6,7 @@ weights don't have: a network of sizes that only config.json tells of could fill
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,16 +14,21 @@ from typing import Any
 
 from deepen.core.errors import DataError, ModelError
 from deepen.core.files import read_object
-from deepen.core.foreign import blaming, whole_number
+from deepen.core.foreign import whole_number
 from deepen.core.places import check_file
 from deepen.core.settings import shown
-from deepen.models.encoder import ARCHITECTURES, DECODERS, Names
+from deepen.models.classes import num_parameters, sizes_told
+from deepen.models.encoder import ACTIVATIONS, ARCHITECTURES, DECODERS, Names
+from deepen.models.positions import AFTER_PADDING
+from deepen.models.weights import Form, forms, weight_files
 
 _LARGEST_CONFIG = 1 << 24  # bytes
 _CODE = re.compile(
-    r"auto_map|custom_pipelines|trust_remote_code|kernel|_implementation|^num_labels$|device_map|tp_plan"
+    r"auto_map|custom_pipelines|trust_remote_code|kernel(?!_size)|_implementation|^num_labels$|device_map|tp_plan"
 )
 _FLOATS = ("F64", "F32", "F16", "BF16")
+_COUNTS = ("I64", "I32", "BOOL")  # of positions, which older files hold
+_NO_WEIGHTS = 1 << 22  # numbers of a pooler that a file may lack
 _ALSO = {  # what DistilBERT calls it
     "hidden_size": "dim",
     "num_hidden_layers": "n_layers",
@@ -32,6 +38,7 @@ _ALSO = {  # what DistilBERT calls it
 _SHARES = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
 _SMALL = ("layer_norm_eps", "rms_norm_eps")
 _MOST = 1 << 31
+ENCODERS = ARCHITECTURES.keys() - DECODERS.keys()
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -49,10 +56,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         found = read_object(path)
     except DataError as error:
         raise ModelError(str(error), file=str(path)) from None
-    kind = found.get("model_type")
-    if not isinstance(kind, str) or kind not in ARCHITECTURES:
-        known = ", ".join(sorted(ARCHITECTURES))
-        raise ModelError(f"{path}: architecture {shown(kind)} is not supported; choose from: {known}", file=str(path))
     if found.get("quantization_config"):
         said = "quantization_config says that its weights are quantised; give the float weights they were made from"
         raise ModelError(f"{path}: {said}", file=str(path))
@@ -60,7 +63,20 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder / 'adapter_config.json'}: merge that adapter into the weights first", file=str(path))
     config = {key: value for key, value in found.items() if not _CODE.search(key)}
     _check_numbers(path, config)
-    return config
+    return config if packs(config) else config | sizes_told(path, config)
+
+
+def packs(config: Mapping[str, Any]) -> bool:
+    """Whether the fast path runs a network: its architecture is known there, and nothing about it is unusual.
+
+    Args:
+        config: What `read_config` gave.
+    """
+    activation = config.get("hidden_act") or config.get("activation")
+    if config.get("model_type") not in ARCHITECTURES or not (activation is None or str(activation) in ACTIVATIONS):
+        return False
+    slides = config.get("model_type") in DECODERS and config.get("use_sliding_window", True)
+    return not (slides and config.get("sliding_window"))
 
 
 def size(config: Mapping[str, Any], name: str) -> int:
@@ -82,7 +98,8 @@ def _check_numbers(path: Path, config: dict[str, Any]) -> None:
 
     sizes = ("vocab_size", "max_position_embeddings", "type_vocab_size", "embedding_size", "head_dim")
     for name in (*sizes, "num_key_value_heads", *_ALSO, *_ALSO.values()):
-        if config.get(name) is not None and not whole_number(config[name], least=1, most=_MOST):
+        least = 0 if name == "type_vocab_size" and config.get("model_type") not in ARCHITECTURES else 1
+        if config.get(name) is not None and not whole_number(config[name], least=least, most=_MOST):
             refuse(name, "a whole number above 0")
     for name in (*_SHARES, *_SMALL):
         value = config.get(name)
@@ -92,9 +109,9 @@ def _check_numbers(path: Path, config: dict[str, Any]) -> None:
     if made is not None and not (isinstance(made, list) and all(isinstance(name, str) for name in made)):
         refuse("architectures", "a list of names")
     padding, vocabulary = config.get("pad_token_id"), config.get("vocab_size") or _MOST
-    after_padding = ARCHITECTURES[config["model_type"]].after_padding
+    after_padding = config.get("model_type") in AFTER_PADDING
     if (padding is not None or (after_padding and "pad_token_id" in config)) and not whole_number(
-        padding, least=-1 if config["model_type"] in DECODERS else 0, most=vocabulary - 1
+        padding, least=0 if after_padding or config.get("model_type") in ENCODERS else -1, most=vocabulary - 1
     ):
         refuse("pad_token_id", "the number of a token in the vocabulary")
     if config.get("position_embedding_type") not in (None, "absolute"):
@@ -106,8 +123,8 @@ def _check_numbers(path: Path, config: dict[str, Any]) -> None:
         refuse("num_key_value_heads", f"a divisor of {heads}")
 
 
-def check_weights(path: Path, config: Mapping[str, Any]) -> None:
-    """Whether a file holds the weights that config.json tells of, by its list of tensors, before any work is done.
+def check_weights(folder: Path, config: Mapping[str, Any]) -> None:
+    """Whether a folder holds the weights that config.json tells of, by its list of tensors, before any work is done.
 
     Args:
         config: What `read_config` gave.
@@ -115,30 +132,43 @@ def check_weights(path: Path, config: Mapping[str, Any]) -> None:
     Raises:
         ModelError: If it can't be read, or its tensors have other sizes than the settings.
     """
-    from safetensors import safe_open
-
-    with (
-        blaming(path, "the weights can't be read, so they are cut short or no safetensors"),
-        safe_open(path, "np") as file,
-    ):
-        slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-        shapes = {key: list(found.get_shape()) for key, found in slices.items()}
-        types = {key: str(found.get_dtype()) for key, found in slices.items()}
+    found = forms(folder)
+    path = weight_files(folder)[0]
+    if not packs(config):
+        _check_any(path, config, found)
+        return
     names = ARCHITECTURES[config["model_type"]]
     last = f"{names.layers}.{size(config, 'num_hidden_layers') - 1}.{names.query}.weight"
-    start = next((key.removesuffix(last) for key in shapes if key.endswith(last)), None)
+    start = next((key.removesuffix(last) for key in found if key.endswith(last)), None)
     if start is None:
         _refuse(path, f"{last} is missing")
     more = f"{start}{names.layers}.{size(config, 'num_hidden_layers')}.{names.query}.weight"
-    if more in shapes:
+    if more in found:
         _refuse(path, f"there is {more} too")
     for name, shape in _expected(config, names).items():
-        found = shapes.get(f"{start}{name}")
-        if found != shape:
-            what = f"has the shape {shown(found)}, not {shown(shape)}" if found is not None else "is missing"
+        form = found.get(f"{start}{name}")
+        if form is None or form.shape != shape:
+            what = f"has the shape {shown(form.shape)}, not {shown(shape)}" if form is not None else "is missing"
             _refuse(path, f"{name} {what}")
-        if types[f"{start}{name}"] not in _FLOATS:
-            _refuse(path, f"{name} holds {types[f'{start}{name}']}, no floats")
+        if form.kind not in _FLOATS:
+            _refuse(path, f"{name} holds {form.kind}, no floats")
+
+
+def _check_any(path: Path, config: Mapping[str, Any], found: Mapping[str, Form]) -> None:
+    """The same of an architecture that only transformers knows: no network is larger than the weights there are.
+
+    transformers itself compares each shape when it reads them.
+    """
+    numbers = sum(math.prod(form.shape) for form in found.values())
+    layers = size(config, "num_hidden_layers")
+    if layers > len(found):
+        _refuse(path, f"there are {len(found)} tensors, too few for {layers:,} layers")
+    needed = num_parameters(config)
+    if needed > 2 * numbers + _NO_WEIGHTS:
+        _refuse(path, f"the network has {needed:,} numbers, and there are {numbers:,}")
+    for name, form in found.items():
+        if form.kind not in _FLOATS and form.kind not in _COUNTS:
+            _refuse(path, f"{name} holds {form.kind}, no floats")
 
 
 def _refuse(path: Path, what: str) -> None:

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import ModelError
-from deepen.core.files import sha256_file
 from deepen.core.foreign import blaming
+from deepen.models.any_encoder import AnyEncoder, unshared
+from deepen.models.classes import class_of, config_of
 from deepen.models.decoder import Decoder
 from deepen.models.device import chosen_device
-from deepen.models.encoder import ARCHITECTURES, DECODERS, Encoder
+from deepen.models.encoder import DECODERS, Encoder
 from deepen.models.find import find
-from deepen.models.folder import check_weights, read_config, size
+from deepen.models.folder import check_weights, packs, read_config, size
+from deepen.models.positions import first_position
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
+from deepen.models.weights import fingerprint_of, weight_files
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Pretrained:
     @cached_property
     def fingerprint(self) -> str:
         """A key of the weights, for caches."""
-        return sha256_file(self.folder / "model.safetensors")[:16]
+        return fingerprint_of(self.folder)
 
     @property
     def num_layers(self) -> int:
@@ -45,14 +48,17 @@ class Pretrained:
     @property
     def num_positions(self) -> int:
         """The most tokens that a text may have."""
-        after_padding = ARCHITECTURES[self.config["model_type"]].after_padding
-        skipped = int(self.config.get("pad_token_id", 1)) + 1 if after_padding else 0
-        return int(self.config.get("max_position_embeddings") or 512) - skipped
+        return int(self.config.get("max_position_embeddings") or 512) - first_position(self.config)
 
     @property
     def decodes(self) -> bool:
         """Whether it is a decoder, which can be asked."""
-        return self.config["model_type"] in DECODERS
+        return self.packed and self.config["model_type"] in DECODERS
+
+    @property
+    def packed(self) -> bool:
+        """Whether the fast path runs it; else transformers' own layers do."""
+        return packs(self.config)
 
     def encoder(self) -> Encoder:
         """Reads the weights into a new encoder."""
@@ -73,13 +79,7 @@ def load_pretrained(name: str) -> Pretrained:
     """
     full, folder = find(name)
     config = read_config(folder)
-    if not (folder / "model.safetensors").is_file():
-        pickled = next((p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt")), None)
-        cause = (
-            f"{pickled} is a pickle, which can run code when it is read" if pickled else "there is no model.safetensors"
-        )
-        raise ModelError(f"{name}: {cause}; only safetensors weights are read")
-    check_weights(folder / "model.safetensors", config)
+    check_weights(folder, config)
     return Pretrained(full, folder, config, load_tokenizer(folder))
 
 
@@ -96,21 +96,22 @@ def load_encoder(folder: Path) -> Encoder:
         ModelError: If the weights are corrupt or not those of the architecture that config.json names.
     """
     import torch
-    from transformers import CONFIG_MAPPING, MODEL_MAPPING
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     settings = read_config(folder)
-    check_weights(folder / "model.safetensors", settings)
+    check_weights(folder, settings)
+    packed = packs(settings)
     with blaming(folder / "config.json", "the network can't be made"):
-        config = CONFIG_MAPPING[settings["model_type"]].from_dict(settings)
-        network_type = MODEL_MAPPING[type(config)]
+        config = config_of(settings)
+        network_type = class_of(config)
     with blaming(folder, "the weights can't be read"):
         network, report = network_type.from_pretrained(
             str(folder),
             config=config,
-            attn_implementation="eager",  # none of the kernels is run, for `Encoder` has attention of its own
+            # none of the kernels is run where `Encoder` has attention of its own
+            attn_implementation="eager" if packed else None,
             dtype=torch.float32,
             use_safetensors=True,
             local_files_only=True,
@@ -123,7 +124,11 @@ def load_encoder(folder: Path) -> Encoder:
         network.pooler = None  # else it would be made of random numbers, and saved with them
     for name, values in network.named_parameters():
         if not torch.isfinite(values.detach().sum()):
-            raise ModelError(f"{folder / 'model.safetensors'}: {name} holds values that are no numbers")
+            raise ModelError(f"{weight_files(folder)[0]}: {name} holds values that are no numbers")
     with blaming(folder / "config.json", "the network can't be made"):
+        if not packed:
+            made = AnyEncoder(unshared(network)).to(chosen_device())
+            made.check()
+            return made
         made = (Decoder if network.config.model_type in DECODERS else Encoder)(network)
     return made.to(chosen_device())

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from deepen.core.errors import ModelError
 from deepen.models.encoder import ACTIVATIONS
+from deepen.models.weights import forms, tensor_named, weight_files
 
 
 class _Names(NamedTuple):
@@ -69,8 +70,10 @@ class MaskedHead:
     """The head of a model folder, of which only the parts that are asked for are read."""
 
     def __init__(self, folder: Path, config: Any) -> None:
-        self.path, self.config = folder / "model.safetensors", config
+        self.folder, self.config = folder, config
+        self.path = weight_files(folder)[0]
         self.names = _HEADS[config.model_type]
+        self.known = set(forms(folder))
 
     def transform(self) -> Transform:
         """The layers before the words.
@@ -81,15 +84,14 @@ class MaskedHead:
         made = Transform(self.config)
         parts = {"dense": self.names.dense, "norm": self.names.norm}
         try:
-            with safe_open(self.path, "pt") as file:
-                known = set(file.keys())
-                state = {
-                    f"{part}.{kind}": file.get_tensor(
-                        _first(known, f"{name}.{kind}", f"{name}.{_OLD_NAMES[kind]}", where=self.path)
-                    )
-                    for part, name in parts.items()
-                    for kind in ("weight", "bias")
-                }
+            state = {
+                f"{part}.{kind}": tensor_named(
+                    self.folder,
+                    _first(self.known, f"{name}.{kind}", f"{name}.{_OLD_NAMES[kind]}", where=self.path),
+                )
+                for part, name in parts.items()
+                for kind in ("weight", "bias")
+            }
             made.load_state_dict({name: tensor.float() for name, tensor in state.items()})
         except (SafetensorError, OSError, RuntimeError) as error:
             raise ModelError(f"{self.path}: the masked-LM head can't be read: {error}") from None
@@ -108,13 +110,11 @@ class MaskedHead:
             ModelError: If they are missing.
         """
         try:
-            with safe_open(self.path, "pt") as file:
-                known = set(file.keys())
-                embeddings = next((key for key in sorted(known) if key.endswith(_EMBEDDINGS)), _EMBEDDINGS)
-                rows = file.get_slice(_first(known, self.names.rows, embeddings, where=self.path))
-                weight_WD = torch.cat([rows[piece : piece + 1] for piece in pieces_W])
-                bias = file.get_tensor(_first(known, *self.names.biases, where=self.path))
-                return weight_WD.float(), bias[torch.tensor(pieces_W)].float()
+            embeddings = next((key for key in sorted(self.known) if key.endswith(_EMBEDDINGS)), _EMBEDDINGS)
+            rows = tensor_named(self.folder, _first(self.known, self.names.rows, embeddings, where=self.path))
+            bias = tensor_named(self.folder, _first(self.known, *self.names.biases, where=self.path))
+            chosen_W = torch.tensor(pieces_W)
+            return rows[chosen_W].float(), bias[chosen_W].float()
         except (SafetensorError, OSError, IndexError) as error:
             raise ModelError(f"{self.path}: the masked-LM head can't be read: {error}") from None
 
@@ -134,5 +134,4 @@ def has_masked_head(folder: Path, kind: str) -> bool:
     """
     if kind not in _HEADS:
         return False
-    with safe_open(folder / "model.safetensors", "pt") as file:
-        return f"{_HEADS[kind].dense}.weight" in set(file.keys())
+    return f"{_HEADS[kind].dense}.weight" in forms(folder)

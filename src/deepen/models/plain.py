@@ -13,16 +13,6 @@ if TYPE_CHECKING:
     from deepen.models.network import Network
 
 Problem = Literal["regression", "multi_label_classification"]
-FAMILIES = {
-    "bert": ("Bert", "bert"),
-    "electra": ("Electra", "electra"),
-    "roberta": ("Roberta", "roberta"),
-    "xlm-roberta": ("XLMRoberta", "roberta"),
-    "camembert": ("Camembert", "roberta"),
-    "distilbert": ("DistilBert", "distilbert"),
-    "llama": ("Llama", "model"),
-    "mistral": ("Mistral", "model"),
-}
 _ROWS = "ForSequenceClassification"
 # Of the folder on this machine, and of a head that the pretrained model may have had.
 _NOT_OURS = ("_name_or_path", "id2label", "label2id", "problem_type", "finetuning_task", "task_specific_params")
@@ -48,12 +38,11 @@ def save_encoder(
     config: dict[str, Any] = network.encoder.config.to_dict()
     for key in _NOT_OURS:
         config.pop(key, None)
-    state = plain_state(network.encoder.network)
-    kind = config["model_type"]
-    config["architectures"] = [f"{FAMILIES[kind][0]}Model"]
+    state = once(plain_state(network.encoder.network))
+    config["architectures"] = [type(network.encoder.network).__name__]
     found = network.kind.transformers(network, state, whole)
     if found is not None:
-        state, config["architectures"] = found[0], [f"{FAMILIES[kind][0]}{found[1]}"]
+        state, config["architectures"] = found[0], [f"{family(network.encoder.network)}{found[1]}"]
     if whole and found is not None:
         config["id2label"] = {str(i): label for i, label in enumerate(labels)}
         config["label2id"] = {label: i for i, label in enumerate(labels)}
@@ -67,6 +56,43 @@ def save_encoder(
         folder / "model.safetensors",
         {"format": "pt"},
     )
+
+
+def once(state: dict[str, Any]) -> dict[str, Any]:
+    """Each tensor under the first of its names, as safetensors wants it; transformers ties the others to that."""
+    first: dict[tuple[int, Any], str] = {}
+    for name, values in state.items():
+        first.setdefault((values.data_ptr(), values.shape) if values.numel() else (id(values), ()), name)
+    return {name: state[name] for name in first.values()}
+
+
+def family(network: Any) -> str:
+    """What the names of transformers' classes of an architecture start with."""
+    return type(network).__name__.removesuffix("Model").removesuffix("Encoder")
+
+
+def token_names(network: Any) -> tuple[str, str] | None:
+    """Where the class of transformers that labels tokens has the network and the one layer of its head.
+
+    Args:
+        network: A network of transformers without a head.
+
+    Returns:
+        What both are called in it; None if there is no such class, or its head is more than a layer.
+    """
+    import torch
+    from torch import nn
+    from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
+
+    found = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING.get(type(network.config), None)
+    if found is None or found.__name__ != f"{family(network)}ForTokenClassification":
+        return None
+    with torch.device("meta"):
+        made = found(network.config)
+    parts = {name: part for name, part in made.named_children() if any(True for _ in part.parameters())}
+    own = next((name for name, part in parts.items() if type(part) is type(network)), None)
+    heads = [name for name in parts if name != own]
+    return (own, heads[0]) if own and len(heads) == 1 and isinstance(parts[heads[0]], nn.Linear) else None
 
 
 def opens_with(folder: Path) -> str | None:

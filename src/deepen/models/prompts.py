@@ -158,7 +158,8 @@ def put_before(encoder: Encoder, first_layer: int, number: int, size: int = 0) -
     encoder.requires_grad_(False)
     words_P = usual_words(encoder, number)
     words = encoder.network.get_submodule(encoder.names.words)
-    start_PD = states_of(encoder, words_P, first_layer)[0] if first_layer else words(words_P)
+    inside = first_layer > 0 or not encoder.packed
+    start_PD = states_of(encoder, words_P, first_layer)[0] if inside else words(words_P)
     net = None
     if size:
         up = nn.Linear(size, start_PD.shape[1])
@@ -167,7 +168,7 @@ def put_before(encoder: Encoder, first_layer: int, number: int, size: int = 0) -
         net = nn.Sequential(nn.Linear(start_PD.shape[1], size), nn.ReLU(), up)
     prompt = Prompt(start_PD.detach().clone(), net)
     encoder.layers[first_layer].add_module("prompt", prompt)
-    if first_layer > 0:
+    if inside:
         return Attached(encoder, kept=True, fold=prompt.fold)
     encoder.first_position += number
     config = peft_config(encoder, "PROMPT_TUNING", number)

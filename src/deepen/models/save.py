@@ -17,12 +17,15 @@ from deepen.core.files import read_json, write_json
 from deepen.core.shelf import values
 from deepen.models import heads
 from deepen.models.adapters import Adapter, plain_state
+from deepen.models.asked import keep_prefix
+from deepen.models.classes import class_of, config_of
 from deepen.models.encoder import ARCHITECTURES, Encoder
+from deepen.models.folder import read_config
 from deepen.models.head import Head
 from deepen.models.layouts import head_named
 from deepen.models.load import load_encoder
 from deepen.models.network import Network
-from deepen.models.plain import FAMILIES, Problem, save_encoder
+from deepen.models.plain import Problem, family, save_encoder
 from deepen.models.prompts import PACKED, from_peft, to_peft
 
 FORM = "form.json"
@@ -68,6 +71,7 @@ def _save_around(network: Network, folder: Path, tokenizer_folder: Path, max_tok
     _copy_tokenizer(tokenizer_folder, folder)
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
     network.kind.save(network, folder)
+    keep_prefix(tokenizer_folder, folder)
 
 
 def _copy_tokenizer(source: Path, folder: Path) -> None:
@@ -128,8 +132,8 @@ def load_adapter(folder: Path) -> Adapter | None:
         if PACKED in state:
             config = read_json(path.with_name("adapter_config.json"))
             return Adapter(tensors=from_peft(state, config, ARCHITECTURES[kind].layers), **about)
-        start, family = "base_model.model.", FAMILIES[kind][1]
-        tensors = {key.removeprefix(start).removeprefix(f"{family}."): value for key, value in state.items()}
+        start = class_of(config_of(read_config(folder))).base_model_prefix
+        tensors = {key.removeprefix("base_model.model.").removeprefix(f"{start}."): x for key, x in state.items()}
         return Adapter(tensors=tensors, **about)
     except Exception as error:
         raise ModelError(f"{path} can't be read: {error}") from None
@@ -145,9 +149,8 @@ def save_decoder(decoder: Encoder, vectors_VD: torch.Tensor, folder: Path, *, to
     folder.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = decoder.config.to_dict()
     config.pop("_name_or_path", None)  # a folder of this machine
-    name, prefix = FAMILIES[config["model_type"]]
-    config["architectures"] = [f"{name}ForCausalLM"]
-    state = {f"{prefix}.{key}": value.contiguous() for key, value in plain_state(decoder.network).items()}
+    config["architectures"] = [f"{family(decoder.network)}ForCausalLM"]
+    state = {f"model.{key}": value.contiguous() for key, value in plain_state(decoder.network).items()}
     if not decoder.config.tie_word_embeddings:
         state["lm_head.weight"] = vectors_VD.contiguous()
     write_json(folder / "config.json", config)

@@ -11,11 +11,13 @@ import numpy as np
 from tokenizers import Tokenizer as Backend
 
 from deepen.core.errors import DataError, ModelError
-from deepen.core.files import read_object, sha256_file
+from deepen.core.files import fingerprint, read_object, sha256_file
 from deepen.core.foreign import blaming, silenced, whole_number
 from deepen.core.places import check_file
 from deepen.core.settings import shown
 from deepen.core.types import Sequences
+from deepen.models.asked import prefix_of
+from deepen.models.positions import AFTER_PADDING
 
 _LARGEST = 1 << 28  # bytes of a vocabulary; 35 million is the largest known
 _LAST_ID = (1 << 31) - 1
@@ -25,13 +27,17 @@ _VOCABULARIES = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.m
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Text to token ids. `fingerprint` is the hash of tokenizer.json, `max_tokens` counts special tokens too."""
+    """Text to token ids. `fingerprint` is the hash of tokenizer.json, `max_tokens` counts special tokens too.
+
+    `prefix` is what the model asks for before each text; two texts in one sequence go without.
+    """
 
     backend: Any
     folder: Path
     fingerprint: str
     max_tokens: int
     pad_id: int
+    prefix: str = ""
 
     def encode(self, texts: Sequence[str], *, max_tokens: int, keep: Keep = "head") -> Sequences:
         """Token ids with special tokens; what is over `max_tokens` is cut and marked.
@@ -45,7 +51,7 @@ class Tokenizer:
             The sequences, end to end.
         """
         self.backend.enable_truncation(max_tokens)
-        encoded = self.backend.encode_batch_fast(list(texts))
+        encoded = self.backend.encode_batch_fast([self.prefix + text for text in texts] if self.prefix else list(texts))
         if keep == "windows":
             return _windows(encoded)
         ids = [item.ids if keep == "head" else _kept(item, "ids") for item in encoded]
@@ -83,14 +89,15 @@ class Tokenizer:
             keep: As in `encode`.
 
         Returns:
-            Start and end in characters for each token that `encode` gives; None for a special token.
+            Start and end in characters for each token that `encode` gives; None for a special token or the prefix's.
         """
         self.backend.enable_truncation(max_tokens)
-        found = self.backend.encode(text)
+        found, first = self.backend.encode(self.prefix + text), len(self.prefix)
         names = ("offsets", "special_tokens_mask")
         offsets, masks = (getattr(found, name) if keep == "head" else _kept(found, name) for name in names)
         return [
-            None if special else (int(start), int(end)) for (start, end), special in zip(offsets, masks, strict=True)
+            None if special or (first and end <= first) else (max(int(start) - first, 0), int(end) - first)
+            for (start, end), special in zip(offsets, masks, strict=True)
         ]
 
     @property
@@ -175,16 +182,17 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         num_special = backend.num_special_tokens_to_add(False)
         if max(backend.get_vocab().values(), default=0) > _LAST_ID:
             raise ValueError("a token has a number above all that a network can know")
-    settings = _read(folder / "tokenizer_config.json")
+    settings, prefix = _read(folder / "tokenizer_config.json"), prefix_of(folder)
     max_tokens = _max_tokens(folder, settings)
     if max_tokens <= num_special:
         raise ModelError(f"{folder}: texts are cut to {max_tokens} tokens, {num_special} of them special: none is left")
     return Tokenizer(
         backend=_Blamed(backend, path),
         folder=folder,
-        fingerprint=mark[:16],
+        fingerprint=fingerprint(mark, prefix) if prefix else mark[:16],
         max_tokens=max_tokens,
         pad_id=backend.token_to_id(_token_text(settings.get("pad_token"))) or 0,
+        prefix=prefix,
     )
 
 
@@ -249,8 +257,7 @@ def _max_tokens(folder: Path, tokenizer_settings: dict[str, Any]) -> int:
     config = _read(folder / "config.json")
     if config.get("max_position_embeddings"):
         positions = _limit(folder / "config.json", config, "max_position_embeddings", most=1 << 40)
-        counted_from_padding = config.get("model_type") in ("roberta", "xlm-roberta", "camembert")
-        skipped = config.get("pad_token_id", 1) if counted_from_padding else -1
+        skipped = config.get("pad_token_id", 1) if config.get("model_type") in AFTER_PADDING else -1
         if not whole_number(skipped, least=-1, most=positions):
             raise ModelError(f"{folder / 'config.json'}: pad_token_id is {shown(skipped)}: it must be a whole number")
         limits += [positions - int(skipped) - 1]

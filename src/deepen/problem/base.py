@@ -15,6 +15,7 @@ from deepen.core.settings import Settings
 from deepen.data.table import Table
 from deepen.data.tokens import TokenTable, tokenise
 from deepen.models.adapters import Attached, MethodSettings
+from deepen.models.asked import pooling_of
 from deepen.models.encoder import Encoder
 from deepen.models.load import Pretrained
 from deepen.models.precision import Precision
@@ -32,8 +33,9 @@ class ModelSettings(Settings):
     max_tokens: int | None = Field(default=None, ge=4)
     """The longest sequence, special tokens included; None takes what the model was made for. Shorter is faster."""
     pooling: Literal["mean", "cls", "last"] | None = None
-    """How token vectors become one; None takes the task's own. Mean is better frozen than cls (banking77 0.924 to
-    0.919); `last` is for decoders, whose last token alone has seen the whole text."""
+    """How token vectors become one; None takes the model's own if its folder says, else the task's. Mean is better
+    frozen than cls (banking77 0.924 to 0.919); `last` is for decoders, whose last token alone has seen the whole
+    text."""
     head: Literal["linear", "mlp"] = "linear"
     """What the trained rungs put on it: a linear layer, or a hidden layer with tanh below that. The hidden layer starts
     as one that changes nothing, so a rung still starts where the one below ended. Not for words: tagging, span_qa."""
@@ -96,7 +98,7 @@ class Base:
 
     def read_by(self, form: Form) -> Form:
         """A form with the head that was chosen for it, where one may be chosen."""
-        name = self.settings.pooling
+        name = self.settings.pooling or pooling_of(self.model.folder)
         return replace(form, head=shelf()[name]) if name and form.head.is_row else form
 
     def attach(self, encoder: Encoder, first_layer: int, *, seed: int, rung: str) -> Attached:

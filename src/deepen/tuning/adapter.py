@@ -41,13 +41,14 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     encoder.requires_grad_(False)
     for layer in encoder.layers[first_layer:]:
         for place in _PLACES[settings.place]:
-            path, _, name = getattr(encoder.names, place).rpartition(".")
-            parent = layer.get_submodule(path)
-            up = nn.Linear(settings.size, encoder.hidden_size)
-            nn.init.zeros_(up.weight)
-            nn.init.zeros_(up.bias)
-            small = nn.Sequential(nn.Linear(encoder.hidden_size, settings.size), nn.Tanh(), up)
-            setattr(parent, name, Beside(getattr(parent, name), small))
+            for found in encoder.linears(layer, place):
+                path, _, name = found.rpartition(".")
+                parent = layer.get_submodule(path)
+                up = nn.Linear(settings.size, encoder.hidden_size)
+                nn.init.zeros_(up.weight)
+                nn.init.zeros_(up.bias)
+                small = nn.Sequential(nn.Linear(encoder.hidden_size, settings.size), nn.Tanh(), up)
+                setattr(parent, name, Beside(getattr(parent, name), small))
     return Attached(encoder, kept=True)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from deepen.models.adapters import Attached, Method
 from deepen.models.encoder import Encoder, layout
-from deepen.models.prompts import Prefix, VectorSettings, peft_config, states_of, usual_words
+from deepen.models.prompts import Prefix, Prompt, VectorSettings, peft_config, states_of, usual_words
 
 
 class TuningSettings(VectorSettings):
@@ -35,10 +35,15 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     where = layout(torch.tensor([settings.num_virtual_tokens]).to(encoder.device))
     states = states_of(encoder, words_P, first_layer)
     for layer, hidden_PD in zip(encoder.layers[first_layer:], states, strict=True):
+        if not encoder.packed:  # its attention is only called: what its keys and values are made of learns instead
+            layer.add_module("prefix", Prompt(hidden_PD.detach().clone()))
+            continue
         with torch.no_grad():
             keys, values = encoder.keys_values(layer, hidden_PD, where)
         layer.add_module("prefix", Prefix(keys, values))
-    if first_layer > 0 or encoder.config.model_type == "distilbert":  # which PEFT gives no keys and values
+    if (
+        not encoder.packed or first_layer > 0 or encoder.config.model_type == "distilbert"
+    ):  # which PEFT gives no keys and values
         return Attached(encoder, kept=True)
     encoder.first_position += settings.num_virtual_tokens
     config = peft_config(encoder, "PREFIX_TUNING", settings.num_virtual_tokens)

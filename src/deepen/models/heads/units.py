@@ -1,6 +1,6 @@
 """The tokens that are named in a row, as the first of each word: a layer that gives each its logits.
 
-`AutoModelForTokenClassification` gives them too.
+`AutoModelForTokenClassification` gives them too, where its head is one layer.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from deepen.core.errors import ModelError
 from deepen.models.head import Grid, Head, Inputs, State
+from deepen.models.layouts import load_apart, save_apart
 from deepen.models.pooling import named
 
 if TYPE_CHECKING:
@@ -25,30 +26,34 @@ def _pool(hidden_TD: Tensor, where: Layout, inputs: Inputs) -> Tensor:
     return named(hidden_TD, inputs)
 
 
-def _called(kind: str) -> str:
-    """What the head of a ...ForTokenClassification is called."""
-    from deepen.models.encoder import DECODERS
-
-    return "score" if kind in DECODERS else "classifier"
-
-
-def _for_tagging(network: Network, state: State, whole: bool) -> tuple[State, str]:
+def _for_tagging(network: Network, state: State, whole: bool) -> tuple[State, str] | None:
     """The same weights under the names of a ...ForTokenClassification."""
-    from deepen.models.plain import FAMILIES
+    from deepen.models.plain import token_names
 
-    kind = network.encoder.config.model_type
-    prefix, head = FAMILIES[kind][1], _called(kind)
-    state = {f"{prefix}.{key}": value for key, value in state.items() if not key.startswith("pooler.")}
-    state |= {f"{head}.weight": network.head.weight, f"{head}.bias": network.head.bias}
+    names = token_names(network.encoder.network)
+    if names is None:
+        return None
+    state = {f"{names[0]}.{key}": value for key, value in state.items() if not key.startswith("pooler.")}
+    state |= {f"{names[1]}.weight": network.head.weight, f"{names[1]}.bias": network.head.bias}
     return state, _LAYOUT
+
+
+def _save(network: Network, folder: Path) -> None:
+    """It is among the encoder's weights, or where no class of transformers has a place for it, beside them."""
+    from deepen.models.plain import token_names
+
+    if token_names(network.encoder.network) is None:
+        save_apart(network, folder)
 
 
 def _in_adapter(network: Network, state: State, config: State) -> tuple[State, State]:
     """The head is among the adapter's `modules_to_save`, as PEFT puts it on an `AutoModelForTokenClassification`."""
-    from deepen.models.plain import FAMILIES
+    from deepen.models.plain import token_names
 
-    kind = network.encoder.config.model_type
-    family, head = FAMILIES[kind][1], _called(kind)
+    names = token_names(network.encoder.network)
+    if names is None:
+        return state, config
+    family, head = names
     start = "base_model." if "num_virtual_tokens" in config else "base_model.model."
     state = {key.replace("base_model.model.", f"base_model.model.{family}."): x for key, x in state.items()}
     state |= {f"{start}{head}.{key}": value.detach() for key, value in network.head.state_dict().items()}
@@ -64,9 +69,12 @@ def _load(head: Head, encoder: Encoder, folder: Path) -> Network:
     from torch import nn
 
     from deepen.models.network import Network
+    from deepen.models.plain import token_names
 
-    name = _called(encoder.config.model_type)
+    if (folder / "head").is_dir():
+        return load_apart(head, encoder, folder)
     try:
+        _, name = token_names(encoder.network) or ("", "classifier")
         with safe_open(folder / "model.safetensors", framework="pt") as file:
             weight, bias = file.get_tensor(f"{name}.weight"), file.get_tensor(f"{name}.bias")
     except Exception as error:
@@ -79,7 +87,7 @@ def _load(head: Head, encoder: Encoder, folder: Path) -> Network:
 HEAD = Head(
     "units",
     _pool,
-    lambda network, folder: None,  # it is among the encoder's weights
+    _save,
     _load,
     architecture=_LAYOUT,
     transformers=_for_tagging,
