@@ -18,6 +18,7 @@ from deepen.models.tokenizer import Tokenizer, load_tokenizer
 
 _SUBWORD = "##"
 _STARTS = "▁Ġ"
+_FEWEST = 16_000
 
 
 def trim(tokenizer: Tokenizer, used: Collection[int], folder: Path, *, first: int) -> tuple[Tokenizer, list[int]]:
@@ -39,6 +40,7 @@ def trim(tokenizer: Tokenizer, used: Collection[int], folder: Path, *, first: in
     pieces = _pieces(model)
     stay = set(used) | set(range(first)) | {one["id"] for one in added}
     stay |= {at for piece, at in pieces.items() if _is_small(piece) or piece == model.get("unk_token")}
+    stay |= set(_commonest(pieces, set(used), _FEWEST - len(stay)))
     if model.get("unk_id") is not None:
         stay.add(model["unk_id"])
     if model["type"] == "BPE":
@@ -63,6 +65,18 @@ def _pieces(model: dict[str, Any]) -> dict[str, int]:
     if model["type"] == "Unigram":
         return {piece: at for at, (piece, _) in enumerate(model["vocab"])}
     raise ModelError(f"a tokenizer of the kind '{model['type']}' can't be made smaller")
+
+
+def _commonest(pieces: dict[str, int], used: set[int], most: int) -> list[int]:
+    """Tokens written in the letters of those that are used; vocabularies of all three kinds begin with the commonest.
+
+    A word that the rows lack is then still read as before, if the language has it often.
+    """
+    letters = {letter for piece, at in pieces.items() if at in used and piece[0] not in "[<" for letter in piece}
+    alike = sorted(
+        at for piece, at in pieces.items() if at not in used and not _is_small(piece) and letters >= {*piece}
+    )
+    return alike[: max(0, most)]
 
 
 def _is_small(piece: str) -> bool:

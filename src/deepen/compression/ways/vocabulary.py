@@ -1,4 +1,4 @@
-"""Only the subword tokens that the training and unlabelled rows use, and every single character."""
+"""Only the subword tokens that the training and unlabelled rows use, single characters, and the commonest others."""
 
 from __future__ import annotations
 
