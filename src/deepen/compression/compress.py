@@ -219,7 +219,7 @@ def _rows(opened: Run, model: Model, prepared: Prepared | None, data: Any, colum
         asked = dict(asked_columns(columns) or {}) if columns is not None else None
         return model.read(as_rows(data), columns=asked, need_target=True)
     if prepared is None:
-        raise DataError(f"{opened.folder}: no rows to judge on; name some: deepen compress RUN DATA")
+        raise DataError(f"{opened.folder}: it keeps no rows to judge on, so give DATA")
     return prepared.rows.test if prepared.rows.test is not None else prepared.work.problem.validation
 
 
