@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepen.api import check, compress, diagnose, evaluate, export, load, report, train
+    from deepen.api import check, diagnose, evaluate, export, load, report, train
     from deepen.core.errors import DataError, DeepenError, ModelError, SettingError
     from deepen.core.run import Run
     from deepen.core.types import Explanation, Finding, Prediction, Score
@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "train": "deepen.api",
     "check": "deepen.api",
-    "compress": "deepen.api",
+    "compress": "deepen.compression.compress",
     "diagnose": "deepen.api",
     "evaluate": "deepen.api",
     "export": "deepen.api",

@@ -24,8 +24,6 @@ from deepen.preparation.place import check_place, inputs_of, warn
 from deepen.reporting.trackers import check_tracker, track
 
 if TYPE_CHECKING:
-    from deepen.compression.compress import Compressed
-    from deepen.compression.judge import Row
     from deepen.exporting.export import Exported
     from deepen.inference.chain import Triples
     from deepen.inference.model import Model
@@ -228,50 +226,6 @@ def export(
     folder = run.folder if isinstance(run, Run) else as_path("run", run)
     how: dict[str, Any] = {"form": as_text(form), "rung": rung, "say": telling(say)}
     return write(folder, as_path("out", out), **how)
-
-
-def compress(
-    run: str | Path | Run,
-    data: Any = None,
-    *,
-    target: str | float | None = None,
-    ways: Sequence[str] | str | None = None,
-    max_drop: float = 0.5,
-    unlabelled: Any = None,
-    out: str | Path | None = None,
-    columns: Mapping[str, str] | None = None,
-    say: Callable[[str], None] | None = None,
-    on_row: Callable[[Row], None] | None = None,
-) -> Compressed:
-    """Makes a run's model smaller and faster, as far as labelled rows show that no more is lost than was agreed.
-
-    Args:
-        data: Labelled rows to judge on that the run has not learned from; None takes its test rows, or the validation
-            rows if there are none.
-        target: How many times smaller or faster, as in `4x`; the cheapest ways that reach it are taken.
-        ways: Names of ways, a list or with commas; None takes every way, or those that the target takes.
-        max_drop: Points of the deciding score that may be lost.
-        unlabelled: Rows without a label: half of them are learned from, half back how many answers change.
-        out: The run that is written, which is not there yet; None finds a name.
-        columns: Which columns of `data` are what, if not as in the training data.
-        on_row: Called with each line of the table.
-
-    Returns:
-        What was tried, what is kept, and where it is.
-
-    Raises:
-        DataError: If there is no such run, or its rows can't be had.
-        ModelError: If its model has no network, or is an export.
-        SettingError: If an argument is wrong, or the wish can't be met; nothing is written then.
-    """
-    from deepen.compression.compress import compress as make
-    from deepen.compression.compress import wish
-
-    folder = run.folder if isinstance(run, Run) else as_path("run", run)
-    how: dict[str, Any] = {"columns": columns, "unlabelled": unlabelled, "say": telling(say)}
-    how["out"] = as_path("out", out) if out is not None else None
-    how["on_row"] = on_row or (lambda row: None)
-    return make(folder, data, wanted=wish(ways, target, max_drop), **how)
 
 
 def report(run: str | Path | Run, *, say: Callable[[str], None] | None = None) -> Path:

@@ -42,7 +42,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Compresses a run."""
-    from deepen.api import compress
+    from deepen.compression.compress import compress
     from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
 

@@ -15,11 +15,11 @@ import torch
 from deepen.compression.judge import Cost, Judge, Row
 from deepen.compression.leave import leave_run
 from deepen.compression.way import Given, Way, shelf
-from deepen.core.arguments import as_text
+from deepen.core.arguments import as_path, as_text
 from deepen.core.errors import DataError, SettingError, nearest
-from deepen.core.places import path_of
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
+from deepen.core.types import to_json
 from deepen.data.table import Part
 from deepen.inference.given import as_rows
 from deepen.inference.model import Model, load_model
@@ -83,25 +83,45 @@ def wish(ways: Sequence[str] | str | None, target: str | float | None, max_drop:
 
 
 def compress(
-    run: str | Path,
+    run: str | Path | Run,
     data: Any = None,
     *,
-    wanted: Wish,
-    columns: Mapping[str, str] | None = None,
+    target: str | float | None = None,
+    ways: Sequence[str] | str | None = None,
+    max_drop: float = 0.5,
     unlabelled: Any = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
     say: Callable[[str], None] = lambda line: None,
     on_row: Callable[[Row], None] = lambda row: None,
 ) -> Compressed:
-    """Makes a run's model smaller or faster, and leaves a run.
+    """Makes a run's model smaller and faster, as far as labelled rows show that no more is lost than was agreed.
 
-    `run` is a finished run's folder; `data` labelled rows to judge on, None takes the run's test or validation rows;
-    `out` a folder that is not there yet, None finds a name. `on_row` hears of each line of the table. SettingError if
-    the wish can't be met; then nothing is written.
+    Args:
+        run: A finished run, or its folder.
+        data: Labelled rows to judge on that the run has not learned from; None takes its test rows, or the validation
+            rows if there are none.
+        target: How many times smaller or faster, as in `4x`; the cheapest ways that reach it are taken.
+        ways: Names of ways, a list or with commas; None takes every way, or those that the target takes.
+        max_drop: Points of the deciding score that may be lost.
+        unlabelled: Rows without a label: half of them are learned from, half back how many answers change.
+        out: The run that is written, which is not there yet; None finds a name.
+        columns: Which columns of `data` are what, if not as in the training data.
+        say: Called with lines for the user.
+        on_row: Called with each line of the table.
+
+    Returns:
+        What was tried, what is kept, and where it is.
+
+    Raises:
+        DataError: If there is no such run, or its rows can't be had.
+        ModelError: If its model has no network, or is an export.
+        SettingError: If an argument is wrong, or the wish can't be met; nothing is written then.
     """
-    folder = path_of(run, kind=DataError)
+    wanted = wish(ways, target, max_drop)
+    folder = run.folder if isinstance(run, Run) else as_path("run", run)
     opened = open_run(folder)
-    place = _free(folder) if out is None else out
+    place = _free(folder) if out is None else as_path("out", out)
     _check_out(place)
     with using(_CPU), TemporaryDirectory() as beside:
         work = _Work.open(opened, data, columns, unlabelled, Path(beside), say)
@@ -115,7 +135,7 @@ def compress(
 
         names = _reach(wanted, judged) if wanted.target is not None else _all(wanted, judged)
         found = Compressed(str(folder), judge.before, tried, list(names), str(place))
-        leave_run(opened, work.made(names), work.prepared, work.rows, place, record=found)
+        leave_run(opened, work.made(names), work.prepared, work.rows, place, record=to_json(found))
     return found
 
 

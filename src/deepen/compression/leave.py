@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deepen.core.files import open_to_others, replacing, write_json, write_jsonl
 from deepen.core.run import Run
 from deepen.core.seed import derive
-from deepen.core.types import to_json
 from deepen.data.table import Part
 from deepen.inference.model import Model
 from deepen.ladder.record import as_record, predictions, score_of, seconds_per_row
@@ -18,15 +17,12 @@ from deepen.models.save import read_by_others
 from deepen.preparation.prepare import Prepared
 from deepen.reporting.leave import leave_card, leave_page
 
-if TYPE_CHECKING:
-    from deepen.compression.compress import Compressed
-
 RECORD = "compression.json"
 _SAME = ("recipe.yaml", "environment.json", "slices.json")  # what holds for both
 
 
 def leave_run(
-    source: Run, model: Model, prepared: Prepared | None, rows: Part, out: Path, *, record: Compressed
+    source: Run, model: Model, prepared: Prepared | None, rows: Part, out: Path, *, record: dict[str, Any]
 ) -> None:
     """Writes a run with one rung, that of the model that was made smaller, or nothing.
 
@@ -57,13 +53,13 @@ def leave_run(
                 "seconds_per_1000_predictions": round(1000 * seconds_per_row(model.predictor, parts["validation"]), 4),
                 "read_by_others": read_by_others(place / "model"),
                 "opens_with": opens_with(place / "model"),
-                "reason": f"compressed: {', '.join(record.kept)}",
+                "reason": f"compressed: {', '.join(record['kept'])}",
                 "gain": None,
             }
         )
         changes = {"rungs": (row,), "chosen": model.rung, "cheapest_not_worse": model.rung}
         made.write_ladder(source.ladder.but(changes | {"test": tuple(map(as_record, scores.get("test", ())))}))
-        write_json(beside / RECORD, to_json(record))
+        write_json(beside / RECORD, record)
         made.publish(model.rung)
         (beside / "model" / "README.md").unlink(missing_ok=True)
         leave_card(made)
