@@ -169,7 +169,7 @@ def english(text: str) -> list[str]:
 @cache
 def _technical() -> frozenset[str]:
     """Names of what stands on the shelves, and of programs and formats that have no other name in Chinese."""
-    shelves = ("tasks", "rungs", "tuning", "diagnosis/questions")
+    shelves = ("tasks", "rungs", "tuning", "diagnosis/questions", "compression/ways")
     names = {path.stem for shelf in shelves for path in (SOURCE / shelf).iterdir()}
     return frozenset((*names, *_KNOWN.split()))
 

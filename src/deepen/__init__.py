@@ -24,6 +24,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "train": "deepen.api",
     "check": "deepen.api",
+    "compress": "deepen.compression.compress",
     "diagnose": "deepen.api",
     "evaluate": "deepen.api",
     "export": "deepen.api",
@@ -58,6 +59,7 @@ __all__ = [
     "check",
     "compare",
     "compose",
+    "compress",
     "diagnose",
     "evaluate",
     "export",

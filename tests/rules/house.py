@@ -42,7 +42,7 @@ SHELVES = {
     "tasks": "TASK",
     "rungs": "RUNG",
     "diagnosis/questions": "QUESTION",
-    "compression": "",
+    "compression/ways": "WAY",
 }
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 400, 60, 7
 NO_PICKLE = ("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")

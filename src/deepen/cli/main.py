@@ -17,6 +17,7 @@ from deepen.cli import (
     cache,
     check,
     compare,
+    compress,
     diagnose,
     evaluate,
     export,
@@ -48,7 +49,7 @@ app = typer.Typer(
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_MODULES = (train, evaluate, compare, predict, check, diagnose, export, serve, keys, report)
+_MODULES = (train, evaluate, compare, predict, check, diagnose, export, compress, serve, keys, report)
 _AND = (registry, runs, cache, bench, models, schema)
 VERBS = {module.NAME: module for module in (*_MODULES, *_AND)}
 

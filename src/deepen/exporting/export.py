@@ -62,22 +62,33 @@ def export(
     `run` is a finished run's folder, `out` one that is not there yet, or empty; `rung` None is the chosen one.
     ModelError if it has no network that can be exported, or the export does not say the same.
     """
-    if form not in FORMS:
-        raise SettingError(f"there is no form '{form}' to export; {nearest(form, FORMS)}")
+    _check_form(form)
     folder = path_of(run, kind=DataError)
     _check_out(out)
     with using(_CPU):
         model = load_model(folder, rung=rung)
-        predictor = _exportable(model)
-        runtime = _runtime(model, predictor, form)
-        part = _rows(model, folder)
-        with replacing(out) as beside:
-            (beside / FILE).parent.mkdir(parents=True)
-            steps, trained, num_integer = _write(model, predictor, runtime, beside, part, say)
-            found = parity(steps, trained, num_integer)
-            _describe(model, runtime, beside, steps, found)
+        _exportable(model)
+        return export_model(model, out, _rows(model, folder), form=form, say=say)
+
+
+def export_model(
+    model: Model, out: Path, part: Part, *, form: str = "onnx", say: Callable[[str], None] = lambda line: None
+) -> Exported:
+    """As `export`, of a model that is on the CPU; `part` are rows to compare the export with it on."""
+    predictor = _exportable(model)
+    runtime = _runtime(model, predictor, form)
+    with replacing(out) as beside:
+        (beside / FILE).parent.mkdir(parents=True)
+        steps, trained, num_integer = _write(model, predictor, runtime, beside, part, say)
+        found = parity(steps, trained, num_integer)
+        _describe(model, runtime, beside, steps, found)
     _tell(form, steps, found, say)
     return Exported(str(out), form, found)
+
+
+def _check_form(form: str) -> None:
+    if form not in FORMS:
+        raise SettingError(f"there is no form '{form}' to export; {nearest(form, FORMS)}")
 
 
 def _check_out(out: Path) -> None:

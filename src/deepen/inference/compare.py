@@ -157,8 +157,8 @@ def _compare(
     outputs = [_laid(model, part, labels or model.labels) for model, part in zip((a, b), parts, strict=True)]
     order = labels or a.labels
     targets = a.task.targets(parts[0], order)
-    pairs = _paired(a.task, outputs, targets)
-    right_N = [_right(a.task, one, targets) for one in outputs]
+    pairs = paired(a.task, outputs, targets)
+    right_N = [right_rows(a.task, one, targets) for one in outputs]
     said = [[one["output"] for one in a.task.decode(one, parts[0], order)] for one in outputs]
     slices = [*by_label(parts[0]), *by_length(parts[0])]
     asked = dict(asked_columns(columns) or {}) if columns is not None else {}
@@ -174,7 +174,7 @@ def _compare(
             ScorePair(name, *values, n=len(parts[0]), higher_is_better=name != "log_loss")
             for name, values in ((name, _difference(*stats, value_of)) for name, stats, value_of in pairs)
         ],
-        slices=_slice_pairs(slices, pairs[0], right_N),
+        slices=slice_pairs(slices, pairs[0], right_N),
         changes=None
         if right_N[0] is None or right_N[1] is None
         else _changes(parts[0], (right_N[0], right_N[1]), said),
@@ -260,7 +260,7 @@ def _laid(model: Model, part: Part, labels: tuple[str, ...]) -> Outputs:
 Pair = tuple[str, tuple[np.ndarray, np.ndarray], Statistic]
 
 
-def _paired(task: Task, outputs: Sequence[Outputs], targets: Targets) -> list[Pair]:
+def paired(task: Task, outputs: Sequence[Outputs], targets: Targets) -> list[Pair]:
     """The scores that follow from sums over rows: of each its name, the sums of both models and the value of sums."""
 
     def both(statistics: Callable[[Outputs, Targets], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -288,14 +288,14 @@ def _difference(a_NK: np.ndarray, b_NK: np.ndarray, value_of: Statistic) -> tupl
     return a, b, found.interval, p_value
 
 
-def _right(task: Task, outputs: Outputs, targets: Targets) -> np.ndarray | None:
+def right_rows(task: Task, outputs: Outputs, targets: Targets) -> np.ndarray | None:
     """Whether all of each row's answer is right; None where answers are near or far."""
     if task.answered_in is not None:  # answers in words
         return np.asarray(task.value_of(task.statistics(outputs, targets)) >= 1)
     return task.target.right(outputs, targets) if task.target.right is not None else None
 
 
-def _slice_pairs(slices: Sequence[Slice], deciding: Pair, right_N: Sequence[np.ndarray | None]) -> list[SlicePair]:
+def slice_pairs(slices: Sequence[Slice], deciding: Pair, right_N: Sequence[np.ndarray | None]) -> list[SlicePair]:
     """Each slice by the deciding score; that of a label by its recall, since its rows have but one label."""
     made = []
     for by, value, rows_N in slices:

@@ -1,0 +1,81 @@
+"""What a way to make a model smaller is: a model in, the folder of another one out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from deepen.compression import ways as room
+from deepen.core.errors import ModelError
+from deepen.core.files import open_to_others, read_object, sha256_file, write_json
+from deepen.core.shelf import values
+from deepen.data.table import Part
+from deepen.finetuning.predictor import EncoderPredictor
+from deepen.inference.model import Model
+from deepen.models.save import can_start
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a way is handed: the model as the ways before left it, and rows.
+
+    `learning` are the training rows, and after them unlabelled ones if there are any; `held` none has learned from, and
+    a way only looks at what it reads there.
+    """
+
+    model: Model
+    learning: tuple[Part, ...]
+    held: Part
+    seed: int
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to make a model smaller or faster.
+
+    Attributes:
+        order: Where it stands among those that are put together: what writes no network for torch comes last.
+        price: How much it may cost, in accuracy and time: of a target, the cheapest ways are tried first.
+        title: What it does, in a few words.
+        make: Writes the folder of the smaller model, which is not there yet.
+        learns: Whether it reads the rows that the run learned from.
+    """
+
+    order: int
+    price: int
+    title: str
+    make: Callable[[Given, Path], None]
+    learns: bool = True
+
+
+@cache
+def shelf() -> dict[str, Way]:
+    """Every way there is, by name, in the order in which they are put together."""
+    return dict(sorted(values(room, Way).items(), key=lambda item: item[1].order))
+
+
+def network_of(model: Model) -> EncoderPredictor:
+    """The network of a model, whose weights may be changed.
+
+    Raises:
+        ModelError: If it has none, or none that is all there is.
+    """
+    predictor = model.predictor
+    if not isinstance(predictor, EncoderPredictor) or not can_start(model.folder):
+        raise ModelError(f"{model.folder}: the rung '{model.rung}' has no network that can be made smaller")
+    if predictor.adapter is not None and predictor.adapter.kept:
+        raise ModelError(f"{model.folder}: its tuning keeps vectors beside the network: only --ways int8 is for it")
+    return predictor
+
+
+def save_model(model: Model, predictor: EncoderPredictor, folder: Path) -> None:
+    """Writes a network in place of a model's own, with all else that its folder says of it."""
+    predictor.adapter, predictor.kept = None, {}
+    predictor.save(folder)
+    about = read_object(model.folder / "deepen.json")
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    write_json(folder / "deepen.json", about | {"files": {name: sha256_file(folder / name) for name in names}})
+    open_to_others(folder)
