@@ -62,8 +62,10 @@ def run(name: str, train: list[Row], reference: list[Row], options, *, rungs: st
     out = options.work / "runs" / f"watch-{name}"
     if not (out / "report.html").is_file():
         shutil.rmtree(out, ignore_errors=True)
-        files = [str(write(options.work / name / f"{part}.csv", rows)) for part, rows in
-                 (("train", train), ("reference", reference))]
+        files = [
+            str(write(options.work / name / f"{part}.csv", rows))
+            for part, rows in (("train", train), ("reference", reference))
+        ]
         words = [files[0], "--validation", files[1], "--rungs", rungs, "--model", f"{options.models}/{model}"]
         cells.run([DEEPEN, "train", *words, "--out", str(out)])
     return out
@@ -86,7 +88,9 @@ def sets(options) -> dict[str, tuple[Path, list[Row]]]:
         return made, rows[11000:41000]
 
     def sst2():
-        rows = shuffled([*tsv(data / "sst2" / "train.tsv"), *tsv(data / "sst2" / "dev.tsv"), *tsv(data / "sst2" / "test.tsv")])
+        rows = shuffled(
+            [*tsv(data / "sst2" / "train.tsv"), *tsv(data / "sst2" / "dev.tsv"), *tsv(data / "sst2" / "test.tsv")]
+        )
         made = run("sst2", rows[:4000], rows[4000:6500], options, rungs="lexical,frozen", model=ENGLISH)
         return made, rows[6500:]
 

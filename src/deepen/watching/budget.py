@@ -55,8 +55,11 @@ class Watcher:
 
     def __init__(self, reference: Rows, window_rows: int, *, draws: int = DRAWS) -> None:
         self.window_rows = window_rows
-        self.lenses = {name: _lens(fitted, signal.scaled) for name, signal in shelf().items()
-                       if (fitted := signal.fit(reference)) is not None}
+        self.lenses = {
+            name: _lens(fitted, signal.scaled)
+            for name, signal in shelf().items()
+            if (fitted := signal.fit(reference)) is not None
+        }
         self._chance = _by_chance(self.lenses, len(reference), window_rows, draws)
 
     @cached_property

@@ -129,8 +129,10 @@ def clues_of(reference: Rows, chances_N: np.ndarray) -> Clues:
 def clues(rows: Rows, chances_N: np.ndarray, against: Clues, at: Sequence[int] | slice = slice(None)) -> np.ndarray:
     """How far rows fall short of the reference by evidence, by the difference of confidences, and by ATC, clues_3."""
     sure_N = rows.confidences_N[at]
-    return np.array([
-        against.chance - chances_N[at].mean(),
-        against.confidence - sure_N.mean(),
-        against.accuracy - (sure_N >= against.threshold).mean(),
-    ])
+    return np.array(
+        [
+            against.chance - chances_N[at].mean(),
+            against.confidence - sure_N.mean(),
+            against.accuracy - (sure_N >= against.threshold).mean(),
+        ]
+    )

@@ -69,7 +69,9 @@ class Harm:
 ALL = ""
 
 
-def calibrate(half: Rows, own: Rows, damaged: dict[str, list[Rows]], planted: Sequence[Planted], with_texts: bool) -> Harm:
+def calibrate(
+    half: Rows, own: Rows, damaged: dict[str, list[Rows]], planted: Sequence[Planted], with_texts: bool
+) -> Harm:
     """Learns from planted failures.
 
     Args:

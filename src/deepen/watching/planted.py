@@ -46,8 +46,9 @@ def spoilt(watched: Watched, part: Part, own: Rows, strengths: Sequence[float] =
         for strength in strengths:
             rng = np.random.default_rng(derive(0, "planted", kind, str(strength)))
             names = part.table.texts
-            changed = {name: [corruption.change(str(text), strength, rng) for text in part.values(name)]
-                       for name in names}
+            changed = {
+                name: [corruption.change(str(text), strength, rng) for text in part.values(name)] for name in names
+            }
             said = watched.answered(altered(part, changed))
             found.setdefault(kind, []).append(replace(said, targets_N=own.targets_N))
     return found

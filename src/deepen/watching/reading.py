@@ -42,13 +42,17 @@ class Watched:
         """The held-out rows, as inputs; 5,000 of them drawn by chance where there are more."""
         row = self.run.ladder.row(self.model.rung)
         if row.refitted or self.run.ladder.refitted:
-            raise DataError(f"{self.run.folder} has learned from its validation rows at the end (--refit), and none "
-                            "is left to watch by; train without --refit")
+            raise DataError(
+                f"{self.run.folder} has learned from its validation rows at the end (--refit), and none "
+                "is left to watch by; train without --refit"
+            )
         path = self.run.rung(self.model.rung) / "predictions-validation.jsonl"
         held = list(read_jsonl(path))
         if len(held) < FEWEST_REFERENCE:
-            raise DataError(f"{path} has {num_rows(len(held))}: to watch takes {FEWEST_REFERENCE} held-out rows; "
-                            "train with a larger file, or with --validation")
+            raise DataError(
+                f"{path} has {num_rows(len(held))}: to watch takes {FEWEST_REFERENCE} held-out rows; "
+                "train with a larger file, or with --validation"
+            )
         if len(held) > MOST_REFERENCE:
             drawn = np.random.default_rng(0).choice(len(held), MOST_REFERENCE, replace=False)
             held = [held[at] for at in np.sort(drawn)]
@@ -60,16 +64,20 @@ class Watched:
     def reference(self) -> Rows:
         """What the run says of its held-out rows, with what is right."""
         places = {label: at for at, label in enumerate(self.model.labels)}
-        return replace(self.answered(self.part),
-                       targets_N=np.array([places.get(str(one), -1) for one in self.part.values("target")]))
+        return replace(
+            self.answered(self.part),
+            targets_N=np.array([places.get(str(one), -1) for one in self.part.values("target")]),
+        )
 
     def _part(self, inputs: Sequence[Mapping[str, Any]], *, targets: bool = False) -> Part:
         names = [name for name in inputs[0] if name != "target"]
         columns = {name: name for name in names} | ({"label": "target"} if targets else {})
         part = self.model.read(list(inputs), columns=columns, use="answer", need_target=targets)
         if len(part) != len(inputs):
-            raise DataError(f"{self.run.folder}: {num_rows(len(inputs) - len(part))} of {len(inputs):,} can't be read "
-                            "again by the run that answered them")
+            raise DataError(
+                f"{self.run.folder}: {num_rows(len(inputs) - len(part))} of {len(inputs):,} can't be read "
+                "again by the run that answered them"
+            )
         return part
 
     def answered(self, part: Part) -> Rows:
@@ -113,7 +121,7 @@ class Watched:
             records = list(store.read(since=since))
         finally:
             store.close()
-        own = [one for one in records if one.model == self.model.mark and "\"skipped\"" not in one.answer[:12]]
+        own = [one for one in records if one.model == self.model.mark and '"skipped"' not in one.answer[:12]]
         if not own:
             others = ", ".join(sorted({f"{one.run} ({one.model})" for one in records})[:5]) or "nothing"
             raise DataError(f"log {url} has no answer of {self.run.folder} ({self.model.mark}); it has: {others}")
@@ -121,12 +129,16 @@ class Watched:
         self._tell_left_out(len(own) - len(good), len(own), f"log {url}")
         wrong = sum(not _EARLIEST < record.at < time.time() + _AHEAD for record, _ in good)
         if wrong:
-            self.say(f"  warning: {wrong:,} of {len(good):,} answers have a time that can't be: a clock jumped, and "
-                     "windows may mix what was answered at different times")
+            self.say(
+                f"  warning: {wrong:,} of {len(good):,} answers have a time that can't be: a clock jumped, and "
+                "windows may mix what was answered at different times"
+            )
         inputs = [text for record, _ in good if (text := _inputs(record)) is not None]
         if len(inputs) < len(good):
-            self.say(f"  note: {len(good) - len(inputs):,} of {len(good):,} answers were logged without their text: "
-                     "only what the answers themselves show is watched (serve --set log_texts=true keeps texts)")
+            self.say(
+                f"  note: {len(good) - len(inputs):,} of {len(good):,} answers were logged without their text: "
+                "only what the answers themselves show is watched (serve --set log_texts=true keeps texts)"
+            )
         return self._kept([record.id for record, _ in good], [answer for _, answer in good], inputs)
 
     def _answer(self, record: Record) -> dict[str, float] | None:
@@ -146,8 +158,10 @@ class Watched:
         if num == of:
             raise DataError(f"{where}: no record is an answer of {self.run.folder} with a probability for each label")
         if num:
-            self.say(f"  warning: {where}: {num:,} of {of:,} records are damaged, or of a model with other labels, "
-                     "and are left out")
+            self.say(
+                f"  warning: {where}: {num:,} of {of:,} records are damaged, or of a model with other labels, "
+                "and are left out"
+            )
 
     def _kept(self, ids: list[str], probabilities: list[dict[str, float]], inputs: list[dict[str, Any]]) -> Rows:
         values_NC = _probabilities(probabilities, self.model)
@@ -164,15 +178,20 @@ def open_watched(folder: Path, say: Callable[[str], None]) -> Watched:
     """
     run = open_run(folder)
     model = load_model(run.folder, say=say)
-    if not model.task.fixed or len(model.labels) < 2 or not all(
-        isinstance(row.get("probabilities"), dict) and isinstance(row.get("output"), str)
-        for row in _first(run, model.rung)
+    if (
+        not model.task.fixed
+        or len(model.labels) < 2
+        or not all(
+            isinstance(row.get("probabilities"), dict) and isinstance(row.get("output"), str)
+            for row in _first(run, model.rung)
+        )
     ):
         raise SettingError(f"{folder}: watch is for tasks with one label a row, and this is {model.task.name}")
     names = [row.rung for row in run.ladder.rungs]
     below = [name for name in names[: names.index(model.rung)] if name != _BLIND]
-    cheaper = tuple(load_model(run.folder, rung=name) for name in below
-                    if (run.rung(name) / "model" / "deepen.json").is_file())
+    cheaper = tuple(
+        load_model(run.folder, rung=name) for name in below if (run.rung(name) / "model" / "deepen.json").is_file()
+    )
     return Watched(run, model, cheaper, say)
 
 

@@ -90,7 +90,9 @@ def joined(parts: Sequence[Rows]) -> Rows:
         first,
         ids=[one for part in parts for one in part.ids],
         probabilities_NC=all_of("probabilities_NC"),
-        texts=None if any(part.texts is None for part in parts) else [one for part in parts for one in part.texts or ()],
+        texts=None
+        if any(part.texts is None for part in parts)
+        else [one for part in parts for one in part.texts or ()],
         states_NF=all_of("states_NF"),
         cheaper_RNC=all_of("cheaper_RNC", 1),
         num_tokens_N=all_of("num_tokens_N"),
