@@ -34,6 +34,8 @@ _HOMES = {
     "load_together": "deepen.inference.adapters",
     "compose": "deepen.inference.adapters",
     "report": "deepen.api",
+    "watch": "deepen.watching.watch",
+    "feedback": "deepen.watching.watch",
     "Run": "deepen.core.run",
     "Model": "deepen.inference.model",
     "Prediction": "deepen.core.types",
@@ -63,11 +65,13 @@ __all__ = [
     "diagnose",
     "evaluate",
     "export",
+    "feedback",
     "load",
     "load_cascade",
     "load_together",
     "report",
     "train",
+    "watch",
 ]
 
 

@@ -43,6 +43,8 @@ SHELVES = {
     "rungs": "RUNG",
     "diagnosis/questions": "QUESTION",
     "compression/ways": "WAY",
+    "watching/signals": "SIGNAL",
+    "data/corruptions": "CORRUPTION",
 }
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 400, 60, 7
 NO_PICKLE = ("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")

@@ -22,6 +22,7 @@ from deepen.cli import (
     evaluate,
     export,
     failing,
+    feedback,
     keys,
     models,
     predict,
@@ -33,6 +34,7 @@ from deepen.cli import (
     show,
     streams,
     train,
+    watch,
 )
 from deepen.core.errors import SettingError, nearest, one_line, plain_words
 from deepen.core.language import asked, is_chinese, told
@@ -49,7 +51,7 @@ app = typer.Typer(
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_MODULES = (train, evaluate, compare, predict, check, diagnose, export, compress, serve, keys, report)
+_MODULES = (train, evaluate, compare, predict, check, diagnose, export, compress, serve, watch, feedback, keys, report)
 _AND = (registry, runs, cache, bench, models, schema)
 VERBS = {module.NAME: module for module in (*_MODULES, *_AND)}
 

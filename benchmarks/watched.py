@@ -1,0 +1,102 @@
+"""Data sets cut for the watching benchmarks: rows to learn from, a reference, and a pool that the run never saw."""
+
+from __future__ import annotations
+
+import csv
+import random
+import shutil
+import sys
+from pathlib import Path
+
+import cells
+
+DEEPEN = str(Path(sys.executable).parent / "deepen")
+Row = tuple[str, str]
+
+
+def shopping(data: Path, categories: tuple[str, ...] | None = None) -> list[Row]:
+    """Reviews with their sentiment; of some categories, or of all."""
+    with (data / "online_shopping_10_cats" / "online_shopping_10_cats.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if (row["review"] or "").strip()]
+    return [(row["review"], row["label"]) for row in rows if categories is None or row["cat"] in categories]
+
+
+def tsv(path: Path) -> list[Row]:
+    """Lines of a text, a tab and a label."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [(text, label) for text, _, label in (line.rpartition("\t") for line in lines) if text.strip()]
+
+
+def banking(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8") as file:
+        return [(row["text"], row["category"]) for row in csv.DictReader(file)]
+
+
+def movies(data: Path) -> list[Row]:
+    lines = (data / "mr" / "rt-polarity.all").read_text(encoding="utf-8", errors="replace").splitlines()
+    return [(text, label) for label, _, text in (line.partition(" ") for line in lines) if text.strip()]
+
+
+def hotels(data: Path) -> list[Row]:
+    with (data / "chnsenticorp_htl" / "ChnSentiCorp_htl_all.csv").open(encoding="utf-8") as file:
+        return [(row["review"], row["label"]) for row in csv.DictReader(file) if (row["review"] or "").strip()]
+
+
+def shuffled(rows: list[Row], seed: int = 0) -> list[Row]:
+    """Rows without repetition, in an order of chance."""
+    rows = list(dict.fromkeys(rows))
+    random.Random(seed).shuffle(rows)
+    return rows
+
+
+def write(path: Path, rows: list[Row]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([("text", "label"), *rows])
+    return path
+
+
+def run(name: str, train: list[Row], reference: list[Row], options, *, rungs: str, model: str) -> Path:
+    """A run whose held-out rows are `reference`, trained once."""
+    out = options.work / "runs" / f"watch-{name}"
+    if not (out / "report.html").is_file():
+        shutil.rmtree(out, ignore_errors=True)
+        files = [
+            str(write(options.work / name / f"{part}.csv", rows))
+            for part, rows in (("train", train), ("reference", reference))
+        ]
+        words = [files[0], "--validation", files[1], "--rungs", rungs, "--model", f"{options.models}/{model}"]
+        cells.run([DEEPEN, "train", *words, "--out", str(out)])
+    return out
+
+
+ENGLISH, CHINESE = "all-MiniLM-L6-v2", "e5-small-zh-en"
+
+
+def sets(options) -> dict[str, tuple[Path, list[Row]]]:
+    """Each set's run and its pool, made when asked for."""
+    data = options.data
+
+    def thucnews():
+        rows = shuffled([*tsv(data / "thucnews" / "dev.txt"), *tsv(data / "thucnews" / "test.txt")])
+        return run("thucnews", rows[:5000], rows[5000:10000], options, rungs="lexical", model=CHINESE), rows[10000:]
+
+    def shop():
+        rows = shuffled(shopping(data))
+        made = run("shopping", rows[:6000], rows[6000:11000], options, rungs="lexical", model=CHINESE)
+        return made, rows[11000:41000]
+
+    def sst2():
+        rows = shuffled(
+            [*tsv(data / "sst2" / "train.tsv"), *tsv(data / "sst2" / "dev.tsv"), *tsv(data / "sst2" / "test.tsv")]
+        )
+        made = run("sst2", rows[:4000], rows[4000:6500], options, rungs="lexical,frozen", model=ENGLISH)
+        return made, rows[6500:]
+
+    def banking77():
+        rows = shuffled([*banking(data / "banking77" / "train.csv"), *banking(data / "banking77" / "test.csv")])
+        made = run("banking77", rows[:6000], rows[6000:9000], options, rungs="lexical,frozen", model=ENGLISH)
+        return made, rows[9000:]
+
+    return {"thucnews": thucnews, "online_shopping_10_cats": shop, "sst2": sst2, "banking77": banking77}

@@ -1,0 +1,166 @@
+"""Whether a window's answers are wrong more often: learned from planted failures, and tried on kinds left out.
+
+Harm is accuracy down by 5 points and more. Two things are learned: how likely an answer is right, by evidence, and from
+windows how far accuracy has fallen and whether that is harm. Each kind of failure is also judged by what was learned
+from the others alone: that gives the precision and recall that are told, and the intervals.
+
+Concept shift, where the same text should now get another answer, changes nothing here and can't be seen.
+
+Shape legend: N rows, W windows, E pieces of evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from deepen.watching.evidence import Clues, Evidence, Linear, clues, clues_of, logistic, sigmoid, standardised
+from deepen.watching.planted import Planted
+from deepen.watching.rows import Rows, joined
+
+HARM = 0.05
+"""Of accuracy, from which on a loss is harm."""
+LEAST = 0.5
+"""The probability of harm from which on an alarm says so."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What one set of kinds has taught: the chance of an answer to be right, a window's loss, and its log-odds of harm."""
+
+    right: Linear
+    loss: Linear
+    harm: Linear
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What is known of a run's failures; written as JSON into the run.
+
+    Attributes:
+        learned: From all kinds, and from all but one, by the name of that one.
+        kinds: For each kind: windows, how many were harmed, precision and recall where the kind was left out, and the
+            mean absolute error of the accuracy that was estimated.
+        spread: Which error of the estimated accuracy 95 % of the windows of kinds left out stay within.
+    """
+
+    with_texts: bool
+    learned: dict[str, Learned]
+    kinds: dict[str, dict[str, float | int | None]]
+    spread: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def of_json(cls, value: dict[str, Any]) -> Harm:
+        """Reads it again; KeyError or TypeError if it is damaged."""
+        learned = {
+            name: Learned(**{part: Linear(**numbers) for part, numbers in one.items()})
+            for name, one in value["learned"].items()
+        }
+        return cls(value["with_texts"], learned, value["kinds"], value["spread"])
+
+
+ALL = ""
+
+
+def calibrate(
+    half: Rows, own: Rows, damaged: dict[str, list[Rows]], planted: Sequence[Planted], with_texts: bool
+) -> Harm:
+    """Learns from planted failures.
+
+    Args:
+        half: Held-out rows that evidence is seen from.
+        own, damaged: Other held-out rows, and the same with damaged texts.
+        planted: Windows of `own` and `damaged`.
+    """
+    evidence = Evidence(half, with_texts=with_texts)
+    of_kind = {kind: joined(strengths) for kind, strengths in damaged.items()}
+    seen = {kind: (evidence(rows), rows.right_N) for kind, rows in {"none": own, **of_kind}.items()}
+    windows = [(one, evidence(one.rows)) for one in planted]
+    kinds = sorted({one.kind for one in planted} - {"none"})
+    made, missed, judged = {}, [], {}
+    for left_out in (ALL, *kinds):
+        learned, values_WE, against = _learn(half, evidence, seen, windows, left_out)
+        made[left_out] = learned
+        if left_out != ALL:
+            at_W = np.array([one.kind in (left_out, "none") for one, _ in windows])
+            true_W = np.array([against.accuracy - one.rows.right_N.mean() for one, _ in windows])
+            error_W = np.abs(learned.loss(values_WE) - true_W)[at_W]
+            missed.append(error_W)
+            judged[left_out] = _told(true_W[at_W] >= HARM, sigmoid(learned.harm(values_WE))[at_W] >= LEAST, error_W)
+    return Harm(with_texts, made, judged, float(np.quantile(np.concatenate(missed), 0.95)))
+
+
+def _learn(
+    half: Rows, evidence: Evidence, seen: dict[str, Any], windows: Sequence[tuple[Planted, np.ndarray]], left_out: str
+) -> tuple[Learned, np.ndarray, Clues]:
+    from sklearn.linear_model import Ridge
+
+    rows = [(evidence.own_NE, half.right_N), *(seen[kind] for kind in seen if kind != left_out)]
+    weights_N = np.concatenate([np.full(len(right), 1 / len(right)) for _, right in rows])
+    weights_N *= len(weights_N) / weights_N.sum()
+    right = logistic(np.concatenate([one for one, _ in rows]), np.concatenate([one for _, one in rows]), weights_N)
+    against = clues_of(half, sigmoid(right(evidence.own_NE)))
+    values_WE = np.array([clues(one.rows, sigmoid(right(values)), against) for one, values in windows])
+    true_W = np.array([against.accuracy - one.rows.right_N.mean() for one, _ in windows])
+    used_W = np.array([one.kind != left_out for one, _ in windows])
+    scaled_WE, mean_E, scale_E = standardised(values_WE[used_W])
+    ridge = Ridge(alpha=1.0, positive=True).fit(scaled_WE, true_W[used_W])
+    loss = Linear(mean_E, scale_E, ridge.coef_.tolist(), float(ridge.intercept_))
+    harm = logistic(loss(values_WE)[used_W][:, None], true_W[used_W] >= HARM)
+    return Learned(right, loss, harm), values_WE, against
+
+
+def _told(harmed_W: np.ndarray, said_W: np.ndarray, error_W: np.ndarray) -> dict[str, float | int | None]:
+    hits = int((harmed_W & said_W).sum())
+    return {
+        "windows": len(harmed_W),
+        "harmed": int(harmed_W.sum()),
+        "precision": hits / int(said_W.sum()) if said_W.any() else None,
+        "recall": hits / int(harmed_W.sum()) if harmed_W.any() else None,
+        "mean_absolute_error": float(error_W.mean()),
+    }
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is thought of rows without labels: the probability of harm and accuracy, each with its lowest and highest."""
+
+    harm: tuple[float, float, float]
+    accuracy: tuple[float, float, float]
+    n: int
+
+
+class Estimator:
+    """Estimates of rows without labels, as seen from all held-out rows of a run."""
+
+    def __init__(self, harm: Harm, reference: Rows) -> None:
+        self._harm, self._evidence = harm, Evidence(reference, with_texts=harm.with_texts)
+        self._against = {
+            name: clues_of(reference, sigmoid(one.right(self._evidence.own_NE))) for name, one in harm.learned.items()
+        }
+        self.accuracy = float(reference.right_N.mean())
+
+    def evidence(self, rows: Rows) -> np.ndarray:
+        """What speaks for each answer, for `estimate`."""
+        return self._evidence(rows)
+
+    def estimate(self, rows: Rows, evidence_NE: np.ndarray, at: Sequence[int] | slice = slice(None)) -> Estimate:
+        """What is thought of rows, or of some of them."""
+        harms, losses = {}, {}
+        for name, one in self._harm.learned.items():
+            chances_N = sigmoid(one.right(evidence_NE))
+            values_3 = clues(rows, chances_N, self._against[name], at)[None]
+            losses[name] = float(one.loss(values_3)[0])
+            harms[name] = float(sigmoid(one.harm(np.array([[losses[name]]])))[0])
+        n = len(rows.confidences_N[at])
+        accuracy = float(np.clip(self.accuracy - losses[ALL], 0, 1))
+        spread = float(np.hypot(self._harm.spread, 1.96 * np.sqrt(0.25 / n) if n < 100 else 0.0))
+        ends = max(0.0, accuracy - spread), min(1.0, accuracy + spread)
+        return Estimate((harms[ALL], min(harms.values()), max(harms.values())), (accuracy, *ends), n)

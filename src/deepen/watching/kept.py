@@ -1,0 +1,94 @@
+"""What is made once for a run: what it says of its held-out rows (in the cache), and what failures cost it (in the run)."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepen.core.errors import DeepenError
+from deepen.core.files import cache_dir, fingerprint, read_object, replacing, write_json
+from deepen.core.seed import derive
+from deepen.watching.harm import Harm, calibrate
+from deepen.watching.labelling import FOLDER
+from deepen.watching.planted import spoilt, windows
+from deepen.watching.reading import Watched
+from deepen.watching.rows import Rows
+
+_VERSION = 1
+_HARM = "harm.json"
+_MOST_PLANTED, _MOST_HALF = 500, 2000
+_ARRAYS = ("probabilities_NC", "cheaper_RNC", "num_tokens_N", "truncated_N", "targets_N")
+
+
+def reference_of(watched: Watched) -> Rows:
+    """The run's held-out rows; what it says of them is read from the cache if it is there."""
+    marks = [model.mark for model in (watched.model, *watched.cheaper)]
+    ids = list(watched.part.values("id"))
+    path = cache_dir() / "watch" / f"{fingerprint('watch', _VERSION, *marks, ids)}.npz"
+    found = _read(path, watched, ids)
+    if found is None:
+        watched.say(f"  the run reads its {len(ids):,} held-out rows once")
+        found = watched.reference
+        _write(path, found)
+    return found
+
+
+def _write(path: Path, rows: Rows) -> None:
+    from scipy.sparse import csr_matrix, issparse
+
+    arrays: dict[str, Any] = {name: getattr(rows, name) for name in _ARRAYS}
+    if issparse(rows.states_NF):
+        states = csr_matrix(rows.states_NF)
+        arrays |= {"data": states.data, "indices": states.indices, "indptr": states.indptr, "shape": states.shape}
+    elif rows.states_NF is not None:
+        arrays["states_NF"] = rows.states_NF
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as beside, beside.open("wb") as out:
+        np.savez(out, **arrays)
+
+
+def _read(path: Path, watched: Watched, ids: list[str]) -> Rows | None:
+    from scipy.sparse import csr_matrix
+
+    from deepen.inference.backing import texts
+
+    try:
+        with np.load(path) as kept:
+            states: Any = kept["states_NF"] if "states_NF" in kept else None
+            if "indptr" in kept:
+                states = csr_matrix((kept["data"], kept["indices"], kept["indptr"]), tuple(kept["shape"]))
+            return Rows(ids, texts=texts(watched.part), states_NF=states, **{name: kept[name] for name in _ARRAYS})
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def harm_of(watched: Watched, reference: Rows, window_rows: int, *, with_texts: bool) -> Harm:
+    """What planted failures cost the run: read from RUN/watch/harm.json, or tried out and written there."""
+    path = watched.run.folder / FOLDER / _HARM
+    key = fingerprint("harm", _VERSION, watched.model.mark, reference.ids, window_rows)
+    name = "with_texts" if with_texts else "answers_alone"
+    try:
+        kept = read_object(path) if path.is_file() else {}
+        if kept.get("key") == key:
+            return Harm.of_json(kept[name])
+    except (DeepenError, KeyError, TypeError, AttributeError):
+        pass  # it is made anew
+    made = _tried(watched, reference, window_rows)
+    write_json(path, {"key": key, **{one: harm.to_json() for one, harm in made.items()}})
+    return made[name]
+
+
+def _tried(watched: Watched, reference: Rows, window_rows: int) -> dict[str, Harm]:
+    """Failures are planted in some of the held-out rows and seen from the others."""
+    order_N = np.random.default_rng(derive(0, "halves")).permutation(len(reference))
+    num = min(_MOST_PLANTED, len(reference) // 2)
+    own_at, half_at = order_N[:num], order_N[num : num + _MOST_HALF]
+    watched.say(f"  failures are planted in {num:,} held-out rows, to learn what they cost; this is done once")
+    own, half = reference.take(own_at), reference.take(half_at)
+    damaged = spoilt(watched, watched.part.take(own_at), own)
+    planted = list(windows(own, damaged, min(window_rows, 500)))
+    ways = {"with_texts": True, "answers_alone": False}
+    return {name: calibrate(half, own, damaged, planted, with_texts) for name, with_texts in ways.items()}
