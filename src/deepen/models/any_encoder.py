@@ -264,7 +264,7 @@ def unshared(network: Any) -> Any:
     """
     config = network.config
     number, groups = int(config.num_hidden_layers), getattr(config, "num_hidden_groups", None)
-    if config.model_type == "albert" and groups != number:
+    if config.model_type == "albert" and groups is not None and groups != number:
         own = network.encoder.albert_layer_groups
         made = [copy.deepcopy(own[int(at / (number / groups))]) for at in range(number)]
         network.encoder.albert_layer_groups, config.num_hidden_groups = nn.ModuleList(made), number

@@ -150,7 +150,7 @@ def check_weights(folder: Path, config: Mapping[str, Any]) -> None:
         if form is None or form.shape != shape:
             what = f"has the shape {shown(form.shape)}, not {shown(shape)}" if form is not None else "is missing"
             _refuse(path, f"{name} {what}")
-        if form.kind not in _FLOATS:
+        elif form.kind not in _FLOATS:
             _refuse(path, f"{name} holds {form.kind}, no floats")
 
 

@@ -127,8 +127,8 @@ def load_encoder(folder: Path) -> Encoder:
             raise ModelError(f"{weight_files(folder)[0]}: {name} holds values that are no numbers")
     with blaming(folder / "config.json", "the network can't be made"):
         if not packed:
-            made = AnyEncoder(unshared(network)).to(chosen_device())
-            made.check()
-            return made
+            by_layers = AnyEncoder(unshared(network)).to(chosen_device())
+            by_layers.check()
+            return by_layers
         made = (Decoder if network.config.model_type in DECODERS else Encoder)(network)
     return made.to(chosen_device())
