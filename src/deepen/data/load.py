@@ -249,7 +249,8 @@ def _plan(source: Source, columns: Columns, asked: _Asked) -> tuple[Columns, Pla
         answers_in=needs[0].name if "answers" in kinds else None,
         own=place[own] if own is not None else None,
         gaps=asked.use == "answer",
-        if_empty=hint_of_many(source, target) if many is None and "answers" not in kinds else "",
+        if_empty="" if many is not None or {"answers", "texts"} & kinds else hint_of_many(source, target),
+        references="texts" in kinds,
     )
     if "tokens" not in kinds:
         return columns, plan

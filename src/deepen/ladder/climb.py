@@ -86,7 +86,9 @@ def _climb_all(state: Climbing, spent: float) -> None:
     """Every rung, what follows from them, and the scores of the test rows."""
     recipe, work = state.recipe, state.work
     forced = recipe.ladder.rungs
-    wanted = [name for name, rung in shelf().items() if (name in forced if forced else rung.suits(work))]
+    writes = work.problem.task.writes is not None
+    there = {name: rung for name, rung in shelf().items() if rung.writes or not writes}
+    wanted = [name for name, rung in there.items() if (name in forced if forced else rung.suits(work))]
     for position, name in enumerate(wanted):
         if any(row.rung == name for row in state.ladder.rungs):
             continue

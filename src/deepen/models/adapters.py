@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -140,6 +140,18 @@ class Attached:
 
 
 @dataclass(frozen=True)
+class Linears:
+    """The linear layers of a network that writes which a method may be put on, by what they do, and PEFT's task type."""
+
+    by_part: dict[str, list[str]]
+    task_type: str
+
+    def of(self, parts: Iterable[str]) -> list[str]:
+        """The names of those that do one of these."""
+        return [name for part in parts for name in self.by_part[part]]
+
+
+@dataclass(frozen=True)
 class Method:
     """A fine-tuning method.
 
@@ -147,11 +159,13 @@ class Method:
         about: What it is; the first line says it to a stranger.
         settings: The class of its settings.
         attach: Puts it on an encoder's layers from a given one on; what is added starts as one that changes nothing.
+        peft: Its configuration in PEFT for a network that writes; None if it can't be put on one.
     """
 
     about: str
     settings: type[MethodSettings]
     attach: Callable[[Encoder, int, Any], Attached]
+    peft: Callable[[Linears, Any], Any] | None = None
 
 
 def _plain(name: str) -> str:

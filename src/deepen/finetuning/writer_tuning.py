@@ -1,0 +1,116 @@
+"""A fine-tuning method on a network that writes: by PEFT, or the weights themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from deepen.core.errors import SettingError
+from deepen.core.seed import derive
+from deepen.models.adapters import Linears, peft
+from deepen.models.generator import WRITERS
+from deepen.problem.work import Work
+
+_PARTS = {
+    "query": ("q", "q_proj"),
+    "key": ("k", "k_proj"),
+    "value": ("v", "v_proj"),
+    "attended": ("o", "o_proj", "out_proj"),
+    "up": ("wi", "wi_0", "wi_1", "fc1", "up_proj", "gate_proj"),
+    "down": ("wo", "fc2", "down_proj"),
+}
+
+
+@dataclass(frozen=True)
+class Attaching:
+    """A method on a network while it learns.
+
+    Attributes:
+        network: What is trained.
+        done: Folds what was learned into the weights where that can be done; returns the network that answers.
+        save: Writes what was learned by itself in PEFT's layout; None where the weights themselves learned.
+        after_update: As in `Plan`.
+    """
+
+    network: Any
+    done: Callable[[], Any]
+    save: Callable[[Path], None] | None = None
+    after_update: Callable[[int, int], None] | None = None
+
+
+def attach_to_writer(network: Any, work: Work, *, depth: int | None, name: str, words: bool) -> Attaching:
+    """Puts the tuning of a climb on a network that writes.
+
+    Args:
+        network: Changed in place.
+        depth: How many layers of the decoder learn, from the top; None is all of the network.
+        name: The rung's name, for what is drawn by chance.
+        words: Whether word vectors learn too, where the weights themselves do.
+
+    Returns:
+        What is trained.
+
+    Raises:
+        SettingError: If the tuning can't be put on such a network.
+    """
+    tuning, kind = work.base.tuning, WRITERS[network.config.model_type]
+    layers = network.get_submodule(kind.layers)
+    paths = [f"{kind.layers}.{at}" for at in range(len(layers) - depth, len(layers))] if depth is not None else [""]
+    network.requires_grad_(False)
+    if tuning.name == "full":
+        for path in paths:
+            network.get_submodule(path).requires_grad_(True)
+        if not words:
+            for module in (network.get_input_embeddings(), network.get_output_embeddings()):
+                module.requires_grad_(False)
+        return Attaching(network, lambda: network)
+    if tuning.peft is None:
+        raise SettingError(f"tuning={tuning.name}: a network that writes can't have it; --tuning lora can be put on one")
+    found = peft()
+    linears = Linears(_linears(network, paths), "SEQ_2_SEQ_LM" if kind.encodes else "CAUSAL_LM")
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(work.context.seed, "attach", name))
+        made = found.get_peft_model(network, tuning.peft(linears, tuning.settings))
+    made.peft_config["default"].base_model_name_or_path = work.base.model.name
+    return _attached(made)
+
+
+def _linears(network: Any, paths: list[str]) -> dict[str, list[str]]:
+    """The linear layers below some modules, by what they do."""
+    found: dict[str, list[str]] = {part: [] for part in _PARTS}
+    for name, module in network.named_modules():
+        below = any(not path or name.startswith(f"{path}.") for path in paths)
+        last = name.rpartition(".")[2]
+        if below and isinstance(module, nn.Linear):
+            for part, names in _PARTS.items():
+                if last in names:
+                    found[part].append(name)
+    return found
+
+
+def _attached(made: Any) -> Attaching:
+    state: dict[str, Any] = {}
+
+    def done() -> Any:
+        from peft import get_peft_model_state_dict
+
+        state["config"] = made.peft_config["default"]
+        state["tensors"] = {name: value.detach().clone() for name, value in get_peft_model_state_dict(made).items()}
+        return made.merge_and_unload() if hasattr(made, "merge_and_unload") else made
+
+    def save(folder: Path) -> None:
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: value.contiguous() for name, value in state["tensors"].items()}
+        save_file(tensors, folder / "adapter_model.safetensors", {"format": "pt"})
+        config = state["config"]
+        config.inference_mode = True
+        config.save_pretrained(str(folder))
+
+    return Attaching(made, done, save)
