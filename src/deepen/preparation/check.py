@@ -92,7 +92,7 @@ def examine(
     if "train" in parts:
         tokens = _tokens(parts, recipe, model)
         say(f"checking {sum(map(len, parts.values())):,} rows")
-        problems += run_checks(Splits(parts, data.near, tokens, data.max_labels, frozenset(stopping)))
+        problems += run_checks(Splits(parts, data.near, tokens, data.max_labels, frozenset(stopping), texts=task.writes is not None))
     order = ("error", "warning", "note")
     problems.sort(key=lambda problem: order.index(problem.severity))
     return {
@@ -182,6 +182,11 @@ def check_added(added: Part, joined: Part, others: Mapping[str, Part], before: P
     if now is not None and (was is None or now.count > was.count):
         said.append(f"{name}: with what is added, {now.message}")
     return said
+
+
+def kinds_of(task: Task) -> dict[str, bool]:
+    """What targets are, as `Splits` wants to know it."""
+    return {"scores": task.target.is_number, "texts": task.writes is not None}
 
 
 def check_first(splits: Splits) -> list[str]:

@@ -60,7 +60,7 @@ class TextSettings(Settings):
 
 def needs(source: Sequence[str], answer: Sequence[str]) -> tuple[Need, Need]:
     """The two columns, with usual names of each."""
-    return Need(SOURCE, "text", ("source", *source, "text")), Need("label", "texts", (*answer, "target"))
+    return Need(SOURCE, "text", ("source", *source, "text")), Need("label", "texts", ("target", *answer))
 
 
 def looks_like(pairs: Sequence[tuple[str, str]], strength: float, about: str) -> Callable[[Source], Claim | None]:

@@ -1,0 +1,99 @@
+"""Tiny networks that write, of random weights, and rows to translate word by word."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WORDS = {
+    **{"the": "le", "red": "rouge", "blue": "bleu", "big": "grand", "cat": "chat", "dog": "chien", "bird": "oiseau"},
+    **{"sees": "voit", "likes": "aime", "a": "un", "old": "vieux", "house": "maison", "tree": "arbre", "here": "ici"},
+}
+TEMPLATE = (
+    "{% for message in messages %}<{{ message['role'] }}> {{ message['content'] }} </s> {% endfor %}"
+    "{% if add_generation_prompt %}<assistant> {% endif %}"
+)
+KINDS = ("t5", "mt5", "bart", "marian", "llama", "mistral", "gemma3_text", "qwen2")
+
+
+def pairs(num_rows: int, seed: int = 0) -> list[dict[str, str]]:
+    """Sentences with their translation."""
+    chance = random.Random(seed)
+    rows = []
+    for _ in range(num_rows):
+        said = chance.choices(list(WORDS), k=chance.randint(3, 7))
+        rows.append({"source": " ".join(said), "target": " ".join(WORDS[word] for word in said)})
+    return rows
+
+
+def _tokenizer(folder: Path, template: str | None) -> int:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    marks = ["<pad>", "</s>", "<unk>", "<s>", "<user>", "<assistant>", "<system>"]
+    more = "summarize : Translation Summary Answer user assistant . ? ! is it open yes no".split()
+    words = [*marks, *dict.fromkeys([*more, *WORDS, *WORDS.values()])]
+    made = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    marked = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    reader = PreTrainedTokenizerFast(tokenizer_object=made, additional_special_tokens=marks[4:], **marked)
+    reader.chat_template = template
+    reader.save_pretrained(folder)
+    return len(words)
+
+
+def _config(kind: str, size: int) -> Any:
+    from transformers import CONFIG_MAPPING
+
+    ends = {"pad_token_id": 0, "eos_token_id": 1, "vocab_size": size}
+    if kind in ("t5", "mt5"):
+        about: dict[str, Any] = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 3, "num_heads": 4}
+        about |= {"decoder_start_token_id": 0, "num_decoder_layers": 3}
+    elif kind in ("bart", "marian"):
+        about = {"d_model": 32, "encoder_layers": 3, "decoder_layers": 3, "max_position_embeddings": 64}
+        about |= {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in _SIZES.items()}
+        about |= {"decoder_start_token_id": 0, "forced_eos_token_id": None, "bos_token_id": 0}
+    else:
+        about = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4}
+        about |= {"num_key_value_heads": 2, "max_position_embeddings": 128, "head_dim": 8, "bos_token_id": None}
+        about |= {"tie_word_embeddings": True}
+    return CONFIG_MAPPING[kind](**about, **ends)
+
+
+_SIZES = {"ffn_dim": 64, "attention_heads": 4}
+
+
+@pytest.fixture(scope="session")
+def tiny_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`tiny_writer(kind, chat=False)`: the folder of a network of that kind, made once."""
+    made: dict[tuple[str, str | None], Path] = {}
+
+    def make(kind: str, *, template: str | None = None) -> Path:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+        if (kind, template) not in made:
+            folder = tmp_path_factory.mktemp(f"tiny-{kind}")
+            config = _config(kind, _tokenizer(folder, template))
+            maker = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                maker.from_config(config).eval().save_pretrained(folder)
+            made[kind, template] = folder
+        return made[kind, template]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pairs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 rows to learn from, and beside them test.jsonl of 20."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for name, num, seed in (("train.jsonl", 120, 0), ("test.jsonl", 20, 1)):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in pairs(num, seed)), encoding="utf-8")
+    return folder / "train.jsonl"
