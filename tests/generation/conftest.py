@@ -31,15 +31,20 @@ def pairs(num_rows: int, seed: int = 0) -> list[dict[str, str]]:
     return rows
 
 
-def _tokenizer(folder: Path, template: str | None) -> int:
-    from tokenizers import Tokenizer, models, pre_tokenizers
+def _tokenizer(folder: Path, template: str | None, *, by_bytes: bool) -> int:
+    """Writes one of words, or of bytes for a kind whose tokenizer transformers makes so whatever the file says."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     marks = ["<pad>", "</s>", "<unk>", "<s>", "<user>", "<assistant>", "<system>"]
     more = "summarize : Translation Summary Answer user assistant . ? ! is it open yes no".split()
     words = [*marks, *dict.fromkeys([*more, *WORDS, *WORDS.values()])]
-    made = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    words = [*marks, *sorted(pre_tokenizers.ByteLevel.alphabet())] if by_bytes else words
+    ids = {word: at for at, word in enumerate(words)}
+    made = Tokenizer(models.BPE(ids, []) if by_bytes else models.WordLevel(ids, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel() if by_bytes else pre_tokenizers.WhitespaceSplit()
+    if by_bytes:
+        made.decoder = decoders.ByteLevel()
     marked = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
     reader = PreTrainedTokenizerFast(tokenizer_object=made, additional_special_tokens=marks[4:], **marked)
     reader.chat_template = template
@@ -79,7 +84,7 @@ def tiny_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
 
         if (kind, template) not in made:
             folder = tmp_path_factory.mktemp(f"tiny-{kind}")
-            config = _config(kind, _tokenizer(folder, template))
+            config = _config(kind, _tokenizer(folder, template, by_bytes=kind == "qwen2"))
             maker = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
             with torch.random.fork_rng():
                 torch.manual_seed(0)

@@ -19,6 +19,7 @@ from deepen.data.tokens import TokenTable
 from deepen.generation.asking import Asking, Ids, check_prompt, load_asking, save_asking
 from deepen.generation.decode import nats, write
 from deepen.models.generator import load_writer
+from deepen.models.save import copy_tokenizer
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.problem.base import form_tokens
 from deepen.problem.task import Task
@@ -118,7 +119,7 @@ class Writer:
         folder.mkdir(parents=True, exist_ok=True)
         self.network.generation_config.update(**self._how())
         self.network.save_pretrained(folder)
-        self.reader.save_pretrained(folder)
+        copy_tokenizer(self.tokenizer.folder, folder)
         save_asking(self.asking, folder)
         if self.memory is not None:
             self.memory.save(folder)
