@@ -168,9 +168,7 @@ def _distinct(answers: Sequence[str], n: int) -> Score:
     return Score(f"distinct_{n}", len(found) / total if total else 0.0, len(answers))
 
 
-def text_scores(
-    outputs: Texts, targets: TextTargets, *, names: Sequence[str], support: bool, seed: int
-) -> list[Score]:
+def text_scores(outputs: Texts, targets: TextTargets, *, names: Sequence[str], support: bool, seed: int) -> list[Score]:
     """Every score, `names` first.
 
     Args:

@@ -12,7 +12,7 @@ from torch import nn
 
 from deepen.core.errors import SettingError
 from deepen.core.seed import derive
-from deepen.models.adapters import Linears, peft
+from deepen.models.adapters import Linears, OnWriter, peft
 from deepen.models.generator import WRITERS
 from deepen.problem.work import Work
 
@@ -70,14 +70,17 @@ def attach_to_writer(network: Any, work: Work, *, depth: int | None, name: str, 
                 module.requires_grad_(False)
         return Attaching(network, lambda: network)
     if tuning.peft is None:
-        raise SettingError(f"tuning={tuning.name}: a network that writes can't have it; --tuning lora can be put on one")
+        raise SettingError(
+            f"tuning={tuning.name}: a network that writes can't have it; --tuning lora can be put on one"
+        )
     found = peft()
     linears = Linears(_linears(network, paths), "SEQ_2_SEQ_LM" if kind.encodes else "CAUSAL_LM")
     with torch.random.fork_rng():
         torch.manual_seed(derive(work.context.seed, "attach", name))
-        made = found.get_peft_model(network, tuning.peft(linears, tuning.settings))
-    made.peft_config["default"].base_model_name_or_path = work.base.model.name
-    return _attached(made)
+        method = tuning.peft(linears, tuning.settings)
+        made = found.get_peft_model(network, method.config)
+    method.config.base_model_name_or_path = work.base.model.name
+    return _attached(made, method)
 
 
 def _linears(network: Any, paths: list[str]) -> dict[str, list[str]]:
@@ -93,24 +96,25 @@ def _linears(network: Any, paths: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _attached(made: Any) -> Attaching:
-    state: dict[str, Any] = {}
+def _attached(made: Any, method: OnWriter) -> Attaching:
+    tensors: dict[str, Any] = {}
+    kept = method.config.is_prompt_learning  # what stands before texts can't be folded into the weights
 
     def done() -> Any:
-        from peft import get_peft_model_state_dict
-
-        state["config"] = made.peft_config["default"]
-        state["tensors"] = {name: value.detach().clone() for name, value in get_peft_model_state_dict(made).items()}
-        return made.merge_and_unload() if hasattr(made, "merge_and_unload") else made
+        found = peft().get_peft_model_state_dict(made)
+        tensors.update({name: value.detach().cpu().clone().contiguous() for name, value in found.items()})
+        return made if kept else made.merge_and_unload()
 
     def save(folder: Path) -> None:
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: value.contiguous() for name, value in state["tensors"].items()}
         save_file(tensors, folder / "adapter_model.safetensors", {"format": "pt"})
-        config = state["config"]
-        config.inference_mode = True
-        config.save_pretrained(str(folder))
+        method.config.inference_mode = True
+        method.config.save_pretrained(str(folder))
 
-    return Attaching(made, done, save)
+    def after_update(step: int, num_steps: int) -> None:
+        if method.after_update is not None:
+            method.after_update(made.base_model, method.config, step, num_steps)
+
+    return Attaching(made, done, save, after_update)

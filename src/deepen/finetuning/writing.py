@@ -57,14 +57,17 @@ def _rows(writer: Writer, part: Part) -> _Rows:
     return _Rows(writer.prompts(sources), [ids[:_LONGEST_ANSWER] for ids in writer.ids.answers(sources, right)])
 
 
-def climb_written(work: Work, *, name: str, depth: int | None, settings: TrainedSettings, below: Path | None) -> Climbed:
+def climb_written(
+    work: Work, *, name: str, depth: int | None, settings: TrainedSettings, below: Path | None
+) -> Climbed:
     """Trains a network that writes, starting from the model of the rung below.
 
     Args:
         name: The rung's name; its checkpoint lies in its folder.
         depth: How many layers of the decoder learn, from the top; None is the whole network.
         settings: Steps, rates and stopping; validation is judged by the loss of its answers.
-        below: The model folder to start from; None is the pretrained model.
+        below: The model folder to start from, where the weights themselves learn; None is the pretrained model, on which
+            every other method begins.
 
     Returns:
         The trained rung; on the way it leaves checkpoints and goes on from one if there is one.
@@ -72,7 +75,7 @@ def climb_written(work: Work, *, name: str, depth: int | None, settings: Trained
     from accelerate import Accelerator
 
     problem, tuning = work.problem, work.base.tuning
-    writer = writer_of(work, below, trains=True)
+    writer = writer_of(work, below if tuning.name == "full" else None, trains=True)
     train, held = _rows(writer, problem.train), _rows(writer, problem.validation)
     attached = attach_to_writer(writer.network, work, depth=depth, name=name, words=settings.embeddings)
     _set_dropout(writer.network, settings.dropout)
@@ -91,7 +94,9 @@ def climb_written(work: Work, *, name: str, depth: int | None, settings: Trained
     rate = tuning.rate(settings.rate(work.base.model.num_layers))
     groups = parameter_groups(network, {}, settings.model_copy(update={"head_learning_rate": None}), network, rate)
     with progress(f"{name}: {plan.num_steps} steps", plan.num_steps, unit="steps") as advance:
-        plan = replace(plan, after_step=(lambda now: advance(), deadline(work.context)), after_update=attached.after_update)
+        plan = replace(
+            plan, after_step=(lambda now: advance(), deadline(work.context)), after_update=attached.after_update
+        )
         now = fit(network, groups, plan, settings, Accelerator(device_placement=False))
     network.eval()
     num = sum(p.numel() for p in network.parameters() if p.requires_grad)
@@ -159,4 +164,3 @@ def _minus_loss(network: Any, writer: Writer, held: _Rows) -> Callable[[], float
         return -float(nats(network, held.prompts, held.answers, **given).sum()) / max(1, tokens)
 
     return score
-

@@ -141,9 +141,13 @@ class Ids:
         whole = self._chat([*messages, {"role": "assistant", "content": answer}], more=False)
         after = whole.removeprefix(before).rstrip()
         if not whole.startswith(before) or not after.startswith(answer.strip()):
-            raise ModelError(f"the chat template writes a turn in another way once it is over, so no answer can be told{_WITHOUT}")
+            raise ModelError(
+                f"the chat template writes a turn in another way once it is over, so no answer can be told{_WITHOUT}"
+            )
         if after == answer.strip():
-            raise ModelError(f"the chat template does not close a turn, so nothing tells where an answer ends{_WITHOUT}")
+            raise ModelError(
+                f"the chat template does not close a turn, so nothing tells where an answer ends{_WITHOUT}"
+            )
         return after
 
 

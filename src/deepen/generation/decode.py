@@ -45,31 +45,23 @@ def padded(rows: Sequence[Sequence[int]], fill: int, *, left: bool = False) -> T
 
 
 def answer_losses(network: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]], *, encodes: bool) -> Tensor:
-    """The loss of each answer's tokens, with what stands before them; logits are made at these places and no others.
+    """The loss of each answer's tokens, with what stands before them; logits are made from the first of them on.
 
     Returns:
-        losses_BT in nats; 0 behind the end of an answer.
+        losses_BT in nats; 0 for what is no token of an answer.
     """
     device = network.device
-    labels_BT = padded(answers, _NOT_SCORED).to(device)
     if encodes:
-        given = _grid(prompts, left=False, device=device)
-        logits_BTV = network(**given, labels=labels_BT, use_cache=False).logits
+        labels_BT = padded(answers, _NOT_SCORED).to(device)
+        logits_BTV = network(**_grid(prompts, left=False, device=device), labels=labels_BT, use_cache=False).logits
     else:
-        # answers begin in one column, so that one slice holds them all
-        ids = torch.cat([padded(prompts, 0, left=True), padded(answers, 0)], dim=1).to(device)
-        widths = max(map(len, prompts))
-        mask = torch.zeros_like(ids)
-        for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-            mask[row, widths - len(prompt) : widths + len(answer)] = 1
-        found = network(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(1) - 1).clamp_min(0),
-            logits_to_keep=labels_BT.shape[1] + 1,
-            use_cache=False,
-        )
-        logits_BTV = found.logits[:, :-1]
+        rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
+        silent = ([_NOT_SCORED] * len(prompt) for prompt in prompts)
+        labels = [[*none, *answer] for none, answer in zip(silent, answers, strict=True)]
+        first = min(map(len, prompts))
+        labels_BT = padded(labels, _NOT_SCORED)[:, first:].to(device)
+        given = _grid(rows, left=False, device=device)
+        logits_BTV = network(**given, logits_to_keep=labels_BT.shape[1] + 1, use_cache=False).logits[:, :-1]
     flat = functional.cross_entropy(
         logits_BTV.flatten(0, 1).float(), labels_BT.flatten(), ignore_index=_NOT_SCORED, reduction="none"
     )

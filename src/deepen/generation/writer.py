@@ -18,7 +18,7 @@ from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.generation.asking import Asking, Ids, check_prompt, load_asking, save_asking
 from deepen.generation.decode import nats, write
-from deepen.models.generator import load_writer
+from deepen.models.generator import load_writer, plain_network, with_vectors
 from deepen.models.save import copy_tokenizer
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.problem.base import form_tokens
@@ -90,7 +90,9 @@ class Writer:
         if self.memory is None or not self.asking.shown:
             return self.ids.prompts(sources)
         near = self.memory.nearest(sources, self.asking.shown, without)
-        rows = [[(self.ids.cut(self.memory.sources[at]), self.memory.answers[at]) for at in some[::-1]] for some in near]
+        rows = [
+            [(self.ids.cut(self.memory.sources[at]), self.memory.answers[at]) for at in some[::-1]] for some in near
+        ]
         return self.ids.prompts(sources, rows)
 
     def _how(self) -> dict[str, Any]:
@@ -117,8 +119,9 @@ class Writer:
     def save(self, folder: Path) -> None:
         """Writes what plain transformers reads, with the chat template; beside it how the model is asked."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.network.generation_config.update(**self._how())
-        self.network.save_pretrained(folder)
+        network = plain_network(self.network)
+        network.generation_config.update(**self._how())
+        network.save_pretrained(folder)
         copy_tokenizer(self.tokenizer.folder, folder)
         save_asking(self.asking, folder)
         if self.memory is not None:
@@ -131,17 +134,21 @@ def load_written(folder: Path, task: Task, labels: tuple[str, ...]) -> Writer:
     """Reads what `Writer.save` wrote."""
     asking = load_asking(folder)
     network, reader = load_writer(folder)
+    network = with_vectors(network, folder / "adapter")
     memory = load_memory(folder) if (folder / _MEMORY).is_file() else None
     return Writer(network, reader, load_tokenizer(folder), task, asking, memory)
 
 
-def writer_of(work: Work, below: Path | None = None, *, trains: bool = False, shown: int = 0) -> Writer:
+def writer_of(
+    work: Work, below: Path | None = None, *, trains: bool = False, shown: int = 0, most_tokens: int | None = None
+) -> Writer:
     """A network that writes for a climb: the pretrained one, or that of the rung below.
 
     Args:
         below: The model folder to start from; None is the pretrained model.
         trains: Whether it is going to be trained, and so learns to end its answers.
         shown: How many similar rows are to stand before a question.
+        most_tokens: Where sources are cut; None is where the base cuts them.
 
     Returns:
         The writer.
@@ -152,6 +159,7 @@ def writer_of(work: Work, below: Path | None = None, *, trains: bool = False, sh
     model: Any = work.base.model
     network, reader = load_writer(below or model.folder)
     asking = _asking(work, reader, trains=trains, shown=shown)
+    asking = replace(asking, max_tokens=min(asking.max_tokens, most_tokens or asking.max_tokens))
     made = Writer(network, reader, model.tokenizer, work.problem.task, asking)
     made.asking = _fitting(work, made)
     return made
@@ -165,7 +173,11 @@ def _asking(work: Work, reader: Any, *, trains: bool, shown: int) -> Asking:
     settings: Any = chosen
     encodes = not model.decodes
     chat = bool(settings.chat and not encodes and getattr(reader, "chat_template", None))
-    usual = writes.prefixes.get(model.config["model_type"], "{source}") if encodes else writes.prompts[work.problem.language]
+    usual = (
+        writes.prefixes.get(model.config["model_type"], "{source}")
+        if encodes
+        else writes.prompts[work.problem.language]
+    )
     prompt = settings.prompt or usual
     check_prompt(prompt, f"tasks.{task.name}.prompt")
     references = answers(work.problem.train)

@@ -33,7 +33,10 @@ def worth_it(standings: Sequence[Standing], value_of: Statistic, *, floor: str, 
     said = floor if below.name == _FLOOR else "the answer of the most similar training row"
     points = f"{100 * gain.value:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
     sure = gain.low > 0
-    return sure, f"generating is {'worth it' if sure else 'not shown to be worth it'}: {best.name} beside {said}, {points}"
+    return (
+        sure,
+        f"generating is {'worth it' if sure else 'not shown to be worth it'}: {best.name} beside {said}, {points}",
+    )
 
 
 def doubts(ladder: Ladder, *, one_label: bool, writes: bool = False) -> list[str]:

@@ -152,6 +152,16 @@ class Linears:
 
 
 @dataclass(frozen=True)
+class OnWriter:
+    """A method for a network that writes: PEFT's configuration, and what is done after an update, while gradients are
+    there, with the model of PEFT, the configuration, the updates made and those to be made.
+    """
+
+    config: Any
+    after_update: Callable[[Any, Any, int, int], None] | None = None
+
+
+@dataclass(frozen=True)
 class Method:
     """A fine-tuning method.
 
@@ -159,13 +169,13 @@ class Method:
         about: What it is; the first line says it to a stranger.
         settings: The class of its settings.
         attach: Puts it on an encoder's layers from a given one on; what is added starts as one that changes nothing.
-        peft: Its configuration in PEFT for a network that writes; None if it can't be put on one.
+        peft: How PEFT puts it on a network that writes; None if it can't be put on one.
     """
 
     about: str
     settings: type[MethodSettings]
     attach: Callable[[Encoder, int, Any], Attached]
-    peft: Callable[[Linears, Any], Any] | None = None
+    peft: Callable[[Linears, Any], OnWriter] | None = None
 
 
 def _plain(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from deepen.core.errors import DataError, ModelError
 from deepen.core.files import read_object, sha256_file
 from deepen.core.foreign import blaming
+from deepen.models.adapters import peft
 from deepen.models.device import chosen_device
 from deepen.models.find import find
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
@@ -105,7 +106,28 @@ def load_generator(name: str) -> Generator:
         raise ModelError(f"{folder / 'config.json'}: its weights are quantised; give those they were made from")
     backend = load_tokenizer(folder)
     window = int(config.get("max_position_embeddings") or config.get("n_positions") or _USUAL_WINDOW)
-    return Generator(full, folder, config, Tokenizer(backend.backend, folder, backend.fingerprint, window, backend.pad_id))
+    return Generator(
+        full, folder, config, Tokenizer(backend.backend, folder, backend.fingerprint, window, backend.pad_id)
+    )
+
+
+def plain_network(network: Any) -> Any:
+    """A network that writes without vectors that PEFT has put before its texts."""
+    return network.get_base_model() if hasattr(network, "get_base_model") else network
+
+
+def with_vectors(network: Any, adapter: Path) -> Any:
+    """A network that writes with the vectors of an adapter before its texts, which can't be folded into its weights.
+
+    Args:
+        adapter: A folder in PEFT's layout; one that is not there, or was folded in, changes nothing.
+    """
+    if not (adapter / "adapter_config.json").is_file():
+        return network
+    with blaming(adapter, "the adapter can't be read"):
+        if "num_virtual_tokens" not in read_object(adapter / "adapter_config.json"):
+            return network
+        return peft().PeftModel.from_pretrained(network, str(adapter)).eval()
 
 
 def load_writer(folder: Path) -> tuple[Any, Any]:

@@ -80,7 +80,9 @@ def looks_like(pairs: Sequence[tuple[str, str]], strength: float, about: str) ->
 
 def _is_free(source: Source, one: int, two: int) -> bool:
     """Whether two columns hold texts, of which the second is no label: its cells differ, and most have several words."""
-    rows = [(as_text(a), as_text(b)) for a, b in zip(source.cells(one)[:_LOOKED], source.cells(two)[:_LOOKED], strict=False)]
+    rows = [
+        (as_text(a), as_text(b)) for a, b in zip(source.cells(one)[:_LOOKED], source.cells(two)[:_LOOKED], strict=False)
+    ]
     texts = [b.strip() for a, b in rows if a and b and b.strip()]
     several = sum(" " in text or (not text.isascii() and len(text) > 4) for text in texts)
     return bool(texts) and 2 * len(set(texts)) > len(texts) and 2 * several > len(texts)

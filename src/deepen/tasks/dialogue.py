@@ -15,7 +15,9 @@ _NEXT = ("response", "reply", "next", "answer", "回复")
 TASK = text_task(
     "dialogue",
     needs(_BEFORE, _NEXT),
-    looks_like([("history", "response"), ("context", "response"), ("turns", "response")], 0.5, "turns and the next one"),
+    looks_like(
+        [("history", "response"), ("context", "response"), ("turns", "response")], 0.5, "turns and the next one"
+    ),
     Writes(
         prompts={"en": "{source}\nassistant:\n", "zh": "{source}\nassistant:\n"},
         turns=True,

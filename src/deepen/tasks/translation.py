@@ -9,8 +9,18 @@ from __future__ import annotations
 from deepen.problem.task import Writes
 from deepen.problem.text_answers import looks_like, needs, text_task
 
-NEEDS = needs(("src", "source_text", "原文", "en"), ("tgt", "target_text", "translation", "reference", "译文", "de", "fr", "zh"))
-_PAIRS = (("source", "target"), ("src", "tgt"), ("en", "de"), ("en", "fr"), ("en", "zh"), ("zh", "en"), ("原文", "译文"))
+NEEDS = needs(
+    ("src", "source_text", "原文", "en"), ("tgt", "target_text", "translation", "reference", "译文", "de", "fr", "zh")
+)
+_PAIRS = (
+    ("source", "target"),
+    ("src", "tgt"),
+    ("en", "de"),
+    ("en", "fr"),
+    ("en", "zh"),
+    ("zh", "en"),
+    ("原文", "译文"),
+)
 
 TASK = text_task(
     "translation",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from deepen.models.adapters import Attached, Linears, Method, MethodSettings, injected, layer_paths, peft
+from deepen.models.adapters import Attached, Linears, Method, MethodSettings, OnWriter, injected, layer_paths, peft
 from deepen.models.encoder import Encoder
 
 Linear = Literal["query", "key", "value", "attended", "up", "down"]
@@ -60,9 +60,9 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return injected(encoder, from_peft.LoraModel, config)[0]
 
 
-def written(linears: Linears, settings: TuningSettings) -> Any:
-    """PEFT's configuration of it for a network that writes."""
-    return peft().LoraConfig(
+def on_writer(linears: Linears, settings: TuningSettings) -> OnWriter:
+    """LoRA for a network that writes."""
+    config = peft().LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
@@ -71,6 +71,7 @@ def written(linears: Linears, settings: TuningSettings) -> Any:
         use_dora=settings.dora,
         task_type=linears.task_type,
     )
+    return OnWriter(config)
 
 
-METHOD = Method(__doc__, TuningSettings, attach, written)
+METHOD = Method(__doc__, TuningSettings, attach, on_writer)
