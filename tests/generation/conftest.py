@@ -11,8 +11,20 @@ from typing import Any
 import pytest
 
 WORDS = {
-    **{"the": "le", "red": "rouge", "blue": "bleu", "big": "grand", "cat": "chat", "dog": "chien", "bird": "oiseau"},
-    **{"sees": "voit", "likes": "aime", "a": "un", "old": "vieux", "house": "maison", "tree": "arbre", "here": "ici"},
+    "the": "le",
+    "red": "rouge",
+    "blue": "bleu",
+    "big": "grand",
+    "cat": "chat",
+    "dog": "chien",
+    "bird": "oiseau",
+    "sees": "voit",
+    "likes": "aime",
+    "a": "un",
+    "old": "vieux",
+    "house": "maison",
+    "tree": "arbre",
+    "here": "ici",
 }
 TEMPLATE = (
     "{% for message in messages %}<{{ message['role'] }}> {{ message['content'] }} </s> {% endfor %}"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.generation.conftest import KINDS, TEMPLATE
+from tests.generation.conftest import KINDS
 
 import deepen
 

@@ -111,8 +111,8 @@ class Texts:
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         """Reads them again; ValueError if they do not fit together."""
-        words = {name: tuple(json.loads(arrays[name].tobytes())) for name in ("texts", "stopped")}
-        found = cls(**words, **{name: arrays[name] for name in ("sure_N", "counts_N", "nats_N", "scored_N")})
+        texts, stopped = (tuple(json.loads(arrays[name].tobytes())) for name in ("texts", "stopped"))
+        found = cls(texts, arrays["sure_N"], arrays["counts_N"], stopped, arrays["nats_N"], arrays["scored_N"])
         if {len(found.stopped), len(found.counts_N), len(found.nats_N)} != {len(found)} or not found.is_finite:
             raise ValueError("it holds other texts than were saved")
         return found

@@ -43,8 +43,8 @@ class Plan:
 
     `called` says how the columns read are called in a message; `answers_in` is the input that holds the answers, where
     the target is those. With `gaps`, rows that can't be read and blank lines keep their place, however many they are,
-    and `own` is where the file's own ids are. `if_empty` is what else there is to say of an empty label. With `references` the
-    target is text, and a list of it is several right answers.
+    and `own` is where the file's own ids are. `if_empty` is what else there is to say of an empty label. With
+    `references` the target is text, and a list of it is several right answers.
     """
 
     wanted: tuple[int, ...]

@@ -11,25 +11,26 @@ ROLES = {
     "system": "system",
 }
 """What a turn may be called, and what it is called here."""
+_INSIDE = re.compile(r"\n+(?=(?:system|user|assistant): ?)")
 _TURN = re.compile(r"^(system|user|assistant): ?", re.MULTILINE)
 
 
 def joined_turns(turns: Iterable[tuple[str, str]]) -> str:
-    """Turns as a text; a line inside one that begins like a turn is put behind the line before.
+    r"""Turns as a text; a line inside one that begins like a turn is put behind the line before.
 
     Example:
         >>> joined_turns([("user", "is it open?"), ("assistant", "yes")])
-        'user: is it open?\\nassistant: yes'
+        'user: is it open?\nassistant: yes'
     """
-    return "\n".join(f"{role}: {_TURN.sub(lambda found: ' ' + found[0], text.strip())}" for role, text in turns)
+    return "\n".join(f"{role}: {_INSIDE.sub(' ', text.strip())}" for role, text in turns)
 
 
 def turns_of(text: str) -> list[tuple[str, str]]:
-    """The turns of a text; one without roles is what the user says.
+    r"""The turns of a text; one without roles is what the user says.
 
     Example:
-        >>> turns_of("is it open?"), turns_of("user: hi\\nassistant: yes\\nwho?")
-        ([('user', 'is it open?')], [('user', 'hi'), ('assistant', 'yes\\nwho?')])
+        >>> turns_of("is it open?"), turns_of("user: hi\nassistant: yes\nwho?")
+        ([('user', 'is it open?')], [('user', 'hi'), ('assistant', 'yes\nwho?')])
     """
     pieces = _TURN.split(text)
     if len(pieces) == 1 or pieces[0].strip():

@@ -102,9 +102,7 @@ def _sacre(metric: Any, answers: Sequence[str], references: Sequence[Sequence[st
 
 
 def text_statistics(outputs: Texts, targets: TextTargets) -> np.ndarray:
-    """What all scores are made of, sums_NK. Of several references each score takes what it was defined with: BLEU all
-    of them, the others the best.
-    """
+    """What all scores are made of, sums_NK; of several references BLEU takes all and the others the best."""
     bleu, chrf = _metrics(mostly_chinese(row[0] for row in targets.references[:200]))
     made = np.zeros((len(outputs), _BLEU + _CHRF + len(_NAMES)))
     said = _sacre(bleu, outputs.texts, targets.references)  # words said, words of the reference, right, all

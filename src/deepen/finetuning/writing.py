@@ -66,7 +66,7 @@ def climb_written(
         name: The rung's name; its checkpoint lies in its folder.
         depth: How many layers of the decoder learn, from the top; None is the whole network.
         settings: Steps, rates and stopping; validation is judged by the loss of its answers.
-        below: The model folder to start from, where the weights themselves learn; None is the pretrained model, on which
+        below: The model folder to start from, where the weights themselves learn; None is the pretrained model, where
             every other method begins.
 
     Returns:
@@ -119,8 +119,8 @@ def climb_written(
 
 
 def _set_dropout(network: Any, share: float | None) -> None:
-    for module in network.modules() if share is not None else ():
-        if isinstance(module, torch.nn.Dropout):
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout) and share is not None:
             module.p = share
 
 

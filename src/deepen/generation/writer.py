@@ -60,8 +60,8 @@ class Writer:
         """The tokens of each source, made once; what the prompt puts around it is not among them."""
         return form_tokens(self.task, self.task.form, table, self.tokenizer, self.asking.max_tokens)
 
-    def predict(self, part: Part) -> Texts:
-        """What it writes, and what the right answers cost it where the rows have some."""
+    def predict(self, part: Part) -> Any:
+        """What it writes, as `Texts`, and what the right answers cost it where the rows have some."""
         began = time.perf_counter()
         sources, asking = list(part.values(SOURCE)), self.asking
         prompts = self.prompts(sources)
@@ -211,8 +211,8 @@ def _fitting(work: Work, made: Writer) -> Asking:
     asked = work.base.settings.max_tokens
     if room < _LEAST_SOURCE or asked is not None:
         raise SettingError(
-            f"a prompt is longer than the model's window of {window:,} tokens: a source of {asking.max_tokens:,}, {around} "
-            f"around it and an answer of {longest:,}{f', {rows} times' if asking.shown else ''}; "
+            f"a prompt is longer than the model's window of {window:,} tokens: a source of {asking.max_tokens:,}, "
+            f"{around} around it and an answer of {longest:,}{f', {rows} times' if asking.shown else ''}; "
             f"--set model.max_tokens={max(room, _LEAST_SOURCE)} cuts sources"
         )
     return replace(asking, max_tokens=room)

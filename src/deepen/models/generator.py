@@ -22,7 +22,7 @@ class Written(NamedTuple):
     """Where an architecture keeps the layers of its decoder, how many there are, and whether it has an encoder too."""
 
     layers: str
-    count: str
+    depth: str
     encodes: bool = False
 
 
@@ -64,7 +64,7 @@ class Generator:
     @property
     def num_layers(self) -> int:
         """How many layers its decoder has."""
-        return int(self.config.get(self.written.count) or self.config.get("num_layers") or 1)
+        return int(self.config.get(self.written.depth) or self.config.get("num_layers") or 1)
 
     @property
     def num_positions(self) -> int:
@@ -148,10 +148,14 @@ def load_writer(folder: Path) -> tuple[Any, Any]:
     with blaming(folder / "config.json", "the network can't be made"):
         written = WRITERS[read_object(folder / "config.json")["model_type"]]
     maker = AutoModelForSeq2SeqLM if written.encodes else AutoModelForCausalLM
-    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with blaming(folder, "the weights can't be read"):
         network, report = maker.from_pretrained(
-            str(folder), dtype=torch.float32, use_safetensors=True, output_loading_info=True, **local
+            str(folder),
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            local_files_only=True,
+            trust_remote_code=False,
         )
     if report["missing_keys"]:
         first = sorted(report["missing_keys"])[0]
@@ -160,7 +164,7 @@ def load_writer(folder: Path) -> tuple[Any, Any]:
         if not torch.isfinite(values.detach().sum()):
             raise ModelError(f"{folder / 'model.safetensors'}: {name} holds values that are no numbers")
     with blaming(folder, "no tokenizer that can be read"):
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), **local)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     if tokenizer.eos_token_id is None:
         raise ModelError(f"{folder}: the tokenizer has no token that ends a text (eos_token)")
     if tokenizer.pad_token_id is None:

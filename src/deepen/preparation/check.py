@@ -186,11 +186,6 @@ def check_added(added: Part, joined: Part, others: Mapping[str, Part], before: P
     return said
 
 
-def kinds_of(task: Task) -> dict[str, bool]:
-    """What targets are, as `Splits` wants to know it."""
-    return {"scores": task.target.is_number, "texts": task.writes is not None}
-
-
 def check_first(splits: Splits) -> list[str]:
     """The quick checks before a climb.
 

@@ -14,7 +14,7 @@ from deepen.models.generator import load_generator
 from deepen.models.load import load_pretrained
 from deepen.preparation.amend import amend
 from deepen.preparation.catalog import load_task, shelf, tunings
-from deepen.preparation.check import check_first, kinds_of
+from deepen.preparation.check import check_first
 from deepen.preparation.describe import describe
 from deepen.preparation.read import Sources, infer_task, read
 from deepen.preparation.recipe import Recipe
@@ -94,7 +94,13 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     model = _model(recipe, task)
     rows = read(recipe, sources, task, names, why=why, say=say)
     recipe = _with(recipe, {"unmasked": rows.unmasked})
-    splits = Splits(rows.given, near=data.near, max_labels=data.max_labels, **kinds_of(rows.task))
+    splits = Splits(
+        rows.given,
+        near=data.near,
+        max_labels=data.max_labels,
+        scores=rows.task.target.is_number,
+        texts=task.writes is not None,
+    )
     rows = rows.warning(*check_first(splits)) if data.check else rows
     rows = split(rows, splits, recipe)
     rows = amend(rows, recipe, decodes=model.decodes)

@@ -51,8 +51,8 @@ class Says:
     num_sentences: int = 0
     num_parameters: int = 0
 
-    def predict(self, part: Any) -> Texts:
-        """One answer a row."""
+    def predict(self, part: Any) -> Any:
+        """One answer a row, as `Texts`."""
         if self.text is not None:
             return plain_texts([self.text] * len(part))
         found = list(part.values("source"))
@@ -125,8 +125,8 @@ class Memory:
             found.append(np.argsort(-near, axis=1, kind="stable")[:, :num])
         return np.concatenate(found) if found else np.zeros((0, num), np.int64)
 
-    def predict(self, part: Any) -> Texts:
-        """One answer a row."""
+    def predict(self, part: Any) -> Any:
+        """One answer a row, as `Texts`."""
         near = self.nearest(list(part.values("source")), 1)
         return plain_texts([self.answers[at] for at in near[:, 0]])
 
