@@ -141,7 +141,7 @@ class Attached:
 
 @dataclass(frozen=True)
 class Linears:
-    """The linear layers of a network that writes which a method may be put on, by what they do, and PEFT's task type."""
+    """The linear layers of a network that writes, by what they do, and the kind of task as PEFT calls it."""
 
     by_part: dict[str, list[str]]
     task_type: str
@@ -153,8 +153,10 @@ class Linears:
 
 @dataclass(frozen=True)
 class OnWriter:
-    """A method for a network that writes: PEFT's configuration, and what is done after an update, while gradients are
-    there, with the model of PEFT, the configuration, the updates made and those to be made.
+    """A method for a network that writes, in PEFT's configuration.
+
+    `after_update` is called while gradients are there, with PEFT's model, the configuration, the updates made and those
+    to be made.
     """
 
     config: Any

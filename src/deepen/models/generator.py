@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,11 @@ from deepen.models.device import chosen_device
 from deepen.models.find import find
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 
-_USUAL_WINDOW = 1 << 20  # where nothing says how long a text may be
+_USUAL_WINDOW = 4096  # where positions are relative and nothing says how long a text may be
+
+
+def _window(config: Mapping[str, Any]) -> int:
+    return int(config.get("max_position_embeddings") or _USUAL_WINDOW)
 
 
 class Written(NamedTuple):
@@ -69,7 +74,7 @@ class Generator:
     @property
     def num_positions(self) -> int:
         """The most tokens that a prompt and its answer may have together, or each with an encoder of its own."""
-        return int(self.config.get("max_position_embeddings") or _USUAL_WINDOW)
+        return _window(self.config)
 
     @property
     def decodes(self) -> bool:
@@ -104,11 +109,8 @@ def load_generator(name: str) -> Generator:
         raise ModelError(f"{name}: there is no model.safetensors; only safetensors weights in one file are read")
     if config.get("quantization_config"):
         raise ModelError(f"{folder / 'config.json'}: its weights are quantised; give those they were made from")
-    backend = load_tokenizer(folder)
-    window = int(config.get("max_position_embeddings") or config.get("n_positions") or _USUAL_WINDOW)
-    return Generator(
-        full, folder, config, Tokenizer(backend.backend, folder, backend.fingerprint, window, backend.pad_id)
-    )
+    made = load_tokenizer(folder)
+    return Generator(full, folder, config, replace(made, max_tokens=_window(config)))
 
 
 def plain_network(network: Any) -> Any:

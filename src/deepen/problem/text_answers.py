@@ -47,7 +47,7 @@ class TextSettings(Settings):
     no_repeat_ngram_size: int = Field(default=0, ge=0)
     """No run of so many tokens occurs twice in an answer; 0 allows it."""
     sample: bool = False
-    """Whether each token is drawn by chance instead of the likeliest; from the run's seed, so answers can be had again."""
+    """Whether each token is drawn by chance, from the run's seed, instead of the likeliest."""
     temperature: float = Field(default=1.0, gt=0)
     """With `sample`: below 1 draws likely tokens more often."""
     top_p: float = Field(default=1.0, gt=0, le=1)
@@ -78,7 +78,7 @@ def looks_like(pairs: Sequence[tuple[str, str]], strength: float, about: str) ->
 
 
 def _is_free(source: Source, one: int, two: int) -> bool:
-    """Whether two columns hold texts, of which the second is no label: its cells differ, and most have several words."""
+    """Whether the second of two columns is text and no label: its cells differ, and most have several words."""
     rows = [
         (as_text(a), as_text(b)) for a, b in zip(source.cells(one)[:_LOOKED], source.cells(two)[:_LOOKED], strict=False)
     ]

@@ -1,7 +1,7 @@
 """Dialogue: the turns of a conversation so far, the next one.
 
-A row looks like `{"context": "user: is it open?", "response": "Until six."}`, or holds `messages` with roles, of which the
-last is the assistant's.
+A row looks like `{"context": "user: is it open?", "response": "Until six."}`, or holds `messages` with roles, of which
+the last is the assistant's.
 """
 
 from __future__ import annotations
