@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepen.core.errors import SettingError
 from deepen.core.seed import derive
 from deepen.models.adapters import Linears, OnWriter, peft
 from deepen.models.generator import WRITERS
@@ -54,9 +53,6 @@ def attach_to_writer(network: Any, work: Work, *, depth: int | None, name: str, 
 
     Returns:
         What is trained.
-
-    Raises:
-        SettingError: If the tuning can't be put on such a network.
     """
     tuning, kind = work.base.tuning, WRITERS[network.config.model_type]
     layers = network.get_submodule(kind.layers)
@@ -69,10 +65,7 @@ def attach_to_writer(network: Any, work: Work, *, depth: int | None, name: str, 
             for module in (network.get_input_embeddings(), network.get_output_embeddings()):
                 module.requires_grad_(False)
         return Attaching(network, lambda: network)
-    if tuning.peft is None:
-        raise SettingError(
-            f"tuning={tuning.name}: a network that writes can't have it; --tuning lora can be put on one"
-        )
+    assert tuning.peft is not None  # noqa: S101 - `prepare` has looked
     found = peft()
     linears = Linears(_linears(network, paths), "SEQ_2_SEQ_LM" if kind.encodes else "CAUSAL_LM")
     with torch.random.fork_rng():

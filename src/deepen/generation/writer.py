@@ -29,7 +29,7 @@ from deepen.shallow.texts import Memory, load_memory
 
 _MEMORY = "memory.json"
 _LONGEST_SHARE, _ROOM = 0.99, 1.5
-_LEAST_SOURCE = 8
+_LEAST_SOURCE, _SOME_ROWS = 8, 2000
 
 
 @dataclass
@@ -158,11 +158,31 @@ def writer_of(
     """
     model: Any = work.base.model
     network, reader = load_writer(below or model.folder)
+    asking = asking_of(work, reader, trains=trains, shown=shown, most_tokens=most_tokens)
+    return Writer(network, reader, model.tokenizer, work.problem.task, asking)
+
+
+def asking_of(
+    work: Work, reader: Any, *, trains: bool = False, shown: int = 0, most_tokens: int | None = None
+) -> Asking:
+    """How a climb asks its model; all that can be wrong about it is found here, before weights are read.
+
+    Args:
+        reader: The model's tokenizer.
+        trains: As in `writer_of`.
+        shown: As there.
+        most_tokens: As there.
+
+    Returns:
+        The prompt, the way of decoding, and the lengths.
+
+    Raises:
+        SettingError: If prompt and answer do not fit into the model's window, or the prompt does not read the row.
+    """
     asking = _asking(work, reader, trains=trains, shown=shown)
     asking = replace(asking, max_tokens=min(asking.max_tokens, most_tokens or asking.max_tokens))
-    made = Writer(network, reader, model.tokenizer, work.problem.task, asking)
-    made.asking = _fitting(work, made)
-    return made
+    asking = _with_longest(asking, work.problem.train, reader)
+    return _fitting(asking, work, reader)
 
 
 def _asking(work: Work, reader: Any, *, trains: bool, shown: int) -> Asking:
@@ -194,25 +214,29 @@ def _asking(work: Work, reader: Any, *, trains: bool, shown: int) -> Asking:
     return Asking(prompt, encodes, chat, writes.turns, work.base.max_tokens, how, stop, shown, work.context.seed)
 
 
-def _fitting(work: Work, made: Writer) -> Asking:
-    """With the longest answer, by the training rows; and sources cut so that all fits into the window."""
-    asking, train = made.asking, work.problem.train
-    if not asking.decoding["max_new_tokens"]:
-        some = train.take(np.arange(min(2000, len(train))))
-        lengths = [len(ids) for ids in made.ids.answers(["a"] * len(some), answers(some))]
-        usual = float(np.quantile(lengths, _LONGEST_SHARE))
-        asking = replace(asking, decoding=asking.decoding | {"max_new_tokens": int(_ROOM * usual) + 1})
+def _with_longest(asking: Asking, train: Part, reader: Any) -> Asking:
+    """With the longest answer, where nobody named it: by the training rows."""
+    if asking.decoding["max_new_tokens"]:
+        return asking
+    some = train.take(np.arange(min(_SOME_ROWS, len(train))))
+    lengths = [len(ids) for ids in Ids(reader, asking).answers(list(some.values(SOURCE)), answers(some))]
+    longest = int(_ROOM * float(np.quantile(lengths, _LONGEST_SHARE))) + 1
+    return replace(asking, decoding=asking.decoding | {"max_new_tokens": longest})
+
+
+def _fitting(asking: Asking, work: Work, reader: Any) -> Asking:
+    """With sources cut so that all fits into the window."""
     longest, window = int(asking.decoding["max_new_tokens"]), work.base.model.num_positions
-    around = len(Ids(made.reader, asking).prompts(["a"])[0]) - 1
+    around = len(Ids(reader, asking).prompts(["a"])[0]) - 1
     rows = 1 + asking.shown
     room = (window - (0 if asking.encodes else longest)) // rows - around - (longest if asking.shown else 0)
     if asking.max_tokens <= room:
         return asking
-    asked = work.base.settings.max_tokens
-    if room < _LEAST_SOURCE or asked is not None:
+    if room < _LEAST_SOURCE or work.base.settings.max_tokens is not None:
+        times = f", {rows} times" if asking.shown else ""
         raise SettingError(
             f"a prompt is longer than the model's window of {window:,} tokens: a source of {asking.max_tokens:,}, "
-            f"{around} around it and an answer of {longest:,}{f', {rows} times' if asking.shown else ''}; "
-            f"--set model.max_tokens={max(room, _LEAST_SOURCE)} cuts sources"
+            f"{around} around it and an answer of {longest:,}{times}; --set model.max_tokens={max(room, _LEAST_SOURCE)} "
+            "cuts sources"
         )
     return replace(asking, max_tokens=room)

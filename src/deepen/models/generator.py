@@ -132,6 +132,23 @@ def with_vectors(network: Any, adapter: Path) -> Any:
         return peft().PeftModel.from_pretrained(network, str(adapter)).eval()
 
 
+def load_reader(folder: Path) -> Any:
+    """Reads the tokenizer of a model that writes, as transformers has it.
+
+    Raises:
+        ModelError: If it can't be read, or has no token that ends a text.
+    """
+    from transformers import AutoTokenizer
+
+    with blaming(folder, "no tokenizer that can be read"):
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"{folder}: the tokenizer has no token that ends a text (eos_token)")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
 def load_writer(folder: Path) -> tuple[Any, Any]:
     """Reads the weights and the tokenizer of a model that writes.
 
@@ -142,7 +159,7 @@ def load_writer(folder: Path) -> tuple[Any, Any]:
         ModelError: If a file is damaged, or weights are missing.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -165,10 +182,4 @@ def load_writer(folder: Path) -> tuple[Any, Any]:
     for name, values in network.named_parameters():
         if not torch.isfinite(values.detach().sum()):
             raise ModelError(f"{folder / 'model.safetensors'}: {name} holds values that are no numbers")
-    with blaming(folder, "no tokenizer that can be read"):
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    if tokenizer.eos_token_id is None:
-        raise ModelError(f"{folder}: the tokenizer has no token that ends a text (eos_token)")
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return network.to(chosen_device()).eval(), tokenizer
+    return network.to(chosen_device()).eval(), load_reader(folder)

@@ -10,7 +10,8 @@ from typing import Any
 from deepen.core.errors import SettingError
 from deepen.data.check.problem import Splits
 from deepen.data.label_names import read_label_names
-from deepen.models.generator import load_generator
+from deepen.generation.writer import asking_of
+from deepen.models.generator import load_generator, load_reader
 from deepen.models.load import load_pretrained
 from deepen.preparation.amend import amend
 from deepen.preparation.catalog import load_task, shelf, tunings
@@ -63,6 +64,9 @@ def _model(recipe: Recipe, task: Task) -> Any:
     for name in ("pooling", "head"):
         if getattr(recipe.model, name) != getattr(usual, name):
             raise SettingError(f"model.{name}: the answer of {task.name} is text, and no head is put on; leave it out")
+    if recipe.tuning != Tuning().name and tunings()[recipe.tuning].peft is None:
+        there = ", ".join([Tuning().name, *(name for name, way in tunings().items() if way.peft is not None)])
+        raise SettingError(f"--tuning {recipe.tuning}: a network that writes can have {there}")
     return load_generator(recipe.model.name)
 
 
@@ -108,6 +112,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), method.attach, method.peft)
     problem = balanced(rows.problem) if recipe.ladder.class_weights == "balanced" else rows.problem
     work = Work(problem, Base(model, recipe.model, tuning), Context(folder, recipe.seed, say))
+    if task.writes is not None:
+        asking_of(work, load_reader(work.base.model.folder))
     rows = describe(rows, work)
     rows = replace(rows, told=rows.told.aloud(say))
     say("  " + ", ".join(f"{part} {len(some):,}" for part, some in rows.given.items()))
