@@ -30,7 +30,6 @@ TEMPLATE = (
     "{% for message in messages %}<{{ message['role'] }}> {{ message['content'] }} </s> {% endfor %}"
     "{% if add_generation_prompt %}<assistant> {% endif %}"
 )
-KINDS = ("t5", "mt5", "bart", "marian", "llama", "mistral", "gemma3_text", "qwen2")
 
 
 def pairs(num_rows: int, seed: int = 0) -> list[dict[str, str]]:

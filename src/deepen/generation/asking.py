@@ -22,6 +22,7 @@ class Asking:
     """How a model is asked and decoded, as it is saved.
 
     Attributes:
+        task: The task's name, for messages.
         prompt: What it reads, with {source} in it.
         encodes: Whether an encoder reads it; a decoder goes on from it.
         chat: Whether the tokenizer's chat template goes around it.
@@ -33,6 +34,7 @@ class Asking:
         seed: For what is drawn by chance.
     """
 
+    task: str
     prompt: str
     encodes: bool
     chat: bool
@@ -131,7 +133,7 @@ class Ids:
         except Exception as error:  # a template is a program of anybody's, and raises what it likes
             roles = ", ".join(message["role"] for message in messages)
             said = " ".join(str(error).split())[:200]
-            raise ModelError(f"the chat template does not take turns of {roles}: {said}{_WITHOUT}") from None
+            raise ModelError(f"the chat template does not take turns of {roles}: {said}{self._without}") from None
         return text
 
     def _closing(self, source: str, answer: str) -> str:
@@ -142,16 +144,17 @@ class Ids:
         after = whole.removeprefix(before).rstrip()
         if not whole.startswith(before) or not after.startswith(answer.strip()):
             raise ModelError(
-                f"the chat template writes a turn in another way once it is over, so no answer can be told{_WITHOUT}"
+                f"the chat template writes a turn in another way once it is over, so no answer is marked{self._without}"
             )
         if after == answer.strip():
             raise ModelError(
-                f"the chat template does not close a turn, so nothing tells where an answer ends{_WITHOUT}"
+                f"the chat template does not close a turn, so nothing tells where an answer ends{self._without}"
             )
         return after
 
-
-_WITHOUT = "; --set tasks.TASK.chat=false asks without it"
+    @property
+    def _without(self) -> str:
+        return f"; --set tasks.{self.asking.task}.chat=false asks without it"
 
 
 def _closed(ids: list[int], end: int) -> list[int]:

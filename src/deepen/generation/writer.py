@@ -211,7 +211,9 @@ def _asking(work: Work, reader: Any, *, trains: bool, shown: int) -> Asking:
     how |= {"length_penalty": settings.length_penalty} if settings.num_beams > 1 else {}
     for name in ("min_new_tokens", "no_repeat_ngram_size"):
         how |= {name: getattr(settings, name)} if getattr(settings, name) else {}
-    return Asking(prompt, encodes, chat, writes.turns, work.base.max_tokens, how, stop, shown, work.context.seed)
+    return Asking(
+        task.name, prompt, encodes, chat, writes.turns, work.base.max_tokens, how, stop, shown, work.context.seed
+    )
 
 
 def _with_longest(asking: Asking, train: Part, reader: Any) -> Asking:
@@ -236,7 +238,7 @@ def _fitting(asking: Asking, work: Work, reader: Any) -> Asking:
         times = f", {rows} times" if asking.shown else ""
         raise SettingError(
             f"a prompt is longer than the model's window of {window:,} tokens: a source of {asking.max_tokens:,}, "
-            f"{around} around it and an answer of {longest:,}{times}; --set model.max_tokens={max(room, _LEAST_SOURCE)} "
-            "cuts sources"
+            f"{around} around it and an answer of {longest:,}{times}; "
+            f"--set model.max_tokens={max(room, _LEAST_SOURCE)} cuts sources"
         )
     return replace(asking, max_tokens=room)

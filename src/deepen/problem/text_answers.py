@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -136,13 +137,15 @@ def _decode(outputs: Any, part: Part, labels: Sequence[str]) -> list[dict[str, A
     ]
 
 
-def _doubts(outputs: Texts) -> list[str]:
+def _doubts(name: str, outputs: Texts) -> list[str]:
     """What silently makes scores of texts low: answers that were cut."""
     cut = sum(stopped == "limit" for stopped in outputs.stopped)
     if cut <= _MANY_CUT * len(outputs):
         return []
-    share = f"{cut:,} of {len(outputs):,} answers ({100 * cut / len(outputs):.0f} %)"
-    return [f"{share} reached the longest length and are cut: a larger max_new_tokens (tasks.*) lets them end"]
+    share, longest = f"{cut:,} of {len(outputs):,} answers ({100 * cut / len(outputs):.0f} %)", outputs.counts_N.max()
+    return [
+        f"{share} are cut at {longest} tokens; --set tasks.{name}.max_new_tokens={2 * longest} lets more of them end"
+    ]
 
 
 def _unknown(*given: Any) -> Any:
@@ -215,7 +218,7 @@ def text_task(
         fixed=False,
         shown=Shown(encodes=False, confused="", answer="text"),
         writes=writes,
-        doubts=_doubts,
+        doubts=partial(_doubts, name),
     )
 
 
