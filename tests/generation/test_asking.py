@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.generation.conftest import TEMPLATE
+from tests.writers import TEMPLATE
 
 from deepen.core.errors import ModelError
 from deepen.generation.asking import Asking, Ids

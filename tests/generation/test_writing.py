@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.generation.conftest import TEMPLATE, pairs
+from tests.writers import TEMPLATE, pairs
 
 import deepen
 from deepen.core.errors import DeepenError

@@ -36,10 +36,8 @@ WRITERS = {
     "t5": Written("decoder.block", "num_decoder_layers", encodes=True),
     "mt5": Written("decoder.block", "num_decoder_layers", encodes=True),
     "bart": Written("model.decoder.layers", "decoder_layers", encodes=True),
-    "mbart": Written("model.decoder.layers", "decoder_layers", encodes=True),
     "marian": Written("model.decoder.layers", "decoder_layers", encodes=True),
-    "pegasus": Written("model.decoder.layers", "decoder_layers", encodes=True),
-    **dict.fromkeys(("llama", "mistral", "gemma", "gemma2", "gemma3_text", "qwen2", "qwen3", "smollm3"), _DECODER),
+    **dict.fromkeys(("llama", "mistral", "gemma3_text", "qwen2", "qwen3"), _DECODER),
 }
 """The architectures that write, by `model_type`."""
 

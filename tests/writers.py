@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 WORDS = {
     "the": "le",
@@ -84,32 +80,13 @@ def _config(kind: str, size: int) -> Any:
 _SIZES = {"ffn_dim": 64, "attention_heads": 4}
 
 
-@pytest.fixture(scope="session")
-def tiny_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """`tiny_writer(kind, chat=False)`: the folder of a network of that kind, made once."""
-    made: dict[tuple[str, str | None], Path] = {}
+def make_writer(folder: Path, kind: str, template: str | None = None) -> None:
+    """Writes a network of that kind with a tokenizer, and perhaps a chat template, into a folder."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    def make(kind: str, *, template: str | None = None) -> Path:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
-
-        if (kind, template) not in made:
-            folder = tmp_path_factory.mktemp(f"tiny-{kind}")
-            config = _config(kind, _tokenizer(folder, template, by_bytes=kind == "qwen2"))
-            maker = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-            with torch.random.fork_rng():
-                torch.manual_seed(0)
-                maker.from_config(config).eval().save_pretrained(folder)
-            made[kind, template] = folder
-        return made[kind, template]
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def pairs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 rows to learn from, and beside them test.jsonl of 20."""
-    folder = tmp_path_factory.mktemp("pairs")
-    for name, num, seed in (("train.jsonl", 120, 0), ("test.jsonl", 20, 1)):
-        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in pairs(num, seed)), encoding="utf-8")
-    return folder / "train.jsonl"
+    config = _config(kind, _tokenizer(folder, template, by_bytes=kind == "qwen2"))
+    maker = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        maker.from_config(config).eval().save_pretrained(folder)
