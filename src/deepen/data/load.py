@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -218,7 +218,7 @@ def _open(source: Any, settings: DataSettings, prior: Prior) -> _Opened:
     return _Opened(opened, name, lambda: (files_stamp(layout, name), files_key(layout, name))[::-1])
 
 
-def _if_empty(source: Source, target: Sequence[int] | None, kinds: set[str], *, many: bool) -> str:
+def _if_empty(source: Source, target: Sequence[int] | None, kinds: Collection[str], *, many: bool) -> str:
     """What else there is to say of an empty label."""
     if "texts" in kinds:
         return "; of messages the answer is the last turn, which must be the assistant's"

@@ -10,7 +10,7 @@ from typing import Any
 
 from deepen.core.errors import ModelError
 from deepen.core.files import read_object
-from deepen.core.types import Prediction, to_json
+from deepen.core.types import WRITTEN, Prediction, to_json
 from deepen.data.columns import TARGET
 from deepen.inference.exported import ExportedPredictor
 from deepen.inference.model import Model, load_model
@@ -23,7 +23,7 @@ DOCUMENTS = "documents"
 FAILED = "the model failed on this row"
 _LETTERS_A_TOKEN = 100  # what WordPiece reads as one word at most
 _LONGEST = 100_000  # characters of a text that is read in windows to its end
-_SHOWN = ("output", "probabilities", "entities", "rung", "num_tokens", "truncated")
+_SHOWN = ("output", "probabilities", "entities", "rung", "num_tokens", "truncated", *WRITTEN)
 
 Row = dict[str, Any]
 

@@ -75,7 +75,10 @@ def _with(source: Source, at: int, names: tuple[str, str], pair: Callable[[Any],
         plain = tuple(dict.fromkeys([index for index in asked if index < width] + [at]))
         places = {index: place for place, index in enumerate(plain)}
         for file, line, cells in source.read(plain):
-            found = cells if isinstance(cells, Fault) else pair(cells[places[at]])
+            if isinstance(cells, Fault):
+                yield file, line, cells
+                continue
+            found = pair(cells[places[at]])
             if isinstance(found, Fault):
                 yield file, line, found
             else:
@@ -86,5 +89,10 @@ def _with(source: Source, at: int, names: tuple[str, str], pair: Callable[[Any],
         found = pair(row[at]) if at < len(row) else (None, None)
         sample.append([*row, *((None, None) if isinstance(found, Fault) else found)])
     note = f"{source.name}: column '{clip((source.names or ())[at])}': {told}"
-    made = {"names": (*(source.names or ()), *names), "width": width + 2, "sample": sample, "read": rows}
+    made: dict[str, Any] = {
+        "names": (*(source.names or ()), *names),
+        "width": width + 2,
+        "sample": sample,
+        "read": rows,
+    }
     return replace(source, notes=(*source.notes, note), **made)
