@@ -30,7 +30,7 @@ def _translation(name: str, cells: Sequence[Any]) -> tuple[tuple[str, str], Call
     """A column of Hugging Face's kind `Translation`: a mapping from two languages to texts."""
     keys = list(cells[0]) if cells and isinstance(cells[0], Mapping) else []
     same = all(isinstance(cell, Mapping) and set(cell) == set(keys) for cell in cells)
-    if plain_name(name) not in ("translation", "translations") or len(keys) != 2 or not same:
+    if not plain_name(name).startswith("translation") or len(keys) != 2 or not same:
         return None
     one, two = keys
 
