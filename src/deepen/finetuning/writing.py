@@ -8,7 +8,7 @@ Shape legend: N training rows, B rows of a batch, T tokens.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from deepen.data.table import Part
 from deepen.finetuning.finetune import deadline
 from deepen.finetuning.settings import TrainedSettings
 from deepen.finetuning.writer_tuning import attach_to_writer
-from deepen.generation.decode import answer_losses, batches, nats, rows_that_fit
+from deepen.generation.decode import Given, batches
 from deepen.generation.writer import Writer, writer_of
 from deepen.problem.climbed import Climbed
 from deepen.problem.text_answers import SOURCE, answers
@@ -34,27 +34,10 @@ from deepen.training.optimizer import parameter_groups
 _LONGEST_ANSWER = 512
 
 
-@dataclass(frozen=True)
-class _Rows:
+def _rows(writer: Writer, part: Part) -> Given:
     """Rows as token ids: what is read, and what is to be written."""
-
-    prompts: list[list[int]]
-    answers: list[list[int]]
-
-    @property
-    def lengths_N(self) -> np.ndarray:
-        """Tokens of both."""
-        return np.array([len(one) + len(two) for one, two in zip(self.prompts, self.answers, strict=True)])
-
-    @property
-    def share(self) -> float:
-        """The share of tokens that are learned."""
-        return sum(map(len, self.answers)) / max(1, int(self.lengths_N.sum()))
-
-
-def _rows(writer: Writer, part: Part) -> _Rows:
     sources, right = list(part.values(SOURCE)), answers(part)
-    return _Rows(writer.prompts(sources), [ids[:_LONGEST_ANSWER] for ids in writer.ids.answers(sources, right)])
+    return writer.given(writer.prompts(sources), [ids[:_LONGEST_ANSWER] for ids in writer.ids.answers(sources, right)])
 
 
 def climb_written(
@@ -79,10 +62,11 @@ def climb_written(
     train, held = _rows(writer, problem.train), _rows(writer, problem.validation)
     attached = attach_to_writer(writer.network, work, depth=depth, name=name, words=settings.embeddings)
     _set_dropout(writer.network, settings.dropout)
-    work.context.say(f"  {name}: {100 * train.share:.1f} % of the tokens are answers, and no others are learned")
+    share = sum(map(len, train.answers)) / int(train.lengths_N.sum())
+    work.context.say(f"  {name}: {100 * share:.1f} % of the tokens are answers, and no others are learned")
     network = attached.network
-    plan = _plan(work, network, writer, train, settings)
-    score = _minus_loss(network, writer, held)
+    plan = _plan(work, network, train, settings)
+    score = _minus_loss(network, held)
     evaluations = plan.num_epochs * max(1, settings.evaluations_per_epoch)
     plan = replace(
         plan,
@@ -124,23 +108,20 @@ def _set_dropout(network: Any, share: float | None) -> None:
             module.p = share
 
 
-def _plan(work: Work, network: Any, writer: Writer, rows: _Rows, settings: TrainedSettings) -> Plan:
+def _plan(work: Work, network: Any, rows: Given, settings: TrainedSettings) -> Plan:
     lengths_N, num_epochs = rows.lengths_N, settings.epochs(len(rows.answers))
-    batch_tokens, vocabulary = settings.step_tokens(lengths_N), writer.vocabulary
-    longest = max(map(len, rows.answers))
-    most = rows_that_fit(vocabulary, longest)
+    batch_tokens = settings.step_tokens(lengths_N)
 
     def epoch(number: int) -> list[list[np.ndarray]]:
         seed = derive(work.context.seed, "batches", number)
         whole = shuffled_batches(lengths_N, max_tokens=batch_tokens, seed=seed)
-        return [[some[at] for at in batches(lengths_N[some], settings.micro_batch_tokens, most)] for some in whole]
+        return [_micro_batches(rows, some, settings.micro_batch_tokens) for some in whole]
 
     def count(places: np.ndarray) -> float:
         return float(sum(len(rows.answers[at]) for at in places))
 
     def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
-        some = [rows.prompts[at] for at in places], [rows.answers[at] for at in places]
-        total = answer_losses(network, *some, encodes=writer.asking.encodes).sum()
+        total = rows.losses(network, places).sum()
         backward(total)
         return {"loss": LossSum(total.detach(), count(places))}
 
@@ -155,12 +136,12 @@ def _plan(work: Work, network: Any, writer: Writer, rows: _Rows, settings: Train
     )
 
 
-def _minus_loss(network: Any, writer: Writer, held: _Rows) -> Callable[[], float]:
+def _micro_batches(rows: Given, some: np.ndarray, most_tokens: int) -> list[np.ndarray]:
+    fits = lambda places: rows.fits(some[places])  # noqa: E731
+    return [some[places] for places in batches(rows.lengths_N[some], most_tokens, fits)]
+
+
+def _minus_loss(network: Any, held: Given) -> Callable[[], float]:
     """The log likelihood of a token of the validation answers."""
     tokens = sum(map(len, held.answers))
-
-    def score() -> float:
-        given: dict[str, Any] = {"encodes": writer.asking.encodes, "vocabulary": writer.vocabulary}
-        return -float(nats(network, held.prompts, held.answers, **given).sum()) / max(1, tokens)
-
-    return score
+    return lambda: -float(held.nats(network).sum()) / max(1, tokens)

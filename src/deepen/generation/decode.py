@@ -5,7 +5,8 @@ Shape legend: N rows, B rows of a batch, T tokens, V the vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,23 +19,61 @@ from deepen.core.progress import progress
 _BATCH_TOKENS = 4096
 _BATCH_LOGITS = 1 << 26  # numbers; 256 MB in float32
 _NOT_SCORED = -100
+Fits = Callable[[np.ndarray], bool]
 
 
-def rows_that_fit(vocabulary: int, longest: int) -> int:
-    """How many answers of so many tokens may be scored at once: each token has a logit for each of the vocabulary."""
-    return max(1, _BATCH_LOGITS // (vocabulary * (longest + 1)))
+def batches(lengths_N: Sequence[int], most_tokens: int, fits: Fits = lambda places: True) -> Iterator[np.ndarray]:
+    """Places of rows of about the same length, so many that with padding they hold at most `most_tokens`.
 
-
-def batches(lengths_N: Sequence[int], most_tokens: int, most_rows: int = 1 << 30) -> Iterator[np.ndarray]:
-    """Places of rows of about the same length, so many that with padding they hold at most `most_tokens`."""
+    Args:
+        fits: Whether rows may be run at once for another reason; one alone always may.
+    """
     order = np.argsort(np.asarray(lengths_N), kind="stable")
     start = 0
     while start < len(order):
         end = start + 1
-        while end < len(order) and (end + 1 - start) * lengths_N[order[end]] <= most_tokens and end - start < most_rows:
+        while end < len(order) and (end + 1 - start) * lengths_N[order[end]] <= most_tokens:
+            if not fits(order[start : end + 1]):
+                break
             end += 1
         yield order[start:end]
         start = end
+
+
+@dataclass(frozen=True)
+class Given:
+    """Prompts with answers: what is learned from, or scored. `vocabulary` is how many tokens there are."""
+
+    prompts: Sequence[list[int]]
+    answers: Sequence[list[int]]
+    encodes: bool
+    vocabulary: int
+
+    @property
+    def lengths_N(self) -> np.ndarray:
+        """Tokens of both."""
+        return np.array([len(one) + len(two) for one, two in zip(self.prompts, self.answers, strict=True)])
+
+    def fits(self, places: np.ndarray) -> bool:
+        """Whether the logits of rows fit into memory: each place from the first answer on has one for each token."""
+        answers = max(len(self.answers[at]) for at in places)
+        if not self.encodes:
+            first = min(len(self.prompts[at]) for at in places)
+            answers = max(len(self.prompts[at]) + len(self.answers[at]) for at in places) - first + 1
+        return len(places) * answers * self.vocabulary <= _BATCH_LOGITS
+
+    def losses(self, network: Any, places: np.ndarray) -> Tensor:
+        """As `answer_losses`, of some rows."""
+        some = [self.prompts[at] for at in places], [self.answers[at] for at in places]
+        return answer_losses(network, *some, encodes=self.encodes)
+
+    def nats(self, network: Any) -> np.ndarray:
+        """The log loss of each answer, nats_N."""
+        found_N = np.zeros(len(self.prompts))
+        with torch.inference_mode():
+            for places in batches(self.lengths_N, _BATCH_TOKENS, self.fits):
+                found_N[places] = self.losses(network, places).sum(1).double().cpu().numpy()
+        return found_N
 
 
 def padded(rows: Sequence[Sequence[int]], fill: int, *, left: bool = False) -> Tensor:
@@ -73,20 +112,6 @@ def _grid(rows: Sequence[list[int]], *, left: bool, device: Any) -> dict[str, Te
     return {"input_ids": padded(rows, 0, left=left).to(device), "attention_mask": mask.to(device)}
 
 
-def nats(
-    network: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]], *, encodes: bool, vocabulary: int
-) -> np.ndarray:
-    """The log loss of each answer, nats_N."""
-    found_N = np.zeros(len(prompts))
-    lengths = [len(one) + len(two) for one, two in zip(prompts, answers, strict=True)]
-    longest = max(map(len, answers), default=1)
-    with torch.inference_mode():
-        for chosen in batches(lengths, _BATCH_TOKENS, rows_that_fit(vocabulary, longest)):
-            some = [prompts[at] for at in chosen], [answers[at] for at in chosen]
-            found_N[chosen] = answer_losses(network, *some, encodes=encodes).sum(1).double().cpu().numpy()
-    return found_N
-
-
 def write(
     network: Any, prompts: Sequence[list[int]], how: dict[str, Any], *, encodes: bool, tokenizer: Any = None
 ) -> list[list[int]]:
@@ -99,9 +124,9 @@ def write(
     found: list[list[int]] = [[] for _ in prompts]
     ends = set(how["eos_token_id"])
     spent = [len(prompt) + int(how["max_new_tokens"]) for prompt in prompts]
-    rows = max(1, _BATCH_TOKENS // (8 * how.get("num_beams", 1)))
+    beams, pad = how.get("num_beams", 1), how["pad_token_id"]
     with progress("writing", len(prompts)) as advance, torch.inference_mode():
-        for chosen in batches(spent, _BATCH_TOKENS * 2 // how.get("num_beams", 1), rows):
+        for chosen in batches(spent, 2 * _BATCH_TOKENS // beams):
             given = _grid([prompts[at] for at in chosen], left=not encodes, device=network.device)
             more = {"tokenizer": tokenizer} if "stop_strings" in how else {}
             said = network.generate(**given, **how, **more).cpu().tolist()
@@ -110,5 +135,7 @@ def write(
                 new = ids[start:]
                 end = next((place for place, token in enumerate(new) if token in ends), len(new) - 1)
                 found[at] = new[: end + 1]
+                while found[at] and found[at][-1] == pad and pad not in ends:  # it was done before others of its batch
+                    found[at].pop()
             advance(len(chosen))
     return found

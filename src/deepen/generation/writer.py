@@ -17,7 +17,7 @@ from deepen.core.types import Texts
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.generation.asking import Asking, Ids, check_prompt, load_asking, save_asking
-from deepen.generation.decode import nats, write
+from deepen.generation.decode import Given, write
 from deepen.models.generator import load_writer, plain_network, with_vectors
 from deepen.models.save import copy_tokenizer
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
@@ -27,7 +27,7 @@ from deepen.problem.text_answers import SOURCE, answers
 from deepen.problem.work import Work
 from deepen.shallow.texts import Memory, load_memory
 
-_MEMORY = "memory.json"
+_MEMORY, _STOPS = "memory.json", "stop_strings"
 _LONGEST_SHARE, _ROOM = 0.99, 1.5
 _LEAST_SOURCE, _SOME_ROWS = 8, 2000
 
@@ -70,16 +70,21 @@ class Writer:
             torch.manual_seed(derive(asking.seed, "writing"))
             said = write(self.network, prompts, self._how(), encodes=asking.encodes, tokenizer=self.reader)
         self.seconds_per_row = (time.perf_counter() - began) / max(1, len(part))
-        given: dict[str, Any] = {"encodes": asking.encodes, "vocabulary": self.vocabulary}
         counts_N = np.array([len(ids) for ids in said], np.int64)
-        cost_N = nats(self.network, prompts, said, **given)
+        cost_N = self.given(prompts, said).nats(self.network)
         nats_N, scored_N = np.zeros(len(part)), np.zeros(len(part), np.int64)
         if part.table.has_target:
-            right = self.ids.answers(sources, [found[0] if found else "" for found in part.values("target")])
-            scored_N = np.array([len(ids) for ids in right], np.int64)
-            nats_N = nats(self.network, prompts, right, **given)
+            known = [found[0] if found else None for found in part.values("target")]
+            right = self.ids.answers(sources, [text or "" for text in known])
+            there_N = np.array([text is not None for text in known])
+            scored_N = np.array([len(ids) for ids in right], np.int64) * there_N
+            nats_N = self.given(prompts, right).nats(self.network) * there_N
         texts, stopped = self._texts(said)
         return Texts(texts, np.exp(-cost_N / np.maximum(counts_N, 1)), counts_N, stopped, nats_N, scored_N)
+
+    def given(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> Given:
+        """Prompts with answers, to be scored or learned from."""
+        return Given(prompts, answers, self.asking.encodes, self.vocabulary)
 
     def prompts(self, sources: Sequence[str], without: Sequence[int | None] | None = None) -> list[list[int]]:
         """What it reads of each source.
@@ -98,7 +103,7 @@ class Writer:
     def _how(self) -> dict[str, Any]:
         pad = self.reader.pad_token_id
         how = self.asking.decoding | {"eos_token_id": self.ids.ends(), "pad_token_id": pad}
-        return how | ({"stop_strings": list(self.asking.stop)} if self.asking.stop else {})
+        return how | ({_STOPS: list(self.asking.stop)} if self.asking.stop else {})
 
     def _texts(self, said: Sequence[Sequence[int]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What was written as text, and why it ends."""
@@ -120,7 +125,8 @@ class Writer:
         """Writes what plain transformers reads, with the chat template; beside it how the model is asked."""
         folder.mkdir(parents=True, exist_ok=True)
         network = plain_network(self.network)
-        network.generation_config.update(**self._how())
+        # strings that stop it would have to be passed with a tokenizer, which others don't do
+        network.generation_config.update(**{name: value for name, value in self._how().items() if name != _STOPS})
         network.save_pretrained(folder)
         copy_tokenizer(self.tokenizer.folder, folder)
         save_asking(self.asking, folder)
