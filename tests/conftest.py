@@ -184,6 +184,23 @@ def tiny_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`tiny_writer(kind, template=None)`: the folder of a network that writes, of random weights; made once."""
+    made: dict[tuple[str, str | None], Path] = {}
+
+    def make(kind: str, *, template: str | None = None) -> Path:
+        from tests.writers import make_writer
+
+        if (kind, template) not in made:
+            folder = tmp_path_factory.mktemp(f"tiny-{kind}")
+            make_writer(folder, kind, template)
+            made[kind, template] = folder
+        return made[kind, template]
+
+    return make
+
+
 def _write_tokenizer(folder: Path) -> int:
     """Makes WordPiece of letters and of the planted words; returns how many pieces it has.
 

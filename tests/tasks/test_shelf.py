@@ -35,6 +35,8 @@ def right_outputs(task: Task, part: Part, labels: tuple[str, ...]) -> Outputs:
 
 @pytest.mark.parametrize("name", tasks())
 def test_every_task_has_a_world(name: str) -> None:
+    if load_task(name).writes is not None:  # see tests/generation
+        return
     assert name in WORLDS, "plant a few rows for it in tests/worlds.py, so that the contract suites cover it"
 
 

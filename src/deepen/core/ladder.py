@@ -29,6 +29,7 @@ class ScoreRecord(TypedDict):
     unit: NotRequired[str]
     label: NotRequired[str | None]
     higher_is_better: NotRequired[bool]
+    signature: NotRequired[str]
 
 
 class GainRecord(TypedDict):
@@ -246,7 +247,7 @@ class Shown(Record):
     code: Literal["texts", "words", ""] = ""
     encodes: bool = True
     confused: Literal["labels", "tags", "answered", ""] = "labels"
-    answer: Literal["label", "many", "tags", "span", "document"] = "label"
+    answer: Literal["label", "many", "tags", "span", "document", "text"] = "label"
 
 
 class Ladder(Record):

@@ -9,6 +9,7 @@ Shape legend: N examples, M units, C outputs of a unit.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -49,6 +50,11 @@ class Outputs:
         """Whether they are numbers, all of them."""
         return bool(np.isfinite(self.values_MC).all())
 
+    @property
+    def width(self) -> int:
+        """C: how many logits a unit has."""
+        return int(self.values_MC.shape[1])
+
     def calibrated(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> Outputs:
         """The same with logits divided and shifted."""
         return Outputs((self.values_MC / temperature + shift_C).astype(np.float32), self.offsets_N1)
@@ -67,12 +73,68 @@ class Outputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """What a model wrote for N examples: the `Outputs` of a task whose answer is text.
+
+    `sure_N` is the mean probability (geometric, over tokens) that the model gave what it wrote, NaN where it has none;
+    `counts_N` the tokens that were generated, `stopped` why there are no more. `nats_N` is the log loss of the right
+    answer and `scored_N` its tokens, both 0 where the right answer is not known or the model gives no probabilities.
+    """
+
+    texts: tuple[str, ...]
+    sure_N: np.ndarray
+    counts_N: np.ndarray
+    stopped: tuple[str, ...]
+    nats_N: np.ndarray
+    scored_N: np.ndarray
+
+    width = 0  # no logits
+
+    def __len__(self) -> int:
+        """The number of examples, N."""
+        return len(self.texts)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether its numbers are numbers."""
+        return bool(np.isfinite(self.nats_N).all())
+
+    def calibrated(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> Texts:
+        """The same: there are no logits."""
+        return self
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What is kept of them in a file."""
+        words = {name: _as_bytes(getattr(self, name)) for name in ("texts", "stopped")}
+        return words | {name: getattr(self, name) for name in ("sure_N", "counts_N", "nats_N", "scored_N")}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Reads them again; ValueError if they do not fit together."""
+        texts, stopped = (tuple(json.loads(arrays[name].tobytes())) for name in ("texts", "stopped"))
+        found = cls(texts, arrays["sure_N"], arrays["counts_N"], stopped, arrays["nats_N"], arrays["scored_N"])
+        if {len(found.stopped), len(found.counts_N), len(found.nats_N)} != {len(found)} or not found.is_finite:
+            raise ValueError("it holds other texts than were saved")
+        return found
+
+
+def _as_bytes(texts: tuple[str, ...]) -> np.ndarray:
+    return np.frombuffer(json.dumps(texts).encode(), np.uint8)
+
+
+def outputs_of(arrays: Mapping[str, np.ndarray]) -> Any:
+    """`Outputs` or `Texts`, out of what `arrays` of either gave."""
+    return (Texts if "texts" in arrays else Outputs).of_arrays(arrays)
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """The only record of what a model said; evaluation, diagnosis, serving and monitoring read nothing else.
 
     `row` says which row of the source it is about: the id that the source gives it, its file and its line. Where a row
     can't be answered, `skipped` says why, and there is no output. In a cascade `answered_by` is the rung that did;
-    where none is sure enough it is None, and so is the output.
+    where none is sure enough it is None, and so is the output. Where the answer is text, `confidence` is as `sure_N` of
+    `Texts`, `num_generated` counts its tokens, and `stopped` says what ended it.
     """
 
     id: str
@@ -88,6 +150,9 @@ class Prediction:
     row: dict[str, Any] | None = None
     skipped: str | None = None
     answered_by: str | None = None
+    confidence: float | None = None
+    num_generated: int | None = None
+    stopped: str | None = None
 
     def __repr__(self) -> str:
         """The answer, how likely it is, and the beginning of what was read."""
@@ -105,9 +170,16 @@ class Prediction:
         return html.table(title, (), rows)
 
 
+WRITTEN = ("confidence", "num_generated", "stopped")
+"""What a prediction has besides where its answer is text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A number with its name, denominator and 95 % interval; `label` tells per-label scores apart, never the name."""
+    """A number with its name, denominator and 95 % interval; `label` tells per-label scores apart, never the name.
+
+    `signature` says how another program computes the same, where a score has many ways to be computed.
+    """
 
     name: str
     value: float
@@ -117,6 +189,7 @@ class Score:
     unit: str = "fraction"
     label: str | None = None
     higher_is_better: bool = True
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,17 +318,20 @@ class LossSum:
     count: float
 
 
-_OPTIONAL = {"inputs", "target", "probabilities", "entities", "row", "skipped", "answered_by"}
+_OPTIONAL = {
+    *("inputs", "target", "probabilities", "entities", "row", "skipped", "answered_by"),
+    *("confidence", "num_generated", "stopped", "signature"),
+}
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A record as the dictionary other programs rely on; absent parts of a Prediction are left out."""
+    """A record as the dictionary other programs rely on; absent parts of a Prediction or Score are left out."""
     if isinstance(record, Prediction) and record.skipped is not None:
         return {"row": record.row, "skipped": record.skipped}
     out: dict[str, Any] = {}
     for item in dataclasses.fields(record):
         value = getattr(record, item.name)
-        if value is None and isinstance(record, Prediction) and item.name in _OPTIONAL:
+        if value is None and isinstance(record, Prediction | Score) and item.name in _OPTIONAL:
             continue
         out[item.name] = _plain(value)
     return out
@@ -289,6 +365,18 @@ class Targets:
     def __len__(self) -> int:
         """The number of examples, N."""
         return len(self.offsets_N1) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class TextTargets:
+    """What is right for N examples whose answer is text: one or more references each, beside what they answer."""
+
+    sources: tuple[str, ...]
+    references: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        """The number of examples, N."""
+        return len(self.sources)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,8 @@ def _index(source: Source, part: str | int) -> int | None:
 def _usual(need: Need) -> list[str]:
     own = [plain_name(name) for name in (need.name, *need.names)]
     # a task with two texts must not find both under the names of one
-    return list(dict.fromkeys([*own, *{TARGET: LABEL_NAMES, "text": TEXT_NAMES}.get(need.name, ())]))
+    more = {} if need.kind == "texts" else {TARGET: LABEL_NAMES, "text": TEXT_NAMES}
+    return list(dict.fromkeys([*own, *more.get(need.name, ())]))
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,9 @@ class _Choice:
         if not open_needs:
             return
         looks = _looks(self.source)
+        if self._has_target("texts"):
+            self._texts_by_content(open_needs, looks)
+            return
         texts = [need for need in open_needs if need.kind == "text" and need.name != TARGET]
         if texts:
             taken = self._taken()
@@ -217,6 +221,17 @@ class _Choice:
         # when predicting, a column that merely looks like labels is not taken for the truth
         if self.need_target and TARGET in {need.name for need in open_needs}:
             self._label_by_content(looks)
+
+    def _texts_by_content(self, open_needs: Sequence[Need], looks: Sequence[_Look]) -> None:
+        """Where the answer is text too: the longest columns whose values differ, source and answer in their order."""
+        wanted = [need for need in open_needs if need.name != TARGET or self.need_target]
+        taken = self._taken()
+        free = [look for look in looks if look.index not in taken and not look.numeric and 2 * look.distinct > look.num]
+        longest = sorted(free, key=lambda look: -look.chars)
+        first, rest = sorted(longest[: len(wanted)], key=lambda look: look.index), longest[len(wanted) :]
+        for need, look in zip(wanted, first, strict=True) if len(first) == len(wanted) else ():
+            others = [other.index for other in rest if other.chars > 20]
+            self._take(need.name, [look.index], f"by content: texts of {look.chars:.0f} characters on average", others)
 
     def _label_by_content(self, looks: Sequence[_Look]) -> None:
         taken = self._taken()

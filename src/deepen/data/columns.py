@@ -35,10 +35,13 @@ KNOWN_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *_OTHER_NAMES, *_PAIR_NAMES)
 
 @dataclass(frozen=True)
 class Need:
-    """A column that a task needs: `names` are usual names for it, the first preferred. `label` is the target."""
+    """A column that a task needs: `names` are usual names for it, the first preferred. `label` is the target.
+
+    Of the kinds, `texts` is a target that is text: one cell is one reference, a list is several.
+    """
 
     name: str
-    kind: Literal["text", "category", "labels", "number", "tokens", "tags", "answers"]
+    kind: Literal["text", "category", "labels", "number", "tokens", "tags", "answers", "texts"]
     names: tuple[str, ...] = ()
     optional: bool = False
 

@@ -43,7 +43,8 @@ class Plan:
 
     `called` says how the columns read are called in a message; `answers_in` is the input that holds the answers, where
     the target is those. With `gaps`, rows that can't be read and blank lines keep their place, however many they are,
-    and `own` is where the file's own ids are. `if_empty` is what else there is to say of an empty label.
+    and `own` is where the file's own ids are. `if_empty` is what else there is to say of an empty label. With
+    `references` the target is text, and a list of it is several right answers.
     """
 
     wanted: tuple[int, ...]
@@ -59,6 +60,7 @@ class Plan:
     own: int | None = None
     gaps: bool = False
     if_empty: str = ""
+    references: bool = False
 
 
 @dataclass
@@ -129,7 +131,7 @@ def write_rows(source: Source, plan: Plan, settings: DataSettings, folder: Path 
     tally = Tally(gaps=plan.gaps)
     texts = [name for name, _, _ in plan.inputs] + (["target"] if plan.target is not None else [])
     kept = fields(plan.tagged) if plan.tagged is not None else [(name, pa.string()) for name in texts]
-    if plan.target is not None and (plan.many is not None or plan.answers_in is not None):
+    if plan.target is not None and (plan.many is not None or plan.answers_in is not None or plan.references):
         kept[-1] = ("target", pa.list_(pa.string()))
     if plan.target is not None and plan.answers_in is not None:
         kept.append(("starts", pa.list_(pa.int32())))
@@ -225,6 +227,12 @@ def _taker(plan: Plan, settings: DataSettings, changed: dict[str, int]) -> Calla
             if isinstance(found, Fault):
                 return found
             values.extend(found)
+        elif plan.references and plan.target is not None:
+            texts = _references(cells, plan, settings, mask)
+            if isinstance(texts, Fault):
+                return texts
+            chars += sum(map(len, texts or ()))
+            values.append(texts)
         elif plan.target is not None:
             target = (_target if plan.many is None else _targets)(cells, plan, settings, changed)
             if isinstance(target, Fault):
@@ -320,6 +328,23 @@ def _targets(
     if None in named and plan.need_target:
         return Fault(f"label '{clip(found[named.index(None)])}' has no name in {plan.rename_source}")
     return [name for name in named if name is not None]
+
+
+def _references(cells: Sequence[Any], plan: Plan, settings: DataSettings, mask: Masker) -> list[str] | Fault | None:
+    """The right answers of a row: those of a list, or the one that its cells make up."""
+    places = plan.target or ()
+    own = [cells[at] for at in places]
+    listed = own[0] if len(own) == 1 and isinstance(own[0], list | tuple) else None
+    joined = "\n".join(text for text in map(as_text, own) if text) if listed is None else ""
+    raw = [text for text in map(as_text, listed) if text] if listed is not None else [joined]
+    long = max(map(len, raw), default=0)
+    if long > settings.max_cell_chars:
+        said = f"label has {long:,} characters, more than data.max_cell_chars={settings.max_cell_chars:,}"
+        return Fault(said, LONG_CELL)
+    found = [mask(text).text for text in (normalise_label(text, settings.normalise, {}) for text in raw) if text]
+    if found or not plan.need_target:
+        return found or None
+    return Fault(_empty("label", places, cells, plan) + plan.if_empty, "empty_label")
 
 
 def _cut(text: str, settings: DataSettings) -> str | Fault:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from deepen.data.readers.parquet_arrow import from_dataset, is_dataset
 from deepen.data.readers.prior import Prior
 from deepen.data.readers.sentences import as_sentences
 from deepen.data.readers.sniff import not_there, reading
+from deepen.data.readers.turns import as_pairs
 from deepen.data.settings import DataSettings
 from deepen.data.source import Source, Split
 from deepen.data.table import LEAVE_OUT, Table, bearable, too_many
@@ -36,7 +37,7 @@ from deepen.data.targets.tagged_rows import INPUTS, TaggedPlan, written_as
 
 Given = Columns | AskedColumns | Mapping[str, str] | None
 # Raised when a change of the readers would give other rows for the same file.
-_VERSION = 23
+_VERSION = 24
 _SHORT_ROWS = 2048
 _TRIES = 3
 Use = Literal["learn", "score", "answer"]
@@ -191,7 +192,7 @@ def _open(source: Any, settings: DataSettings, prior: Prior) -> _Opened:
     """How to open a source; no file is parsed."""
 
     def whole(table: Source) -> Source:
-        return as_sentences(with_paths(table, prior.names))
+        return as_sentences(with_paths(as_pairs(table), prior.names))
 
     if _in_memory(source):
         table = open_frame(source) if is_frame(source) else open_list(source)
@@ -215,6 +216,13 @@ def _open(source: Any, settings: DataSettings, prior: Prior) -> _Opened:
     layout = find_files(path, name)
     opened = lambda: whole(open_layout(layout, name, settings, prior))  # noqa: E731
     return _Opened(opened, name, lambda: (files_stamp(layout, name), files_key(layout, name))[::-1])
+
+
+def _if_empty(source: Source, target: Sequence[int] | None, kinds: Collection[str], *, many: bool) -> str:
+    """What else there is to say of an empty label."""
+    if "texts" in kinds:
+        return "; of messages the answer is the last turn, which must be the assistant's"
+    return "" if many or "answers" in kinds else hint_of_many(source, target)
 
 
 def _plan(source: Source, columns: Columns, asked: _Asked) -> tuple[Columns, Plan]:
@@ -249,7 +257,8 @@ def _plan(source: Source, columns: Columns, asked: _Asked) -> tuple[Columns, Pla
         answers_in=needs[0].name if "answers" in kinds else None,
         own=place[own] if own is not None else None,
         gaps=asked.use == "answer",
-        if_empty=hint_of_many(source, target) if many is None and "answers" not in kinds else "",
+        if_empty=_if_empty(source, target, kinds, many=many is not None),
+        references="texts" in kinds,
     )
     if "tokens" not in kinds:
         return columns, plan

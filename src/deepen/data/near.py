@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import field_validator
 
 from deepen.core.progress import Advance, progress
 from deepen.core.settings import Settings
-from deepen.data.table import Part
+from deepen.data.table import Part, Table
 
 _SHINGLE_CHARS = 4
 _BAND_VALUES = 5
@@ -101,6 +103,31 @@ def fold(text: str) -> str:
     """A text without case, punctuation and superfluous space; a text of nothing else stays as it is."""
     folded = _SEPARATORS.sub(" ", text.casefold()).strip()
     return folded or text
+
+
+def answers_alone(part: Part) -> Part:
+    """Rows of which nothing is left but the first of their right answers, where those are lists of texts."""
+    first = pc.list_element(pc.cast(part.table.arrow.column("target"), pa.list_(pa.string())), 0)
+    arrow = pa.table({"answer": pc.fill_null(first, "")})
+    return Part(Table(part.table.name, arrow, ("answer",), part.table.fingerprint, kept=False), part.rows_N)
+
+
+def united(one_N: np.ndarray, two_N: np.ndarray) -> np.ndarray:
+    """Groups of rows that are together in one grouping or the other, numbered by their first row; -1 for one alone.
+
+    Example:
+        >>> united(np.array([0, 0, -1, -1]), np.array([-1, 1, 1, -1])).tolist()
+        [0, 0, 0, -1]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    num = len(one_N)
+    rows = np.concatenate([np.flatnonzero(groups >= 0) for groups in (one_N, two_N)])
+    to = np.concatenate([num * (1 + at) + groups[groups >= 0] for at, groups in enumerate((one_N, two_N))])
+    size = int(max(to.max(initial=0), num)) + 1
+    found_N = connected_components(coo_array((np.ones(len(rows)), (rows, to)), shape=(size, size)))[1][:num]
+    return _numbered(found_N.astype(np.uint64))
 
 
 def row_texts(part: Part, rows: np.ndarray | None = None) -> Iterator[str]:

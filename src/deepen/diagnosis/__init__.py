@@ -55,6 +55,7 @@ def chosen_questions(questions: Sequence[str] | str | None) -> tuple[str, ...]:
 _WHY = {
     "scores": "a score is neither right nor wrong: the question is about labels",
     "ranks": "a right document is not a label that other rows share: the question is about those",
+    "texts": "an answer is text, which is near to the right one or far from it: the question is about labels",
     "many": "a row has any number of right outputs: the question is about one label a row",
 }
 

@@ -101,6 +101,8 @@ def _exportable(model: Model) -> EncoderPredictor:
     """The network of a model, if it has one that reads rows as they are."""
     if isinstance(model.predictor, ExportedPredictor):
         raise ModelError(f"{model.folder} is an export already: name the run that it was made of")
+    if model.task.writes is not None:
+        raise ModelError(f"{model.folder} answers in text, which is not exported: plain transformers opens that folder")
     if isinstance(model.predictor, EncoderPredictor):
         return model.predictor
     raise _refused(model, "it has no network")

@@ -88,8 +88,9 @@ def climb_trained(
     plan = _watched(plan, work, name, best, settings.evaluations_per_epoch, settings.patience)
     tell_of_memory(network, feed, name=name, say=work.context.say)
     learning = multiplying_in(work.base.precision, network.encoder)
-    with progress(f"{name}: {plan.round_ends[0]} steps", plan.round_ends[0], unit="steps") as advance, learning:
-        hooks = (*plan.after_step, lambda now: advance(), _deadline(work.context))
+    title = f"{name}: {plan.round_ends[0]} steps"
+    with progress(title, plan.round_ends[0], unit="steps") as advance, learning:
+        hooks = (*plan.after_step, lambda now: advance(), deadline(work.context))
         plan = replace(plan, after_step=hooks, after_update=attached.after_update)
         now = fit(network, _groups(work.base, network, settings), plan, settings, Accelerator(device_placement=False))
     network.eval()
@@ -169,7 +170,9 @@ def _start_head(base: Base, network: Network, feed: Feed, reach: float) -> None:
             network.head.bias.mul_(reach / now)
 
 
-def _deadline(context: Context) -> Callable[[Progress], None]:
+def deadline(context: Context) -> Callable[[Progress], None]:
+    """A function that stops a training when the budget is spent."""
+
     def watch(now: Progress) -> None:
         if context.deadline is not None and time.monotonic() > context.deadline and now.step < now.num_steps:
             now.stop = f"the budget ended after {now.step} of {now.num_steps} steps"

@@ -22,6 +22,7 @@ from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.finetuning.hidden_cache import Frozen, batch_inputs, decision_offsets
+from deepen.generation.writer import load_written
 from deepen.models.adapters import Adapter, Attached, Method
 from deepen.models.encoder import Encoder
 from deepen.models.head import Inputs
@@ -185,6 +186,14 @@ def _check_head(network: Network, folder: Path) -> None:
         raise ModelError(f"{folder}: the head reads {layers[0].in_features} numbers, and the network gives {widths[0]}")
     if not all(torch.isfinite(values.detach()).all() for layer in layers for values in layer.parameters()):
         raise ModelError(f"{folder}: the head holds values that are no numbers")
+
+
+Load = Callable[[Path, Task, tuple[str, ...]], Any]
+
+
+def reader_or_writer(load: Load) -> Load:
+    """Reads a rung's model: by `load`, or one that writes where the task's answer is text."""
+    return lambda folder, task, labels: (load if task.writes is None else load_written)(folder, task, labels)
 
 
 def load_predictor(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:

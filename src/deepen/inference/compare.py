@@ -268,7 +268,7 @@ def paired(task: Task, outputs: Sequence[Outputs], targets: Targets) -> list[Pai
 
     found = [(task.score_name, both(task.statistics), task.value_of)]
     found += [(name, both(one.statistics), one.value_of) for name, one in task.deciders.items()]
-    if task.deciders:  # one label a row, of which each has a probability
+    if task.deciders and task.one_label:  # of which each has a probability
         found.append(("log_loss", both(_log_losses), lambda sums_BK: sums_BK[:, 0] / sums_BK[:, 1]))
     return found
 

@@ -18,7 +18,7 @@ from deepen.core.places import path_of
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse
-from deepen.core.types import Explanation, Outputs, Prediction, Score
+from deepen.core.types import WRITTEN, Explanation, Outputs, Prediction, Score
 from deepen.data.check.problem import rows
 from deepen.data.columns import TARGET, AskedColumns, Columns, columns_from_json
 from deepen.data.label_names import LabelNames
@@ -147,6 +147,7 @@ class Model:
                 target=example.target,
                 probabilities=answer.get("probabilities"),
                 entities=answer.get("entities"),
+                **{name: answer.get(name) for name in WRITTEN},
                 num_tokens=num_tokens,
                 truncated=truncated,
                 seconds=seconds,
@@ -228,7 +229,7 @@ class Model:
 
     def _check(self, part: Part, outputs: Outputs) -> None:
         """Whether a model answers in the terms of its folder, which may have been put together from several."""
-        told = outputs.values_MC.shape[1]
+        told = outputs.width
         if told != self.task.num_outputs(part, self.labels):
             raise ModelError(
                 f"{self.folder}: the model gives {told} numbers for an answer, and deepen.json names "

@@ -20,7 +20,7 @@ from deepen.core.seed import derive
 from deepen.core.settings import parse_duration
 from deepen.data.columns import TARGET
 from deepen.ladder import record
-from deepen.ladder.closing import doubts
+from deepen.ladder.closing import doubts, worth_it
 from deepen.ladder.decide import (
     Standing,
     best_of,
@@ -86,7 +86,9 @@ def _climb_all(state: Climbing, spent: float) -> None:
     """Every rung, what follows from them, and the scores of the test rows."""
     recipe, work = state.recipe, state.work
     forced = recipe.ladder.rungs
-    wanted = [name for name, rung in shelf().items() if (name in forced if forced else rung.suits(work))]
+    writes = work.problem.task.writes is not None
+    there = {name: rung for name, rung in shelf().items() if rung.writes or not writes}
+    wanted = [name for name, rung in there.items() if (name in forced if forced else rung.suits(work))]
     for position, name in enumerate(wanted):
         if any(row.rung == name for row in state.ladder.rungs):
             continue
@@ -280,10 +282,13 @@ def _finish(state: Climbing) -> None:
         why = reason_to_choose(best, best_of(state.standings).name, num_held_out=len(work.problem.validation))
         cheapest = cheapest_not_worse(state.standings, work.problem.task.value_of, seed=seed)
         state.note({"chosen": best, "chosen_reason": why, "cheapest_not_worse": cheapest})
+        writes = work.problem.task.writes
+        if writes is not None:
+            _say_worth(state, writes.floor, seed)
         one_label = any(need.name == TARGET and need.kind == "category" for need in work.problem.task.needs)
         if state.prepared.rows.wish is not None:
             work.context.say(f"  {told(state.prepared.rows.wish, state.ladder.chosen_row.validation)}")
-        for sentence in doubts(state.ladder, one_label=one_label):
+        for sentence in doubts(state.ladder, one_label=one_label, writes=writes is not None):
             if sentence not in ((state.ladder.data and state.ladder.data.warnings) or ()):
                 warn(state, sentence)
         if state.recipe.ladder.refit:
@@ -314,6 +319,16 @@ def _finish(state: Climbing) -> None:
     for row in state.ladder.rungs:
         shutil.rmtree(state.run.rung(row.rung) / "checkpoint", ignore_errors=True)
         (state.run.rung(row.rung) / OUTPUTS).unlink(missing_ok=True)
+
+
+def _say_worth(state: Climbing, floor: str, seed: int) -> None:
+    """Says first thing whether a network that writes is better than what needs none."""
+    sure, sentence = worth_it(state.standings, state.work.problem.task.value_of, floor=floor, seed=seed)
+    if not sure:
+        warn(state, sentence)
+    elif sentence:
+        state.work.context.say(f"  {sentence}")
+        state.note({"chosen_reason": " ".join(filter(None, (state.ladder.chosen_reason, sentence)))})
 
 
 def _refit(state: Climbing, name: str) -> None:

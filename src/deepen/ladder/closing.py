@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from deepen.core.ladder import Ladder
 from deepen.data.source import clip, listed
+from deepen.ladder.decide import Standing, Statistic, best_of, gain_over
 
 _FEWEST_ROWS, _MISSED = 3, 0.2
 _FLOOR = "majority"
@@ -14,17 +15,42 @@ _SEPARATORS = ("|", ";", ",", "+", "/")
 _FEW_ROWS = 1000
 
 
-def doubts(ladder: Ladder, *, one_label: bool) -> list[str]:
+def worth_it(standings: Sequence[Standing], value_of: Statistic, *, floor: str, seed: int) -> tuple[bool, str]:
+    """Whether it was worth it to generate answers, beside what needs no network: the first that a person should know.
+
+    Args:
+        standings: The rungs that were climbed.
+        floor: What the lowest of them says.
+
+    Returns:
+        Whether a network is surely better, and a sentence with the paired interval; an empty one if there is none.
+    """
+    shallow, written = ([one for one in standings if one.encoder is kind] for kind in (False, True))
+    if not shallow or not written:
+        return True, ""
+    below, best = best_of(shallow), best_of(written)
+    gain = gain_over(best, below, value_of, seed=seed).interval
+    said = floor if below.name == _FLOOR else "the answer of the most similar training row"
+    points = f"{100 * gain.value:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+    sure = gain.low > 0
+    return (
+        sure,
+        f"generating is {'worth it' if sure else 'not shown to be worth it'}: {best.name} beside {said}, {points}",
+    )
+
+
+def doubts(ladder: Ladder, *, one_label: bool, writes: bool = False) -> list[str]:
     """What a person should know before the model is used.
 
     Args:
         ladder: Of a climb whose rungs are all climbed and whose model is chosen.
         one_label: Whether every row has exactly one label.
+        writes: Whether answers are text: `worth_it` then says whether a network is better than none.
 
     Returns:
         Sentences.
     """
-    found = [*_never_found(ladder), *_no_better(ladder), *_close(ladder)]
+    found = [*_never_found(ladder), *_no_better(ladder, writes=writes), *_close(ladder)]
     return [*found, *(_several_in_one(ladder.labels) if one_label else ())]
 
 
@@ -41,9 +67,9 @@ def _never_found(ladder: Ladder) -> Iterator[str]:
         )
 
 
-def _no_better(ladder: Ladder) -> Iterator[str]:
+def _no_better(ladder: Ladder, *, writes: bool) -> Iterator[str]:
     climbed = [row.rung for row in ladder.rungs if row.climbed and row.rung != _FLOOR]
-    if ladder.chosen == _FLOOR and climbed:
+    if ladder.chosen == _FLOOR and climbed and not writes:
         yield f"nothing beats {_FLOOR}, which reads no text: is the label in the texts, and is it the right column?"
 
 

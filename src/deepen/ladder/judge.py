@@ -162,6 +162,8 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> LadderRow:
             climbed.before, work.problem.validation_targets, work.problem.labels, derive(state.recipe.seed, "bootstrap")
         )
         state.note({"before": record.score_of(before, task.score_name)})
+    for sentence in task.doubts(found.outputs):
+        warn(state, f"{name}: {sentence}")
     if chosen(state) == name:
         publish(state, name, found.temperature, found.shift_C)
     if name == _SHALLOW and standing.score >= 1 and len(work.problem.validation) >= _ENOUGH_ROWS:

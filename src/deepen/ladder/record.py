@@ -16,7 +16,7 @@ from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl, write_jsonl
 from deepen.core.ladder import GainRecord, ScoreRecord
 from deepen.core.slices import Slicing, write_slicing
-from deepen.core.types import Interval, Outputs, Prediction, Score, to_json
+from deepen.core.types import WRITTEN, Interval, Outputs, Prediction, Score, outputs_of, to_json
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
 from deepen.data.unread import unread_columns
@@ -62,6 +62,7 @@ def predictions(
                 target=example.target,
                 probabilities=answer.get("probabilities"),
                 entities=answer.get("entities"),
+                **{name: answer.get(name) for name in WRITTEN},
                 num_tokens=num_tokens,
                 truncated=truncated,
                 seconds=round(seconds, 7),
@@ -80,7 +81,7 @@ def read_outputs(path: Path, num_examples: int) -> Outputs:
     """
     try:
         with np.load(path) as kept:
-            outputs = Outputs.of_arrays(kept)
+            outputs = outputs_of(kept)
         if len(outputs) != num_examples:
             raise ValueError("it holds other rows than were saved")
     except Exception as error:  # numpy and zipfile have many kinds of them
@@ -114,6 +115,8 @@ def seconds_per_row(predictor: Predictor, part: Part) -> float:
     Returns:
         Seconds.
     """
+    if (known := getattr(predictor, "seconds_per_row", None)) is not None:
+        return float(known)  # its answers are dear, and it has timed them
     few = part.take(np.arange(min(_TIMED_ROWS, len(part))))
     began = time.perf_counter()
     predictor.predict(few)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -145,6 +145,30 @@ class Attached:
 
 
 @dataclass(frozen=True)
+class Linears:
+    """The linear layers of a network that writes, by what they do, and the kind of task as PEFT calls it."""
+
+    by_part: dict[str, list[str]]
+    task_type: str
+
+    def of(self, parts: Iterable[str]) -> list[str]:
+        """The names of those that do one of these."""
+        return [name for part in parts for name in self.by_part[part]]
+
+
+@dataclass(frozen=True)
+class OnWriter:
+    """A method for a network that writes, in PEFT's configuration.
+
+    `after_update` is called while gradients are there, with PEFT's model, the configuration, the updates made and those
+    to be made.
+    """
+
+    config: Any
+    after_update: Callable[[Any, Any, int, int], None] | None = None
+
+
+@dataclass(frozen=True)
 class Method:
     """A fine-tuning method.
 
@@ -152,11 +176,13 @@ class Method:
         about: What it is; the first line says it to a stranger.
         settings: The class of its settings.
         attach: Puts it on an encoder's layers from a given one on; what is added starts as one that changes nothing.
+        peft: How PEFT puts it on a network that writes; None if it can't be put on one.
     """
 
     about: str
     settings: type[MethodSettings]
     attach: Callable[[Encoder, int, Any], Attached]
+    peft: Callable[[Linears, Any], OnWriter] | None = None
 
 
 def _plain(name: str) -> str:

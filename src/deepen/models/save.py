@@ -33,6 +33,7 @@ FORM = "form.json"
 _TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt"),
     *("vocab.json", "sentencepiece.bpe.model", "spiece.model", "added_tokens.json"),
+    *("tokenizer.model", "source.spm", "target.spm"),
     "chat_template.jinja",
 )
 
@@ -68,13 +69,14 @@ def save_network(
 
 def _save_around(network: Network, folder: Path, tokenizer_folder: Path, max_tokens: int) -> None:
     """Tokenizer and head."""
-    _copy_tokenizer(tokenizer_folder, folder)
+    copy_tokenizer(tokenizer_folder, folder)
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
     network.kind.save(network, folder)
     keep_prefix(tokenizer_folder, folder)
 
 
-def _copy_tokenizer(source: Path, folder: Path) -> None:
+def copy_tokenizer(source: Path, folder: Path) -> None:
+    """Copies the files of a tokenizer, with its chat template, into a model folder."""
     for name in _TOKENIZER_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
@@ -155,7 +157,7 @@ def save_decoder(decoder: Encoder, vectors_VD: torch.Tensor, folder: Path, *, to
         state["lm_head.weight"] = vectors_VD.contiguous()
     write_json(folder / "config.json", config)
     save_file(state, folder / "model.safetensors", {"format": "pt"})
-    _copy_tokenizer(tokenizer_folder, folder)
+    copy_tokenizer(tokenizer_folder, folder)
 
 
 def has_network(folder: Path) -> bool:

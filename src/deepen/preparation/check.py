@@ -92,7 +92,9 @@ def examine(
     if "train" in parts:
         tokens = _tokens(parts, recipe, model)
         say(f"checking {sum(map(len, parts.values())):,} rows")
-        problems += run_checks(Splits(parts, data.near, tokens, data.max_labels, frozenset(stopping)))
+        problems += run_checks(
+            Splits(parts, data.near, tokens, data.max_labels, frozenset(stopping), texts=task.writes is not None)
+        )
     order = ("error", "warning", "note")
     problems.sort(key=lambda problem: order.index(problem.severity))
     return {

@@ -31,7 +31,9 @@ def _truncation(work: Work, part: Part) -> Iterator[str]:
     if cut:
         name, num, limit = part.table.name, len(part.table), work.base.max_tokens
         share = f"{cut:,} of {num:,} texts ({100 * cut / num:.1f} %)"
-        where = "in the middle" if getattr(work.problem.task.settings, "long", "head") == "ends" else "at the end"
+        task = work.problem.task
+        where = "at the beginning" if task.writes is not None and task.writes.turns else "at the end"
+        where = "in the middle" if getattr(task.settings, "long", "head") == "ends" else where
         yield f"{name}: {share} are longer than {limit} tokens and cut {where} ({_to_read_more(work)})"
 
 

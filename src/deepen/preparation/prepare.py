@@ -11,18 +11,21 @@ from deepen.core.errors import SettingError
 from deepen.data.check.problem import Splits
 from deepen.data.label_names import read_label_names
 from deepen.finetuning.precision import quickest
+from deepen.generation.writer import asking_of
+from deepen.models.generator import load_generator, load_reader
 from deepen.models.load import load_pretrained
 from deepen.models.precision import Precision
 from deepen.preparation.amend import amend
-from deepen.preparation.catalog import load_task, tunings
+from deepen.preparation.catalog import load_task, shelf, tunings
 from deepen.preparation.check import check_first
 from deepen.preparation.describe import describe
 from deepen.preparation.read import Sources, infer_task, read
 from deepen.preparation.recipe import Recipe
 from deepen.preparation.rows import Rows
 from deepen.preparation.split import split
-from deepen.problem.base import Base, Tuning
+from deepen.problem.base import Base, ModelSettings, Tuning
 from deepen.problem.context import Context
+from deepen.problem.task import Task
 from deepen.problem.weights import balanced
 from deepen.problem.work import Work
 
@@ -45,6 +48,32 @@ class Prepared:
         if recipe.data.bad_rows == "auto":
             came_to["bad_rows"] = "drop" if any(table.num_bad for table in self.rows.told.tables) else "error"
         return _with(recipe.model_copy(update={"precision": self.work.base.precision}), came_to)
+
+
+def _model(recipe: Recipe, task: Task) -> Any:
+    """The pretrained model: one that writes where the answer is text.
+
+    Raises:
+        SettingError: If a rung or a head is asked for that such a task does not have.
+    """
+    if task.writes is None:
+        return load_pretrained(recipe.model.name)
+    for name in recipe.ladder.rungs or ():
+        if not shelf()[name].writes:
+            there = ", ".join(name for name, rung in shelf().items() if rung.writes)
+            raise SettingError(f"--rungs {name}: the answer of {task.name} is text; its rungs are {there}")
+    if recipe.precision != "float32":
+        raise SettingError(
+            f"precision={recipe.precision}: the answer of {task.name} is text, learned in float32; leave it out"
+        )
+    usual = ModelSettings()
+    for name in ("pooling", "head"):
+        if getattr(recipe.model, name) != getattr(usual, name):
+            raise SettingError(f"model.{name}: the answer of {task.name} is text, and no head is put on; leave it out")
+    if recipe.tuning != Tuning().name and tunings()[recipe.tuning].peft is None:
+        there = ", ".join([Tuning().name, *(name for name, way in tunings().items() if way.peft is not None)])
+        raise SettingError(f"--tuning {recipe.tuning}: a network that writes can have {there}")
+    return load_generator(recipe.model.name)
 
 
 def _with(recipe: Recipe, data: dict[str, Any]) -> Recipe:
@@ -79,17 +108,27 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     if task.form.head.is_units and recipe.model.pooling is not None:
         raise SettingError(f"model.pooling={recipe.model.pooling}: {name} reads each token's own vector; leave it out")
     names = read_label_names(Path(data.labels)) if data.labels else None
-    model = load_pretrained(recipe.model.name)
+    model = _model(recipe, task)
     rows = read(recipe, sources, task, names, why=why, say=say)
     recipe = _with(recipe, {"unmasked": rows.unmasked})
-    splits = Splits(rows.given, near=data.near, max_labels=data.max_labels, scores=rows.task.target.is_number)
+    splits = Splits(
+        rows.given,
+        near=data.near,
+        max_labels=data.max_labels,
+        scores=rows.task.target.is_number,
+        texts=task.writes is not None,
+    )
     rows = rows.warning(*check_first(splits)) if data.check else rows
     rows = split(rows, splits, recipe)
     rows = amend(rows, recipe, decodes=model.decodes)
-    tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), tunings()[recipe.tuning].attach)
+    method = tunings()[recipe.tuning]
+    tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), method.attach, method.peft)
     problem = balanced(rows.problem) if recipe.ladder.class_weights == "balanced" else rows.problem
     work = Work(problem, Base(model, recipe.model, tuning), Context(folder, recipe.seed, say))
-    work = _in_precision(work, recipe.precision)
+    if task.writes is not None:
+        asking_of(work, load_reader(work.base.model.folder))
+    else:
+        work = _in_precision(work, recipe.precision)
     rows = describe(rows, work)
     rows = replace(rows, told=rows.told.aloud(say))
     say("  " + ", ".join(f"{part} {len(some):,}" for part, some in rows.given.items()))

@@ -14,7 +14,7 @@ from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.data.table import Table
 from deepen.data.tokens import TokenTable, tokenise
-from deepen.models.adapters import Attached, MethodSettings
+from deepen.models.adapters import Attached, Linears, MethodSettings, OnWriter
 from deepen.models.asked import pooling_of
 from deepen.models.encoder import Encoder
 from deepen.models.load import Pretrained
@@ -50,6 +50,7 @@ class Tuning:
     name: str = "full"
     settings: MethodSettings = field(default_factory=full.TuningSettings)
     attach: Callable[[Encoder, int, Any], Attached] = full.attach
+    peft: Callable[[Linears, Any], OnWriter] | None = None
 
     def rate(self, own: float) -> float:
         """The highest rate of what learns in the layers: the tuning's, or the rung's own."""

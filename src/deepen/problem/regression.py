@@ -76,7 +76,12 @@ def _solve(features_MF: Tensor, scores_M: Tensor, num_outputs: int, **settings: 
 
 
 SCORE = Target(
-    "scores", is_number=True, solve=_solve, scale=scale_of, temperature=lambda values, scores: 1.0, problem="regression"
+    "scores",
+    is_number=True,
+    solve=_solve,
+    scale=scale_of,
+    temperature=lambda outputs, targets: 1.0,
+    problem="regression",
 )
 
 

@@ -32,6 +32,7 @@ class Rung:
         self_trainable: Whether it learns from rows that another rung has labelled.
         few_shot: Whether it is made for few labels.
         deep_form: Whether it reads rows in the deeper form that a task may have, as two texts together.
+        writes: Whether there is such a rung of tasks whose answer is text.
     """
 
     about: str
@@ -46,3 +47,4 @@ class Rung:
     self_trainable: bool = False
     few_shot: bool = False
     deep_form: bool = False
+    writes: bool = False

@@ -18,6 +18,10 @@ from deepen.models.plain import Problem
 from deepen.problem.scale import NO_SCALE, Scale
 
 
+def _temperature(outputs: Outputs, targets: Targets) -> float:
+    return fit_temperature(outputs.values_MC, targets.labels_M)
+
+
 @dataclass(frozen=True)
 class Target:
     """What is right for a unit.
@@ -31,19 +35,19 @@ class Target:
             head is all that there is.
         untrained: features_MF, labels_M and C to the head that features give without training.
         scale: Training targets to the scale in which they are learned.
-        temperature: Logits and labels of held-out units to what logits are divided by.
+        temperature: Outputs and targets of held-out rows to what logits are divided by.
         problem: What the logits are for, in the words of transformers; None for one label of several.
         right: Outputs and targets to whether all of a row's answer is right; None where answers are near or far.
     """
 
-    name: Literal["labels", "many", "scores", "ranks"]
+    name: Literal["labels", "many", "scores", "ranks", "texts"]
     is_class: bool = False
     is_number: bool = False
     smooths: bool = False
     solve: Callable[..., Iterator[Solved]] | None = solve_path
     untrained: Callable[[Any, Any, int], Solved] | None = None
     scale: Callable[[Targets], Scale] = lambda targets: NO_SCALE
-    temperature: Callable[[np.ndarray, np.ndarray], float] = fit_temperature
+    temperature: Callable[[Outputs, Targets], float] = _temperature
     problem: Problem | None = None
     right: Callable[[Outputs, Targets], np.ndarray] | None = None
 
@@ -60,4 +64,5 @@ def _signs_are_right(outputs: Outputs, targets: Targets) -> np.ndarray:
 
 
 CLASS = Target("labels", is_class=True, smooths=True, untrained=centroid_head, right=best_is_right)
+TEXT = Target("texts", solve=None, temperature=lambda outputs, targets: 1.0)
 MANY = Target("many", problem="multi_label_classification", right=_signs_are_right)

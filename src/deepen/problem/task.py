@@ -164,6 +164,23 @@ class Explainable:
 
 
 @dataclass(frozen=True)
+class Writes:
+    """How a model is asked for an answer that is text.
+
+    Attributes:
+        prompts: What a decoder reads, by the language of the rows, with {source} in it.
+        prefixes: What an encoder-decoder reads, by its `model_type`; others read the source alone.
+        turns: Whether a source is the turns of a conversation, of which the answer is the next.
+        floor: What the rung `majority` says, in words.
+    """
+
+    prompts: Mapping[str, str]
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    turns: bool = False
+    floor: str = ""
+
+
+@dataclass(frozen=True)
 class Task:
     """A task, described by what differs between tasks and nothing else.
 
@@ -203,6 +220,8 @@ class Task:
         shown: How report and card show its rows and answers.
         unread: Names of columns that a person may think are read, and are not.
         deciders: Other scores that may decide (`ladder.decide_by`), by their names.
+        writes: How a model is asked for an answer that is text; None where answers are units with logits.
+        doubts: Outputs to sentences on what makes them doubtful, whoever made them.
     """
 
     name: str
@@ -237,6 +256,8 @@ class Task:
     shown: Shown = field(default_factory=Shown)
     unread: tuple[str, ...] = ()
     deciders: Mapping[str, Decider] = field(default_factory=dict)
+    writes: Writes | None = None
+    doubts: Callable[[Any], list[str]] = lambda outputs: []
 
     def decided_by(self, name: str | None) -> Task:
         """The task with another score deciding between rungs and when a training ends.
@@ -257,7 +278,7 @@ class Task:
 
     def calibrated(self, outputs: Outputs, targets: Targets) -> tuple[Outputs, float, np.ndarray | float]:
         """Outputs of held-out rows with the temperature and the shift by which they become probabilities."""
-        temperature = self.target.temperature(outputs.values_MC, targets.labels_M)
+        temperature = self.target.temperature(outputs, targets)
         outputs = outputs.calibrated(temperature)
         if self.shift is None:
             return outputs, temperature, 0.0

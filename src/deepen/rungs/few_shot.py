@@ -14,10 +14,13 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from deepen.core.errors import SettingError
 from deepen.core.seed import derive
 from deepen.core.settings import Settings
 from deepen.finetuning.forecast import seconds_per_token
-from deepen.problem import one_label
+from deepen.finetuning.predictor import reader_or_writer
+from deepen.generation.writer import writer_of
+from deepen.problem import one_label, text_answers
 from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
 from deepen.problem.work import Work
@@ -35,6 +38,7 @@ from deepen.prompting.decoder import (
 )
 from deepen.prompting.demonstrations import Examples
 from deepen.prompting.likelihood import Answers
+from deepen.shallow.texts import Memory
 
 _START_SECONDS = 5.0
 _PROMPT_TOKENS = 8  # around each text
@@ -68,6 +72,8 @@ class RungSettings(Settings):
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Chooses examples among the training rows, and tries on some of them in which order they are shown."""
     problem = work.problem
+    if problem.task.writes is not None:
+        return _written(work, settings)
     words = label_words(problem, settings.verbalizer, "rungs.few_shot.verbalizer")
     known = templates(problem, words)
     told = [problem.descriptions.get(name, "") for name in problem.labels]
@@ -86,6 +92,19 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     predictor.examples = examples
     _try(predictor, examples, chance.permutation(len(rows))[: settings.trial_rows])
     return Climbed(predictor, predictor.predict(problem.validation), predictor.num_parameters)
+
+
+def _written(work: Work, settings: RungSettings) -> Climbed:
+    """Where the answer is text: the most similar training rows with their answers stand before the question."""
+    if not work.base.model.decodes:
+        raise SettingError(f"--rungs few_shot: {work.base.model.name} is no decoder, which goes on from examples")
+    rows = work.problem.train
+    chosen = np.random.default_rng(derive(work.context.seed, "few_shot")).permutation(len(rows))[: settings.most_rows]
+    rows = rows.take(np.sort(chosen))
+    shown = min(settings.shown, len(rows))
+    writer = writer_of(work, shown=shown, most_tokens=settings.max_tokens)
+    writer.memory = Memory(list(rows.values(text_answers.SOURCE)), text_answers.answers(rows))
+    return Climbed(writer, writer.predict(work.problem.validation), num_trained_parameters=0)
 
 
 def _balanced(labels_N: np.ndarray, most: int, chance: np.random.Generator) -> np.ndarray:
@@ -119,6 +138,8 @@ def _try(predictor: PromptedClassifier, examples: Examples, trial_K: np.ndarray)
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of a pass: every prompt has the shown rows too."""
     problem = work.problem
+    if problem.task.writes is not None:
+        return None
     lengths = np.asarray(work.tokens(problem.train.table).lengths_N)[problem.train.rows_N]
     mean = float(np.minimum(lengths, settings.max_tokens).mean()) + _PROMPT_TOKENS
     shown = min(settings.shown, len(problem.train))
@@ -136,5 +157,6 @@ RUNG = Rung(
     suits=lambda work: False,  # it is slow, and training on the rows says more
     climb=climb,
     forecast=forecast,
-    load=lambda folder, task, labels: load_prompted(folder),
+    load=reader_or_writer(lambda folder, task, labels: load_prompted(folder)),
+    writes=True,
 )

@@ -15,8 +15,9 @@ from deepen.core.types import Outputs, Targets
 from deepen.data.batches import flat_positions
 from deepen.data.table import Part
 from deepen.finetuning.hidden_cache import Frozen, frozen_pass
-from deepen.finetuning.predictor import EncoderPredictor, load_predictor, reader_of
+from deepen.finetuning.predictor import EncoderPredictor, load_predictor, reader_of, reader_or_writer
 from deepen.finetuning.solved_head import best_head, headed
+from deepen.generation.writer import writer_of
 from deepen.models.linear import Solved
 from deepen.models.network import fresh_network
 from deepen.problem.climbed import Climbed
@@ -45,6 +46,8 @@ class RungSettings(Settings):
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Runs the encoder once over every row, solves the head for each C and keeps the best on validation."""
     problem = work.problem
+    if problem.task.writes is not None:
+        return _written(work)
     cut = work.base.first_top_layer if settings.keep_layers else None
     train = frozen_pass(work, problem.train.table, cut=cut)
     same = problem.validation.table is problem.train.table
@@ -67,6 +70,12 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
         before=None if before is None else _outputs(held, problem.validation, before),
         fitted=_fitted(work, train, best, len(scored[0])),
     )
+
+
+def _written(work: Work) -> Climbed:
+    """Where the answer is text: what the untouched network writes."""
+    writer = writer_of(work)
+    return Climbed(writer, writer.predict(work.problem.validation), num_trained_parameters=0)
 
 
 class _Cached(EncoderPredictor):
@@ -129,5 +138,6 @@ RUNG = Rung(
     self_trainable=True,
     settings=RungSettings,
     climb=climb,
-    load=load_predictor,
+    load=reader_or_writer(load_predictor),
+    writes=True,
 )

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
-from deepen.finetuning.predictor import load_reader
+from deepen.finetuning.predictor import load_reader, reader_or_writer
 from deepen.finetuning.settings import TrainedSettings, rate_for
+from deepen.finetuning.writing import climb_written
 from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
 from deepen.problem.work import Work
@@ -46,6 +47,8 @@ class RungSettings(TrainedSettings):
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Trains every layer."""
+    if work.problem.task.writes is not None:
+        return climb_written(work, name="full", depth=None, settings=settings, below=below)
     depth, frozen = work.base.model.num_layers, work.context.rung_folder("frozen") / "model"
     if work.problem.task.deep is not None:
         fresh = _from_nothing(work, settings)
@@ -68,6 +71,8 @@ def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
+    if work.problem.task.writes is not None:
+        return None
     chosen = _from_nothing(work, settings) if work.problem.task.deep is not None else settings
     return forecast_trained(work, depth=work.base.model.num_layers, settings=chosen, form=work.deep_form)
 
@@ -81,5 +86,6 @@ RUNG = Rung(
     settings=RungSettings,
     climb=climb,
     forecast=forecast,
-    load=lambda folder, task, labels: load_reader(folder, task, labels, task.deep or task.form),
+    load=reader_or_writer(lambda folder, task, labels: load_reader(folder, task, labels, task.deep or task.form)),
+    writes=True,
 )

@@ -28,6 +28,7 @@ RUNG = Rung(
     about=__doc__,
     order=10,
     always=True,
+    writes=True,
     warm_starts=True,
     self_trainable=True,
     settings=LexicalSettings,

@@ -30,6 +30,7 @@ RUNG = Rung(
     about=__doc__,
     order=0,
     always=True,
+    writes=True,
     warm_starts=True,
     settings=RungSettings,
     climb=climb,

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
-from deepen.finetuning.predictor import load_predictor
+from deepen.finetuning.predictor import load_predictor, reader_or_writer
 from deepen.finetuning.settings import TrainedSettings
+from deepen.finetuning.writing import climb_written
 from deepen.problem.base import Base
 from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
@@ -35,12 +36,17 @@ def _depth(base: Base, settings: RungSettings) -> int:
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
-    """Trains the top layers from frozen's head."""
+    """Trains the top layers from frozen's head; of a network that writes those of its decoder."""
+    if work.problem.task.writes is not None:
+        depth = _depth(work.base, settings)
+        return climb_written(work, name="top_layers", depth=depth, settings=settings, below=below)
     return climb_trained(work, name="top_layers", depth=_depth(work.base, settings), settings=settings, below=below)
 
 
 def forecast(work: Work, settings: RungSettings) -> float | None:
     """Seconds, from the measured speed of the frozen pass."""
+    if work.problem.task.writes is not None:
+        return None
     return forecast_trained(work, depth=_depth(work.base, settings), settings=settings)
 
 
@@ -52,5 +58,6 @@ RUNG = Rung(
     settings=RungSettings,
     climb=climb,
     forecast=forecast,
-    load=load_predictor,
+    load=reader_or_writer(load_predictor),
+    writes=True,
 )

@@ -12,7 +12,7 @@ import numpy as np
 
 from deepen.core.errors import ModelError
 from deepen.core.files import read_object
-from deepen.core.types import Prediction, to_json
+from deepen.core.types import WRITTEN, Prediction, to_json
 from deepen.data.columns import TARGET
 from deepen.inference.exported import ExportedPredictor
 from deepen.inference.model import Model, load_model
@@ -27,7 +27,7 @@ LETTERS_A_TOKEN = 100
 """What WordPiece reads as one word at most."""
 _LONGEST = 100_000  # characters of a text that is read to its end: a longer one would hold up all others
 _BOTH = {"query": "query", "answer": "answer"}
-_SHOWN = ("output", "probabilities", "entities", "rung", "num_tokens", "truncated")
+_SHOWN = ("output", "probabilities", "entities", "rung", "num_tokens", "truncated", *WRITTEN)
 
 Row = dict[str, Any]
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from deepen.models.adapters import Attached, Method, MethodSettings, injected, layer_paths, peft
+from deepen.models.adapters import Attached, Linears, Method, MethodSettings, OnWriter, injected, layer_paths, peft
 from deepen.models.encoder import Encoder
 
 _BEFORE, _AFTER, _TIMES = 0.1, 0.3, 100
@@ -89,4 +89,17 @@ def _after_update(tuner: Any, config: Any, step: int, num_steps: int) -> None:
     tuner.update_and_allocate(step)
 
 
-METHOD = Method(__doc__, TuningSettings, attach)
+def on_writer(linears: Linears, settings: TuningSettings) -> OnWriter:
+    """AdaLoRA for a network that writes; there the singular vectors are not held at right angles."""
+    config = peft().AdaLoraConfig(
+        init_r=max(settings.first_rank, settings.rank),
+        target_r=settings.rank,
+        lora_alpha=settings.alpha,
+        total_step=1 << 30,
+        target_modules=linears.of(("query", "key", "value", "attended", "up", "down")),
+        task_type=linears.task_type,
+    )
+    return OnWriter(config, _after_update if config.init_r > config.target_r else None)
+
+
+METHOD = Method(__doc__, TuningSettings, attach, on_writer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from deepen.models.adapters import Attached, Method, MethodSettings, injected, layer_paths, peft
+from deepen.models.adapters import Attached, Linears, Method, MethodSettings, OnWriter, injected, layer_paths, peft
 from deepen.models.encoder import Encoder
 
 
@@ -39,4 +39,10 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return injected(encoder, from_peft.IA3Model, config)[0]
 
 
-METHOD = Method(__doc__, TuningSettings, attach)
+def on_writer(linears: Linears, settings: TuningSettings) -> OnWriter:
+    """IA3 for a network that writes."""
+    on, inner = linears.of(("key", "value", "down")), linears.of(("down",))
+    return OnWriter(peft().IA3Config(target_modules=on, feedforward_modules=inner, task_type=linears.task_type))
+
+
+METHOD = Method(__doc__, TuningSettings, attach, on_writer)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from deepen.models.adapters import Attached, Method, MethodSettings, injected, layer_paths, peft
+from deepen.models.adapters import Attached, Linears, Method, MethodSettings, OnWriter, injected, layer_paths, peft
 from deepen.models.encoder import Encoder
 
 Linear = Literal["query", "key", "value", "attended", "up", "down"]
@@ -60,4 +60,18 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return injected(encoder, from_peft.LoraModel, config)[0]
 
 
-METHOD = Method(__doc__, TuningSettings, attach)
+def on_writer(linears: Linears, settings: TuningSettings) -> OnWriter:
+    """LoRA for a network that writes."""
+    config = peft().LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=linears.of(settings.on),
+        use_rslora=settings.rslora,
+        use_dora=settings.dora,
+        task_type=linears.task_type,
+    )
+    return OnWriter(config)
+
+
+METHOD = Method(__doc__, TuningSettings, attach, on_writer)

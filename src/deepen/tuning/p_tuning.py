@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from deepen.models.adapters import Attached, Method
+from deepen.models.adapters import Attached, Linears, Method, OnWriter, peft
 from deepen.models.encoder import Encoder
 from deepen.models.prompts import VectorSettings, put_before
 
@@ -39,4 +39,10 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return put_before(encoder, first_layer, settings.num_virtual_tokens, settings.size)
 
 
-METHOD = Method(__doc__, TuningSettings, attach)
+def on_writer(linears: Linears, settings: TuningSettings) -> OnWriter:
+    """Vectors before what a network that writes reads, out of a small network."""
+    about = {"num_virtual_tokens": settings.num_virtual_tokens, "encoder_hidden_size": settings.size}
+    return OnWriter(peft().PromptEncoderConfig(**about, task_type=linears.task_type))
+
+
+METHOD = Method(__doc__, TuningSettings, attach, on_writer)

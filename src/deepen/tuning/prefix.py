@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from deepen.models.adapters import Attached, Method
+from deepen.models.adapters import Attached, Linears, Method, OnWriter, peft
 from deepen.models.encoder import Encoder, layout
 from deepen.models.prompts import Prefix, Prompt, VectorSettings, peft_config, states_of, usual_words
 
@@ -50,4 +50,10 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return Attached(encoder, config=lambda: config, kept=True)
 
 
-METHOD = Method(__doc__, TuningSettings, attach)
+def on_writer(linears: Linears, settings: TuningSettings) -> OnWriter:
+    """A prefix for a network that writes, in all of its layers."""
+    config = peft().PrefixTuningConfig(num_virtual_tokens=settings.num_virtual_tokens, task_type=linears.task_type)
+    return OnWriter(config)
+
+
+METHOD = Method(__doc__, TuningSettings, attach, on_writer)

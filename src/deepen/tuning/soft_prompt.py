@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepen.models.adapters import Attached, Method
+from deepen.models.adapters import Attached, Linears, Method, OnWriter, peft
 from deepen.models.encoder import Encoder
 from deepen.models.prompts import VectorSettings, put_before
 
@@ -32,4 +32,10 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
     return put_before(encoder, first_layer, settings.num_virtual_tokens)
 
 
-METHOD = Method(__doc__, TuningSettings, attach)
+def on_writer(linears: Linears, settings: TuningSettings) -> OnWriter:
+    """Vectors before what a network that writes reads."""
+    config = peft().PromptTuningConfig(num_virtual_tokens=settings.num_virtual_tokens, task_type=linears.task_type)
+    return OnWriter(config)
+
+
+METHOD = Method(__doc__, TuningSettings, attach, on_writer)

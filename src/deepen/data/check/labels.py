@@ -44,7 +44,7 @@ Counts = Mapping[str, int]
 def find(splits: Splits) -> list[Problem]:
     """What is wrong with the labels of classes; `null` or `N/A` may be one, `none` is, `NaN` the reader refuses."""
     if not splits.has_labels:
-        return list(_one_each(splits.train))
+        return [] if splits.texts else list(_one_each(splits.train))
     train = splits.train
     counts = target_counts(train)
     kinds = list(_scores(train, counts)) or list(_numbering(train, counts)) or list(_in_order(train, counts))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from deepen.data.near import Groups, NearSettings, near_duplicates
+from deepen.data.near import Groups, NearSettings, answers_alone, near_duplicates, united
 from deepen.data.source import clip
 from deepen.data.table import Part
 
@@ -46,7 +46,10 @@ class TokenLengths:
 
 @dataclass(frozen=True)
 class Splits:
-    """The splits checked together, `train` first; those `stopping` training by bad rows, token lengths where known."""
+    """The splits checked together, `train` first; those `stopping` training by bad rows, token lengths where known.
+
+    `scores` and `texts` say that targets are numbers, or answers in words.
+    """
 
     parts: Mapping[str, Part]
     near: NearSettings = field(default_factory=NearSettings)
@@ -54,6 +57,7 @@ class Splits:
     max_labels: int | None = None
     stopping: frozenset[str] = frozenset()
     scores: bool = False
+    texts: bool = False
 
     @property
     def train(self) -> Part:
@@ -62,8 +66,15 @@ class Splits:
 
     @cached_property
     def groups(self) -> Groups:
-        """Equal and nearly equal rows over all splits, in their order."""
-        return near_duplicates(list(self.parts.values()), self.near)
+        """Equal and nearly equal rows over all splits, in their order; where answers are text, by these too."""
+        parts = list(self.parts.values())
+        found = near_duplicates(parts, self.near)
+        if not self.texts:
+            return found
+        theirs = near_duplicates([answers_alone(part) for part in parts], self.near)
+        long_N = np.array([len(text[0]) >= self.near.min_chars for part in parts for text in part.values("target")])
+        near_N, same_N = (np.where(long_N, groups, -1) for groups in (theirs.near_N, theirs.same_N))
+        return Groups(found.same_N, united(found.near_N, np.where(near_N < 0, same_N, near_N)), found.searched)
 
     @property
     def has_labels(self) -> bool:
@@ -77,8 +88,8 @@ class Splits:
 
     @property
     def has_answers(self) -> bool:
-        """Whether the targets are answers in a text; rows that share the text differ in the question."""
-        return "starts" in self.train.table.arrow.column_names
+        """Whether the targets are answers; rows that share the text differ in the question, or have several."""
+        return self.texts or "starts" in self.train.table.arrow.column_names
 
     @property
     def _has_lists(self) -> bool:

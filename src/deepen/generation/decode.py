@@ -1,0 +1,141 @@
+"""A network that writes, run over token ids: answers by transformers' `generate`, and what given answers cost it.
+
+Shape legend: N rows, B rows of a batch, T tokens, V the vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from deepen.core.progress import progress
+
+_BATCH_TOKENS = 4096
+_BATCH_LOGITS = 1 << 26  # numbers; 256 MB in float32
+_NOT_SCORED = -100
+Fits = Callable[[np.ndarray], bool]
+
+
+def batches(lengths_N: Sequence[int], most_tokens: int, fits: Fits = lambda places: True) -> Iterator[np.ndarray]:
+    """Places of rows of about the same length, so many that with padding they hold at most `most_tokens`.
+
+    Args:
+        fits: Whether rows may be run at once for another reason; one alone always may.
+    """
+    order = np.argsort(np.asarray(lengths_N), kind="stable")
+    start = 0
+    while start < len(order):
+        end = start + 1
+        while end < len(order) and (end + 1 - start) * lengths_N[order[end]] <= most_tokens:
+            if not fits(order[start : end + 1]):
+                break
+            end += 1
+        yield order[start:end]
+        start = end
+
+
+@dataclass(frozen=True)
+class Given:
+    """Prompts with answers: what is learned from, or scored. `vocabulary` is how many tokens there are."""
+
+    prompts: Sequence[list[int]]
+    answers: Sequence[list[int]]
+    encodes: bool
+    vocabulary: int
+
+    @property
+    def lengths_N(self) -> np.ndarray:
+        """Tokens of both."""
+        return np.array([len(one) + len(two) for one, two in zip(self.prompts, self.answers, strict=True)])
+
+    def fits(self, places: np.ndarray) -> bool:
+        """Whether the logits of rows fit into memory: each place from the first answer on has one for each token."""
+        answers = max(len(self.answers[at]) for at in places)
+        if not self.encodes:
+            first = min(len(self.prompts[at]) for at in places)
+            answers = max(len(self.prompts[at]) + len(self.answers[at]) for at in places) - first + 1
+        return len(places) * answers * self.vocabulary <= _BATCH_LOGITS
+
+    def losses(self, network: Any, places: np.ndarray) -> Tensor:
+        """As `answer_losses`, of some rows."""
+        some = [self.prompts[at] for at in places], [self.answers[at] for at in places]
+        return answer_losses(network, *some, encodes=self.encodes)
+
+    def nats(self, network: Any) -> np.ndarray:
+        """The log loss of each answer, nats_N."""
+        found_N = np.zeros(len(self.prompts))
+        with torch.inference_mode():
+            for places in batches(self.lengths_N, _BATCH_TOKENS, self.fits):
+                found_N[places] = self.losses(network, places).sum(1).double().cpu().numpy()
+        return found_N
+
+
+def padded(rows: Sequence[Sequence[int]], fill: int, *, left: bool = False) -> Tensor:
+    """Rows as a grid, `fill` after them or before."""
+    longest = max(map(len, rows))
+    more = ([fill] * (longest - len(row)) for row in rows)
+    return torch.tensor([[*pad, *row] if left else [*row, *pad] for row, pad in zip(rows, more, strict=True)])
+
+
+def answer_losses(network: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]], *, encodes: bool) -> Tensor:
+    """The loss of each answer's tokens, with what stands before them; logits are made from the first of them on.
+
+    Returns:
+        losses_BT in nats; 0 for what is no token of an answer.
+    """
+    device = network.device
+    if encodes:
+        labels_BT = padded(answers, _NOT_SCORED).to(device)
+        logits_BTV = network(**_grid(prompts, left=False, device=device), labels=labels_BT, use_cache=False).logits
+    else:
+        rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
+        silent = ([_NOT_SCORED] * len(prompt) for prompt in prompts)
+        labels = [[*none, *answer] for none, answer in zip(silent, answers, strict=True)]
+        first = min(map(len, prompts))
+        labels_BT = padded(labels, _NOT_SCORED)[:, first:].to(device)
+        given = _grid(rows, left=False, device=device)
+        logits_BTV = network(**given, logits_to_keep=labels_BT.shape[1] + 1, use_cache=False).logits[:, :-1]
+    flat = functional.cross_entropy(
+        logits_BTV.flatten(0, 1).float(), labels_BT.flatten(), ignore_index=_NOT_SCORED, reduction="none"
+    )
+    return flat.view(labels_BT.shape)
+
+
+def _grid(rows: Sequence[list[int]], *, left: bool, device: Any) -> dict[str, Tensor]:
+    mask = padded([[1] * len(row) for row in rows], 0, left=left)
+    return {"input_ids": padded(rows, 0, left=left).to(device), "attention_mask": mask.to(device)}
+
+
+def write(
+    network: Any, prompts: Sequence[list[int]], how: dict[str, Any], *, encodes: bool, tokenizer: Any = None
+) -> list[list[int]]:
+    """The tokens that a network writes after each prompt, without what fills up a batch.
+
+    Args:
+        how: What `generate` is told; `eos_token_id` lists what ends an answer.
+        tokenizer: Where `how` has strings that end one.
+    """
+    found: list[list[int]] = [[] for _ in prompts]
+    ends = set(how["eos_token_id"])
+    spent = [len(prompt) + int(how["max_new_tokens"]) for prompt in prompts]
+    beams, pad = how.get("num_beams", 1), how["pad_token_id"]
+    with progress("writing", len(prompts)) as advance, torch.inference_mode():
+        for chosen in batches(spent, 2 * _BATCH_TOKENS // beams):
+            given = _grid([prompts[at] for at in chosen], left=not encodes, device=network.device)
+            more = {"tokenizer": tokenizer} if "stop_strings" in how else {}
+            said = network.generate(**given, **how, **more).cpu().tolist()
+            start = 1 if encodes else given["input_ids"].shape[1]
+            for at, ids in zip(chosen, said, strict=True):
+                new = ids[start:]
+                end = next((place for place, token in enumerate(new) if token in ends), len(new) - 1)
+                found[at] = new[: end + 1]
+                while found[at] and found[at][-1] == pad and pad not in ends:  # it was done before others of its batch
+                    found[at].pop()
+            advance(len(chosen))
+    return found
