@@ -71,7 +71,7 @@ class Given:
         """The log loss of each answer, nats_N."""
         found_N = np.zeros(len(self.prompts))
         with torch.inference_mode():
-            for places in batches(self.lengths_N, _BATCH_TOKENS, self.fits):
+            for places in batches(self.lengths_N.tolist(), _BATCH_TOKENS, self.fits):
                 found_N[places] = self.losses(network, places).sum(1).double().cpu().numpy()
         return found_N
 
