@@ -683,6 +683,13 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "rungs/test_zero_shot.py": ("says nothing to compare with",),
     "rungs/test_few_shot.py": ("is no word to ask for", "can't be asked"),
     "models/test_load.py": ("install it:", "pip install --no-deps"),
+    "models/test_weights.py": (
+        "deepen models convert {} NEW",
+        "deepen models convert OLD NEW",
+        "What works with it: deepen models FOLDER",
+        "deepen models takes one model",
+    ),
+    "tuning/test_methods.py": ("take --tuning full or bitfit",),
     "data/readers/test_alike.py": (
         "if those words are part of the texts: --set data.delimiter=tab",
         "the training file had no header; if the first row is none",

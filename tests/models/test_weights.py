@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from deepen.core.errors import ModelError
+from deepen.cli.models import command
+from deepen.core.errors import ModelError, SettingError
 from deepen.models.asked import pooling_of, prefix_of
 from deepen.models.convert import convert
 from deepen.models.encoder import layout
@@ -71,6 +72,15 @@ def test_a_pickle_becomes_safetensors(tiny_model: Path, tmp_path: Path) -> None:
         assert torch.equal(states(new), states(tiny_model))
     with pytest.raises(ModelError, match="is there already"):
         convert(old, new)
+
+
+def test_what_is_said_of_a_model(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command([str(tiny_model)], as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert (said["architecture"], said["packed"], said["layers"], said["pooling"]) == ("bert", True, 2, None)
+    assert {"full", "lora", "prefix"} <= set(said["tunings"])
+    with pytest.raises(SettingError, match="takes one model, and there are 2 words"):
+        command(["one", "two"])
 
 
 class _Code:

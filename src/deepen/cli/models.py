@@ -11,10 +11,10 @@ from deepen.cli import show
 from deepen.core.errors import SettingError
 
 NAME = "models"
-HELP = """List pretrained models that packages carry, or say of one what will work with it.
+HELP = """List pretrained models that packages carry, and whether they are on this machine.
 
-A model is a folder or a hub id, with @ and a branch, tag or commit or without. `convert` makes safetensors of weights
-that are PyTorch's .bin files: it reads nothing but tensors out of them, so no code in them is run.
+With a model, says what works with it: a folder or a hub id, with @ and a branch, tag or commit or without. `convert`
+makes safetensors of PyTorch's .bin files: it reads nothing but tensors out of them, so no code in them is run.
 
 \b
   deepen models
