@@ -34,7 +34,8 @@ def run(made: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def same(planted_rows: PlantedRows, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """500 rows that are drawn as the held-out ones were."""
-    return write_csv(tmp_path_factory.mktemp("same") / "same.csv", planted_rows(500, num_classes=3, shortcut=0.0, seed=2))
+    rows = planted_rows(500, num_classes=3, shortcut=0.0, seed=2)
+    return write_csv(tmp_path_factory.mktemp("same") / "same.csv", rows)
 
 
 @pytest.fixture(scope="session")

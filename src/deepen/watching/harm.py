@@ -29,7 +29,7 @@ LEAST = 0.5
 
 @dataclass(frozen=True)
 class Learned:
-    """What one set of kinds has taught: the chance of an answer to be right, a window's loss, and its log-odds of harm."""
+    """What some kinds have taught: the chance of an answer to be right, a window's loss, its log-odds of harm."""
 
     right: Linear
     loss: Linear
