@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cells
 import numpy as np
-
 import watched
 
 WINDOWS, ROWS, BUDGET = 1000, 500, 0.05
