@@ -11,8 +11,8 @@ from deepen.cli import show
 NAME = "feedback"
 HELP = """Bring true labels back to a run by the ids of its answers, and see whether it is wrong more often.
 
-FILE has the columns id and label: the 50 rows that `deepen watch` wrote to RUN/watch/to-label.csv with the labels filled
-in, or any others; only those 50 decide, since they were drawn so that they may.
+FILE has the columns id and label: the 50 rows that `deepen watch` wrote to RUN/watch/to-label.csv with the labels
+filled in, or any others; only those 50 decide, since they were drawn so that they may.
 
 \b
   deepen feedback runs/mine runs/mine/watch/to-label.csv

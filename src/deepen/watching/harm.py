@@ -29,7 +29,7 @@ LEAST = 0.5
 
 @dataclass(frozen=True)
 class Learned:
-    """What one set of kinds has taught: the chance of an answer to be right, a window's loss, and its log-odds of harm."""
+    """What some kinds have taught: the chance of an answer to be right, a window's loss, its log-odds of harm."""
 
     right: Linear
     loss: Linear
@@ -93,7 +93,9 @@ def calibrate(
             true_W = np.array([against.accuracy - one.rows.right_N.mean() for one, _ in windows])
             error_W = np.abs(learned.loss(values_WE) - true_W)[at_W]
             missed.append(error_W)
-            judged[left_out] = _told(true_W[at_W] >= HARM, sigmoid(learned.harm(values_WE))[at_W] >= LEAST, error_W)
+            judged[left_out] = _told(
+                true_W[at_W] >= HARM, sigmoid(learned.harm(learned.loss(values_WE)[:, None]))[at_W] >= LEAST, error_W
+            )
     return Harm(with_texts, made, judged, float(np.quantile(np.concatenate(missed), 0.95)))
 
 
@@ -130,7 +132,7 @@ def _told(harmed_W: np.ndarray, said_W: np.ndarray, error_W: np.ndarray) -> dict
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is thought of rows without labels: the probability of harm and accuracy, each with its lowest and highest."""
+    """What is thought of rows without labels: the probability of harm and accuracy, each with its ends."""
 
     harm: tuple[float, float, float]
     accuracy: tuple[float, float, float]

@@ -1,4 +1,4 @@
-"""What is made once for a run: what it says of its held-out rows (in the cache), and what failures cost it (in the run)."""
+"""What is made once for a run: its answers to its held-out rows (in the cache), what failures cost it (in the run)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _read(path: Path, watched: Watched, ids: list[str]) -> Rows | None:
 
     try:
         with np.load(path) as kept:
-            states: Any = kept["states_NF"] if "states_NF" in kept else None
+            states: Any = kept.get("states_NF")
             if "indptr" in kept:
                 states = csr_matrix((kept["data"], kept["indices"], kept["indptr"]), tuple(kept["shape"]))
             return Rows(ids, texts=texts(watched.part), states_NF=states, **{name: kept[name] for name in _ARRAYS})

@@ -146,7 +146,7 @@ def _read(path: Path) -> dict[int, tuple[str, str]]:
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file)
-                rows = {reader.line_num: row for row in reader}
+                rows = dict((reader.line_num, row) for row in reader)  # noqa: C402 - the number changes with each row
         except (UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{path} can't be read as a table in UTF-8: {error}") from None
     else:

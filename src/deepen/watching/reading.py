@@ -99,7 +99,7 @@ class Watched:
         """The rows of a file: predictions as `predict --out` writes them, or rows that are answered now."""
         if path.suffix == ".jsonl" and path.is_file():
             first = next(iter(read_jsonl(path)), {})
-            if "rung" in first and ("output" in first or "skipped" in first) or set(first) == {"row", "skipped"}:
+            if ("rung" in first and ("output" in first or "skipped" in first)) or set(first) == {"row", "skipped"}:
                 return self._predictions(path)
         part = self.model.read(path, columns=columns, use="answer")
         if not len(part):

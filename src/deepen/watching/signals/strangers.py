@@ -6,37 +6,37 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
+from deepen.inference.analogies import unit_length
 from deepen.watching.rows import Rows
-from deepen.watching.signals import Fitted, Signal, squeezed
+from deepen.watching.signals import Fitted, Signal
 
-_DIRECTIONS, _NEAR, _BLOCK = 64, 5, 512
+_NEAR, _BLOCK = 5, 512
 _CUTS = (0.9, 0.95, 0.99)
 
 
 def distance(states_NF: Any) -> tuple[np.ndarray, Callable[[Any], np.ndarray]]:
     """How far rows are from their five nearest rows of the reference: one less the mean cosine.
 
+    Nothing is learned from the reference here: rows that taught the directions would be nearer than others.
+
     Returns:
         That of each row of the reference from the others, and a function that gives it for other states.
     """
-    squeeze = squeezed(states_NF, _DIRECTIONS)
-    kept_NF = _unit(squeeze(states_NF))
+    kept_NF = unit_length(states_NF)
 
-    def far(values_NF: np.ndarray, skip: int) -> np.ndarray:
+    def far(values_NF: Any, skip: int) -> np.ndarray:
         found = []
-        for start in range(0, len(values_NF), _BLOCK):
-            cosines = values_NF[start : start + _BLOCK] @ kept_NF.T
+        for start in range(0, values_NF.shape[0], _BLOCK):
+            cosines: Any = values_NF[start : start + _BLOCK] @ kept_NF.T
+            cosines = np.asarray(cosines.toarray() if issparse(cosines) else cosines)
             num = min(_NEAR + skip, cosines.shape[1])
             top = -np.sort(-np.partition(cosines, -num, axis=1)[:, -num:], axis=1)
             found.append(1 - top[:, min(skip, num - 1) :].mean(1))
         return np.concatenate(found) if found else np.zeros(0)
 
-    return far(kept_NF, 1), lambda others: far(_unit(squeeze(others)), 0)
-
-
-def _unit(values_NF: np.ndarray) -> np.ndarray:
-    return values_NF / np.maximum(np.linalg.norm(values_NF, axis=1, keepdims=True), 1e-12)
+    return far(kept_NF, 1), lambda others: far(unit_length(others), 0)
 
 
 def _fit(reference: Rows) -> Fitted | None:

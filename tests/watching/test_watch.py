@@ -1,0 +1,99 @@
+"""A run is watched: what has not changed raises no alarm, what has does, and labels say whether it does harm."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from tests.contracts.conftest import call
+
+import deepen
+from deepen.core.errors import DataError, SettingError
+
+
+def test_the_same_rows_raise_no_alarm(run: Path, same: Path) -> None:
+    record = deepen.watch(run, same, say=lambda line: None)
+    assert [one["alarm"] for one in record["windows"]] == [False]
+    assert record["alarms"] == []
+    assert record["windows"][0]["estimated"]["value"] == pytest.approx(record["held_out_accuracy"], abs=0.05)
+    assert {"typos", "language", "label_shift", "new_class"} & set(record["kinds"])
+
+
+def test_damaged_rows_raise_one(run: Path, other: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(f"window_rows: 250\nleast_harm: 0\nfile: {tmp_path / 'alerts.jsonl'}\n")
+    lines: list[str] = []
+    record = deepen.watch(run, other, rules=rules, write_prometheus=tmp_path / "w.prom", say=lines.append)
+    [alarm] = record["alarms"]
+    assert alarm["windows"] == [0, 1]
+    assert alarm["words"]
+    assert len(alarm["examples"]) == 20
+    assert any("concept shift" in line for line in lines)
+    [told] = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
+    assert told["state"] == "open"
+    again = deepen.watch(run, other, rules=rules, say=lambda line: None)
+    assert again["alerts"] == []
+    metrics = (tmp_path / "w.prom").read_text()
+    assert 'deepen_watch_alarm{run="run"} 1' in metrics
+    assert "DeepenModelWrongMoreOften" in (tmp_path / "w.rules.yml").read_text()
+
+
+def test_predictions_are_watched_as_rows(run: Path, other: Path, tmp_path: Path) -> None:
+    out = tmp_path / "said.jsonl"
+    assert call("predict", run, other, "--out", out).exit_code == 0
+    by_rows, by_answers = (deepen.watch(run, data, say=lambda line: None) for data in (other, out))
+    assert by_rows["windows"][0]["signals"] == pytest.approx(by_answers["windows"][0]["signals"])
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    out.write_text("\n".join(json.dumps({key: row[key] for key in row if key != "inputs"}) for row in rows))
+    lines: list[str] = []
+    alone = deepen.watch(run, out, say=lines.append)
+    assert set(alone["windows"][0]["signals"]) == {"predictions", "confidence"}
+
+
+def test_labels_come_back(run: Path, other: Path) -> None:
+    record = deepen.watch(run, other, say=lambda line: None)
+    path = Path(record["to_label"])
+    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    assert len(rows) == 50
+    for wrong, harm in ((40, True), (2, False)):
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, ["id", "text", "answer", "label"])
+            writer.writeheader()
+            for at, row in enumerate(rows):
+                others = [label for label in ("negative", "positive", "neutral") if label != row["answer"]]
+                writer.writerow({**row, "label": others[0] if at < wrong else row["answer"]})
+        found = deepen.feedback(run, path)
+        assert found["labels"] == 50
+        assert found["verdict"]["harm"] is harm
+        assert found["verdict"]["error"][1] < wrong / 50 < found["verdict"]["error"][2]
+    done = call("feedback", run, path)
+    assert "no harm" in done.stdout
+
+
+def test_what_can_not_be_watched(run: Path, same: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="one of the two"):
+        deepen.watch(run)
+    few = tmp_path / "few.csv"
+    few.write_text("text\ngood film\n")
+    with pytest.raises(DataError, match="a window takes 50"):
+        deepen.watch(run, few, columns={"text": "text"}, say=lambda line: None)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("window_row: 5\n")
+    with pytest.raises(SettingError, match="window_rows"):
+        deepen.watch(run, same, rules=rules)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("id,label\nx,positve\n")
+    with pytest.raises(DataError, match="line 2: 'positve' is no label"):
+        deepen.feedback(run, labels)
+
+
+def test_the_command(run: Path, other: Path) -> None:
+    done = call("watch", run, other)
+    assert done.exit_code == 0
+    assert "alarm:" in done.stdout
+    assert "precision" in done.stdout
+    record = json.loads(call("watch", run, other, "--json").stdout)
+    assert {"windows", "alarms"} <= set(record)
+    assert {"cause", "signals", "harm", "estimated", "examples", "remedy"} <= set(record["alarms"][0])
