@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -19,9 +20,10 @@ from deepen.core.errors import nearest
 from deepen.serving.access import Door
 from deepen.serving.bodies import Body
 from deepen.serving.canary import Canary
+from deepen.serving.explaining import Explainer
 from deepen.serving.interface import openapi
 from deepen.serving.log import Log
-from deepen.serving.messages import dumps
+from deepen.serving.messages import KNOWN, REFUSED, dumps
 from deepen.serving.metrics import Metrics
 from deepen.serving.pool import Answered, Pool
 from deepen.serving.problems import RefusedError, problem
@@ -37,6 +39,7 @@ class Front:
     """What answers requests."""
 
     pool: Pool
+    explainer: Explainer
     door: Door
     canary: Canary
     metrics: Metrics
@@ -46,7 +49,9 @@ class Front:
     def learn_runs(self) -> None:
         """Makes the bodies that the runs want, once it is known what they are."""
         most = self.pool.settings.request_rows
-        self.bodies = {run: Body(about["inputs"], most) for run, about in self.pool.abouts.items()}
+        self.bodies = {
+            run: Body(about["inputs"], most, wishes=about["wishes"]) for run, about in self.pool.abouts.items()
+        }
 
     async def predict(self, request: Request) -> Response:
         """Answers rows of a run."""
@@ -56,17 +61,24 @@ class Front:
         if run not in self.bodies:
             raise RefusedError(404, f"there is no run '{run[:60]}' here; {nearest(run, self.bodies)}")
         request.scope["deepen.run"] = run
-        rows = self.bodies[run].rows(await read_body(request, self.pool.settings))
+        rows, how = self.bodies[run].read(await read_body(request, self.pool.settings))
         self.door.spend(key, len(rows))
-        answered, about = await self.pool.answer(run, rows, slot=slot), self.pool.abouts[run]
+        if how.get("explain"):
+            answered = await self.explainer.answer(run, rows, how)
+        else:
+            answered = await self.pool.answer(run, rows, how=how if slot is None else KNOWN, slot=slot)
+        for answer in answered.answers:
+            if answer.startswith(REFUSED):
+                said = json.loads(answer)
+                raise RefusedError(422, said["refused"], field=said["field"])
         if self.log is not None and slot is None:
-            await self.log.keep("" if key is None else key.id, run, about, rows, answered.answers)
-        return _response(run, about, answered, time.perf_counter() - began)
+            await self.log.keep("" if key is None else key.id, run, answered.about, rows, answered.answers)
+        return _response(run, answered, time.perf_counter() - began)
 
     async def runs(self, request: Request) -> Response:
         """What is served, of what the key may ask."""
         key = self.door.enter(request, None)
-        names = ("task", "rung", "model", "form", "labels", "inputs", "most_tokens")
+        names = ("task", "rung", "model", "version", "form", "labels", "inputs", "most_tokens", "wishes", "promise")
         abouts = {run: about for run, about in self.pool.abouts.items() if key is None or key.may("predict", run)}
         return JSONResponse(
             {"runs": [{"name": run} | {name: about[name] for name in names} for run, about in abouts.items()]}
@@ -81,7 +93,8 @@ class Front:
         wrong = self.canary.wrong()
         if wrong:
             raise RefusedError(503, "; ".join(wrong), after=1)
-        return JSONResponse({"status": "ready"})
+        versions = dict(self.pool.runs.versions)
+        return JSONResponse({"status": "ready", **({"versions": versions} if versions else {})})
 
     async def numbers(self, request: Request) -> Response:
         """What is counted, for Prometheus."""
@@ -94,8 +107,10 @@ class Front:
         return JSONResponse(openapi(self.pool.abouts, self.bodies, keys=self.door.wants_keys))
 
 
-def _response(run: str, about: dict[str, Any], answered: Answered, seconds: float) -> Response:
-    head = dumps({"run": run, "rung": about["rung"], "model": about["model"]})
+def _response(run: str, answered: Answered, seconds: float) -> Response:
+    about = answered.about
+    version = {} if about["version"] is None else {"version": about["version"]}
+    head = dumps({"run": run, "rung": about["rung"], "model": about["model"], **version})
     body = head[:-1] + b', "answers": [' + b", ".join(answered.answers) + b"]}"
     spent = {"queue": answered.waited, "model": answered.seconds, "total": seconds}
     timing = ", ".join(f"{name};dur={1000 * value:.1f}" for name, value in spent.items())
