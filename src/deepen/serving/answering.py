@@ -9,22 +9,23 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepen.core.errors import DeepenError, ModelError, SettingError
 from deepen.core.files import read_object
 from deepen.core.types import Prediction, to_json
 from deepen.data.columns import TARGET
 from deepen.data.masking import mask
-from deepen.inference.cascade import Cascade, doubting, load_cascade
 from deepen.inference.exported import ExportedPredictor
 from deepen.inference.model import Model, load_model
 from deepen.problem.reading import ReadsTokens
+from deepen.serving.first_export import EXPORT
 from deepen.serving.messages import KNOWN, dumps
 from deepen.serving.settings import Opening
 
-EXPORT = "export"
-"""Where in a run folder an export of its chosen rung lies: `deepen export RUN RUN/export`."""
+if TYPE_CHECKING:
+    from deepen.inference.cascade import Cascade
+
 DOCUMENTS = "documents"
 FAILED = "the model failed on this row"
 _LETTERS_A_TOKEN = 100  # what WordPiece reads as one word at most
@@ -121,7 +122,7 @@ class Served:
         asked = self._asked(how)
         answers = iter(_predicted(asked, right, columns, known=bool(how.get("known"))))
         told = [self._record(row, next(answers), short) if why is None else {"skipped": why} for row, short, why in cut]
-        if isinstance(asked, Cascade) and asked.bound.expired:
+        if not isinstance(asked, Model) and asked.bound.expired:
             told = [record | {"promise_expired": asked.bound.why} for record in told]
         if how.get("explain"):
             self._explain([record for record in told if "skipped" not in record], right, columns)
@@ -139,6 +140,8 @@ class Served:
         if most not in self._doubts:
             if len(self._doubts) >= _MOST_DOUBTS:
                 self._doubts.pop(next(iter(self._doubts)))
+            from deepen.inference.cascade import doubting  # it loads torch, which an export does without
+
             try:
                 self._doubts[most] = doubting(self.model, most, window=_WINDOW)
             except DeepenError as error:
@@ -193,9 +196,9 @@ class Served:
 def _predicted(asked: Model | Cascade, rows: list[Row], columns: dict[str, str], *, known: bool) -> list[Prediction]:
     if not rows:
         return []
-    if isinstance(asked, Cascade):
-        return asked.predict(rows, columns=columns, watch=not known)
-    return asked.predict(rows, columns=columns)
+    if isinstance(asked, Model):
+        return asked.predict(rows, columns=columns)
+    return asked.predict(rows, columns=columns, watch=not known)
 
 
 def _shape(row: Row, at: int) -> Any:
@@ -228,8 +231,10 @@ def open_served(folder: Path, opening: Opening | None = None) -> Served:
     """
     opening = opening or Opening()
     settings = ["data.mask=all"] if opening.mask else []
-    cascade = None
+    cascade: Cascade | None = None
     if opening.cascade is not None:
+        from deepen.inference.cascade import load_cascade
+
         cascade = load_cascade(folder, agreement=opening.cascade, settings=settings)
         cascade.window = _WINDOW
         model = cascade.model

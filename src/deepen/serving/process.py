@@ -39,12 +39,9 @@ def work(connection: Connection, runs: dict[str, str], opening: Opening) -> None
 
 
 def _work(connection: Connection, runs: dict[str, str], opening: Opening) -> None:
-    import torch
-
     from deepen.serving.answering import FAILED, open_served
     from deepen.serving.known import known_rows, wishes
 
-    torch.set_num_threads(opening.num_threads)
     try:
         served = {name: open_served(Path(folder), opening) for name, folder in runs.items()}
         abouts = {}

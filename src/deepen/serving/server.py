@@ -19,6 +19,7 @@ from deepen.serving.access import Door
 from deepen.serving.app import Front, make_app
 from deepen.serving.canary import Canary
 from deepen.serving.explaining import Explainer
+from deepen.serving.first_export import export_runs
 from deepen.serving.following import Following
 from deepen.serving.listening import Listening, Place, make_server
 from deepen.serving.log import Log
@@ -99,9 +100,11 @@ def serve(
     listening = Listening(place)
     _no_core_dumps()
     metrics, settings = Metrics(), settings or ServeSettings()
-    opening = Opening(max(1, cores // num_processes), wanted.mask, wanted.cascade)
+    opening = Opening(max(1, cores // num_processes), wanted.mask, wanted.cascade, settings.export)
     following = None
     try:
+        if settings.export and wanted.cascade is None:
+            export_runs(named, say)
         if wanted.registry is not None:
             following = Following(wanted.registry, wanted.followed, metrics, say)
             for name in following.runs.folders.keys() & named.keys():

@@ -53,6 +53,9 @@ class ServeSettings(Settings):
     """A model process without an answer for so long (or ten times what its batch should take) is replaced."""
     canary_seconds: float = Field(default=1.0, gt=0)
     """Between two questions whose answers are known, to every model process."""
+    export: bool = True
+    """Whether the first start of a run folder with a network exports it into RUN/export, and answers by an export that
+    is faster."""
     registry_seconds: float = Field(default=2.0, gt=0)
     """Between two looks into the registry, whether another version stands behind the word."""
     explained_rows: int = Field(default=10, ge=0)
