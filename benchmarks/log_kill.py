@@ -42,12 +42,13 @@ WITHIN = 120.0  # seconds
 class Server:
     """`deepen serve` on one port, killed and started anew."""
 
-    def __init__(self, run: Path, *words: str) -> None:
+    def __init__(self, run: Path, *words: str, registry: tuple[str, str] | None = None) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/v1/runs/{run.name}/predict"
-        self.words = [DEEPEN, "serve", str(run), "--port", str(port), "--workers", "1", *words]
+        what = [str(run)] if registry is None else ["--registry", registry[0], "--run", registry[1]]
+        self.words = [DEEPEN, "serve", *what, "--port", str(port), "--workers", "1", *words]
         self.start()
 
     def start(self) -> None:

@@ -16,10 +16,11 @@ from torch import nn
 from deepen.core.errors import SettingError
 from deepen.data.tokens import TokenTable
 from deepen.finetuning import hidden_cache
-from deepen.finetuning.hidden_cache import batch_inputs, frozen_pass, same_sequences
+from deepen.finetuning.hidden_cache import batch_inputs, frozen_pass
 from deepen.models.encoder import layout
 from deepen.models.network import Network
 from deepen.models.save import shelf
+from deepen.problem.flat import same_sequences
 
 
 def test_it_equals_a_fresh_run(make_work: MakeWork, own_cache: Path) -> None:

@@ -142,6 +142,7 @@ def server(runs: dict[str, Path], keys_file: Path) -> Iterator[Server]:
     made = create(keys_file, scopes=["predict", "metrics"], expires=timedelta(days=1))
     named = [f"{folder}={kind}" for kind, folder in runs.items()]
     limits = ["--set", "stuck_seconds=30", "--set", "body_seconds=3", "--set", "request_seconds=120"]
+    limits += ["--set", "export=false"]
     with Server([*named, "--port", "0", "--workers", "2", "--keys", str(keys_file), *limits], made.text) as started:
         yield started
         code = started.stop()

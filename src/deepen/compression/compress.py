@@ -24,8 +24,8 @@ from deepen.data.table import Part
 from deepen.inference.given import as_rows
 from deepen.inference.model import Model, load_model
 from deepen.models.device import using
+from deepen.preparation.data_section import asked_columns
 from deepen.preparation.prepare import Prepared
-from deepen.preparation.recipe import asked_columns
 from deepen.preparation.reopen import recipe_of, reopened
 from deepen.preparation.unlabelled import read_unlabelled
 

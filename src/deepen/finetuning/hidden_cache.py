@@ -30,6 +30,8 @@ from deepen.models.device import chosen_device
 from deepen.models.encoder import Encoder, layout
 from deepen.models.head import Head, Inputs
 from deepen.problem.base import Base
+from deepen.problem.flat import ends, flat_batch
+from deepen.problem.reading import decision_offsets
 from deepen.problem.work import Work
 
 _BATCH_TOKENS = 2048
@@ -56,21 +58,6 @@ class Frozen:
     def unit_offsets(self) -> np.ndarray:
         """Where each row's units start, of length N + 1."""
         return decision_offsets(self.tokens, self.head)
-
-
-def decision_offsets(tokens: TokenTable, head: Head) -> np.ndarray:
-    """Where the units of each row start that get a decision.
-
-    Args:
-        tokens: A table's tokens.
-        head: What reads them.
-
-    Returns:
-        Offsets of length N + 1.
-    """
-    if head.is_units and tokens.unit_offsets_N1 is not None:
-        return tokens.unit_offsets_N1
-    return np.arange(len(tokens.offsets_N1))
 
 
 def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
@@ -225,7 +212,7 @@ def _one(encoder: Encoder, out: Frozen, rows: np.ndarray) -> None:
         hidden_TD = encoder.run(hidden_TD, where, 0, out.cut)
         kept = hidden_TD.cpu().numpy()
         if inputs.again_S is not None:
-            kept = kept[flat_positions(_ends(inputs.lengths_B.cpu().numpy()), inputs.again_S.cpu().numpy())]
+            kept = kept[flat_positions(ends(inputs.lengths_B.cpu().numpy()), inputs.again_S.cpu().numpy())]
         out.hidden_TD[flat_positions(out.tokens.offsets_N1, rows)] = kept
     hidden_TD = encoder.run(hidden_TD, where, out.cut if out.hidden_TD is not None else 0, encoder.num_layers)
     features = out.head.pool(hidden_TD, where, inputs).cpu().numpy()
@@ -244,54 +231,17 @@ def batch_inputs(tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None 
     Returns:
         Tensors on the CPU.
     """
-    lengths = np.asarray(tokens.offsets_N1[rows + 1]) - np.asarray(tokens.offsets_N1[rows])
-    where = flat_positions(tokens.offsets_N1, rows)
-    units = None
-    if tokens.units_M is not None and tokens.unit_offsets_N1 is not None:
-        counts = np.asarray(tokens.unit_offsets_N1[rows + 1]) - np.asarray(tokens.unit_offsets_N1[rows])
-        starts = np.repeat(np.cumsum(lengths) - lengths, counts)
-        units = torch.from_numpy(starts + tokens.units_M[flat_positions(tokens.unit_offsets_N1, rows)])
-    windows = again = None
-    if tokens.sequences_S is not None and tokens.sequence_offsets_N1 is not None:
-        windows = torch.from_numpy(np.diff(tokens.sequence_offsets_N1)[rows])
-        lengths = np.asarray(tokens.sequences_S[flat_positions(tokens.sequence_offsets_N1, rows)])
-        if shares:
-            once, again_S = same_sequences(tokens.ids_T[where], lengths)
-            where, lengths = where[flat_positions(_ends(lengths), once)], lengths[once]
-            again = torch.from_numpy(again_S)
-    lengths_B = torch.from_numpy(lengths)
-    if frozen is not None:
-        if frozen.hidden_TD is None:
-            raise SettingError("hidden states were not kept")
-        hidden_TD = torch.from_numpy(frozen.hidden_TD[where].astype(np.float32, copy=False))
-        return Inputs(lengths_B, hidden_TD=hidden_TD, units_M=units, start=frozen.cut, windows_R=windows, again_S=again)
-    segments = None
-    if tokens.segments_T is not None:
-        segments = torch.from_numpy(tokens.segments_T[where].astype(np.int64))
-    ids_T = torch.from_numpy(tokens.ids_T[where].astype(np.int64))
-    return Inputs(lengths_B, ids_T=ids_T, segments_T=segments, units_M=units, windows_R=windows, again_S=again)
-
-
-def same_sequences(ids_T: np.ndarray, lengths_S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which sequences are there for the first time, and which of those each one is.
-
-    Args:
-        ids_T: The tokens of S sequences, end to end.
-        lengths_S: Tokens of each.
-
-    Returns:
-        The places of the different ones, in order, and for each of the S its place among those. Two are the same if
-        the sums of their tokens, each times 64 random bits of its place, are.
-    """
-    starts_S = np.cumsum(lengths_S) - lengths_S
-    places_T = np.arange(len(ids_T)) - np.repeat(starts_S, lengths_S)
-    salt_L = np.random.default_rng(0).integers(1, 2**63, int(lengths_S.max(initial=1)), dtype=np.uint64) | np.uint64(1)
-    marks_S = np.add.reduceat(salt_L[places_T] * (ids_T.astype(np.uint64) + np.uint64(1)), starts_S)
-    _, first_K, again_S = np.unique(marks_S, return_index=True, return_inverse=True)
-    order_K = np.argsort(first_K)
-    return first_K[order_K], np.argsort(order_K)[again_S]
-
-
-def _ends(lengths_S: np.ndarray) -> np.ndarray:
-    """Where sequences of these lengths start when they lie end to end, with the end of the last."""
-    return np.concatenate([[0], np.cumsum(lengths_S)])
+    flat = flat_batch(tokens, rows, shares=shares)
+    of: dict[str, Any] = {
+        name: None if array is None else torch.from_numpy(array)
+        for name in ("units_M", "windows_R", "again_S")
+        for array in [getattr(flat, name)]
+    }
+    lengths_B = torch.from_numpy(flat.lengths_B)
+    if frozen is None:
+        segments_T = None if flat.segments_T is None else torch.from_numpy(flat.segments_T)
+        return Inputs(lengths_B, ids_T=torch.from_numpy(flat.ids_T), segments_T=segments_T, **of)
+    if frozen.hidden_TD is None:
+        raise SettingError("hidden states were not kept")
+    hidden_TD = torch.from_numpy(frozen.hidden_TD[flat.where_T].astype(np.float32, copy=False))
+    return Inputs(lengths_B, hidden_TD=hidden_TD, start=frozen.cut, **of)

@@ -21,7 +21,7 @@ from deepen.core.types import Outputs, Sequences
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
-from deepen.finetuning.hidden_cache import Frozen, batch_inputs, decision_offsets
+from deepen.finetuning.hidden_cache import Frozen, batch_inputs
 from deepen.generation.writer import load_written
 from deepen.models.adapters import Adapter, Attached, Method
 from deepen.models.encoder import Encoder
@@ -29,7 +29,7 @@ from deepen.models.head import Inputs
 from deepen.models.network import Network
 from deepen.models.save import FORM, load_adapter, load_network, save_adapter, save_network
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
-from deepen.problem.base import form_tokens
+from deepen.problem.reading import decision_offsets, form_tokens
 from deepen.problem.task import Form, Task
 from deepen.problem.work import Work
 

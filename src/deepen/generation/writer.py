@@ -21,7 +21,7 @@ from deepen.generation.decode import Given, write
 from deepen.models.generator import load_writer, plain_network, with_vectors
 from deepen.models.save import copy_tokenizer
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
-from deepen.problem.base import form_tokens
+from deepen.problem.reading import form_tokens
 from deepen.problem.task import Task
 from deepen.problem.text_answers import SOURCE, answers
 from deepen.problem.work import Work

@@ -27,7 +27,7 @@ from deepen.data.source import Source
 from deepen.data.table import Part
 from deepen.evaluation.bounds import threshold
 from deepen.evaluation.promises import Bound, Slice, expired, read_bound, write_bound
-from deepen.evaluation.shift import Seen, shift
+from deepen.evaluation.shift import RISK, Seen, shift
 from deepen.inference.backing import (
     Backing,
     answer_unlabelled,
@@ -57,8 +57,9 @@ class Cascade:
         cheaper: Rungs that are asked before, each with the confidence from which on its answer is given.
         least: The confidence from which on the last one's is.
         bound: The promise; `expired` once rows that were answered are others than those that back it.
-        name: What the run keeps it under.
+        name: What the run keeps it under; empty if it is not kept.
         seen: What the test of incoming rows compares them with.
+        window: Rows after which the test is made, where they come a few at a time and without end; 0 tests each call.
     """
 
     model: Model
@@ -67,6 +68,9 @@ class Cascade:
     bound: Bound
     name: str
     seen: Seen = field(repr=False)
+    window: int = 0
+    coming: Seen = field(default_factory=lambda: Seen(np.zeros(0), ()), repr=False)
+    num_tests: int = 0
 
     @property
     def rung(self) -> str:
@@ -82,12 +86,13 @@ class Cascade:
         """Rows as they are; as `Model.source`."""
         return self.model.source(data, columns=columns)
 
-    def predict(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Prediction]:
+    def predict(self, data: Any, *, columns: Mapping[str, str] | None = None, watch: bool = True) -> list[Prediction]:
         """Answers rows, and compares them with those that back the promise.
 
         Args:
             data: Rows in any form that `Model.predict` takes.
             columns: As there.
+            watch: Whether they are compared.
 
         Returns:
             One prediction a row; `answered_by` is the rung, and None with an output of None where none is sure enough.
@@ -99,10 +104,10 @@ class Cascade:
         if not (is_dataset(rows) or isinstance(rows, str | Path) or len(rows)):
             return []
         part = self.model.read(rows, columns=columns, use="answer")
-        answers = self._answers(part) if len(part) else []
+        answers = self._answers(part, watch=watch) if len(part) else []
         return list(in_place(answers, part.table, self.rung, is_file=isinstance(rows, str | Path)))
 
-    def _answers(self, part: Part) -> list[Prediction]:
+    def _answers(self, part: Part, *, watch: bool) -> list[Prediction]:
         found: list[Prediction] = []
         left_N, spent, first_N = np.arange(len(part)), 0.0, None
         for model, least in (*self.cheaper, (self.model, self.least)):
@@ -116,7 +121,8 @@ class Cascade:
                 found[at] = replace(one, seconds=spent, **given)
             left_N = left_N[sure_N < least]
         self._say(found)
-        self._watch(Seen(np.asarray(first_N), texts(part)))
+        if watch:
+            self._watch(Seen(np.asarray(first_N), texts(part)))
         return found
 
     def _say(self, found: Sequence[Prediction]) -> None:
@@ -127,12 +133,46 @@ class Cascade:
         self.model.say(f"  answered by {', '.join(shares)} of the rows{unknown}")
 
     def _watch(self, coming: Seen) -> None:
-        """Whether the rows that come are like those that back the promise."""
-        why = shift(self.seen, coming)
+        """Whether the rows that come are like those that back the promise.
+
+        Of windows without end, the test of the k-th may err by 1 / (k (k + 1)) of the risk, which adds up to all of it.
+        """
+        confidences_N = np.concatenate([self.coming.confidences_N, coming.confidences_N])
+        self.coming = Seen(confidences_N, [*self.coming.texts, *coming.texts])
+        if len(self.coming.texts) < self.window:
+            return
+        coming, self.coming = self.coming, Seen(np.zeros(0), ())
+        self.num_tests += bool(self.window)
+        why = shift(self.seen, coming, risk=RISK / max(1, self.num_tests * (self.num_tests + 1)))
         if why:
             self.bound = expired(self.bound, f"rows that were answered differ from those that back it by {why}")
             self.model.say(f"  warning: the promise does not hold for these rows, which differ from its own by {why}")
-            _store(self.model, self.name, self.bound)
+            if self.name:
+                _store(self.model, self.name, self.bound)
+
+
+def doubting(model: Model, max_error: float, *, window: int = 0) -> Cascade:
+    """A model of a run that says when it does not know; its promise is not kept with the run.
+
+    Args:
+        max_error: The share of wrong ones among the answers that are given.
+        window: As in `Cascade`.
+
+    Raises:
+        DataError: If the rows that the run has kept are damaged.
+        SettingError: If the rows that there are can't back it.
+    """
+    if model.run_folder is None:
+        raise SettingError(f"max_error {max_error:g} rests on rows that a run keeps, and {model.folder} is by itself")
+    rows = validation_rows(open_run(model.run_folder), [model])
+    bound = erring(rows, max_error)
+    if not bound.kept:
+        raise SettingError(f"max_error {max_error:g} can't be promised: {bound.why if len(rows) else _learned(model)}")
+    return Cascade(model, (), float(bound.threshold or 0.0), bound, "", rows.seen(), window)
+
+
+def _learned(model: Model) -> str:
+    return f"{model.rung} has learned from the validation rows too, and none is left"
 
 
 def load_cascade(
@@ -190,8 +230,7 @@ def load_cascade(
         bound = erring(rows, at_most)
     if not bound.kept:
         more = "; rows without a label back it too: --unlabelled FILE" if agreement is not None else ""
-        learned = f"{model.rung} has learned from the validation rows too, and none is left"
-        raise SettingError(f"{wish} can't be promised: {bound.why if len(rows) else learned}{more}")
+        raise SettingError(f"{wish} can't be promised: {bound.why if len(rows) else _learned(model)}{more}")
     name = "-".join([wish.removeprefix("--").replace(" ", "-").replace(".", "_"), *([] if rung is None else [rung])])
     bound = _store(model, name, bound)
     _tell(bound, model, say)

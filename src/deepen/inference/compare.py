@@ -26,7 +26,7 @@ from deepen.inference.given import as_rows
 from deepen.inference.model import Model, load_model
 from deepen.inference.slices import Slice, by_columns, by_label, by_length, places, targets_of
 from deepen.models.device import on
-from deepen.preparation.recipe import asked_columns
+from deepen.preparation.data_section import asked_columns
 from deepen.problem.task import Task
 
 TESTED_ROWS = 200

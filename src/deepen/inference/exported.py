@@ -17,13 +17,12 @@ from deepen.core.types import Outputs, Sequences
 from deepen.data.batches import even_batches, flat_positions
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
-from deepen.finetuning.hidden_cache import batch_inputs, decision_offsets
-from deepen.models.head import Inputs
 from deepen.models.runtimes.form import Runtime
 from deepen.models.runtimes.onnx import OnnxNetwork
-from deepen.models.runtimes.padded import padded, sequences
+from deepen.models.runtimes.padded import FlatBatch, padded, sequences
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
-from deepen.problem.base import form_tokens
+from deepen.problem.flat import flat_batch
+from deepen.problem.reading import decision_offsets, form_tokens
 from deepen.problem.task import Form, Task
 
 _BATCH_TOKENS = 2048
@@ -83,19 +82,19 @@ class ExportedPredictor:
         lengths = np.asarray(tokens.lengths_N[part.rows_N])
         with progress("predicting", len(part)) as advance:
             for chosen in even_batches(lengths, max_tokens=_BATCH_TOKENS, most_padding=_PADDING):
-                inputs = batch_inputs(tokens, part.rows_N[chosen], shares=shares)
+                inputs = flat_batch(tokens, part.rows_N[chosen], shares=shares)
                 values[flat_positions(offsets, chosen)] = self._batch(inputs, side)
                 advance(len(chosen))
         return Outputs(values, offsets)
 
-    def _batch(self, inputs: Inputs, side: int) -> np.ndarray:
+    def _batch(self, inputs: FlatBatch, side: int) -> np.ndarray:
         arrays, slots_T = padded(inputs, self.runtime.inputs)
         found = self.graph.run(arrays)
         if self.runtime.per == "text":
             return found[side][sequences(inputs)[side::2]]
         if self.runtime.per == "token":
             assert inputs.units_M is not None  # noqa: S101 - the task that pools by units makes them
-            return found[0].reshape(-1, self.runtime.width)[slots_T[inputs.units_M.numpy()]]
+            return found[0].reshape(-1, self.runtime.width)[slots_T[inputs.units_M]]
         return found[0]
 
     def calibrate(self, temperature: float, shift_C: np.ndarray | float = 0.0) -> None:

@@ -299,7 +299,7 @@ class Model:
         if plain:
             self._refuse_alone()
         if columns is not None:
-            from deepen.preparation.recipe import asked_columns
+            from deepen.preparation.data_section import asked_columns
 
             if asked := asked_columns(columns):
                 return asked if plain else AskedColumns(asked, self.columns)
@@ -375,12 +375,13 @@ def load_model(
             raise ValueError(str(error)) from None
         columns = with_labels(columns_from_json(about.columns), task, about.labels)
         names = LabelNames(**tuples(about.label_names)) if about.label_names else uneven(about, task, reading.data)
-        rung_of = load_rung(about.rung)
+        rung_of = None if about.runtime is not None and task.deep is None else load_rung(about.rung)
     with blaming(folder, "the model can't be read"):
-        if about.runtime is not None:
+        if rung_of is None or about.runtime is not None:
+            assert about.runtime is not None  # noqa: S101 - the rung of an export is read only to know its form
             from deepen.inference.exported import load_exported
 
-            form = task.deep or task.form if rung_of.deep_form else task.form
+            form = task.deep or task.form if rung_of is not None and rung_of.deep_form else task.form
             predictor: Predictor = load_exported(folder, about.runtime, task, about.labels, form)
         else:
             predictor = rung_of.load(folder, task, about.labels)

@@ -6,13 +6,13 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deepen.core.files import plain
 from deepen.core.types import Prediction
-from deepen.data.masking import mask
+from deepen.data.masking import KINDS, Kind, mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,9 @@ class Record:
         at: Seconds since 1970.
         who: The id of a key, never the key.
         run, model, rung: Which run, the fingerprint of its model, and what in it answered.
-        input_hash: sha256 of the inputs before masking, in hex. Who guesses a short input can find its hash.
-        answer: JSON.
+        input_hash: sha256 of the inputs as the server got them, or as it masked them if it masks, in hex. Who guesses a
+            short input can find its hash.
+        answer: JSON; with the version in a registry of what answered, if there is one.
         text: The inputs as JSON, masked; None unless it was asked for.
     """
 
@@ -41,11 +42,19 @@ class Record:
 
 
 def record_of(
-    prediction: Prediction, *, who: str, run: str, model: str, inputs: Mapping[str, Any], keep_text: bool = False
+    prediction: Prediction,
+    *,
+    who: str,
+    run: str,
+    model: str,
+    inputs: Mapping[str, Any],
+    version: int | None = None,
+    keep_text: bool = False,
 ) -> Record:
     """The record of a prediction.
 
     Args:
+        version: In the registry, of what answered; None if it came from none.
         inputs: What was asked, as it came.
         keep_text: Whether texts are kept, masked: the inputs, and answers that are pieces of them. Else an answer that
             is free text is kept as its sha256.
@@ -61,8 +70,10 @@ def record_of(
         model=_storable(model),
         rung=prediction.rung,
         input_hash=input_hash(inputs),
-        answer=json.dumps(_answer(prediction, keep_text=keep_text), default=plain),
-        text=_storable(json.dumps(_masked(inputs), ensure_ascii=False, default=plain)) if keep_text else None,
+        answer=json.dumps(
+            _answer(prediction, keep_text=keep_text) | ({} if version is None else {"version": version}), default=plain
+        ),
+        text=_storable(json.dumps(masked(inputs), ensure_ascii=False, default=plain)) if keep_text else None,
     )
 
 
@@ -87,13 +98,14 @@ def _answer(prediction: Prediction, *, keep_text: bool) -> dict[str, Any]:
     return said
 
 
-def _masked(value: Any) -> Any:
+def masked(value: Any, *, kinds: Collection[Kind] = KINDS) -> Any:
+    """A value with every text in it masked."""
     if isinstance(value, str):
-        return mask(value).text
+        return mask(value, kinds=kinds).text
     if isinstance(value, Mapping):
-        return {key: _masked(part) for key, part in value.items()}
+        return {key: masked(part, kinds=kinds) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(part) for part in value]
+        return [masked(part, kinds=kinds) for part in value]
     return value
 
 

@@ -26,7 +26,8 @@ from deepen.data.source import Split
 from deepen.data.table import Part, Table
 from deepen.models.find import find, packaged
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
-from deepen.preparation.recipe import DataSection, Recipe
+from deepen.preparation.data_section import DataSection
+from deepen.preparation.recipe import Recipe
 from deepen.problem.task import Task
 
 _PIECE = 1024

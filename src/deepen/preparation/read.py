@@ -16,7 +16,8 @@ from deepen.data.masked_rows import kept_kinds
 from deepen.data.source import Split, clip
 from deepen.data.table import Table
 from deepen.preparation.catalog import tasks
-from deepen.preparation.recipe import DataSection, Recipe
+from deepen.preparation.data_section import DataSection
+from deepen.preparation.recipe import Recipe
 from deepen.preparation.rows import Rows
 from deepen.preparation.scorable import scorable
 from deepen.preparation.told import Told

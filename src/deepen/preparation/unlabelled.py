@@ -20,7 +20,7 @@ from deepen.data.load import load_table, look
 from deepen.data.near import near_duplicates
 from deepen.data.readers.prior import Prior
 from deepen.data.table import Part
-from deepen.preparation.recipe import DataSection
+from deepen.preparation.data_section import DataSection
 from deepen.preparation.training_rows import laid_out
 from deepen.problem.task import Task
 

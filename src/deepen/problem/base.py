@@ -12,16 +12,13 @@ from pydantic import Field
 from deepen.core.errors import SettingError
 from deepen.core.seed import derive
 from deepen.core.settings import Settings
-from deepen.data.table import Table
-from deepen.data.tokens import TokenTable, tokenise
 from deepen.models.adapters import Attached, Linears, MethodSettings, OnWriter
 from deepen.models.asked import pooling_of
 from deepen.models.encoder import Encoder
 from deepen.models.load import Pretrained
 from deepen.models.precision import Precision
 from deepen.models.save import shelf
-from deepen.models.tokenizer import Tokenizer
-from deepen.problem.task import Form, Task
+from deepen.problem.task import Form
 from deepen.tuning import full
 
 
@@ -55,14 +52,6 @@ class Tuning:
     def rate(self, own: float) -> float:
         """The highest rate of what learns in the layers: the tuning's, or the rung's own."""
         return self.settings.learning_rate or own
-
-
-def form_tokens(task: Task, form: Form, table: Table, tokenizer: Tokenizer, max_tokens: int) -> TokenTable:
-    """The tokens of a table in a form of a task, made once."""
-    second = ("deep", *form.about.items()) if form.encoder is not task.form.encoder else ()
-    chosen = task.settings.model_dump(exclude_defaults=True) if task.settings is not None else {}
-    key = (tokenizer.fingerprint, max_tokens, task.name, *second, *([chosen] if chosen else []))
-    return tokenise(table, form.encoder(tokenizer, max_tokens), key=key)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How many tokens a model reads of rows."""
+"""What a model reads of rows: their tokens, where the units are that get a decision, and how much it cuts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from deepen.data.table import Part, Table
-from deepen.data.tokens import TokenTable
-from deepen.problem.task import Predictor
+from deepen.data.tokens import TokenTable, tokenise
+from deepen.models.head import Head
+from deepen.problem.task import Form, Predictor, Task
 
 if TYPE_CHECKING:
     from deepen.models.tokenizer import Tokenizer
@@ -39,3 +40,26 @@ def tokens_read(predictor: Predictor, part: Part) -> Iterator[tuple[int, bool]]:
     return zip(
         np.asarray(tokens.lengths_N)[rows_N].tolist(), np.asarray(tokens.truncated_N)[rows_N].tolist(), strict=True
     )
+
+
+def form_tokens(task: Task, form: Form, table: Table, tokenizer: Tokenizer, max_tokens: int) -> TokenTable:
+    """The tokens of a table in a form of a task, made once."""
+    second = ("deep", *form.about.items()) if form.encoder is not task.form.encoder else ()
+    chosen = task.settings.model_dump(exclude_defaults=True) if task.settings is not None else {}
+    key = (tokenizer.fingerprint, max_tokens, task.name, *second, *([chosen] if chosen else []))
+    return tokenise(table, form.encoder(tokenizer, max_tokens), key=key)
+
+
+def decision_offsets(tokens: TokenTable, head: Head) -> np.ndarray:
+    """Where the units of each row start that get a decision.
+
+    Args:
+        tokens: A table's tokens.
+        head: What reads them.
+
+    Returns:
+        Offsets of length N + 1.
+    """
+    if head.is_units and tokens.unit_offsets_N1 is not None:
+        return tokens.unit_offsets_N1
+    return np.arange(len(tokens.offsets_N1))

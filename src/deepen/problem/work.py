@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from deepen.core.errors import SettingError
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
-from deepen.problem.base import Base, form_tokens
+from deepen.problem.base import Base
 from deepen.problem.context import Context
 from deepen.problem.problem import Problem
+from deepen.problem.reading import form_tokens
 from deepen.problem.task import Form
 
 

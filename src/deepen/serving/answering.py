@@ -1,35 +1,54 @@
-"""A run in a model process: it answers rows as `deepen.load(run).predict` does, in JSON."""
+"""A run in a model process: it answers rows as `deepen.load(run).predict` does, in JSON.
+
+A request may wish more: `{"explain": true}`, or `{"max_error": 0.05}`, the share of wrong answers among those given.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepen.core.errors import ModelError
+from deepen.core.errors import DeepenError, ModelError, SettingError
 from deepen.core.files import read_object
 from deepen.core.types import WRITTEN, Prediction, to_json
 from deepen.data.columns import TARGET
+from deepen.data.masking import mask
 from deepen.inference.exported import ExportedPredictor
 from deepen.inference.model import Model, load_model
 from deepen.problem.reading import ReadsTokens
-from deepen.serving.messages import dumps
+from deepen.serving.first_export import EXPORT
+from deepen.serving.messages import KNOWN, dumps
+from deepen.serving.settings import Opening
 
-EXPORT = "export"
-"""Where in a run folder an export of its chosen rung lies: `deepen export RUN RUN/export`."""
+if TYPE_CHECKING:
+    from deepen.inference.cascade import Cascade
+
 DOCUMENTS = "documents"
 FAILED = "the model failed on this row"
 LETTERS_A_TOKEN = 100
 """What WordPiece reads as one word at most."""
 _LONGEST = 100_000  # characters of a text that is read to its end: a longer one would hold up all others
 _BOTH = {"query": "query", "answer": "answer"}
-_SHOWN = ("output", "probabilities", "entities", "rung", "num_tokens", "truncated", *WRITTEN)
+_SHOWN = ("output", "probabilities", "entities", "rung", "answered_by", "num_tokens", "truncated", *WRITTEN)
+_WINDOW = 500  # rows after which a promise is held against what came
+_MOST_DOUBTS = 32  # shares of errors for which thresholds are kept
 
 Row = dict[str, Any]
+How = Mapping[str, Any]
+
+
+class _RefusedError(Exception):
+    """What is wished and this run can't grant, and why."""
+
+    def __init__(self, wish: str, why: str) -> None:
+        super().__init__(why)
+        self.wish = wish
 
 
 @dataclass(frozen=True)
@@ -39,6 +58,14 @@ class Served:
     model: Model
     most_letters: int | None
     """Letters of a text behind which nothing changes the answer; None if all of it does."""
+    cascade: Cascade | None = None
+    _doubts: dict[float, Cascade] = field(default_factory=dict)
+
+    @property
+    def expired(self) -> str | None:
+        """Why the promise of the cascade holds no longer."""
+        bound = None if self.cascade is None else self.cascade.bound
+        return bound.why if bound is not None and bound.expired else None
 
     def about(self) -> dict[str, Any]:
         """What the front has to know of it."""
@@ -58,40 +85,86 @@ class Served:
             "labels": [] if ranks else list(model.labels),
             "inputs": [*inputs, *([{"name": DOCUMENTS, "kind": "texts", "optional": True}] if ranks else [])],
             "most_tokens": None if self.most_letters is None else self.most_letters // LETTERS_A_TOKEN,
+            "promise": None if self.cascade is None else to_json(self.cascade.bound),
         }
 
-    def answers(self, rows: Sequence[Row]) -> list[bytes]:
+    def answers(self, rows: Sequence[Row], hows: Sequence[How] = ()) -> list[bytes]:
         """Answers in the order of the rows; where some can't be answered together, the bad one alone has none.
 
         Args:
             rows: Rows by the names of the task's inputs.
+            hows: What is wished of each row; empty if their answers are known.
 
         Returns:
             A JSON object a row.
         """
         found: dict[int, bytes] = {}
         groups: dict[Any, list[int]] = {}
-        for at, row in enumerate(rows):
-            groups.setdefault(_shape(row, at), []).append(at)
+        wished = list(hows) or [KNOWN] * len(rows)
+        for at, (row, how) in enumerate(zip(rows, wished, strict=True)):
+            groups.setdefault((_shape(row, at), *sorted(how.items())), []).append(at)
         for places in groups.values():
-            found |= zip(places, self._alike([rows[at] for at in places]), strict=True)
+            found |= zip(places, self._alike([rows[at] for at in places], wished[places[0]]), strict=True)
         return [found[at] for at in range(len(rows))]
 
-    def _alike(self, rows: Sequence[Row]) -> list[bytes]:
-        return halved(self._ranked if DOCUMENTS in rows[0] else self._predicted, rows)
+    def _alike(self, rows: Sequence[Row], how: How) -> list[bytes]:
+        try:
+            return halved(self._ranked if DOCUMENTS in rows[0] else partial(self._predicted, how=how), rows)
+        except _RefusedError as refused:
+            return [dumps({"refused": str(refused), "field": refused.wish})] * len(rows)
 
-    def _predicted(self, rows: Sequence[Row]) -> list[bytes]:
+    def _predicted(self, rows: Sequence[Row], how: How) -> list[bytes]:
         cut = [self.cut(row) for row in rows]
         right = [row for row, _, why in cut if why is None]
         columns = {name: name for name in rows[0]}
-        answers = iter(self.model.predict(right, columns=columns) if right else [])
-        told = (self._record(row, next(answers), short) if why is None else {"skipped": why} for row, short, why in cut)
+        asked = self._asked(how)
+        answers = iter(_predicted(asked, right, columns, known=bool(how.get("known"))))
+        told = [self._record(row, next(answers), short) if why is None else {"skipped": why} for row, short, why in cut]
+        if not isinstance(asked, Model) and asked.bound.expired:
+            told = [record | {"promise_expired": asked.bound.why} for record in told]
+        if how.get("explain"):
+            self._explain([record for record in told if "skipped" not in record], right, columns)
         return list(map(dumps, told))
+
+    def _asked(self, how: How) -> Model | Cascade:
+        """What answers: the cascade of the server, the model, or that with as few errors as is wished.
+
+        Raises:
+            _RefusedError: If nothing backs the wish.
+        """
+        if "max_error" not in how:
+            return self.model if self.cascade is None or how.get("explain") else self.cascade
+        most = round(how["max_error"], 4)
+        if most not in self._doubts:
+            if len(self._doubts) >= _MOST_DOUBTS:
+                self._doubts.pop(next(iter(self._doubts)))
+            from deepen.inference.cascade import doubting  # it loads torch, which an export does without
+
+            try:
+                self._doubts[most] = doubting(self.model, most, window=_WINDOW)
+            except DeepenError as error:
+                known = isinstance(error, SettingError)  # others may name a path
+                why = str(error) if known else "the rows that would back it are damaged"
+                raise _RefusedError("max_error", why) from None
+        return self._doubts[most]
+
+    def _explain(self, answers: Iterable[dict[str, Any]], rows: list[Row], columns: dict[str, str]) -> None:
+        """Adds to each answer why it is so; training rows in it are masked as texts are."""
+        try:
+            explanations = self.model.explain(rows, columns=columns) if rows else []
+        except SettingError as error:
+            raise _RefusedError("explain", str(error)) from None
+        kinds = self.model.settings.masked
+        for record, found in zip(answers, explanations, strict=True):
+            why = record["explanation"] = to_json(found)
+            for one in (alike for answer in why["answers"] for alike in answer["analogies"]) if kinds else ():
+                if (text := mask(one["text"], kinds=kinds).text) != one["text"]:
+                    one |= {"text": text, "start": None, "end": None}  # a place in it would be another one
 
     def _record(self, row: Row, prediction: Prediction, short: bool) -> dict[str, Any]:
         """An answer; where it has places in a text that was masked, the masked text too."""
         record = _record(prediction, short)
-        if record.get("entities") and self.model.settings.masked and prediction.inputs:
+        if "entities" in record and self.model.settings.masked and prediction.inputs:
             read = {name: value for name, value in prediction.inputs.items() if name in row and value != row[name]}
             return record | ({"inputs": read} if read else {})
         return record
@@ -150,11 +223,21 @@ def halved(answers: Callable[[Sequence[Row]], list[bytes]], rows: Sequence[Row])
     """What a function answers rows; where it fails, each half by itself: the bad row alone has no answer."""
     try:
         return answers(rows)
+    except _RefusedError:
+        raise
     except Exception:  # of whatever library: no row may take others with it
         if len(rows) == 1:
             return [dumps({"skipped": FAILED})]
     half = len(rows) // 2
     return [*halved(answers, rows[:half]), *halved(answers, rows[half:])]
+
+
+def _predicted(asked: Model | Cascade, rows: list[Row], columns: dict[str, str], *, known: bool) -> list[Prediction]:
+    if not rows:
+        return []
+    if isinstance(asked, Model):
+        return asked.predict(rows, columns=columns)
+    return asked.predict(rows, columns=columns, watch=not known)
 
 
 def _shape(row: Row, at: int) -> Any:
@@ -170,12 +253,12 @@ def _record(prediction: Prediction, short: bool) -> dict[str, Any]:
     return shown | ({"truncated": True} if short else {})
 
 
-def open_served(folder: Path, *, export: bool = True) -> Served:
+def open_served(folder: Path, opening: Opening | None = None) -> Served:
     """Reads the model of a run: its export if there is one that is faster.
 
     Args:
         folder: A run folder, or a model folder by itself.
-        export: Whether an export may take its place.
+        opening: How; None as it was trained.
 
     Returns:
         The model.
@@ -183,17 +266,28 @@ def open_served(folder: Path, *, export: bool = True) -> Served:
     Raises:
         DataError: If there is no such run.
         ModelError: If it is damaged, or its export is of another model.
-        SettingError: If the export needs ONNX Runtime and it is not installed.
+        SettingError: If the export needs ONNX Runtime and it is not installed, or the run can't back a cascade.
     """
-    model = (_exported(folder) if export else None) or load_model(folder)
+    opening = opening or Opening()
+    settings = ["data.mask=all"] if opening.mask else []
+    cascade: Cascade | None = None
+    if opening.cascade is not None:
+        from deepen.inference.cascade import load_cascade
+
+        cascade = load_cascade(folder, agreement=opening.cascade, settings=settings)
+        cascade.window = _WINDOW
+        model = cascade.model
+    else:
+        model = (_exported(folder, settings) if opening.export else None) or load_model(folder, settings=settings)
     long = getattr(model.task.settings, "long", "head")
     head = model.task.form.head
     whole = head.is_row or head.shares  # other heads read tokens that stand anywhere
     cuts = isinstance(model.predictor, ReadsTokens) and whole and long == "head"
-    return Served(model, model.predictor.tokenizer.max_tokens * LETTERS_A_TOKEN if cuts else None)  # type: ignore[attr-defined]
+    most = model.predictor.tokenizer.max_tokens * LETTERS_A_TOKEN if cuts else None  # type: ignore[attr-defined]
+    return Served(model, most, cascade)
 
 
-def _exported(folder: Path) -> Model | None:
+def _exported(folder: Path, settings: Sequence[str]) -> Model | None:
     about, of = folder / EXPORT / "deepen.json", folder / "model" / "deepen.json"
     if not about.is_file() or not of.is_file():
         return None
@@ -203,7 +297,7 @@ def _exported(folder: Path) -> Model | None:
         raise ModelError(f"{said}: remove it, and make it anew with `deepen export {folder} {folder / EXPORT}`")
     if float((there.get("parity") or {}).get("speedup", 0)) < 1:
         return None
-    return load_model(folder / EXPORT)
+    return replace(load_model(folder / EXPORT, settings=settings), run_folder=folder)
 
 
 def answered(line: bytes) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -36,30 +35,19 @@ async def _predict(front: Front, request: Request) -> Response:
     key = None if slot is not None else front.door.enter(request, "predict", run)
     front.check(run)
     request.scope["deepen.run"] = run
-    rows, explains = front.bodies[run].read(await read_body(request, front.pool.settings))
-    if explains:
-        front.explainer.check(run, len(rows))
+    rows, how = front.bodies[run].read(await read_body(request, front.pool.settings))
     front.door.spend(key, len(rows))
-    answered = await front.ask(key, run, rows, slot=slot)
-    if explains:
-        reasons = await front.explainer.explain(run, rows)
-        both = zip(answered.answers, reasons, strict=True)
-        answered = replace(answered, answers=[b'%s, "explanation": %s}' % (one[:-1], why) for one, why in both])
-    return _response(run, front.pool.abouts[run], answered, time.perf_counter() - began)
+    answered = await front.ask(key, run, rows, how=how, slot=slot)
+    return _response(run, answered, time.perf_counter() - began)
 
 
 async def _runs(front: Front, request: Request) -> Response:
     """What is served, of what the key may ask."""
     key = front.door.enter(request, None)
-    names = ("task", "rung", "model", "form", "labels", "inputs", "most_tokens")
+    names = ("task", "rung", "model", "version", "form", "labels", "inputs", "most_tokens", "wishes", "promise")
     abouts = {run: about for run, about in front.pool.abouts.items() if key is None or key.may("predict", run)}
     return JSONResponse(
-        {
-            "runs": [
-                {"name": run} | {name: about[name] for name in names} | {"explains": front.explainer.explains(run)}
-                for run, about in abouts.items()
-            ]
-        }
+        {"runs": [{"name": run} | {name: about[name] for name in names} for run, about in abouts.items()]}
     )
 
 
@@ -73,7 +61,8 @@ async def _ready(front: Front, request: Request) -> Response:
     wrong = front.canary.wrong()
     if wrong:
         raise RefusedError(503, "; ".join(wrong), after=1)
-    return JSONResponse({"status": "ready"})
+    versions = dict(front.pool.runs.versions)
+    return JSONResponse({"status": "ready", **({"versions": versions} if versions else {})})
 
 
 async def _numbers(front: Front, request: Request) -> Response:
@@ -88,8 +77,10 @@ async def _interface(front: Front, request: Request) -> Response:
     return JSONResponse(openapi(front.pool.abouts, front.bodies, keys=front.door.wants_keys))
 
 
-def _response(run: str, about: dict[str, Any], answered: Answered, seconds: float) -> Response:
-    head = dumps({"run": run, "rung": about["rung"], "model": about["model"]})
+def _response(run: str, answered: Answered, seconds: float) -> Response:
+    about = answered.about
+    version = {} if about["version"] is None else {"version": about["version"]}
+    head = dumps({"run": run, "rung": about["rung"], "model": about["model"], **version})
     body = head[:-1] + b', "answers": [' + b", ".join(answered.answers) + b"]}"
     spent = {"queue": answered.waited, "model": answered.seconds, "total": seconds}
     timing = ", ".join(f"{name};dur={1000 * value:.1f}" for name, value in spent.items())

@@ -42,31 +42,43 @@ def checked(kind: type[AnyBody], body: bytes) -> AnyBody:
     raise RefusedError(422, _UNREAD if unread else plain_words(first["msg"]), field=field or None)
 
 
+_WISHES: dict[str, Any] = {
+    "explain": (bool, Field(default=False, description="whether to say why: depth, words, analogies")),
+    "max_error": (
+        float | None,
+        Field(default=None, gt=0, lt=1, description="answer so that at most this share of answers is wrong"),
+    ),
+}
+
+
 class Body:
     """The body of a request to one run.
 
     Args:
         inputs: What the task reads: a name, a kind and whether it may be left out.
         most_rows: Of one request.
+        wishes: What may be wished of the answers: `explain`, `max_error`.
     """
 
-    def __init__(self, inputs: Sequence[Mapping[str, Any]], most_rows: int) -> None:
+    def __init__(self, inputs: Sequence[Mapping[str, Any]], most_rows: int, *, wishes: Sequence[str] = ()) -> None:
         how = ConfigDict(extra="forbid", strict=True)
         fields: dict[str, Any] = {
             need["name"]: (_KINDS[need["kind"]], _ABSENT if need["optional"] else ...) for need in inputs
         }
         row = create_model("Row", __config__=how, **fields)
         rows = Annotated[list[row], Field(min_length=1, max_length=most_rows)]
-        self._body: Any = create_model("Body", __config__=how, rows=(rows, ...), explain=(bool, False))
+        wished = {name: _WISHES[name] for name in wishes}
+        self._body: Any = create_model("Body", __config__=how, rows=(rows, ...), **wished)
 
-    def read(self, body: bytes) -> tuple[list[dict[str, Any]], bool]:
-        """The rows of a body, and whether the answers are to be explained.
+    def read(self, body: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """The rows of a body, and what it wishes of the answers.
 
         Raises:
             RefusedError: 400 if it is no JSON, 422 if it is not as it must be.
         """
         asked = checked(self._body, body)
-        return [row.model_dump(exclude_unset=True) for row in asked.rows], asked.explain
+        wishes = {name: value for name in _WISHES if (value := getattr(asked, name, None))}
+        return [row.model_dump(exclude_unset=True) for row in asked.rows], wishes
 
     @property
     def schema(self) -> dict[str, Any]:

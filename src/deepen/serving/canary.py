@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -16,20 +17,25 @@ from deepen.serving.messages import dumps
 from deepen.serving.metrics import Metrics
 from deepen.serving.pool import Lane, Pool
 
+_ROWS = 4  # of one question
 _LATE = 4  # times between two questions, and no news is bad news
 
 
 class Canary:
-    """Asks every process each run in turns, a row at a time, and knows what is wrong.
+    """Asks every process each run in turns, some rows at a time, and knows what is wrong.
 
     Args:
         pool: The processes.
         metrics: What is counted.
         own: What the server shows at its own door.
         tls: Whether it speaks TLS.
+        differs: Told of a run that answers otherwise, and how.
     """
 
-    def __init__(self, pool: Pool, metrics: Metrics, own: str, *, tls: bool) -> None:
+    def __init__(
+        self, pool: Pool, metrics: Metrics, own: str, *, tls: bool, differs: Callable[[str, str], None] | None = None
+    ) -> None:
+        self._differs = differs
         self._pool, self._metrics, self._own = pool, metrics, own
         self._tls = _any_certificate() if tls else None
         self._agreed: dict[tuple[str, int], float] = {}
@@ -56,7 +62,7 @@ class Canary:
             found.append("no model process is up")
         settings = self._pool.settings
         oldest = time.monotonic() - max(_LATE * settings.canary_seconds, settings.stuck_seconds + 1)
-        asked = [(run, lane.slot) for lane in up for run in self._pool.runs]
+        asked = [(run, lane.slot) for lane in up for run in self._pool.abouts]
         late = [f"{run} on model process {slot}" for run, slot in asked if self._agreed.get((run, slot), 0.0) < oldest]
         return [*found, *(f"no known row was answered lately: {where}" for where in late)]
 
@@ -64,32 +70,39 @@ class Canary:
         for turn in count():
             began = time.monotonic()
             lanes = [lane for lane in self._pool.lanes if lane.is_up]
-            await asyncio.gather(*(self._ask(address, run, lane, turn) for lane in lanes for run in self._pool.runs))
+            await asyncio.gather(*(self._ask(address, run, lane, turn) for lane in lanes for run in self._pool.abouts))
             self._metrics.ready.set(not self.wrong())
             self._metrics.waiting.set(self._pool.waiting.num_rows)
             await asyncio.sleep(max(0.0, self._pool.settings.canary_seconds - (time.monotonic() - began)))
 
     async def _ask(self, address: tuple[str, int], run: str, lane: Lane, turn: int) -> None:
         known, process = self._pool.abouts[run]["known"], lane.process
-        at = turn % len(known["rows"])
+        num = len(known["rows"])
+        chosen = sorted({(_ROWS * turn + more) % num for more in range(_ROWS)})
         try:
             async with asyncio.timeout(self._pool.settings.request_seconds):
-                answer = await self._post(address, f"/v1/runs/{run}/predict", known["rows"][at], lane.slot)
+                rows = [known["rows"][at] for at in chosen]
+                answers = await self._post(address, f"/v1/runs/{run}/predict", rows, lane.slot)
         except (OSError, ValueError, LookupError):  # no answer, or a problem
-            answer = None
-        if answer is None or process is not lane.process:  # it was replaced meanwhile, which is known
+            answers = []
+        if len(answers) != len(chosen) or process is not lane.process:  # it was replaced meanwhile, which is known
             self._metrics.canaries.labels(run, "unanswered").inc()
             return
-        why = differs(answer, known["answers"][at], known["tolerance"])
+        told = zip(answers, (known["answers"][at] for at in chosen), strict=True)
+        whys = (differs(answer, wanted, known["tolerance"]) for answer, wanted in told)
+        why = next((why for why in whys if why is not None), None)
         self._metrics.canaries.labels(run, "agrees" if why is None else "differs").inc()
         if why is None:
             self._agreed[run, lane.slot] = time.monotonic()
         else:
             lane.wrong = f"{run} answers otherwise than it should: {why}"
-            self._pool.lose(lane, lane.wrong)
+            assert process is not None  # noqa: S101 - the lane was up, and is as it was
+            self._pool.lose(lane, process, lane.wrong)
+            if self._differs is not None:
+                self._differs(run, lane.wrong)
 
-    async def _post(self, address: tuple[str, int], path: str, row: dict[str, Any], slot: int) -> dict[str, Any]:
-        body = dumps({"rows": [row]})
+    async def _post(self, address: tuple[str, int], path: str, rows: list[dict[str, Any]], slot: int) -> list[Any]:
+        body = dumps({"rows": rows})
         head = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._own}\r\n{CANARY}: {slot}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
@@ -102,7 +115,7 @@ class Canary:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
-        return dict(json.loads(said.partition(b"\r\n\r\n")[2])["answers"][0])
+        return list(json.loads(said.partition(b"\r\n\r\n")[2])["answers"])
 
 
 def _any_certificate() -> ssl.SSLContext:

@@ -1,101 +1,92 @@
-"""Explanations as the front asks for them: one process of its own, so that no answer waits behind one."""
+"""Explanations come from a process of their own: each takes as long as many answers, and none has to wait for it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from deepen.core.errors import DeepenError
-from deepen.serving.model_process import GoneError, ModelProcess
+from deepen.serving.model_process import GoneError, How, ModelProcess, Runs
+from deepen.serving.pool import Answered, Pool
 from deepen.serving.problems import RefusedError
-from deepen.serving.settings import ServeSettings
 
-_MOST_WAIT = 8  # requests
-_NOT_THERE = "the process that explains is not there"
+_MOST_WAITING = 8
+_LONGEST = 1_800.0  # seconds: the first explanation of a run reads all its training rows
 
 
 class Explainer:
-    """The process that says why.
+    """Answers rows with explanations, one request after the other. Its process starts with the first of them.
 
     Args:
-        runs: Folders by name.
-        settings: Limits.
-        say: Told what a person should know.
+        pool: Those that answer. Explanations are of the model itself, not of its export or of a cascade.
     """
 
-    def __init__(self, runs: Mapping[str, str], settings: ServeSettings, say: Callable[[str], None]) -> None:
-        self._runs, self._settings, self._say = runs, settings, say
-        self._explains: dict[str, bool] = {}
+    def __init__(self, pool: Pool) -> None:
+        self._pool, self._opening = pool, replace(pool.opening, export=False, cascade=None)
+        self._read: Runs | None = None
         self._process: ModelProcess | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._turn, self._waiting = asyncio.Lock(), 0
+        self._turn = asyncio.Lock()
+        self._waiting = 0
 
-    def start(self) -> None:
-        """Starts it; until it has read the runs and their training rows, it refuses."""
-        self._task = asyncio.create_task(self._start())
-
-    async def stop(self) -> None:
-        """Ends it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        if self._process is not None:
-            await self._process.close()
-
-    def explains(self, run: str) -> bool:
-        """Whether it is there, and answers of a run can be explained."""
-        return self._process is not None and self._explains[run]
-
-    def check(self, run: str, num_rows: int) -> None:
-        """Whether so many rows of a run can be explained now.
+    async def answer(self, run: str, rows: list[dict[str, Any]], how: How) -> Answered:
+        """Answers and explains rows.
 
         Raises:
-            RefusedError: 422 if they never can, 429 if too many wait, 503 if it is not there yet.
+            RefusedError: 422 if they are too many, 429 if too many wait, 503 if it takes too long or went wrong.
         """
-        if not self._settings.explain:
-            raise RefusedError(422, "this server explains nothing: --set explain=true at its start", field="explain")
-        if num_rows > self._settings.explained_rows:
-            raise RefusedError(422, f"{self._settings.explained_rows} rows are explained at a time", field="rows")
-        if self._process is None:
-            raise RefusedError(503, _NOT_THERE, after=5)
-        if not self._explains[run]:
-            raise RefusedError(422, "answers to this task can't be explained", field="explain")
-        if self._waiting >= _MOST_WAIT:
-            raise RefusedError(429, "too many explanations are asked for already", after=5)
-
-    async def explain(self, run: str, rows: list[dict[str, Any]]) -> list[bytes]:
-        """Explains rows, after `check`.
-
-        Returns:
-            A JSON object a row.
-
-        Raises:
-            RefusedError: 503 if it was lost over them.
-        """
+        most = self._pool.settings.explained_rows
+        if len(rows) > most:
+            said = f"at most {most} rows of a request are explained" if most else "this server gives no explanations"
+            raise RefusedError(422, said, field="explain")
+        if self._waiting >= _MOST_WAITING:
+            raise RefusedError(429, "too many requests wait for explanations", after=10)
         self._waiting += 1
+        task = asyncio.create_task(self._explained(run, rows, how))
+        task.add_done_callback(self._done)
         try:
-            async with self._turn:
-                if self._process is None:  # it was lost while these waited
-                    raise RefusedError(503, _NOT_THERE, after=5)
-                _, found = await self._process.ask(run, rows, self._settings.explain_seconds)
-        except GoneError as gone:
-            self._process = None
-            self._say(f"the process that explains: {gone}; it is replaced")
-            self.start()
-            raise RefusedError(503, "the process that explains was lost over these rows", after=5) from None
-        finally:
-            self._waiting -= 1
-        return found
+            async with asyncio.timeout(self._pool.settings.request_seconds):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            said = "an explanation takes longer the first time, when the training rows are read: ask again"
+            raise RefusedError(503, said, after=10) from None
+        except (GoneError, DeepenError):
+            raise RefusedError(503, "the process that explains was lost", after=1) from None
 
-    async def _start(self) -> None:
-        process = ModelProcess(self._runs, 1, explains=True)
-        try:
-            self._explains = await process.abouts()
-        except BaseException as error:
-            process.end()
-            if isinstance(error, GoneError | DeepenError):
-                self._say(f"  warning: no explanations: {error}")
-                return
-            raise
-        self._process = process
+    def _done(self, task: asyncio.Task[Answered]) -> None:
+        self._waiting -= 1
+        if not task.cancelled():
+            task.exception()  # whoever still waited was told
+
+    async def _explained(self, run: str, rows: list[dict[str, Any]], how: How) -> Answered:
+        loop = asyncio.get_running_loop()
+        came = loop.time()
+        async with self._turn:
+            try:
+                process = await self._started()
+                waited = loop.time() - came
+                header, answers = await process.ask(run, rows, _LONGEST, hows=[how] * len(rows))
+            except BaseException:
+                self._end()
+                raise
+            return Answered(answers, process.abouts[run], waited, header["seconds"])
+
+    async def _started(self) -> ModelProcess:
+        """The process, with the runs as they are served now."""
+        runs = self._pool.runs
+        if self._process is None or runs is not self._read:
+            self._end()
+            self._process, self._read = ModelProcess(runs, self._opening), runs
+            await self._process.read()
+        return self._process
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def stop(self) -> None:
+        """Ends the process."""
+        with suppress(RuntimeError):
+            self._end()

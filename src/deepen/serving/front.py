@@ -14,7 +14,9 @@ from deepen.serving.canary import Canary
 from deepen.serving.explaining import Explainer
 from deepen.serving.keys import Key
 from deepen.serving.log import Log
+from deepen.serving.messages import KNOWN, REFUSED
 from deepen.serving.metrics import Metrics
+from deepen.serving.model_process import How
 from deepen.serving.names import VECTORS
 from deepen.serving.pool import Answered, Pool
 from deepen.serving.problems import RefusedError
@@ -37,7 +39,9 @@ class Front:
     def learn_runs(self) -> None:
         """Makes the bodies that the runs want, once it is known what they are."""
         most = self.pool.settings.request_rows
-        self.bodies = {run: Body(about["inputs"], most) for run, about in self.pool.abouts.items()}
+        self.bodies = {
+            run: Body(about["inputs"], most, wishes=about["wishes"]) for run, about in self.pool.abouts.items()
+        }
 
     def check(self, run: str, *, field: str | None = None) -> None:
         """Whether a run is served.
@@ -69,25 +73,39 @@ class Front:
         self.door.spend(key, num_rows)
 
     async def ask(
-        self, key: Key | None, run: str, rows: list[Row], *, job: str = "", slot: int | None = None
+        self,
+        key: Key | None,
+        run: str,
+        rows: list[Row],
+        *,
+        job: str = "",
+        how: How | None = None,
+        slot: int | None = None,
     ) -> Answered:
         """Lets a model process answer rows that are allowed, and logs what it says of them.
 
         Args:
             key: Who asks.
             job: What is asked of the run (`names.py`); empty is its answers.
+            how: What is wished of the answers.
             slot: The process that must do it, where the server asks itself.
 
         Returns:
             The answers.
 
         Raises:
-            RefusedError: If nobody can answer now.
+            RefusedError: 422 if a wish can't be granted; others if nobody can answer now.
         """
-        answered = await self.pool.answer(run + job, rows, slot=slot)
+        if how and how.get("explain"):
+            answered = await self.explainer.answer(run, rows, how)
+        else:
+            answered = await self.pool.answer(run + job, rows, how=how if slot is None else KNOWN, slot=slot)
+        for answer in answered.answers:
+            if answer.startswith(REFUSED):
+                said = json.loads(answer)
+                raise RefusedError(422, said["refused"], field=said["field"])
         if self.log is not None and slot is None and job != VECTORS:
-            about = self.pool.abouts[run]
-            await self.log.keep("" if key is None else key.id, run, about, rows, answered.answers)
+            await self.log.keep("" if key is None else key.id, run, answered.about, rows, answered.answers)
         return answered
 
 

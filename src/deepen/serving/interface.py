@@ -15,13 +15,21 @@ from deepen.serving.tei import EmbedBody, PredictBody, RerankBody
 _ANSWER = {
     "type": "object",
     "properties": {
-        "output": {"description": "the label, labels, score, tags, text span or best document"},
+        "output": {"description": "the label, labels, score, tags, text span or best document; null if not known"},
         "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
         "entities": {"type": "array", "items": {"type": "object"}},
-        "rung": {"type": "string", "description": "the rung that answered"},
+        "rung": {"type": "string", "description": "the rung of the run"},
+        "answered_by": {
+            "type": ["string", "null"],
+            "description": "of a cascade, which rung did; null if none",
+        },
+        "promise_expired": {
+            "type": "string",
+            "description": "why a cascade or max_error does not hold",
+        },
+        "explanation": {"type": "object", "description": "why, if explain was asked: depth, words, analogies"},
         "inputs": {"type": "object", "description": "the masked texts that places in this answer are in"},
         "num_tokens": {"type": "integer"},
-        "explanation": {"type": "object", "description": "with explain: words, depth and most similar training rows"},
         "truncated": {"type": "boolean", "description": "whether the end of a text was not read"},
         "skipped": {"type": "string", "description": "instead of all else: why this row has no answer"},
     },
@@ -33,6 +41,7 @@ _ANSWERS = {
         "run": {"type": "string"},
         "rung": {"type": "string"},
         "model": {"type": "string", "description": "a fingerprint of the model"},
+        "version": {"type": "integer", "description": "of the model, in the registry that it is from"},
         "answers": {"type": "array", "items": {"$ref": "#/components/schemas/Answer"}},
     },
 }

@@ -11,7 +11,7 @@ from deepen.core.errors import DeepenError
 from deepen.core.types import Prediction
 from deepen.data.masking import check_digits
 from deepen.monitoring.journal import Journal
-from deepen.monitoring.record import record_of
+from deepen.monitoring.record import masked, record_of
 from deepen.monitoring.store import open_store
 from deepen.serving.answering import answered
 from deepen.serving.metrics import Metrics
@@ -28,13 +28,17 @@ class Log:
     Args:
         url: The database, as `open_store` takes it.
         say: Told when the database can't be written, and when it can be again.
+        mask: Whether inputs are masked before anything is made of them, as before the model.
 
     Raises:
         SettingError: If the database can't be reached or the journal not be written.
     """
 
-    def __init__(self, url: str, settings: ServeSettings, metrics: Metrics, say: Callable[[str], None]) -> None:
-        if settings.log_texts:
+    def __init__(
+        self, url: str, settings: ServeSettings, metrics: Metrics, say: Callable[[str], None], *, mask: bool = False
+    ) -> None:
+        self._mask = mask
+        if settings.log_texts or mask:
             check_digits()  # says now what masking lacks, not at the first answer
         self._store, self._metrics, self._say, self._texts = open_store(url), metrics, say, settings.log_texts
         file = self._store.engine.url.database if self._store.engine.dialect.name == "sqlite" else None
@@ -61,10 +65,10 @@ class Log:
             for row, answer in zip(rows, answers, strict=True):
                 said = answered(answer)
                 shown: dict[str, Any] = {name: said.get(name) for name in _READ}
-                prediction = Prediction("", said.get("output"), said.get("rung", about["rung"]), **shown)
-                records.append(
-                    record_of(prediction, who=who, run=run, model=about["model"], inputs=row, keep_text=self._texts)
-                )
+                prediction = Prediction("", said.get("output"), said.get("answered_by") or about["rung"], **shown)
+                inputs = masked(row) if self._mask else row
+                of: dict[str, Any] = {"run": run, "model": about["model"], "version": about.get("version")}
+                records.append(record_of(prediction, who=who, inputs=inputs, keep_text=self._texts, **of))
             return self._journal.extend(records)
 
         self._metrics.unlogged.inc(len(rows) - await asyncio.to_thread(append))

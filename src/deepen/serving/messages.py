@@ -8,6 +8,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 _BREAK = b"\n"
+KNOWN: dict[str, Any] = {"known": True}
+"""Wished of rows whose answers are known: no promise is held against them."""
+REFUSED = b'{"refused"'
+"""How the answer to a row begins where the whole request can't be answered as it was wished; why is in it."""
 
 
 def dumps(value: Any) -> bytes:

@@ -38,6 +38,13 @@ class Metrics:
         )
         self.unlogged = Counter("deepen_unlogged_rows", "Answers that went out and could not be logged.", registry=here)
         self.log_reached = Gauge("deepen_log_reached", "1 if the log's database took what was answered.", registry=here)
+        self.expired = Gauge(
+            "deepen_promise_expired", "1 if rows that came differ from those that back it.", ["run"], registry=here
+        )
+        self.version = Gauge("deepen_run_version", "In the registry, of what answers.", ["run"], registry=here)
+        self.swaps = Counter(
+            "deepen_swaps", "Versions that took over, or were rolled back.", ["run", "result"], registry=here
+        )
         self.ready = Gauge("deepen_ready", "1 if every canary was answered as it should be.", registry=here)
 
     def request(self, run: str, status: int, seconds: float) -> None:

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
 from deepen.core import errors
 from deepen.serving.messages import hear, tell
 from deepen.serving.process import work
+from deepen.serving.settings import Opening
 
+How = Mapping[str, Any]
+"""What a request wishes of its answers: `explain`, `max_error`; see `answering.py`."""
 _PATIENCE = 5.0  # seconds
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What is served.
+
+    Attributes:
+        folders: By name.
+        versions: In the registry, by name; none of what is served from a folder.
+    """
+
+    folders: Mapping[str, str]
+    versions: Mapping[str, int] = field(default_factory=dict)
 
 
 class GoneError(Exception):
@@ -25,17 +42,18 @@ class ModelProcess:
     """One process with every run in it. A thread waits at its pipe, so the event loop never does.
 
     Args:
-        runs: Folders by name.
-        num_threads: Of one computation.
-        explains: Whether it says why, in place of answering.
+        runs: What it serves.
+        opening: How they are read.
     """
 
-    def __init__(self, runs: Mapping[str, str], num_threads: int, *, explains: bool = False) -> None:
+    def __init__(self, runs: Runs, opening: Opening) -> None:
+        self.abouts: dict[str, Any] = {}
+        """What it serves, by name, once that is known."""
+        self._versions = runs.versions
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         self._connection: Connection = ours
-        told = {"explains": explains}
-        self._process = context.Process(target=work, args=(theirs, dict(runs), num_threads), kwargs=told, daemon=True)
+        self._process = context.Process(target=work, args=(theirs, dict(runs.folders), opening), daemon=True)
         self._process.start()
         theirs.close()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="deepen-pipe")
@@ -45,8 +63,8 @@ class ModelProcess:
         """Its number in the system."""
         return int(self._process.pid or 0)
 
-    async def abouts(self) -> dict[str, Any]:
-        """What it serves, by name, once the models are read.
+    async def read(self) -> dict[str, Any]:
+        """Waits until the models are read; what it serves, by name.
 
         Raises:
             DeepenError: If a run can't be served, as the process says it.
@@ -56,14 +74,18 @@ class ModelProcess:
         if "error" in header:
             kind = getattr(errors, header["error"], errors.DeepenError)
             raise kind(header["message"])
-        return dict(header["runs"])
+        self.abouts = {run: {**about, "version": self._versions.get(run)} for run, about in header["runs"].items()}
+        return self.abouts
 
-    async def ask(self, run: str, rows: list[dict[str, Any]], timeout: float) -> tuple[dict[str, Any], list[bytes]]:
+    async def ask(
+        self, run: str, rows: list[dict[str, Any]], timeout: float, *, hows: Sequence[How] = ()
+    ) -> tuple[dict[str, Any], list[bytes]]:
         """Lets it answer rows.
 
         Args:
             run: The name.
             timeout: Seconds without an answer after which it is ended.
+            hows: What is wished of each row; none if nothing of any.
 
         Returns:
             How long it took, and the answers.
@@ -73,7 +95,7 @@ class ModelProcess:
         """
         try:
             async with asyncio.timeout(timeout):
-                return await self._heard({"run": run, "rows": rows})
+                return await self._heard({"run": run, "rows": rows, "hows": list(hows)})
         except TimeoutError:
             self.end()
             raise GoneError("no answer in time") from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from deepen.core.errors import DeepenError
 from deepen.serving.messages import hear, tell
+from deepen.serving.settings import Opening
 
 if TYPE_CHECKING:
     from deepen.serving.answering import Row, Served
@@ -18,47 +19,39 @@ if TYPE_CHECKING:
 _MEASURED = (1, 64)  # rows
 
 
-def work(connection: Connection, runs: dict[str, str], num_threads: int, *, explains: bool) -> None:
+def work(connection: Connection, runs: dict[str, str], opening: Opening) -> None:
     """What a model process does from its start to its end.
 
     Args:
         connection: To the front. Its end is the end of the process too, however the front ended.
         runs: Folders by the names under which they are served.
-        num_threads: Of one computation.
-        explains: Whether it says why, in place of answering.
+        opening: How they are read.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the front drains and then ends us
         signal.signal(number, signal.SIG_IGN)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(num_threads)
+        os.environ[name] = str(opening.num_threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
-        if explains:
-            from deepen.serving.reasons import tell_why
-
-            tell_why(connection, runs)
-        else:
-            _work(connection, runs, num_threads)
+        _work(connection, runs, opening)
     except (EOFError, OSError):
         return
 
 
-def _work(connection: Connection, runs: dict[str, str], num_threads: int) -> None:
-    import torch
-
+def _work(connection: Connection, runs: dict[str, str], opening: Opening) -> None:
     from deepen.serving.answering import FAILED, halved, open_served
     from deepen.serving.jobs import embeds, jobs
-    from deepen.serving.known import known_rows
+    from deepen.serving.known import known_rows, wishes
 
-    torch.set_num_threads(num_threads)
     try:
-        served = {name: open_served(Path(folder)) for name, folder in runs.items()}
+        served = {name: open_served(Path(folder), opening) for name, folder in runs.items()}
         abouts = {}
         for name, one in served.items():
             known = known_rows(Path(runs[name]), one)
             abouts[name] = one.about() | {
                 "known": known._asdict(),
                 "pace": _pace(one, known.rows),
+                "wishes": wishes(one, known),
                 "embeds": embeds(one),
             }
     except DeepenError as error:
@@ -70,9 +63,11 @@ def _work(connection: Connection, runs: dict[str, str], num_threads: int) -> Non
     while True:
         header, _ = hear(connection)
         began = time.perf_counter()
-        answers = halved(doing[header["run"]], header["rows"])
+        name, rows = header["run"], header["rows"]
+        answers = served[name].answers(rows, header["hows"]) if name in served else halved(doing[name], rows)
         seconds = time.perf_counter() - began
-        tell(connection, {"seconds": seconds, "failed": sum(failed in answer for answer in answers)}, answers)
+        numbers = {"seconds": seconds, "failed": sum(failed in answer for answer in answers)}
+        tell(connection, {**numbers, "expired": served[name].expired if name in served else None}, answers)
 
 
 def _pace(served: Served, rows: list[Row]) -> list[tuple[int, float]]:

@@ -8,33 +8,73 @@ import re
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import DataError, SettingError
 from deepen.core.places import path_of
+from deepen.data.masking import check_digits
 from deepen.serving.access import Door
 from deepen.serving.app import make_app
 from deepen.serving.canary import Canary
 from deepen.serving.explaining import Explainer
+from deepen.serving.first_export import export_runs
+from deepen.serving.following import Following
 from deepen.serving.front import Front
 from deepen.serving.listening import Listening, Place, make_server
 from deepen.serving.log import Log
 from deepen.serving.messages import dumps
 from deepen.serving.metrics import Metrics
+from deepen.serving.model_process import Runs
 from deepen.serving.pool import Pool
-from deepen.serving.settings import ServeSettings
+from deepen.serving.settings import Opening, ServeSettings
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _MOST_PROCESSES = 64
 _LOOKED = 0.05  # seconds between two looks whether it is ready
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a person wants served.
+
+    Attributes:
+        runs: Folders, or FOLDER=NAME; else a run is called as its folder.
+        registry: The URL of a registry.
+        followed: Versions in it, as `NAME@production`, which is followed, or `NAME@3`.
+        workers: Model processes; None is one a core.
+        mask: Whether personal data is masked before a model or the log gets a text.
+        cascade: As `deepen predict --cascade`.
+    """
+
+    runs: Sequence[str] = ()
+    registry: str | None = None
+    followed: Sequence[str] = ()
+    workers: int | None = None
+    mask: bool = False
+    cascade: float | None = None
+
+    def check(self) -> None:
+        """Whether it is something.
+
+        Raises:
+            SettingError: If not.
+        """
+        if (self.registry is None) != (not self.followed):
+            raise SettingError("--registry URL and --run NAME@production go together: where, and what is served")
+        if not self.runs and not self.followed:
+            raise SettingError("nothing to serve: name a run folder, or --registry URL --run NAME@production")
+        if self.workers is not None and not 1 <= self.workers <= _MOST_PROCESSES:
+            raise SettingError(f"workers {self.workers}: it must be between 1 and {_MOST_PROCESSES}, or auto")
+        if self.mask:
+            check_digits()
+
+
 def serve(
-    runs: Sequence[str],
+    wanted: Wanted,
     place: Place,
     *,
-    workers: int | None = None,
     settings: ServeSettings | None = None,
     log: str | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -42,8 +82,8 @@ def serve(
     """Serves runs until SIGTERM or Ctrl-C; what is being answered then is answered.
 
     Args:
-        runs: Folders, or FOLDER=NAME; else a run is called as its folder.
-        workers: Model processes; None is one a core.
+        wanted: What.
+        place: Where, and for whom.
         settings: Limits.
         log: URL of the database that answers are kept in; None keeps none.
         say: Told where it listens, and what goes wrong.
@@ -54,36 +94,46 @@ def serve(
         SettingError: If that can't be served, or not safely.
     """
     place.check()
-    named = _named(runs)
+    wanted.check()
+    named = _named(wanted.runs)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    num_processes = workers or min(cores, _MOST_PROCESSES)
-    if not 1 <= num_processes <= _MOST_PROCESSES:
-        raise SettingError(f"workers {num_processes}: it must be between 1 and {_MOST_PROCESSES}, or auto")
+    num_processes = wanted.workers or min(cores, _MOST_PROCESSES)
     listening = Listening(place)
     _no_core_dumps()
     metrics, settings = Metrics(), settings or ServeSettings()
-    threads = max(1, cores // num_processes)
-    pool = Pool(named, settings, metrics, num_processes=num_processes, num_threads=threads, say=say)
-    door = Door(place.keys, local=place.is_local)
-    canary = Canary(pool, metrics, door.own, tls=place.certificate is not None)
+    opening = Opening(max(1, cores // num_processes), wanted.mask, wanted.cascade, settings.export)
+    following = None
     try:
-        kept = None if log is None else Log(log, settings, metrics, say)
-        explainer = Explainer(named, settings, say)
-        asyncio.run(_serve(Front(pool, door, canary, metrics, explainer, kept), listening, say))
+        if settings.export and wanted.cascade is None:
+            export_runs(named, say)
+        if wanted.registry is not None:
+            following = Following(wanted.registry, wanted.followed, metrics, say)
+            for name in following.runs.folders.keys() & named.keys():
+                raise SettingError(f"two runs would be served as '{name}': say RUN=NAME for the folder")
+        runs = Runs(named) if following is None else Runs({**named, **following.runs.folders}, following.runs.versions)
+        pool = Pool(runs, settings, metrics, num_processes=num_processes, opening=opening, say=say)
+        door = Door(place.keys, local=place.is_local)
+        differs = None if following is None else following.differs
+        canary = Canary(pool, metrics, door.own, tls=place.certificate is not None, differs=differs)
+        kept = None if log is None else Log(log, settings, metrics, say, mask=wanted.mask)
+        asyncio.run(_serve(Front(pool, door, canary, metrics, Explainer(pool), kept), following, listening, say=say))
     finally:
         listening.socket.close()
+        if following is not None:
+            following.close()
 
 
-async def _serve(front: Front, listening: Listening, say: Callable[[str], None]) -> None:
+async def _serve(
+    front: Front, following: Following | None, listening: Listening, *, say: Callable[[str], None]
+) -> None:
     server = make_server(make_app(front), listening.place, front.pool.settings)
-    say(f"  reading {', '.join(front.pool.runs)} in {len(front.pool.lanes)} model process(es)")
+    tasks: list[asyncio.Task[None]] = []
+    say(f"  reading {', '.join(front.pool.runs.folders)} in {len(front.pool.lanes)} model process(es)")
     try:
         await front.pool.start()
         front.learn_runs()
         if front.log is not None:
             front.log.start()
-        if front.pool.settings.explain:
-            front.explainer.start()
         _stop_on_signals(server, front.canary)
         answering = asyncio.create_task(server.serve(sockets=[listening.socket]))
         front.canary.start(listening.own_address)
@@ -91,10 +141,16 @@ async def _serve(front: Front, listening: Listening, say: Callable[[str], None])
             await asyncio.sleep(_LOOKED)
         if not answering.done():
             _announce(front, listening, say)
+            if following is not None:
+                seconds = front.pool.settings.registry_seconds
+                tasks.append(asyncio.create_task(following.run(front.pool, front.learn_runs, seconds)))
         await answering
     finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        front.explainer.stop()
         await front.canary.stop()
-        await front.explainer.stop()
         await front.pool.stop()
         if front.log is not None:
             await front.log.stop()

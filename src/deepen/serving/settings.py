@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pydantic import Field
 
 from deepen.core.settings import Settings
 from deepen.monitoring.journal import Fsync
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a model process reads its runs.
+
+    Attributes:
+        num_threads: Of one computation.
+        mask: Whether personal data is masked in every text, also for runs that were trained without.
+        cascade: The share of answers that stay the same where cheaper rungs answer what they may; None asks the chosen
+            rung alone.
+        export: Whether an export that is faster answers in place of the model.
+    """
+
+    num_threads: int = 1
+    mask: bool = False
+    cascade: float | None = None
+    export: bool = True
 
 
 class ServeSettings(Settings):
@@ -33,12 +53,13 @@ class ServeSettings(Settings):
     """A model process without an answer for so long (or ten times what its batch should take) is replaced."""
     canary_seconds: float = Field(default=1.0, gt=0)
     """Between two questions whose answers are known, to every model process."""
-    explain: bool = False
-    """Whether requests may ask why: one more process holds the runs, and shows training rows that are alike."""
-    explain_seconds: float = Field(default=120.0, gt=0)
-    """Within which the rows of a request must be explained."""
-    explained_rows: int = Field(default=16, ge=1)
-    """Rows that one request may have explained."""
+    export: bool = True
+    """Whether the first start of a run folder with a network exports it into RUN/export, and answers by an export that
+    is faster."""
+    registry_seconds: float = Field(default=2.0, gt=0)
+    """Between two looks into the registry, whether another version stands behind the word."""
+    explained_rows: int = Field(default=10, ge=0)
+    """Rows of one request that are explained; with 0, none. Explanations show training rows."""
     log_texts: bool = False
     """Whether the log keeps texts too, masked."""
     log_fsync: Fsync = "second"

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,10 @@ class Piece:
     tokens: int
     answers: asyncio.Future[list[bytes]]
     came: float = field(default_factory=time.perf_counter)
+    how: Mapping[str, Any] = field(default_factory=dict)
+    """What the request wishes of its answers."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Of the model that answered."""
     tries: int = 0
     waited: float = 0.0
     seconds: float = 0.0

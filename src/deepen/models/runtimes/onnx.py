@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from deepen.core.errors import ModelError, SettingError
 from deepen.core.foreign import blaming
@@ -18,6 +19,16 @@ from deepen.models.runtimes.processor import adds_integers_right
 _LARGEST = 2 << 30  # bytes: what a file of this format can have
 _QUIET = 3  # only errors, which are raised as well
 _EXACT = "session.x64quantprecision"
+
+
+def num_threads() -> int:
+    """Of one computation: as torch has it, and without torch as it would."""
+    if "torch" in sys.modules:
+        import torch
+
+        return torch.get_num_threads()
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdecimal() and int(told) else 0  # 0: ONNX Runtime takes the cores that there are
 
 
 def open_session(path: Path, *, reduced: bool = True, optimized: Path | None = None) -> Any:
@@ -42,7 +53,7 @@ def open_session(path: Path, *, reduced: bool = True, optimized: Path | None = N
     check_file(path, most_bytes=_LARGEST, kind=ModelError)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _QUIET
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = num_threads()
     if not reduced and not adds_integers_right():
         options.add_session_config_entry(_EXACT, "1")
     if optimized is not None:
