@@ -22,7 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +188,11 @@ def _stop(pid: int) -> None:
 def poison(pid: int, pattern: bytes) -> None:
     """Writes zeros over every copy of some bytes in a process, as a fault of memory might."""
     found = 0
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+    with (
+        suppress(OSError),  # it is seen, and the process ended, before this comes to its end
+        open(f"/proc/{pid}/maps") as maps,
+        open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory,
+    ):
         for line in maps:
             where, rights, *_ = line.split()
             start, end = (int(number, 16) for number in where.split("-"))
