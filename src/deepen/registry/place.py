@@ -40,7 +40,10 @@ class Place:
         import pyarrow.fs
 
         with self.reached():
-            found = self.system.get_file_info(pyarrow.fs.FileSelector(self._path(folder), allow_not_found=True))
+            try:
+                found = self.system.get_file_info(pyarrow.fs.FileSelector(self._path(folder), allow_not_found=True))
+            except NotADirectoryError:  # somebody's file beside the names
+                return []
             names = (item.base_name for item in found)
             return sorted(name for name in names if name and not name.endswith(_PART))
 

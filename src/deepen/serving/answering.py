@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +85,7 @@ class Served:
             "labels": [] if ranks else list(model.labels),
             "inputs": [*inputs, *([{"name": DOCUMENTS, "kind": "texts", "optional": True}] if ranks else [])],
             "most_tokens": None if self.most_letters is None else self.most_letters // LETTERS_A_TOKEN,
-            "promise": None if self.cascade is None else to_json(self.cascade.bound),
+            "promise": None if self.cascade is None else asdict(self.cascade.bound),
         }
 
     def answers(self, rows: Sequence[Row], hows: Sequence[How] = ()) -> list[bytes]:
