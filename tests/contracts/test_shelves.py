@@ -120,7 +120,7 @@ def test_every_command_did_its_work(calls: tuple[Path, Any]) -> None:
 
 def test_help_names_them(calls: tuple[Path, Any]) -> None:
     train, diagnose = (" ".join(calls[1][name][1].split()) for name in ("train help", "diagnose help"))
-    assert "tagging, toy; else the columns say" in train
+    assert "tagging, toy, translation; else the columns say" in train
     assert "top_layers, toy, zero_shot" in train
     assert "soft_prompt, toy." in train
     assert "surface_cues, toy; else all" in diagnose

@@ -22,7 +22,9 @@ _NOT_SCORED = -100
 Fits = Callable[[np.ndarray], bool]
 
 
-def batches(lengths_N: Sequence[int], most_tokens: int, fits: Fits = lambda places: True) -> Iterator[np.ndarray]:
+def batches(
+    lengths_N: Sequence[int] | np.ndarray, most_tokens: int, fits: Fits = lambda places: True
+) -> Iterator[np.ndarray]:
     """Places of rows of about the same length, so many that with padding they hold at most `most_tokens`.
 
     Args:
