@@ -113,7 +113,7 @@ CALLS: dict[str, str] = {
     "schema": "no option '--json'",
     "bench --mean-tokens 1": "at least 2",
     "bench --model ./nope": "./nope: no such folder",
-    "models extra": "unexpected extra argument",
+    "models one two three four": "unexpected extra argument",
 }
 
 

@@ -12,7 +12,7 @@ CASES = {
     "train --colums text=a": r"deepen train has no option '--colums'; did you mean '--columns'\?",
     "train -x": r"deepen train has no option '-x'; choose from: --add, --budget, --class-weights, --columns, .*--worth",
     "trian x.csv": r"unknown command 'trian'; did you mean 'train'\?",
-    "studio runs/x": r"unknown command 'studio'; choose from: bench, cache, check, .*train",
+    "studio runs/x": r"unknown command 'studio'; choose from: bench, cache, check, .*train.*",
     "--versoin": r"deepen has no option '--versoin'; did you mean '--version'\?",
     "predict": r"deepen predict: missing argument 'RUN'; deepen predict --help shows how",
     "evaluate runs/x": r"deepen evaluate: missing argument 'DATA'; .*",
@@ -21,7 +21,7 @@ CASES = {
     "train x.csv --seed one": r"deepen train: invalid value for '--seed': it must be a whole number; .*",
     "train x.csv --seed": r"deepen.*: option '--seed' requires an argument; .*",
     "bench --mean-tokens 1": r"deepen bench: invalid value for '--mean-tokens': it must be at least 2; .*",
-    "models extra": r"deepen models: got unexpected extra argument(\(s\))? \(extra\); .*",
+    "models one two three four": r"deepen models: got unexpected extra argument(\(s\))? \(four\); .*",
 }
 
 

@@ -175,7 +175,7 @@ def test_no_data(here: Any) -> None:
         ("garbage", r"model\.safetensors.*can't be read"),
         ("pickled", r"pytorch_model\.bin is a pickle, which can run code"),
         ("config", r"config\.json is not readable JSON"),
-        ("gpt2", r"architecture 'gpt2' is not supported"),
+        ("gpt2", r"not the weights that config\.json tells of: the network has 124,439,808 numbers"),
         ("tokenizer", r"tokenizer\.json: not a tokenizer"),
         ("other weights", r"not the weights that config\.json tells of"),
     ],

@@ -168,7 +168,7 @@ def test_a_run_that_the_clock_ended_is_repeated_by_its_steps(
 ) -> None:
     settings = {"num_epochs": 3, "learning_rate": 1e-2, "batch_tokens": 300, "evaluations_per_epoch": 1}
 
-    def at_step_five(work: Work) -> Any:
+    def at_step_five(context: Any) -> Any:
         def watch(now: loop.Progress) -> None:
             if now.step == 5:
                 now.stop = "the budget ended"
@@ -176,7 +176,7 @@ def test_a_run_that_the_clock_ended_is_repeated_by_its_steps(
         return watch
 
     with monkeypatch.context() as patch:
-        patch.setattr(finetune, "_deadline", at_step_five)
+        patch.setattr(finetune, "deadline", at_step_five)
         cut = climb(placed(make_work(), tmp_path / "cut"), 2, **settings)
     assert cut.stopped
     assert cut.reason == "the budget ended"

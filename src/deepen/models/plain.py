@@ -62,7 +62,8 @@ def once(state: dict[str, Any]) -> dict[str, Any]:
     """Each tensor under the first of its names, as safetensors wants it; transformers ties the others to that."""
     first: dict[tuple[int, Any], str] = {}
     for name, values in state.items():
-        first.setdefault((values.data_ptr(), values.shape) if values.numel() else (id(values), ()), name)
+        where = values.data_ptr()  # 0 where it holds nothing, or is a stand-in for another tensor
+        first.setdefault((where, values.shape) if where else (id(values), ()), name)
     return {name: state[name] for name in first.values()}
 
 
