@@ -113,7 +113,7 @@ CALLS: dict[str, str] = {
     "schema": "no option '--json'",
     "bench --mean-tokens 1": "at least 2",
     "bench --model ./nope": "./nope: no such folder",
-    "models one two three four": "unexpected extra argument",
+    "models one two": "deepen models takes one model, and there are 2 words",
 }
 
 

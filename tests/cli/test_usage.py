@@ -21,7 +21,7 @@ CASES = {
     "train x.csv --seed one": r"deepen train: invalid value for '--seed': it must be a whole number; .*",
     "train x.csv --seed": r"deepen.*: option '--seed' requires an argument; .*",
     "bench --mean-tokens 1": r"deepen bench: invalid value for '--mean-tokens': it must be at least 2; .*",
-    "models one two three four": r"deepen models: got unexpected extra argument(\(s\))? \(four\); .*",
+    "models one two": r"deepen models takes one model, and there are 2 words",
 }
 
 
