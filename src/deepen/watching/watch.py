@@ -223,7 +223,9 @@ def _alarm(
         "means_harm": estimate.harm[0] >= LEAST,
         "estimated": _score(estimate),
         "slices": [
-            _score(estimator.estimate(own, evidence_NE, at), label) for label, at in slices if len(at) >= _SLICE
+            _score(estimator.estimate(own, evidence_NE, at.tolist()), label)
+            for label, at in slices
+            if len(at) >= _SLICE
         ],
         "words": moved_words(reference.texts or (), own.texts or ()) if texts else [],
         "examples": telling_rows(reference, own),
