@@ -42,7 +42,7 @@ def test_damaged_rows_raise_one(run: Path, other: Path, tmp_path: Path) -> None:
 
 def test_predictions_are_watched_as_rows(run: Path, other: Path, tmp_path: Path) -> None:
     out = tmp_path / "said.jsonl"
-    assert call("predict", run, other, "--out", out).exit_code == 0
+    assert call("predict", run, other, "--out", out).code == 0
     by_rows, by_answers = (deepen.watch(run, data, say=lambda line: None) for data in (other, out))
     assert by_rows["windows"][0]["signals"] == pytest.approx(by_answers["windows"][0]["signals"])
     rows = [json.loads(line) for line in out.read_text().splitlines()]
@@ -69,7 +69,7 @@ def test_labels_come_back(run: Path, other: Path) -> None:
         assert found["verdict"]["harm"] is harm
         assert found["verdict"]["error"][1] < wrong / 50 < found["verdict"]["error"][2]
     done = call("feedback", run, path)
-    assert "no harm" in done.stdout
+    assert "no harm" in done.out
 
 
 def test_what_can_not_be_watched(run: Path, same: Path, tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_what_can_not_be_watched(run: Path, same: Path, tmp_path: Path) -> None:
 
 def test_the_command(run: Path, other: Path) -> None:
     done = call("watch", run, other)
-    assert done.exit_code == 0
-    assert "alarm:" in done.stdout
-    assert "precision" in done.stdout
-    record = json.loads(call("watch", run, other, "--json").stdout)
+    assert done.code == 0
+    assert "alarm:" in done.out
+    assert "precision" in done.out
+    record = json.loads(call("watch", run, other, "--json").out)
     assert {"windows", "alarms"} <= set(record)
     assert {"cause", "signals", "harm", "estimated", "examples", "remedy"} <= set(record["alarms"][0])

@@ -1,10 +1,11 @@
 """Whether a window is drawn as the reference was, by all signals together, at one budget of false alarms.
 
-What each signal would see by chance is drawn beforehand: the reference and a window from it, both with replacement, a
-few thousand times. A window's p-value by a signal is its place among those, and the smallest of all signals is compared
-with the smallest ones of the draws, so that signals that see the same thing do not count twice.
+Half of the reference teaches each signal how to look. The other half and the window are then one heap: if nothing has
+changed, any rows of it could be the window, so a signal's p-value is the place of the window among a thousand draws.
+The smallest of all signals is compared with the smallest ones of the draws, so that signals that see the same thing do
+not count twice. What was learned from one half can't flatter the other.
 
-Shape legend: N rows of the reference, K numbers of a row, B draws, S signals.
+Shape legend: N rows of the half that is compared and of the window together, K numbers of a row, B draws.
 
 Source:
     Westfall and Young 1993, Resampling-Based Multiple Testing, for the smallest p-value of several tests.
@@ -12,24 +13,24 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
+from deepen.core.seed import derive
 from deepen.watching.rows import Rows
 from deepen.watching.signals import Fitted, shelf
 
-DRAWS, _RIDGE, _BLOCK = 2000, 0.05, 250
+DRAWS, _RIDGE, _BLOCK = 1000, 0.05, 250
 
 
 @dataclass(frozen=True)
 class _Lens:
-    """A signal that was fitted: the mean of what it sees of the reference, and how it weighs what has moved."""
+    """A signal that was fitted, what it sees of the half that is compared, and how it weighs what has moved."""
 
     fitted: Fitted
-    mean_K: np.ndarray
+    seen_NK: np.ndarray
     weight_KK: np.ndarray | None
 
     def moved(self, mean_BK: np.ndarray) -> np.ndarray:
@@ -54,60 +55,58 @@ class Watcher:
     """Signals fitted to a reference, for windows of one size."""
 
     def __init__(self, reference: Rows, window_rows: int, *, draws: int = DRAWS) -> None:
-        self.window_rows = window_rows
-        self.lenses = {
-            name: _lens(fitted, signal.scaled)
-            for name, signal in shelf().items()
-            if (fitted := signal.fit(reference)) is not None
-        }
-        self._chance = _by_chance(self.lenses, len(reference), window_rows, draws)
-
-    @cached_property
-    def _p_of_draws(self) -> dict[str, np.ndarray]:
-        return {name: _p_values(chance_B, chance_B) for name, chance_B in self._chance.items()}
+        self.window_rows, self._draws = window_rows, draws
+        order_N = np.random.default_rng(derive(0, "reference")).permutation(len(reference))
+        taught, compared = (reference.take(np.sort(half)) for half in np.array_split(order_N, 2))
+        self._num_compared = len(compared)
+        self.lenses: dict[str, _Lens] = {}
+        for name, signal in shelf().items():
+            fitted = signal.fit(taught)
+            seen_NK = None if fitted is None else fitted.view(compared)
+            if fitted is not None and seen_NK is not None:
+                self.lenses[name] = _Lens(fitted, seen_NK, _weight(fitted.reference_NK) if signal.scaled else None)
 
     def judge(self, window: Rows) -> Judged:
-        """Compares a window of `window_rows` rows with the reference, by the signals that apply to both."""
-        p_values, moved = {}, {}
-        for name, lens in self.lenses.items():
-            seen_NK = lens.fitted.view(window)
-            if seen_NK is not None:
-                far = lens.moved(seen_NK.mean(0) - lens.mean_K)
-                p_values[name] = float(_p_values(np.array([far]), self._chance[name])[0])
-                moved[name] = float(far / max(np.quantile(self._chance[name], 0.95), 1e-12))
-        smallest_B = np.min([self._p_of_draws[name] for name in p_values], axis=0)
-        # the draw itself counts once, so that no p-value is zero
-        together = (1 + np.sum(smallest_B <= min(p_values.values()))) / (1 + len(smallest_B))
-        return Judged(p_values, float(together), moved)
+        """Compares a window with the reference, by the signals that apply to both."""
+        heaps = {
+            name: np.concatenate([lens.seen_NK, seen_NK])
+            for name, lens in self.lenses.items()
+            if (seen_NK := lens.fitted.view(window)) is not None
+        }
+        far = {name: np.empty(1 + self._draws) for name in heaps}
+        for at, weight_BN in self._splits(len(window)):
+            for name, heap_NK in heaps.items():
+                far[name][at] = self.lenses[name].moved(weight_BN @ heap_NK)
+        places = {name: _p_values(far_B) for name, far_B in far.items()}
+        smallest_B = np.min(list(places.values()), axis=0)
+        moved = {name: float(far_B[0] / max(np.quantile(far_B[1:], 0.95), 1e-12)) for name, far_B in far.items()}
+        together = float(np.mean(smallest_B <= smallest_B[0] + 1e-12))
+        return Judged({name: float(place_B[0]) for name, place_B in places.items()}, together, moved)
+
+    def _splits(self, window_rows: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Weights that subtract the mean of the rest from that of a window: the one that came, then ones by chance."""
+        rng = np.random.default_rng(0)
+        num_rows = self._num_compared + window_rows
+        for start in range(0, 1 + self._draws, _BLOCK):
+            at = slice(start, min(start + _BLOCK, 1 + self._draws))
+            weight_BN = np.full((at.stop - at.start, num_rows), -1 / self._num_compared, np.float32)
+            for row, weight_N in enumerate(weight_BN):
+                came = start + row == 0
+                chosen = slice(self._num_compared, None) if came else rng.choice(num_rows, window_rows, replace=False)
+                weight_N[chosen] = 1 / window_rows
+            yield at, weight_BN
 
 
-def _lens(fitted: Fitted, scaled: bool) -> _Lens:
-    seen_NK = fitted.reference_NK.astype(np.float64)
-    weight_KK = None
-    if scaled:
-        covariance_KK = np.atleast_2d(np.cov(seen_NK.T))
-        spread = np.sqrt(np.maximum(np.diag(covariance_KK), 1e-9))
-        correlation_KK = covariance_KK / np.outer(spread, spread)
-        inverse_KK = np.linalg.inv((1 - _RIDGE) * correlation_KK + _RIDGE * np.eye(len(spread)))
-        weight_KK = inverse_KK / np.outer(spread, spread)
-    return _Lens(fitted, seen_NK.mean(0), weight_KK)
+def _weight(seen_NK: np.ndarray) -> np.ndarray:
+    """The inverse of the covariance, drawn towards one without correlations."""
+    covariance_KK = np.atleast_2d(np.cov(seen_NK.astype(np.float64).T))
+    spread = np.sqrt(np.maximum(np.diag(covariance_KK), 1e-9))
+    correlation_KK = covariance_KK / np.outer(spread, spread)
+    inverse_KK = np.linalg.inv((1 - _RIDGE) * correlation_KK + _RIDGE * np.eye(len(spread)))
+    return np.asarray(inverse_KK / np.outer(spread, spread), np.float32)
 
 
-def _by_chance(lenses: Mapping[str, _Lens], num_rows: int, window_rows: int, draws: int) -> dict[str, np.ndarray]:
-    """How far each signal moves where nothing has changed."""
-    rng = np.random.default_rng(0)
-    even_N = np.full(num_rows, 1 / num_rows)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in lenses}
-    for start in range(0, draws, _BLOCK):
-        size = min(_BLOCK, draws - start)
-        window_BN = rng.multinomial(window_rows, even_N, size) / window_rows
-        weight_BN = window_BN - rng.multinomial(num_rows, even_N, size) / num_rows
-        for name, lens in lenses.items():
-            found[name].append(lens.moved(weight_BN.astype(np.float32) @ lens.fitted.reference_NK))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
-
-
-def _p_values(far_M: np.ndarray, chance_B: np.ndarray) -> np.ndarray:
-    ordered_B = np.sort(chance_B)
-    passed_M = len(ordered_B) - np.searchsorted(ordered_B, far_M, side="left")
-    return np.asarray((1 + passed_M) / (1 + len(ordered_B)))
+def _p_values(far_B: np.ndarray) -> np.ndarray:
+    """The share of all that have moved as far as each, itself among them."""
+    ordered_B = np.sort(far_B)
+    return np.asarray((len(far_B) - np.searchsorted(ordered_B, far_B, side="left")) / len(far_B))
