@@ -199,7 +199,8 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
         below = state.run.rung(start.name) / "model" if start else None
         if state.cross_validated:
             asked = deliberate or state.recipe.ladder.thorough
-            climbed = folds.climb_folds(state, name, settings, start=start, encoders=encoders, asked=asked)
+            lends = rung.warm_starts and not all(shelf()[higher].always for higher in above)
+            climbed = folds.climb_folds(state, name, settings, start=start, encoders=encoders, asked=asked, lends=lends)
         else:
             climbed = rung.climb(work.above(start.score if start else None), settings, below)
         if isinstance(climbed, str):

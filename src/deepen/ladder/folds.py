@@ -45,13 +45,21 @@ def forecast(state: Climbing, name: str, settings: Settings) -> float | None:
 
 
 def climb_folds(
-    state: Climbing, name: str, settings: Settings, *, start: Standing | None, encoders: list[Standing], asked: bool
+    state: Climbing,
+    name: str,
+    settings: Settings,
+    *,
+    start: Standing | None,
+    encoders: list[Standing],
+    asked: bool,
+    lends: bool,
 ) -> Climbed | str:
     """Trains a rung without each fold; one that is cheap on all rows too, others only if they are chosen.
 
     Args:
         start: The rung from whose models it starts: without a fold, from that one's without the fold.
         encoders: The rungs below that hold a network.
+        lends: Whether a trained rung may follow that starts from its models.
         asked: Whether it is judged on every fold, even if it gains nothing on the first.
 
     Returns:
@@ -68,7 +76,7 @@ def climb_folds(
             gain, over = _first_gain(state, one, work, encoders)
             if gain <= 0:
                 return f"gained {100 * gain:+.1f} points over {over} on the first of {len(works)} folds"
-    state.of_folds = tuple(one.predictor for one in found)
+    state.of_folds = tuple(one.predictor for one in found[: len(found) if lends else 1])
     won = typical([one.won for one in found])
     if rung.always:
         below = state.run.rung(start.name) / "model" if start else None
