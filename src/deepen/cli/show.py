@@ -202,7 +202,8 @@ def print_ladder(ladder: Ladder) -> None:
     scored = next((row.score["name"] for row in ladder.rungs if row.score), "score")
     data, wide, short = ladder.data or Data(), console(), is_narrow()
     title = f"{ladder.task} on {data.name}, {ladder.model}"
-    names = ["rung", f">{scored}" if short else f">{scored} (validation)", ">gain" if short else ">gain, points"]
+    long = f">{scored} (out of fold)" if data.folds else f">{scored} (validation)"
+    names = ["rung", f">{scored}" if short else long, ">gain" if short else ">gain, points"]
     names += [">seconds"] if short else [">seconds", ">s / 1,000 predictions", ">trained parameters"]
     wide.print(title, style="italic")
     made = table(*names)

@@ -208,12 +208,16 @@ class LadderRow(Record):
 
 
 class Data(Record):
-    """The rows of a run: how many each part has, why each column is what it is, what was noticed."""
+    """The rows of a run: how many each part has, why each column is what it is, what was noticed.
+
+    With `folds`, the validation rows are training rows too, and answered by models that have not learned from the row.
+    """
 
     train: int | None = None
     validation: int | None = None
     test: int | None = None
     unlabelled: int | None = None
+    folds: int | None = None
     name: str | None = None
     notes: Annotated[tuple[str, ...] | None, _Loose] = None
     warnings: Annotated[tuple[str, ...] | None, _Loose] = None

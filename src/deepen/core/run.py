@@ -15,6 +15,8 @@ from deepen.core.places import path_of
 
 MODEL_NOTES = ("deepen.json", "README.md")
 """What is in a model folder beside the files that deepen.json lists."""
+FOLDS = "folds"
+"""The folder with what a cross-validated climb learned without a fold, laid out as a run."""
 _HEAD = ("rung", "score", "95 %", "", "seconds")
 
 

@@ -1,4 +1,7 @@
-"""Holds rows out for validation, copies together. Shape legend: N rows, G groups of rows, C labels."""
+"""Holds rows out for validation, once or fold by fold, copies together.
+
+Shape legend: N rows, G groups of rows, C labels.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,43 @@ def hold_out(
         said = f"{num} rows, all but {len(keys_G)} copies or near-copies" if len(keys_G) < num else f"{num} rows"
         raise DataError(f"{part.table.name} has {said}: too few to hold any out; pass --validation with others")
     return part.take(np.flatnonzero(~held_N)), part.take(np.flatnonzero(held_N))
+
+
+def deal(
+    part: Part, labels_N: np.ndarray | None, *, num_folds: int, seed: int = 0, groups_N: np.ndarray | None = None
+) -> np.ndarray:
+    """Deals rows into folds of which each is held out once: the fold of each row, int64 (N,); -1 is never held out.
+
+    Every label is spread over the folds, copies and groups (as in `hold_out`) stay in one, and none of the `labels_N`
+    is missing where a fold is held out: a row of a label that has no other group stays in training.
+    """
+    num = len(part)
+    hashes_N = content_hashes(part)
+    group_N, keys_G = _groups(hashes_N, groups_N)
+    sizes_G = np.bincount(group_N, minlength=len(keys_G))
+    labels_N = np.zeros(num, dtype=np.int64) if labels_N is None else np.asarray(labels_N, dtype=np.int64)
+    label_G = np.full(len(keys_G), np.iinfo(np.int64).max)
+    np.minimum.at(label_G, group_N, labels_N)
+    order_G = _mixed(keys_G, derive(seed, "folds"))
+    fold_G = np.full(len(keys_G), -1, dtype=np.int64)
+    total_K = np.zeros(num_folds, dtype=np.int64)
+    for label in np.unique(label_G):
+        groups = np.flatnonzero(label_G == label)
+        own_K = np.zeros(num_folds, dtype=np.int64)
+        for group in groups[np.argsort(order_G[groups], kind="stable")]:
+            fold = fold_G[group] = np.lexsort((total_K, own_K))[0]
+            own_K[fold] += sizes_G[group]
+            total_K[fold] += sizes_G[group]
+    for label in np.unique(labels_N):
+        groups = np.unique(group_N[labels_N == label])
+        if len(np.unique(fold_G[groups])) == 1:
+            fold_G[groups[np.argmax(order_G[groups])]] = -1
+    fold_N = fold_G[group_N]
+    if len(np.unique(fold_N[fold_N >= 0])) < num_folds:
+        raise DataError(
+            f"{part.table.name} has {num} rows: too few for {num_folds} folds; pass --validation with others"
+        )
+    return fold_N
 
 
 def _groups(hashes_N: np.ndarray, groups_N: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl
-from deepen.core.run import Run, open_run
+from deepen.core.run import FOLDS, Run, open_run
 from deepen.core.seed import derive
 from deepen.core.types import Interval, Outputs, Score, Targets
 from deepen.data.batches import flat_positions
@@ -177,6 +177,11 @@ def open_case(
     prepared, missing = reopened(opened, recipe)
     if missing:
         say(f"  note: {missing}")
+    reader = partial(_reader, opened)
+    if prepared is not None and data is None and prepared.rows.test is None and prepared.rows.fold_N is not None:
+        prepared, reader = prepared.without_fold(0), partial(_reader, Run(opened.folder / FOLDS / "1"))
+        say("  note: the run has learned from all its rows, so its models of the first fold are asked about that fold")
+        model = replace(model, predictor=reader(model.rung)())
     rows, where = _rows(opened, model, prepared, data, columns)
     seed = derive(recipe.seed, "diagnosis")
     if len(rows) > max_rows:
@@ -184,7 +189,7 @@ def open_case(
         rows = drawn(rows, max_rows, np.random.default_rng(seed))
     names = [row.rung for row in opened.ladder.rungs if row.climbed]
     there = [name for name in names if (opened.rung(name) / "model" / "deepen.json").is_file()]
-    predictors: dict[str, Callable[[], Predictor]] = {name: _reader(opened, name) for name in there}
+    predictors: dict[str, Callable[[], Predictor]] = {name: reader(name) for name in there}
     predictors[model.rung] = lambda: model.predictor
     return Case(
         task=model.task,
@@ -230,7 +235,7 @@ def _rows(
 
 
 def _reader(run: Run, name: str) -> Callable[[], Predictor]:
-    return lambda: load_model(run.folder, rung=name).predictor
+    return lambda: load_model(run.rung(name) / "model").predictor
 
 
 def _features(prepared: Prepared, recipe: Recipe) -> Callable[[Part], np.ndarray]:

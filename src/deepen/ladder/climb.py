@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ import numpy as np
 from deepen.core.errors import DeepenError
 from deepen.core.files import write_jsonl
 from deepen.core.ladder import Data, Ladder, LadderRow, RowState, Stage, UnderWay
-from deepen.core.run import Run
+from deepen.core.run import FOLDS, Run
 from deepen.core.seed import derive
-from deepen.core.settings import parse_duration
+from deepen.core.settings import Settings, parse_duration
 from deepen.data.columns import TARGET
-from deepen.ladder import record
+from deepen.data.table import Part
+from deepen.ladder import folds, record
 from deepen.ladder.closing import doubts, worth_it
 from deepen.ladder.decide import (
     Standing,
@@ -38,13 +40,14 @@ from deepen.ladder.judge import (
     Events,
     begin_stage,
     chosen,
+    fold_folder,
     judge,
     standing_of,
     start_of,
     warn,
     write_model,
 )
-from deepen.ladder.refit import refit
+from deepen.ladder.refit import joined, refit
 from deepen.ladder.self_train import LABELS, adopt, self_train, taught_again
 from deepen.preparation.catalog import shelf
 from deepen.preparation.manifest import read_about
@@ -55,6 +58,7 @@ from deepen.preparation.resume import check_rows
 from deepen.preparation.told import LEFT_OUT, write_left_out
 from deepen.problem.climbed import Climbed
 from deepen.problem.threshold import told
+from deepen.problem.work import Work
 
 
 def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began: float) -> None:
@@ -114,7 +118,7 @@ def _time_spent(state: Climbing, spent: float) -> dict[str, float]:
 
 def _count_lost(run: Run, ladder: Ladder) -> Ladder:
     """Adds the time between the last word of a climb that was killed, which is its last checkpoint, and its ladder."""
-    last = [path.stat().st_mtime for path in run.folder.glob("rungs/*/checkpoint/state.json")]
+    last = [path.stat().st_mtime for path in run.folder.glob("**/rungs/*/checkpoint/state.json")]
     lost = max([0.0, *last]) - (run.folder / "ladder.json").stat().st_mtime
     if lost <= 0:
         return ladder
@@ -148,6 +152,7 @@ def _begin(run: Run, prepared: Prepared) -> Ladder:
             labels=work.problem.labels,
             data=Data(
                 **{name: len(part) if part is not None else 0 for name, part in parts.items()},
+                **({"folds": int(prepared.rows.fold_N.max()) + 1} if prepared.rows.fold_N is not None else {}),
                 name="/".join(Path(work.problem.train.table.name).parts[-2:]),
                 notes=tuple(prepared.rows.told.notes),
                 warnings=tuple(prepared.rows.told.warnings),
@@ -179,7 +184,7 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
     settings = getattr(state.recipe.rungs, name)
     under_way = UnderWay(Stage.FIRST, name)
     known = rung.always or state.ladder.under_way == under_way
-    forecast = None if known else rung.forecast(work, settings)
+    forecast = None if known else _forecast(state, name, settings)
     left = None if work.context.deadline is None else work.context.deadline - time.monotonic()
     if not rung.always and not fits(forecast, seconds_left=left):
         reason = f"forecast {forecast or 0:.0f} s, but {max(left or 0, 0):.0f} s of the budget are left"
@@ -194,7 +199,15 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
     try:
         start = start_of(state, name)
         below = state.run.rung(start.name) / "model" if start else None
-        climbed = rung.climb(work.above(start.score if start else None), settings, below)
+        if state.cross_validated:
+            asked = deliberate or state.recipe.ladder.thorough
+            lends = rung.warm_starts and not all(shelf()[higher].always for higher in above)
+            climbed = folds.climb_folds(state, name, settings, start=start, encoders=encoders, asked=asked, lends=lends)
+        else:
+            climbed = rung.climb(work.above(start.score if start else None), settings, below)
+        if isinstance(climbed, str):
+            _give_up(state, name, climbed, forecast, above[0] if above else None)
+            return
         if not (rung.always or climbed.validation.is_finite):
             raise FloatingPointError("the training diverged: its outputs are no numbers")
     except (MemoryError, RuntimeError, ArithmeticError) as error:
@@ -235,9 +248,27 @@ def _reason_to_stop(state: Climbing, climbed: Climbed, encoders: list[Standing],
     return ""
 
 
+def _forecast(state: Climbing, name: str, settings: Settings) -> float | None:
+    return (
+        folds.forecast(state, name, settings) if state.cross_validated else shelf()[name].forecast(state.work, settings)
+    )
+
+
+def _give_up(state: Climbing, name: str, why: str, forecast: float | None, next_rung: str | None) -> None:
+    """Notes a rung that was given up before its last fold, and that the climb ends there, as where little is gained."""
+    took = time.monotonic() - (state.rung_began or time.monotonic())
+    _rest(state)
+    remove_rung(state.run.rung(name))
+    form = state.work.problem.task.deep
+    other_form = form is not None and next_rung is not None and shelf()[next_rung].deep_form != shelf()[name].deep_form
+    if not (shelf()[name].few_shot or other_form):
+        state.note({"stop_reason": why})
+    _skip(state, name, why, forecast, seconds=took)
+
+
 def _rest(state: Climbing) -> None:
     """Between two rungs: none is under way."""
-    state.rung_began = None
+    state.rung_began, state.of_folds = None, ()
     state.note({"under_way": None, "under_way_seconds": None})
 
 
@@ -291,7 +322,9 @@ def _finish(state: Climbing) -> None:
         for sentence in doubts(state.ladder, one_label=one_label, writes=writes is not None):
             if sentence not in ((state.ladder.data and state.ladder.data.warnings) or ()):
                 warn(state, sentence)
-        if state.recipe.ladder.refit:
+        if state.cross_validated:
+            _on_all_rows(state, best)
+        elif state.recipe.ladder.refit:
             _refit(state, best)
     best = str(state.ladder.chosen)
     folder = state.run.rung(best)
@@ -318,7 +351,12 @@ def _finish(state: Climbing) -> None:
     (state.run.folder / LABELS).unlink(missing_ok=True)
     for row in state.ladder.rungs:
         shutil.rmtree(state.run.rung(row.rung) / "checkpoint", ignore_errors=True)
-        (state.run.rung(row.rung) / OUTPUTS).unlink(missing_ok=True)
+        if not state.cross_validated:
+            (state.run.rung(row.rung) / OUTPUTS).unlink(missing_ok=True)
+    first = fold_folder(state, 0)  # stays: a diagnosis asks models about rows that they have not learned from
+    for path in (*state.run.folder.glob(f"{FOLDS}/*"), *first.glob("rungs/*/checkpoint")):
+        if path != first:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _say_worth(state: Climbing, floor: str, seed: int) -> None:
@@ -333,18 +371,31 @@ def _say_worth(state: Climbing, floor: str, seed: int) -> None:
 
 def _refit(state: Climbing, name: str) -> None:
     """Puts the chosen rung's model, trained on the validation rows too, in place of the one that they judged."""
-    work, row = state.work, state.ladder.row(name)
-    learned = taught_again(state, row)
+    learned = taught_again(state, state.ladder.row(name))
+    _replace(state, name, learned, joined(learned.problem.train, state.work.problem.validation))
+    state.put(state.ladder.row(name).but({"refitted": True}))
+    state.write({"under_way": None, "refitted": True})
+
+
+def _on_all_rows(state: Climbing, name: str) -> None:
+    """Trains the chosen rung on all rows, unless its folds were so cheap that it was at once."""
+    if not shelf()[name].always:
+        _replace(state, name, folds.fold_works(state)[0], state.work.problem.train)
+        state.write({"under_way": None})
+
+
+def _replace(state: Climbing, name: str, learned: Work, whole: Part) -> None:
+    """Puts a model that has learned from all rows in place of a rung's, which had won when it learned from fewer."""
+    row, settings = state.ladder.row(name), getattr(state.recipe.rungs, name)
     begin_stage(state, UnderWay(Stage.REFIT), name)
-    work.context.say(f"  {name}: once more, on {len(learned.problem.train) + len(work.problem.validation):,} rows")
+    state.work.context.say(f"  {name}: once more, on {len(whole):,} rows")
     start = start_of(state, name)
     below = state.run.rung(start.name) / "model" if start else None
-    predictor = refit(learned, shelf()[name], getattr(state.recipe.rungs, name), row.won or {}, below)
+    learned = replace(learned, context=state.work.context)
+    predictor = refit(learned, whole, shelf()[name], settings, row.won or {}, below=below).predictor
     predictor.calibrate(state.ladder.temperature or 1.0, np.array(state.ladder.shift or 0.0))
     write_model(state, name, predictor, state.run.rung(name))
     state.run.publish(name)
-    state.put(row.but({"refitted": True}))
-    state.write({"under_way": None, "refitted": True})
 
 
 def _what_ran(recipe: Recipe, ladder: Ladder) -> Recipe:

@@ -13,7 +13,7 @@ import numpy as np
 from deepen.core.curve import METRICS
 from deepen.core.files import open_to_others, replacing, write_jsonl
 from deepen.core.ladder import Data, Ladder, LadderRow, RowState, UnderWay
-from deepen.core.run import Run, keep_strangers
+from deepen.core.run import FOLDS, Run, keep_strangers
 from deepen.core.seed import derive
 from deepen.core.shared import share
 from deepen.core.types import Outputs, Score
@@ -30,7 +30,7 @@ from deepen.problem.task import Predictor
 from deepen.problem.work import Work
 
 OUTPUTS = "outputs.npz"
-"""A rung's validation outputs, kept until the climb is complete."""
+"""A rung's validation outputs, kept until the climb is complete, or as long as the run where no model gives them."""
 _SHALLOW, _ENOUGH_ROWS = "lexical", 20
 _READING = {"encoding", "normalise", "label_cuts", "label_names", "hide", "mask", "unmasked"}
 
@@ -45,7 +45,10 @@ class Events:
 
 @dataclass
 class Climbing:
-    """The state of a climb; `ladder` is what ladder.json says, `rung_began` when the rung under way was begun."""
+    """The state of a climb; `ladder` is what ladder.json says, `rung_began` when the rung under way was begun.
+
+    `of_folds` are the models of the rung under way that have learned without each fold, where it is cross-validated.
+    """
 
     recipe: Recipe
     work: Work
@@ -56,6 +59,12 @@ class Climbing:
     standings: list[Standing]
     began: float
     rung_began: float | None = None
+    of_folds: tuple[Predictor, ...] = ()
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether the validation rows are training rows too, answered fold by fold."""
+        return self.prepared.rows.fold_N is not None
 
     def note(self, changes: Mapping[str, Any]) -> None:
         """Changes fields of the ladder."""
@@ -114,6 +123,11 @@ def start_of(state: Climbing, name: str) -> Standing | None:
     return next(lends, None)
 
 
+def fold_folder(state: Climbing, fold: int) -> Path:
+    """The folder, like a run's, of what was learned without a fold."""
+    return state.run.folder / FOLDS / str(fold + 1)
+
+
 def begin_stage(state: Climbing, stage: UnderWay, name: str) -> None:
     """Notes that a rung learns once more; if that was interrupted, it goes on from its checkpoint instead."""
     if state.ladder.under_way != stage:
@@ -134,7 +148,8 @@ def measure(state: Climbing, climbed: Climbed) -> Measured:
     targets = work.problem.validation_targets
     outputs, temperature, shift_C = task.calibrated(climbed.validation, targets)
     if temperature != 1.0 or task.shift is not None:
-        climbed.predictor.calibrate(temperature, shift_C)
+        for predictor in {id(one): one for one in (climbed.predictor, *state.of_folds)}.values():
+            predictor.calibrate(temperature, shift_C)
     scores = task.scores(outputs, targets, work.problem.labels, derive(state.recipe.seed, "bootstrap"))
     return Measured(outputs, scores, temperature, shift_C)
 
@@ -220,6 +235,8 @@ def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, fo
         What the model brings to the rung's row.
     """
     work, outputs = state.work, found.outputs
+    for fold, predictor in enumerate(state.of_folds):
+        write_model(state, name, predictor, fold_folder(state, fold) / "rungs" / name)
     per_row = record.seconds_per_row(climbed.predictor, work.problem.validation)
     write_model(state, name, climbed.predictor, folder)
     with replacing(folder / OUTPUTS) as beside, beside.open("wb") as file:

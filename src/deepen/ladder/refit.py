@@ -1,4 +1,4 @@
-"""The chosen rung once more, on the validation rows too: they have decided everything, and may now be learned from."""
+"""A rung once more, on all rows: those that have decided may be learned from when nothing is left to decide."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ import pyarrow as pa
 from deepen.core.files import fingerprint
 from deepen.core.settings import Settings
 from deepen.data.table import Part, Table
+from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
-from deepen.problem.task import Predictor
 from deepen.problem.work import Work
 
 
-def refit(work: Work, rung: Rung, settings: Settings, won: dict[str, Any], below: Path | None) -> Predictor:
-    """Trains a rung on the training and the validation rows, with what won when validation decided.
+def refit(
+    work: Work, whole: Part, rung: Rung, settings: Settings, won: dict[str, Any], *, below: Path | None
+) -> Climbed:
+    """Trains a rung on all rows, with what won when others decided.
 
     Args:
+        work: The climb, with the rows from which it learned when that won.
+        whole: All rows that may be learned from.
         won: What it chose by the validation rows, as settings (`Climbed.won`).
         below: The model that it started from.
 
     Returns:
-        The model, not calibrated.
+        The rung, its model not calibrated.
     """
-    whole = joined(work.problem.train, work.problem.validation)
     if "batch_tokens" in won:  # as many steps as won, with more rows in each
         won = won | {"batch_tokens": round(won["batch_tokens"] * len(whole) / len(work.problem.train))}
     fixed = type(settings).model_validate(settings.model_dump() | won)
-    return rung.climb(work.on(whole).until(None), fixed, below).predictor
+    return rung.climb(work.on(whole).until(None), fixed, below)
 
 
 def joined(first: Part, second: Part) -> Part:

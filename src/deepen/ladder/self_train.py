@@ -28,7 +28,7 @@ from deepen.evaluation.calibration import softmax
 from deepen.ladder import record
 from deepen.ladder.decide import best_of, fits, gain_over
 from deepen.ladder.judge import Climbing, Measured, begin_stage, chosen, measure, publish, start_of, write_rung
-from deepen.ladder.refit import refit
+from deepen.ladder.refit import joined, refit
 from deepen.preparation.catalog import shelf
 from deepen.preparation.training_rows import extend
 from deepen.problem.climbed import Climbed, Dynamics
@@ -140,7 +140,9 @@ def taught_again(state: Climbing, row: LadderRow) -> Work:
         state.work.context.say(f"  {name}: once more, to label the rows without a label")
         below = start_of(state, name)
         folder = state.run.rung(below.name) / "model" if below else None
-        teacher = refit(state.work, shelf()[name], getattr(state.recipe.rungs, name), told.won or {}, folder)
+        work, settings = state.work, getattr(state.recipe.rungs, name)
+        whole = joined(work.problem.train, work.problem.validation)
+        teacher = refit(work, whole, shelf()[name], settings, told.won or {}, below=folder).predictor
         teacher.calibrate(told.temperature or 1.0)
         _label(state, unlabelled, teacher)
     return _lesson(state, unlabelled).at(about.threshold or 0.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from deepen.core.errors import SettingError
 from deepen.core.files import fingerprint
 from deepen.preparation.catalog import shelf
@@ -28,8 +30,10 @@ def amend(rows: Rows, recipe: Recipe, *, decodes: bool) -> Rows:
         SettingError: If nothing can learn from rows without labels.
     """
     data, problem = recipe.data, rows.problem
-    train, validation, mark, notes = by_lists(rows.train, problem.validation, rows.labels, drop=data.drop, fix=data.fix)
-    rows = replace(rows, train=train, validation=validation, amended=mark).noting(*notes)
+    judged = problem.validation if rows.fold_N is None else problem.validation.take(np.arange(0))
+    train, held, mark, notes = by_lists(rows.train, judged, rows.labels, drop=data.drop, fix=data.fix)
+    held = held if rows.fold_N is None else problem.validation  # what it decides by stays as it was given
+    rows = replace(rows, train=train, validation=held, amended=mark).noting(*notes)
     rows = _added(rows, recipe)
     rows = _unlabelled(rows, recipe)
     named = label_rows(rows.problem, data, decodes=decodes) if data.label_rows and _learns(recipe) else None

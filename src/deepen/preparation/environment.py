@@ -46,6 +46,8 @@ def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
         for name, (part, path) in parts.items()
         if part is not None
     }
+    if prepared.rows.fold_N is not None:
+        data["validation"]["folds"] = given.folds  # training rows, each answered by a model that has not seen it
     others = {"drop": given.drop, "fix": given.fix, "add": given.add, "unlabelled": given.unlabelled}
     lists = {name: path for name, path in others.items() if path is not None}
     data |= {name: {"source": path, "files": data_files(path)} for name, path in lists.items()}

@@ -22,7 +22,7 @@ from deepen.core.curve import METRICS
 from deepen.core.errors import DataError, SettingError
 from deepen.core.files import read_object, remove_leftovers, writing
 from deepen.core.recipe_file import SCHEMA
-from deepen.core.run import MODEL_NOTES, Run, model_files
+from deepen.core.run import FOLDS, MODEL_NOTES, Run, model_files
 from deepen.core.slices import SLICES
 from deepen.evaluation.promises import FOLDER as BOUNDS
 
@@ -35,7 +35,7 @@ FILES = (
     *("recipe.yaml", SCHEMA, METRICS, SLICES, "report.html", "diagnosis.json", "left-out.csv"),
     *("self_training.npz", *MARKS),
 )
-"""What a run writes into its folder, beside the folders `model`, `rungs`, `diagnosis` and `bounds`."""
+"""What a run writes into its folder, beside the folders `model`, `rungs`, `folds`, `diagnosis` and `bounds`."""
 LISTS = ("suspects.csv", "suspects-*.csv", "rows-of-*-words.csv")
 """What a person is handed to work on: they stay when the run is replaced."""
 _DIAGNOSIS = ("clean.jsonl", "new-names.jsonl")
@@ -85,7 +85,8 @@ def written(folder: Path) -> Written:
         found.files += [path for path in found.enter(folder / "diagnosis") if path.name in _DIAGNOSIS]
     if (folder / BOUNDS).is_dir() and not (folder / BOUNDS).is_symlink():
         found.files += [path for path in found.enter(folder / BOUNDS) if path.suffix in (".json", ".jsonl")]
-    for path in found.enter(folder / "rungs"):
+    folds = [path / "rungs" for path in found.enter(folder / FOLDS) if found.enter(path)]
+    for path in (one for rungs in (folder / "rungs", *folds) for one in found.enter(rungs)):
         _rung(found, path, _known_rungs(folder))
     return found
 
@@ -326,7 +327,9 @@ def check_answers(out: Path, runs: Iterable[str], data: Any) -> None:
 def _is_inside(path: Path) -> bool:
     """Whether a path in a run folder is one that a run writes, now or later."""
     first = path.parts[0]
-    return first in ("model", "rungs", "diagnosis", BOUNDS, *FILES) or any(fnmatch(first, name) for name in LISTS)
+    return first in ("model", "rungs", "diagnosis", BOUNDS, FOLDS, *FILES) or any(
+        fnmatch(first, name) for name in LISTS
+    )
 
 
 def _learned_from(runs: Iterable[str]) -> Iterator[tuple[str, str]]:

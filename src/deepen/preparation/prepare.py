@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from deepen.core.errors import SettingError
 from deepen.data.check.problem import Splits
 from deepen.data.label_names import read_label_names
@@ -41,6 +43,13 @@ class Prepared:
     def mark(self) -> str:
         """Equal for equal rows and labels in every part: a run goes on with the data it began with."""
         return self.rows.mark
+
+    def without_fold(self, fold: int) -> Prepared:
+        """The same without a fold to learn from, which alone decides."""
+        assert self.rows.fold_N is not None  # noqa: S101 - there are folds
+        problem = self.work.problem
+        held = problem.validation.take(np.flatnonzero(self.rows.fold_N[problem.validation.rows_N] == fold))
+        return replace(self, work=self.work.on(self.rows.without_fold(fold, problem.train), held))
 
     def resolved(self, recipe: Recipe) -> Recipe:
         """The recipe with what `auto` came to: it leaves the same rows out of the same files, or none."""
@@ -131,7 +140,13 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
         work = _in_precision(work, recipe.precision)
     rows = describe(rows, work)
     rows = replace(rows, told=rows.told.aloud(say))
-    say("  " + ", ".join(f"{part} {len(some):,}" for part, some in rows.given.items()))
+    shown = {part: some for part, some in rows.given.items() if part != "validation" or rows.fold_N is None}
+    say("  " + ", ".join(f"{part} {len(some):,}" for part, some in shown.items()))
+    if rows.fold_N is not None:
+        say(
+            f"  fewer than {data.cross_validate_below:,} rows: {data.folds}-fold cross-validation decides, scores are "
+            "of out-of-fold rows, the chosen rung learns from all (--set data.cross_validate_below=0 holds rows out)"
+        )
     if rows.unlabelled:
         say(f"  unlabelled {len(rows.unlabelled):,}")
     return Prepared(work, rows)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from deepen.core.files import fingerprint
 from deepen.data.columns import Columns
 from deepen.data.label_names import LabelNames
@@ -29,6 +31,8 @@ class Rows:
         scored: Where the test rows are, or else the validation rows.
         amended: Marks what lists of ids changed and what was added; empty if nothing.
         told: What there is to say of how they came about.
+        fold_N: The fold in which each row of the training data decides, -1 for none: `validation` has all that do, and
+            they are training rows too. None where other rows decide.
     """
 
     task: Task
@@ -44,12 +48,19 @@ class Rows:
     unlabelled: Part | None = None
     amended: str = ""
     told: Told = field(default_factory=Told)
+    fold_N: np.ndarray | None = None
 
     @property
     def given(self) -> dict[str, Part]:
         """The parts with labels that are there, by name."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
+
+    def without_fold(self, fold: int, train: Part) -> Part:
+        """Of the training rows, as they were amended, those that are not held out with a fold."""
+        assert self.fold_N is not None  # noqa: S101 - there are folds
+        amended_N = np.append(self.fold_N, np.full(len(train.table) - len(self.fold_N), -1))
+        return train.take(np.flatnonzero(amended_N[train.rows_N] != fold))
 
     @property
     def problem(self) -> Problem:

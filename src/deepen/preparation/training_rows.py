@@ -298,8 +298,9 @@ def label_rows(problem: Problem, data: DataSettings, *, decodes: bool) -> Table 
         The rows; None where a row is more than a text with one label, a label has more than a few rows, a label is no
         word, words are hidden, or the model is a decoder, to which rows are shown as examples.
     """
-    held = len(problem.validation) if problem.validation.table is problem.train.table else 0
-    few = len(problem.train) + held <= _MOST_ROWS * len(problem.labels)
+    parts = [problem.train, *([problem.validation] if problem.validation.table is problem.train.table else [])]
+    num = len(np.unique(np.concatenate([part.rows_N for part in parts])))
+    few = num <= _MOST_ROWS * len(problem.labels)
     if problem.task.prompts is None or not few or decodes or data.hide:
         return None
     said = described(problem)

@@ -140,12 +140,16 @@ def find(scores: Sequence[ScoreRecord] | None, name: str, *, label: str | None =
 
 
 def final_scores(ladder: Ladder) -> tuple[str, Sequence[ScoreRecord]]:
-    """Where the chosen rung was scored last, and its scores there. `test` if there is a test set; else `validation`."""
+    """Where the chosen rung was scored last, and its scores there.
+
+    `test` if there is a test set; else `out-of-fold` if the climb was cross-validated, or `validation`.
+    """
     row = ladder.chosen_row
     test = ladder.test or row.test
     if test:
         return "test", test
-    return "validation", row.validation or ([row.score] if row.score else [])
+    where = "out-of-fold" if ladder.data and ladder.data.folds else "validation"
+    return where, row.validation or ([row.score] if row.score else [])
 
 
 def main_score(ladder: Ladder) -> ScoreRecord | None:

@@ -111,4 +111,5 @@ def _unmasked(row: dict[str, Any], served: Served) -> bool:
 
 def _comparable(folder: Path, served: Served) -> bool:
     """Whether the model that is served is the one whose predictions are stored."""
-    return served.model.task.fixed and not Run(folder).ladder.refitted
+    ladder = Run(folder).ladder
+    return served.model.task.fixed and not (ladder.refitted or (ladder.data and ladder.data.folds))
