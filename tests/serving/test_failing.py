@@ -84,8 +84,8 @@ def poison(pid: int, pattern: bytes) -> int:
                     memory.write(bytes(len(pattern)))
                     num += 1
                     at = held.find(pattern, at + len(pattern))
-    except OSError:
-        return 0
+    except OSError:  # not allowed; or it was seen, and ended before this did
+        return num
     return num
 
 

@@ -76,11 +76,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 @pytest.fixture(scope="module")
-def follower(runs: dict[str, Path], place: Place) -> Iterator[Server]:
+def follower(runs: dict[str, Path], place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     release(place, runs["classification"])
     words = ["--registry", place.url, "--run", f"{NAME}@{STAGE}", "--port", "0", "--workers", "1"]
     quick = ["--set", "registry_seconds=0.2", "--set", "canary_seconds=0.3", "--set", "stuck_seconds=30"]
-    log = ["--log", f"sqlite:///{Path(place.root) / 'log.sqlite'}"]
+    log = ["--log", f"sqlite:///{tmp_path_factory.mktemp('log') / 'log.sqlite'}"]
     with Server([*words, *quick, *log]) as server:
         until(lambda: server.status() == 200)
         yield server
