@@ -3,8 +3,8 @@
     python benchmarks/small_data.py --data DATA --models MODELS [--whole] [--sizes 100,300,1000] [--only sst2]
     python benchmarks/small_data.py --data DATA --summary
 
-`small-data-SET-N-seedS`: N rows drawn of a set, the rungs lexical and frozen; `small-data-whole-SET-N-seedS` (`--whole`):
-the rungs that a climb takes by itself. Both ways one after the other in one process: accuracy on the same test rows,
+`small-data-SET-N-seedS`: N rows drawn of a set, the rungs lexical and frozen; `small-data-whole-SET-N-seedS`
+(`--whole`): the rungs that a climb takes by itself. Both ways one after the other in one process: accuracy on the same test rows,
 regret (the best of its own rungs on the test rows less the chosen one), seconds of the wall clock and of the processor.
 Seconds are `warm`: the process has loaded its libraries and the frozen pass over the rows, which both need, is cached.
 `small-data-N` and `small-data-whole-N` (`--summary`): means over sets and seeds, with Student's interval over them.
