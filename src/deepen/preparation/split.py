@@ -51,6 +51,6 @@ def _why_not(rows: Rows, recipe: Recipe) -> str:
         return f"every fold of {rows.task.name} would cost a training of a network that writes"
     if recipe.data.unlabelled is not None:
         return "rows without a label are learned from by what held-out rows say of them"
-    if rows.task.num_outputs(rows.train, rows.labels) != rows.task.head_size(rows.labels):
+    if rows.task.form.head.shares and not rows.task.form.head.has_classes:
         return f"{rows.task.name} answers with texts of the very rows that are held out"
     return ""
