@@ -96,6 +96,8 @@ def test_wishes_that_are_none() -> None:
         wish("int8,heads", None, 0.5)
     with pytest.raises(SettingError, match=r"did you mean 'layers'"):
         wish("layer", None, 0.5)
+    with pytest.raises(SettingError, match=r"--ways: name at least one"):
+        wish(",", None, 0.5)
     with pytest.raises(SettingError, match=r"either --target or --ways"):
         wish("int8", "4x", 0.5)
     for target in ("1x", "fast", "0"):

@@ -178,11 +178,11 @@ def stop_at(patch: pytest.MonkeyPatch, name: str, at: int) -> None:
     function: Callable[..., Any] = getattr(home, name.split(".")[-1])
     calls: list[int] = []
 
-    def stop(*given: Any) -> Any:
+    def stop(*given: Any, **named: Any) -> Any:
         calls.append(1)
         if len(calls) > at:
             raise KeyboardInterrupt
-        return function(*given)
+        return function(*given, **named)
 
     if name == "os.replace":  # that of this module only
         patch.setattr(self_train, "os", SimpleNamespace(replace=stop))

@@ -75,6 +75,8 @@ def test_labels_come_back(run: Path, other: Path) -> None:
 def test_what_can_not_be_watched(run: Path, same: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="one of the two"):
         deepen.watch(run)
+    with pytest.raises(SettingError, match=r"must end in \.prom"):
+        deepen.watch(run, same, write_prometheus=tmp_path / "w.txt", say=lambda line: None)
     few = tmp_path / "few.csv"
     few.write_text("text\ngood film\n")
     with pytest.raises(DataError, match="a window takes 50"):
