@@ -19,7 +19,7 @@ from deepen.models.head import Head, Inputs, flat_layer
 from deepen.models.network import Bent, Network, fresh_network
 from deepen.models.runtimes.form import FILE, Runtime
 from deepen.models.runtimes.onnx import OnnxNetwork
-from deepen.models.runtimes.padded import padded, sequences
+from deepen.models.runtimes.padded import FlatBatch, padded, sequences
 from deepen.models.save import shelf
 
 SIZES: dict[str, Any] = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -73,6 +73,13 @@ def _inputs(head: Head, lengths: list[int], *, segments: bool, windows: list[int
     )
 
 
+def _flat(inputs: Inputs) -> FlatBatch:
+    """The same without torch, as an export reads it."""
+    parts = {name: getattr(inputs, name) for name in ("ids_T", "segments_T", "units_M", "windows_R", "again_S")}
+    arrays = {name: None if part is None else part.numpy() for name, part in parts.items()}
+    return FlatBatch(np.arange(len(inputs.ids_T)), inputs.lengths_B.numpy(), **arrays)
+
+
 def _runtime(network: Network, *, segments: bool, windows: bool = False) -> Runtime:
     grid = network.kind.grid
     assert grid is not None
@@ -93,7 +100,7 @@ def _chosen(found: list[Any], inputs: Inputs, runtime: Runtime, slots_T: np.ndar
         assert inputs.units_M is not None
         return [arrays[0].reshape(-1, runtime.width)[slots_T[inputs.units_M.numpy()]]]
     if runtime.per == "text":
-        return [array[sequences(inputs)[side::2]] for side, array in enumerate(arrays)]
+        return [array[sequences(_flat(inputs))[side::2]] for side, array in enumerate(arrays)]
     return arrays
 
 
@@ -104,7 +111,7 @@ def test_padding_changes_nothing(kind: str, head: Head) -> None:
     runtime = _runtime(network, segments=segments)
     for lengths in ([5, 9], [1, 1], [3, 12]):
         inputs = _inputs(head, lengths, segments=segments)
-        arrays, slots_T = padded(inputs, runtime.inputs)
+        arrays, slots_T = padded(_flat(inputs), runtime.inputs)
         with torch.no_grad():
             given = [torch.from_numpy(arrays[name]) for name in runtime.inputs]
             found = _chosen(list(PaddedNetwork(network, runtime)(*given)), inputs, runtime, slots_T)
@@ -117,7 +124,7 @@ def test_windows_are_pooled_together(head: Head) -> None:
     network = _network(_encoder("bert"), head)
     runtime = _runtime(network, segments=True, windows=True)
     inputs = _inputs(head, [5, 9, 2, 7], segments=False, windows=[1, 3])
-    arrays, _ = padded(inputs, runtime.inputs)
+    arrays, _ = padded(_flat(inputs), runtime.inputs)
     with torch.no_grad():
         [found] = PaddedNetwork(network, runtime)(*(torch.from_numpy(arrays[name]) for name in runtime.inputs))
         np.testing.assert_allclose(found.numpy(), network(inputs).numpy(), atol=2e-6)
@@ -135,7 +142,7 @@ def test_the_file_says_what_the_network_says(kind: str, name: str, windows: bool
     exported = OnnxNetwork(tmp_path, runtime)
     for lengths, parts in (([1], [1]), ([4, 9, 2], [1, 2]), ([3] * 7, [7]), ([20], [1])):
         inputs = _inputs(head, lengths, segments=False, windows=parts if windows else None)
-        arrays, _ = padded(inputs, runtime.inputs)
+        arrays, _ = padded(_flat(inputs), runtime.inputs)
         with torch.no_grad():
             np.testing.assert_allclose(exported.run(arrays)[0], network(inputs).numpy(), atol=1e-5)
     with pytest.raises(ModelError, match="the graph can't be run"):

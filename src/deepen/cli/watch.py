@@ -18,7 +18,6 @@ means harm (accuracy down by 5 points and more), learned from failures planted i
   deepen watch runs/mine this-week.csv
   deepen watch runs/mine predictions.jsonl --rules rules.yaml
   deepen watch runs/mine --log sqlite:///log.sqlite --write-prometheus watch.prom
-  deepen feedback runs/mine runs/mine/watch/to-label.csv
 """
 
 

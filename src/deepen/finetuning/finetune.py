@@ -88,8 +88,7 @@ def climb_trained(
     plan = _watched(plan, work, name, best, settings.evaluations_per_epoch, settings.patience)
     tell_of_memory(network, feed, name=name, say=work.context.say)
     learning = multiplying_in(work.base.precision, network.encoder)
-    title = f"{name}: {plan.round_ends[0]} steps"
-    with progress(title, plan.round_ends[0], unit="steps") as advance, learning:
+    with progress(f"{name}: {plan.round_ends[0]} steps", plan.round_ends[0], unit="steps") as advance, learning:
         hooks = (*plan.after_step, lambda now: advance(), deadline(work.context))
         plan = replace(plan, after_step=hooks, after_update=attached.after_update)
         now = fit(network, _groups(work.base, network, settings), plan, settings, Accelerator(device_placement=False))

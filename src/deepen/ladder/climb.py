@@ -18,11 +18,11 @@ from deepen.core.files import write_jsonl
 from deepen.core.ladder import Data, Ladder, LadderRow, RowState, Stage, UnderWay
 from deepen.core.run import FOLDS, Run
 from deepen.core.seed import derive
-from deepen.core.settings import Settings, parse_duration
+from deepen.core.settings import parse_duration
 from deepen.data.columns import TARGET
 from deepen.data.table import Part
 from deepen.ladder import folds, record
-from deepen.ladder.closing import doubts, worth_it
+from deepen.ladder.closing import doubts, say_worth
 from deepen.ladder.decide import (
     Standing,
     best_of,
@@ -184,7 +184,7 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
     settings = getattr(state.recipe.rungs, name)
     under_way = UnderWay(Stage.FIRST, name)
     known = rung.always or state.ladder.under_way == under_way
-    forecast = None if known else _forecast(state, name, settings)
+    forecast = None if known else folds.forecast(state, name, settings)
     left = None if work.context.deadline is None else work.context.deadline - time.monotonic()
     if not rung.always and not fits(forecast, seconds_left=left):
         reason = f"forecast {forecast or 0:.0f} s, but {max(left or 0, 0):.0f} s of the budget are left"
@@ -248,12 +248,6 @@ def _reason_to_stop(state: Climbing, climbed: Climbed, encoders: list[Standing],
     return ""
 
 
-def _forecast(state: Climbing, name: str, settings: Settings) -> float | None:
-    return (
-        folds.forecast(state, name, settings) if state.cross_validated else shelf()[name].forecast(state.work, settings)
-    )
-
-
 def _give_up(state: Climbing, name: str, why: str, forecast: float | None, next_rung: str | None) -> None:
     """Notes a rung that was given up before its last fold, and that the climb ends there, as where little is gained."""
     took = time.monotonic() - (state.rung_began or time.monotonic())
@@ -315,7 +309,7 @@ def _finish(state: Climbing) -> None:
         state.note({"chosen": best, "chosen_reason": why, "cheapest_not_worse": cheapest})
         writes = work.problem.task.writes
         if writes is not None:
-            _say_worth(state, writes.floor, seed)
+            say_worth(state, writes.floor, seed)
         one_label = any(need.name == TARGET and need.kind == "category" for need in work.problem.task.needs)
         if state.prepared.rows.wish is not None:
             work.context.say(f"  {told(state.prepared.rows.wish, state.ladder.chosen_row.validation)}")
@@ -357,16 +351,6 @@ def _finish(state: Climbing) -> None:
     for path in (*state.run.folder.glob(f"{FOLDS}/*"), *first.glob("rungs/*/checkpoint")):
         if path != first:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _say_worth(state: Climbing, floor: str, seed: int) -> None:
-    """Says first thing whether a network that writes is better than what needs none."""
-    sure, sentence = worth_it(state.standings, state.work.problem.task.value_of, floor=floor, seed=seed)
-    if not sure:
-        warn(state, sentence)
-    elif sentence:
-        state.work.context.say(f"  {sentence}")
-        state.note({"chosen_reason": " ".join(filter(None, (state.ladder.chosen_reason, sentence)))})
 
 
 def _refit(state: Climbing, name: str) -> None:

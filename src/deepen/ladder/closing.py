@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from deepen.core.ladder import Ladder
 from deepen.data.source import clip, listed
 from deepen.ladder.decide import Standing, Statistic, best_of, gain_over
+from deepen.ladder.judge import Climbing, warn
 
 _FEWEST_ROWS, _MISSED = 3, 0.2
 _FLOOR = "majority"
@@ -107,3 +108,13 @@ def _several_in_one(labels: Sequence[str]) -> Iterator[str]:
                 "cell, --task multilabel learns them apart"
             )
             return
+
+
+def say_worth(state: Climbing, floor: str, seed: int) -> None:
+    """Says first thing whether a network that writes is better than what needs none."""
+    sure, sentence = worth_it(state.standings, state.work.problem.task.value_of, floor=floor, seed=seed)
+    if not sure:
+        warn(state, sentence)
+    elif sentence:
+        state.work.context.say(f"  {sentence}")
+        state.note({"chosen_reason": " ".join(filter(None, (state.ladder.chosen_reason, sentence)))})

@@ -37,8 +37,10 @@ def fold_works(state: Climbing) -> list[Work]:
 
 
 def forecast(state: Climbing, name: str, settings: Settings) -> float | None:
-    """Seconds of a rung's trainings: one without each fold and, if it is chosen, one on all rows."""
+    """Seconds of a rung's training: in cross-validation one without each fold and, if it is chosen, one on all rows."""
     rung = shelf()[name]
+    if not state.cross_validated:
+        return rung.forecast(state.work, settings)
     each = [rung.forecast(work, _of_fold(settings, work, state.work)) for work in fold_works(state)]
     whole = rung.forecast(state.work, settings)
     return None if whole is None or None in each else whole + sum(one or 0.0 for one in each)
