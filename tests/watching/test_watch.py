@@ -25,6 +25,7 @@ def test_damaged_rows_raise_one(run: Path, other: Path, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
     rules.write_text(f"window_rows: 250\nleast_harm: 0\nfile: {tmp_path / 'alerts.jsonl'}\n")
     lines: list[str] = []
+    assert deepen.watch(run, other, say=lines.append)["alerts"] == [], "nobody is named, so nobody is told"
     record = deepen.watch(run, other, rules=rules, write_prometheus=tmp_path / "w.prom", say=lines.append)
     [alarm] = record["alarms"]
     assert alarm["windows"] == [0, 1]

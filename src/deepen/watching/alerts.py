@@ -38,6 +38,8 @@ def alert(
     Returns:
         The alerts that were sent: `state` is open, again or resolved.
     """
+    if rules.file is rules.webhook is rules.mail is None:
+        return []  # who is named later is told of what lasts then
     now = time.time() if now is None else now
     path = folder / _STATE
     before = read_object(path).get("open", {}) if path.is_file() else {}
@@ -58,7 +60,7 @@ def alert(
 
 
 def _send(sent: list[dict[str, Any]], rules: Rules, run: str, say: Callable[[str], None]) -> bool:
-    """Whether somebody was told, or nobody is to be."""
+    """Whether somebody was told."""
     ways: dict[str, Callable[[], None]] = {}
     if rules.file is not None:
         ways[f"file {rules.file}"] = lambda: _append(Path(str(rules.file)), sent, run)
@@ -73,7 +75,7 @@ def _send(sent: list[dict[str, Any]], rules: Rules, run: str, say: Callable[[str
             done += 1
         except (OSError, URLError, smtplib.SMTPException, ValueError) as error:
             say(f"  warning: {name}: the alert could not be sent: {one_line(str(error))}")
-    return done > 0 or not ways
+    return done > 0
 
 
 def _append(path: Path, sent: list[dict[str, Any]], run: str) -> None:
