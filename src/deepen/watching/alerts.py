@@ -38,7 +38,7 @@ def alert(
     Returns:
         The alerts that were sent: `state` is open, again or resolved.
     """
-    if rules.file is rules.webhook is rules.mail is None:
+    if not (rules.file or rules.webhook or rules.mail):
         return []  # who is named later is told of what lasts then
     now = time.time() if now is None else now
     path = folder / _STATE
