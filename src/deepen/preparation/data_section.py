@@ -31,7 +31,7 @@ class DataSection(DataSettings):
     """Hold out at least so many rows if the data allows; fewer can't tell one rung from the next."""
     cross_validate_below: int = Field(default=0, ge=0)
     """With fewer training rows, and no validation rows, cross-validation decides in their place and the chosen rung is
-    trained on all rows; 0 holds rows out. 1000 gained 5 points with 100 rows and 4 with 300 (docs/decisions/0040)."""
+    trained on all rows; 0 holds rows out. What it gains is what `--refit` gains too (docs/decisions/0040)."""
     folds: int = Field(default=2, ge=2, le=10)
     """Folds of that cross-validation. Every fold costs a training of each rung."""
     near: NearSettings = NearSettings()
