@@ -34,6 +34,7 @@ _HOMES = {
     "load_together": "deepen.inference.adapters",
     "compose": "deepen.inference.adapters",
     "report": "deepen.api",
+    "update": "deepen.continual.update",
     "watch": "deepen.watching.watch",
     "feedback": "deepen.watching.watch",
     "Run": "deepen.core.run",
@@ -71,6 +72,7 @@ __all__ = [
     "load_together",
     "report",
     "train",
+    "update",
     "watch",
 ]
 

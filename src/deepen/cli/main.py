@@ -34,6 +34,7 @@ from deepen.cli import (
     show,
     streams,
     train,
+    update,
     watch,
 )
 from deepen.core.errors import SettingError, nearest, one_line, plain_words
@@ -51,8 +52,8 @@ app = typer.Typer(
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_MODULES = (train, evaluate, compare, predict, check, diagnose, export, compress, serve, watch, feedback, keys, report)
-_AND = (registry, runs, cache, bench, models, schema)
+_MODULES = (train, evaluate, compare, predict, check, diagnose, export, compress, serve, watch, feedback)
+_AND = (update, keys, report, registry, runs, cache, bench, models, schema)
 VERBS = {module.NAME: module for module in (*_MODULES, *_AND)}
 
 

@@ -154,7 +154,7 @@ def _compare(
     if labels is not None and set(a.labels) != set(b.labels):
         shared = tuple(label for label in a.labels if label in b.labels)
         parts = _of_labels(parts, shared, folders, say)
-    outputs = [_laid(model, part, labels or model.labels) for model, part in zip((a, b), parts, strict=True)]
+    outputs = [laid(model, part, labels or model.labels) for model, part in zip((a, b), parts, strict=True)]
     order = labels or a.labels
     targets = a.task.targets(parts[0], order)
     pairs = paired(a.task, outputs, targets)
@@ -172,7 +172,7 @@ def _compare(
         labels=shared,
         scores=[
             ScorePair(name, *values, n=len(parts[0]), higher_is_better=name != "log_loss")
-            for name, values in ((name, _difference(*stats, value_of)) for name, stats, value_of in pairs)
+            for name, values in ((name, difference_of(*stats, value_of)) for name, stats, value_of in pairs)
         ],
         slices=slice_pairs(slices, pairs[0], right_N),
         changes=None
@@ -247,7 +247,7 @@ def _of_labels(
     return [part.take(kept) for part in parts]
 
 
-def _laid(model: Model, part: Part, labels: tuple[str, ...]) -> Outputs:
+def laid(model: Model, part: Part, labels: tuple[str, ...]) -> Outputs:
     """What a model says of rows, its labels in the order of these; what it does not know it never says."""
     outputs = model.predictor.predict(part)
     if not model.task.fixed or model.labels == labels or not set(labels) >= set(model.labels):
@@ -278,7 +278,7 @@ def _log_losses(outputs: Outputs, targets: Targets) -> np.ndarray:
     return np.stack([losses_N, np.ones(len(losses_N))], axis=1)
 
 
-def _difference(a_NK: np.ndarray, b_NK: np.ndarray, value_of: Statistic) -> tuple[float, float, Interval, float]:
+def difference_of(a_NK: np.ndarray, b_NK: np.ndarray, value_of: Statistic) -> tuple[float, float, Interval, float]:
     """Both values, the difference with its interval, and the p-value."""
     found = paired_bootstrap(b_NK, a_NK, value_of, seed=derive(0, "compare"))
     p_value = found.p_value
@@ -303,7 +303,7 @@ def slice_pairs(slices: Sequence[Slice], deciding: Pair, right_N: Sequence[np.nd
         if by == "label" and right_N[0] is not None and right_N[1] is not None:
             name, value_of = "recall", lambda sums_BK: sums_BK[:, 0] / sums_BK[:, 1]
             a_NK, b_NK = (np.stack([one, np.ones(len(one))], axis=1) for one in right_N if one is not None)
-        a, b, difference, p_value = _difference(a_NK[rows_N], b_NK[rows_N], value_of)
+        a, b, difference, p_value = difference_of(a_NK[rows_N], b_NK[rows_N], value_of)
         made.append(SlicePair(by, value, name, a, b, difference, p_value, int(rows_N.sum())))
     raised = iter(holm([one.p_value or 0.0 for one in made if one.n >= TESTED_ROWS]))
     return [replace(one, p_value=next(raised) if one.n >= TESTED_ROWS else None) for one in made]

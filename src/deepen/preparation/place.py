@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 MARKS = ("environment.json", "ladder.json")
 """What tells that a folder is a run's; removed last."""
 FILES = (
-    *("recipe.yaml", SCHEMA, METRICS, SLICES, "report.html", "diagnosis.json", "left-out.csv"),
+    *("recipe.yaml", SCHEMA, METRICS, SLICES, "report.html", "diagnosis.json", "left-out.csv", "update.json"),
     *("self_training.npz", *MARKS),
 )
 """What a run writes into its folder, beside the folders `model`, `rungs`, `folds`, `diagnosis` and `bounds`."""
+ROWS = "rows"
+"""The folder of the rows that an update wrote for a run to learn from; it comes before the run, and stays."""
 LISTS = ("suspects.csv", "suspects-*.csv", "rows-of-*-words.csv")
 """What a person is handed to work on: they stay when the run is replaced."""
 _DIAGNOSIS = ("clean.jsonl", "new-names.jsonl")
@@ -188,7 +190,11 @@ def check_place(path: Path, *, resume: bool, overwrite: bool, inputs: dict[str, 
             raise NotADirectoryError(errno.ENOTDIR, "")
         if not os.access(above, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "")
-        there = [item for item in path.iterdir() if not item.name.startswith(".")] if path.is_dir() else []
+        there = (
+            [item for item in path.iterdir() if not item.name.startswith(".") and item.name != ROWS]
+            if path.is_dir()
+            else []
+        )
     if not there:
         return
     if not is_run(path):
@@ -327,7 +333,7 @@ def check_answers(out: Path, runs: Iterable[str], data: Any) -> None:
 def _is_inside(path: Path) -> bool:
     """Whether a path in a run folder is one that a run writes, now or later."""
     first = path.parts[0]
-    return first in ("model", "rungs", "diagnosis", BOUNDS, FOLDS, *FILES) or any(
+    return first in ("model", "rungs", "diagnosis", ROWS, BOUNDS, FOLDS, *FILES) or any(
         fnmatch(first, name) for name in LISTS
     )
 

@@ -117,6 +117,15 @@ def _listed(path: Path, column: str | None) -> Iterator[tuple[int, str, Any]]:
         raise DataError(f"{path} is not UTF-8; save it as `CSV UTF-8`") from None
 
 
+def ids_of(path: Path) -> set[str]:
+    """The ids that a list names.
+
+    Args:
+        path: CSV with a column `id`, or JSON lines.
+    """
+    return {name for _, name, _ in _listed(path, None)}
+
+
 def _json_rows(path: Path, file: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for line, text in enumerate(file, 1):
         if text.strip():

@@ -143,7 +143,7 @@ def _about(folder: Path) -> dict[str, Any]:
         "rung": run.chosen,
         "validation": (dict(score),) if score else (),
         "test": tuple(map(dict, ladder.test)),
-        "lineage": {key: lineage.get(key) for key in ("data", "model", "seed", "command", "git_commit")},
+        "lineage": {key: lineage.get(key) for key in ("data", "model", "seed", "command", "git_commit", "parent")},
         "promises": {path.stem: read_object(path) for path in sorted((folder / FOLDER).glob("*.json"))},
     }
 

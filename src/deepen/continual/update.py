@@ -1,0 +1,242 @@
+"""`deepen update`: a run from another with new rows, without forgotten ones, and the gate before it is promoted."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepen.continual.forgetting import Beside, Gate, as_record, beside, forgetting, gate
+from deepen.continual.rows import Updated, ids_to_forget, old_rows, updated, write_rows
+from deepen.core.arguments import as_path
+from deepen.core.errors import DataError, DeepenError, SettingError, nearest
+from deepen.core.files import cache_dir, read_jsonl, read_object, write_json
+from deepen.core.log import telling
+from deepen.core.run import Run, open_run
+from deepen.core.types import to_json
+from deepen.data.table import Part, Table
+from deepen.inference.given import as_rows
+from deepen.inference.model import load_model
+from deepen.making import make_run
+from deepen.models.device import on
+from deepen.preparation.prepare import Prepared
+from deepen.preparation.read import Sources
+from deepen.preparation.recipe import Recipe
+from deepen.preparation.reopen import recipe_of
+from deepen.preparation.training_rows import read_added
+from deepen.registry.place import open_place
+from deepen.registry.promotions import promote as promoted
+from deepen.registry.versions import push
+
+METHODS = ("exact", "retrain")
+_SOLVED = ("majority", "lexical", "frozen")
+RECORD = "update.json"
+
+
+@dataclass(frozen=True)
+class Update:
+    """The record of `deepen update --json`.
+
+    Attributes:
+        method: `exact` or `retrain`.
+        old, new: Scores before and after on held-out rows, all together first, then slices; `new` may be empty.
+        forgetting: Points (as a fraction) of the deciding score that the old rows lost, with its 95 % interval.
+        gate: `passed` and `why`.
+        forgotten: Rows, ids and labels that are gone, and what outside of the new run still holds them.
+        promoted: The version that stands for production now; None if nothing was promoted.
+    """
+
+    out: str
+    method: str
+    old: list[dict[str, Any]]
+    new: list[dict[str, Any]]
+    forgetting: dict[str, float]
+    gate: Gate
+    forgotten: dict[str, Any]
+    promoted: str | None = None
+
+
+def update(
+    run: str | Path | Run,
+    new: Any = None,
+    *,
+    method: str | None = None,
+    forget: str | Path | Collection[str] | None = None,
+    promote: bool = False,
+    registry: str | None = None,
+    max_drop: float = 0.5,
+    out: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Update:
+    """Makes a run from another one with more rows, or without some, and shows what it gains and what it forgets.
+
+    Args:
+        run: A finished run whose training rows are files that have not changed.
+        new: Labelled rows like the training data; a fifth is held out. None only with `forget`.
+        method: `exact` solves a head anew, for the rungs majority, lexical and frozen; `retrain` trains every rung of
+            the run anew; None is the first that suits.
+        forget: Ids of rows that are taken out: a list, a file with a column `id`, or text with commas.
+        promote: Push the run and promote it, if it passes the gate.
+        registry: Where to.
+        max_drop: Points of the deciding score that all old rows together may lose.
+        out: The run to write; None finds a name beside the old one.
+        say: Called with lines for the user; None writes them to the logger `deepen`.
+
+    Returns:
+        What came of it, which is in `update.json` of the new run too.
+
+    Raises:
+        DataError: If the old rows have changed or are gone, or the new ones can't be read.
+        SettingError: If an argument is wrong, or the run may not be promoted, which is written all the same.
+    """
+    began, tell = time.monotonic(), telling(say)
+    if promote != (registry is not None):
+        raise SettingError("--promote and --registry URL go together: where is it promoted?")
+    if not max_drop >= 0:
+        raise SettingError(f"--max-drop {max_drop}: it must be points of 0 and more, as in 0.5")
+    ids = ids_to_forget(forget)
+    if new is None and not ids:
+        raise SettingError("nothing to do: name a file of new rows, or --forget ids")
+    source = open_run(run.folder if isinstance(run, Run) else as_path("run", run))
+    recipe = recipe_of(source)
+    way = _method(method, source)
+    place = _free(source.folder) if out is None else as_path("out", out)
+    if place.exists() or place.is_symlink():
+        raise SettingError(f"{place} exists already: give another --out")
+    prepared = old_rows(source, recipe)
+    fresh = _read(as_rows(new), prepared, recipe) if new is not None else None
+    made = updated(prepared, fresh, ids)
+    _say(made, fresh, way, recipe, tell)
+    _train(made, place, (prepared, recipe, way), source, began, tell)
+    old, gained = _judge(source, place, prepared, made, ids, recipe, tell)
+    found = Update(
+        out=str(place),
+        method=way,
+        old=as_record(old),
+        new=as_record(gained) if gained is not None else [],
+        forgetting=forgetting(old),
+        gate=gate(old, gained, asked=new is not None, max_drop=max_drop),
+        forgotten=made.forgotten | {"still_in": _still_in(source, ids)} if ids else made.forgotten,
+    )
+    return _leave(found, source, place, registry)
+
+
+def _method(asked: str | None, source: Run) -> str:
+    if asked is not None and asked not in METHODS:
+        raise SettingError(f"unknown method '{asked}'; {nearest(asked, METHODS)}")
+    solved = source.chosen in _SOLVED
+    if asked == "exact" and not solved:
+        raise SettingError(f"{source.chosen} has no head that is solved exactly: --method retrain trains it anew")
+    return asked or ("exact" if solved else "retrain")
+
+
+def _free(folder: Path) -> Path:
+    """A name that is free beside a run."""
+    number = 2
+    while (place := folder.with_name(f"{folder.name}-{number}")).exists():
+        number += 1
+    return place
+
+
+def _read(new: Any, prepared: Prepared, recipe: Recipe) -> Table:
+    rows = prepared.rows
+    found = read_added(new, rows.task.needs, recipe.data, rows.columns, rows.names)
+    if not len(found):
+        raise DataError(f"{found.name}: it has no rows")
+    return found
+
+
+def _say(made: Updated, fresh: Table | None, way: str, recipe: Recipe, say: Callable[[str], None]) -> None:
+    if fresh is not None and made.fresh is not None:
+        rest = len(fresh) - made.num_learned - len(made.fresh)
+        more = f", {rest:,} left out (forgotten, or held out before)" if rest else ""
+        say(f"  new rows: {made.num_learned:,} to learn from, {len(made.fresh):,} held out{more}")
+    if made.forgotten["unknown"]:
+        say(f"  note: {len(made.forgotten['unknown']):,} ids to forget are of no row")
+    if made.forgotten["labels"]:
+        say(f"  labels without a training row are gone: {', '.join(made.forgotten['labels'])}")
+    if way == "retrain":
+        say("  every rung of the run is trained anew on all rows")
+    if recipe.ladder.refit or recipe.data.unlabelled is not None:
+        say("  note: --refit and --unlabelled of the old run are not done again")
+
+
+def _train(
+    made: Updated,
+    place: Path,
+    how: tuple[Prepared, Recipe, str],
+    source: Run,
+    began: float,
+    say: Callable[[str], None],
+) -> None:
+    """Writes the rows and climbs; where that fails nothing is left."""
+    prepared, recipe, way = how
+    try:
+        wanted = write_rows(made, place, prepared, recipe)
+        rungs = (source.chosen,) if way == "exact" else recipe.ladder.rungs
+        ladder = recipe.ladder.model_copy(update={"rungs": rungs, "refit": False})
+        wanted = wanted.model_copy(update={"ladder": ladder})
+        make_run(wanted, Sources(), place, resume=False, overwrite=False, listeners=(say, None), began=began)
+    except (DeepenError, OSError):
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+
+
+def _judge(
+    source: Run,
+    place: Path,
+    prepared: Prepared,
+    made: Updated,
+    ids: Collection[str],
+    recipe: Recipe,
+    say: Callable[[str], None],
+) -> tuple[Beside, Beside | None]:
+    """Both models on the old held-out rows that are left, and on the new ones."""
+    held = prepared.rows.test if prepared.rows.test is not None else prepared.work.problem.validation
+    lost = set(made.forgotten["labels"])
+    rows = zip(held.values("id"), held.values("target") if lost else [None] * len(held), strict=True)
+    left = held.take(np.array([at for at, (name, label) in enumerate(rows) if name not in ids and label not in lost]))
+    with on(recipe.device, lambda line: None):
+        before, after = load_model(source.folder, say=say), load_model(place)
+        new: Part | None = made.fresh if made.fresh is not None and len(made.fresh) else None
+        return beside(before, after, left), beside(before, after, new) if new is not None else None
+
+
+def _still_in(source: Run, ids: Collection[str]) -> list[str]:
+    """What still holds forgotten rows: the old run's model, predictions and curves, its data, the cache."""
+    files = [path for path in sorted(source.folder.rglob("*.jsonl")) if path.parent.parent.name == "rungs"]
+    held = [str(path) for path in files if any(row.get("id") in ids for row in read_jsonl(path))]
+    data = recipe_of(source).data
+    named = [path for path in (data.path, data.validation, data.test) if path is not None]
+    return [
+        *named,
+        str(source.folder / "model"),
+        str(source.folder / "rungs"),
+        *held,
+        f"{cache_dir()} (analogies, states)",
+    ]
+
+
+def _leave(found: Update, source: Run, place: Path, registry: str | None) -> Update:
+    """Notes the parent and the record in the new run, and promotes it if that is asked for and allowed."""
+    parent = read_object(source.folder / "environment.json").get("parent") or {}
+    name = str(parent.get("name") or source.folder.resolve().name.lower())
+    environment = read_object(place / "environment.json")
+    mark = source.ladder.mark
+    environment["parent"] = {"name": name, "run": str(source.folder), "mark": mark, "method": found.method}
+    write_json(place / "environment.json", environment)
+    write_json(place / RECORD, to_json(found))
+    if registry is None:
+        return found
+    if not found.gate.passed:
+        raise SettingError(f"{place} is written and not promoted, since it did not pass its gate: {found.gate.why}")
+    there = open_place(registry)
+    decided = {"passed": True, "why": found.gate.why}
+    version = push(there, place, name=name, by="deepen update", gate=decided, note=f"update of {source.folder}")
+    promoted(there, version, by="deepen update", why=found.gate.why)
+    return Update(**{**vars(found), "promoted": f"{version.name}@{version.version}"})
