@@ -76,15 +76,20 @@ def old_rows(run: Run, recipe: Recipe) -> Prepared:
     return prepared
 
 
+def without_copy(name: str) -> str:
+    """The id that all copies of a row share: the second in a file ends in -2."""
+    return name.partition("-")[0]
+
+
 def ids_to_forget(given: Any) -> set[str]:
-    """Ids from a list, a file that has them in a column `id`, or text with commas."""
+    """Ids from a list, a file that has them in a column `id`, or text with commas; a row goes with its copies."""
     if given is None:
         return set()
     if isinstance(given, Path) or (isinstance(given, str) and "," not in given and Path(given).expanduser().is_file()):
-        return ids_of(Path(given))
+        return {*map(without_copy, ids_of(Path(given)))}
     if isinstance(given, str):
         given = given.split(",")
-    return {str(name).strip() for name in given if str(name).strip()}
+    return {without_copy(str(name).strip()) for name in given if str(name).strip()}
 
 
 def updated(prepared: Prepared, new: Table | None, forget: Collection[str]) -> Updated:
@@ -101,14 +106,14 @@ def updated(prepared: Prepared, new: Table | None, forget: Collection[str]) -> U
     old = {name: list(part.examples()) for name, part in there.items() if part is not None}
     learned = {_key(row) for row in old["train"]}
     kept_out = {_key(row) for name, some in old.items() if name != "train" for row in some}
-    known = {row.id for some in old.values() for row in some}
-    parts = {name: [row for row in some if row.id not in forget] for name, some in old.items()}
+    known = {without_copy(row.id) for some in old.values() for row in some}
+    parts = {name: [row for row in some if without_copy(row.id) not in forget] for name, some in old.items()}
     fresh: list[int] = []
     num_learned = 0
     for at, row in enumerate(new.all_rows().examples() if new is not None else ()):
         key = _key(row)
-        if row.id in forget:
-            known.add(row.id)
+        if (name := without_copy(row.id)) in forget:
+            known.add(name)
         elif key not in learned and int(key, 16) % _HELD == 0:
             parts["validation"].append(row)
             fresh.append(at)
@@ -122,7 +127,7 @@ def updated(prepared: Prepared, new: Table | None, forget: Collection[str]) -> U
     for name in ("train", "validation"):
         if not parts[name]:
             raise DataError(f"no {name} row is left: forget fewer rows, or train anew on other data")
-    forgotten = {name: sum(row.id in forget for row in some) for name, some in old.items()}
+    forgotten = {name: sum(without_copy(row.id) in forget for row in some) for name, some in old.items()}
     return Updated(
         {name: sorted(some, key=lambda row: (row.id, str(row.target))) for name, some in parts.items()},
         Part(new, np.array(fresh, np.int64)) if new is not None else None,
@@ -165,7 +170,8 @@ def write_rows(made: Updated, out: Path, prepared: Prepared, recipe: Recipe) -> 
     task = prepared.work.problem.task
     for name, path in paths.items():
         table, _ = load_table(str(path), task.needs, found.data, columns=names)
-        if sorted(table.arrow.column("id").to_pylist()) != sorted(row.id for row in made.parts[name]):
+        read = sorted(map(without_copy, table.arrow.column("id").to_pylist()))
+        if read != sorted(without_copy(row.id) for row in made.parts[name]):
             raise DataError(f"rows of {task.name} such as those of {recipe.data.path} can't be kept by an update yet")
     return found
 

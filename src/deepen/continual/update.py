@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deepen.continual.forgetting import Beside, Gate, as_record, beside, forgetting, gate
-from deepen.continual.rows import Updated, ids_to_forget, old_rows, updated, write_rows
+from deepen.continual.rows import Updated, ids_to_forget, old_rows, updated, without_copy, write_rows
 from deepen.core.arguments import as_path
 from deepen.core.errors import DataError, DeepenError, SettingError, nearest
 from deepen.core.files import cache_dir, read_jsonl, read_object, write_json
@@ -200,7 +200,9 @@ def _judge(
     held = prepared.rows.test if prepared.rows.test is not None else prepared.work.problem.validation
     lost = set(made.forgotten["labels"])
     rows = zip(held.values("id"), held.values("target") if lost else [None] * len(held), strict=True)
-    left = held.take(np.array([at for at, (name, label) in enumerate(rows) if name not in ids and label not in lost]))
+    left = held.take(
+        np.array([at for at, (name, label) in enumerate(rows) if without_copy(name) not in ids and label not in lost])
+    )
     with on(recipe.device, lambda line: None):
         before, after = load_model(source.folder, say=say), load_model(place)
         new: Part | None = made.fresh if made.fresh is not None and len(made.fresh) else None
@@ -210,7 +212,7 @@ def _judge(
 def _still_in(source: Run, ids: Collection[str]) -> list[str]:
     """What still holds forgotten rows: the old run's model, predictions and curves, its data, the cache."""
     files = [path for path in sorted(source.folder.rglob("*.jsonl")) if path.parent.parent.name == "rungs"]
-    held = [str(path) for path in files if any(row.get("id") in ids for row in read_jsonl(path))]
+    held = [str(path) for path in files if any(without_copy(str(row.get("id"))) in ids for row in read_jsonl(path))]
     data = recipe_of(source).data
     named = [path for path in (data.path, data.validation, data.test) if path is not None]
     return [
