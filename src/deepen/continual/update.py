@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deepen.continual.forgetting import Beside, Gate, as_record, beside, forgetting, gate
+from deepen.continual.forgetting import Gate, as_record, beside, forgetting, gate
 from deepen.continual.rows import Updated, ids_to_forget, old_rows, updated, without_copy, write_rows
 from deepen.core.arguments import as_path
 from deepen.core.errors import DataError, DeepenError, SettingError, nearest
@@ -112,8 +112,12 @@ def update(
     fresh = _read(as_rows(new), prepared, recipe) if new is not None else None
     made = updated(prepared, fresh, ids)
     _say(made, fresh, way, recipe, tell)
+    left = _old_held_out(prepared, made, ids)
     _train(made, place, (prepared, recipe, way), source, began, tell)
-    old, gained = _judge(source, place, prepared, made, ids, recipe, tell)
+    with on(recipe.device, lambda line: None):
+        before, after = load_model(source.folder, say=tell), load_model(place)
+        old = beside(before, after, left)
+        gained = beside(before, after, made.fresh) if made.fresh is not None and len(made.fresh) else None
     found = Update(
         out=str(place),
         method=way,
@@ -187,26 +191,14 @@ def _train(
         raise
 
 
-def _judge(
-    source: Run,
-    place: Path,
-    prepared: Prepared,
-    made: Updated,
-    ids: Collection[str],
-    recipe: Recipe,
-    say: Callable[[str], None],
-) -> tuple[Beside, Beside | None]:
-    """Both models on the old held-out rows that are left, and on the new ones."""
-    held = prepared.rows.test if prepared.rows.test is not None else prepared.work.problem.validation
-    lost = set(made.forgotten["labels"])
+def _old_held_out(prepared: Prepared, made: Updated, ids: Collection[str]) -> Part:
+    """The old test rows, or else the validation rows, that are left."""
+    held, lost = prepared.rows.test or prepared.work.problem.validation, set(made.forgotten["labels"])
     rows = zip(held.values("id"), held.values("target") if lost else [None] * len(held), strict=True)
-    left = held.take(
-        np.array([at for at, (name, label) in enumerate(rows) if without_copy(name) not in ids and label not in lost])
-    )
-    with on(recipe.device, lambda line: None):
-        before, after = load_model(source.folder, say=say), load_model(place)
-        new: Part | None = made.fresh if made.fresh is not None and len(made.fresh) else None
-        return beside(before, after, left), beside(before, after, new) if new is not None else None
+    left = [at for at, (name, label) in enumerate(rows) if without_copy(name) not in ids and label not in lost]
+    if not left:
+        raise DataError("no old held-out row is left to judge by: forget fewer rows")
+    return held.take(np.array(left, np.int64))
 
 
 def _still_in(source: Run, ids: Collection[str]) -> list[str]:
