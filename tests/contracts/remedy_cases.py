@@ -701,6 +701,12 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "serving/test_export.py": ("make it anew with `deepen export", "(--set export=false leaves it out)"),
     "serving/test_following.py": ("is named twice", "go together: where, and what is served", "nothing to serve: name"),
     "serving/test_wishes.py": ("the promise of --cascade does not hold",),
+    "continual/test_update.py": (
+        "--promote and --registry URL go together",
+        "it must be points of 0 and more",
+        "name a file of new rows, or --forget ids",
+        "--method retrain trains it anew",
+    ),
     "compression/test_compress.py": (
         "give either --target or --ways",
         "it must be points above 0",

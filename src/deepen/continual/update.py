@@ -167,7 +167,7 @@ def _say(made: Updated, fresh: Table | None, way: str, recipe: Recipe, say: Call
     if way == "retrain":
         say("  every rung of the run is trained anew on all rows")
     if recipe.ladder.refit or recipe.data.unlabelled is not None:
-        say("  note: --refit and --unlabelled of the old run are not done again")
+        say("  note: the old run was refitted, or learned from rows without labels; that is not done again")
 
 
 def _train(
