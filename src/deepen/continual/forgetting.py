@@ -58,7 +58,7 @@ def beside(before: Model, after: Model, part: Part) -> Beside:
 def forgetting(old: Beside) -> dict[str, float]:
     """What was lost on old rows, with its interval; above 0 is forgotten."""
     lost = old.score.difference
-    return {"value": -lost.value, "low": -lost.high, "high": -lost.low}
+    return {"value": 0.0 - lost.value, "low": 0.0 - lost.high, "high": 0.0 - lost.low}
 
 
 def gate(old: Beside, new: Beside | None, *, asked: bool, max_drop: float) -> Gate:
