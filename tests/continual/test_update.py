@@ -15,6 +15,7 @@ from tests.contracts.conftest import call
 import deepen
 from deepen.continual.forgetting import Beside, gate
 from deepen.core.errors import DataError, DeepenError, SettingError
+from deepen.core.files import fingerprint
 from deepen.core.types import Interval
 from deepen.inference.compare import ScorePair, SlicePair
 
@@ -92,6 +93,15 @@ def test_a_label_goes_with_its_last_row(world: dict[str, Any], alone: Path) -> N
     assert found.new == []
     deepen.update(world["run"], [row for row in world["new"] if row["label"] != "neutral"], out="never")
     assert np.abs(answers("two") - answers("never")).max() <= 1e-5
+
+
+def test_a_new_label_that_is_all_held_out_is_not_learned_and_said(world: dict[str, Any], alone: Path) -> None:
+    text = next(text for at in range(99) if int(fingerprint({"text": (text := f"hotel {at}")}), 16) % 5 == 0)
+    said: list[str] = []
+    found = deepen.update(world["run"], [*world["new"][:40], {"text": text, "label": "odd"}], out="x", say=said.append)
+    assert "  labels without a training row are gone: odd" in said
+    assert "odd" not in deepen.load("x").labels
+    assert found.new[0]["n"] < 40
 
 
 def _read(run: str) -> list[dict[str, Any]]:

@@ -108,7 +108,7 @@ def updated(prepared: Prepared, new: Table | None, forget: Collection[str]) -> U
     kept_out = {_key(row) for name, some in old.items() if name != "train" for row in some}
     known = {without_copy(row.id) for some in old.values() for row in some}
     parts = {name: [row for row in some if without_copy(row.id) not in forget] for name, some in old.items()}
-    fresh: list[int] = []
+    fresh: list[tuple[int, Any]] = []
     num_learned = 0
     for at, row in enumerate(new.all_rows().examples() if new is not None else ()):
         key = _key(row)
@@ -116,7 +116,7 @@ def updated(prepared: Prepared, new: Table | None, forget: Collection[str]) -> U
             known.add(name)
         elif key not in learned and int(key, 16) % _HELD == 0:
             parts["validation"].append(row)
-            fresh.append(at)
+            fresh.append((at, row.target))
         elif key not in kept_out:
             parts["train"].append(row)
             num_learned += 1
@@ -128,9 +128,10 @@ def updated(prepared: Prepared, new: Table | None, forget: Collection[str]) -> U
         if not parts[name]:
             raise DataError(f"no {name} row is left: forget fewer rows, or train anew on other data")
     forgotten = {name: sum(without_copy(row.id) in forget for row in some) for name, some in old.items()}
+    known_fresh = [at for at, target in fresh if not gone or target not in gone]
     return Updated(
         {name: sorted(some, key=lambda row: (row.id, str(row.target))) for name, some in parts.items()},
-        Part(new, np.array(fresh, np.int64)) if new is not None else None,
+        Part(new, np.array(known_fresh, np.int64)) if new is not None else None,
         num_learned,
         {"rows": forgotten, "unknown": sorted(set(forget) - known), "labels": gone},
     )
