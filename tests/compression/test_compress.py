@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from deepen.compression.student import spread, with_layers
 from deepen.core.errors import SettingError
 from deepen.core.types import Interval
 from deepen.models.tokenizer import load_tokenizer
-from deepen.models.vocabulary import trim
+from deepen.models.vocabulary import _likeliest, trim
 
 
 @pytest.fixture
@@ -52,12 +53,12 @@ def test_a_vocabulary_that_the_rows_use_reads_them_as_before(tiny_model: Path, a
     whole = load_tokenizer(tiny_model)
     text = "the film was lovely and the phone is great"
     used = whole.encode([text], max_tokens=64).ids_T
-    small, old = trim(whole, {*map(int, used)}, alone / "tokenizer", first=1)
+    small, old = trim(whole, Counter(used.tolist()), alone / "tokenizer", first=1, most=0)
     assert [old[at] for at in small.encode([text], max_tokens=64).ids_T] == used.tolist()
 
 
 @pytest.mark.parametrize("kind", ["Unigram", "BPE"])
-def test_other_kinds_of_vocabularies_too(kind: str, alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_kinds_of_vocabularies_too(kind: str, alone: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     texts = ["the cat sat on the mat", "cats and mats and rats", "a rat ate the catnip"] * 20
@@ -75,11 +76,16 @@ def test_other_kinds_of_vocabularies_too(kind: str, alone: Path, monkeypatch: py
     made.save(str(alone / "whole" / "tokenizer.json"))
     whole = load_tokenizer(alone / "whole")
     used = whole.encode(texts[:1], max_tokens=64).ids_T
-    monkeypatch.setattr("deepen.models.vocabulary._FEWEST", 0)
-    small, old = trim(whole, {*map(int, used)}, alone / "small", first=1)
+    small, old = trim(whole, Counter(used.tolist()), alone / "small", first=1, most=0)
     assert len(old) < whole.backend.get_vocab_size()
     assert [old[at] for at in small.encode(texts[:1], max_tokens=64).ids_T] == used.tolist()
     assert small.encode(["catnip rats"], max_tokens=64).ids_T.max() < len(old)
+
+
+def test_of_other_tokens_those_stay_that_are_likely_beside_these_rows() -> None:
+    pieces = {"<unk>": 0, "▁the": 1, "▁film": 2, "▁of": 3, "电影": 4, "很好": 5, "▁THE": 6}
+    assert _likeliest(pieces, {4: 90, 2: 10}, {0, 4, 2}) == [5, 1, 3, 6]
+    assert _likeliest(pieces, {2: 90, 4: 1}, {0, 4, 2})[:2] == [1, 3]
 
 
 def test_layers_that_are_left_are_those_of_the_whole(small_run: Path) -> None:

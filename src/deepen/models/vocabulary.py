@@ -8,7 +8,9 @@ token is gone falls into smaller ones and not into nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,18 @@ from deepen.models.tokenizer import Tokenizer, load_tokenizer
 
 _SUBWORD = "##"
 _STARTS = "▁Ġ"
-_FEWEST = 16_000
 
 
-def trim(tokenizer: Tokenizer, used: Collection[int], folder: Path, *, first: int) -> tuple[Tokenizer, list[int]]:
+def trim(
+    tokenizer: Tokenizer, used: Mapping[int, int], folder: Path, *, first: int, most: int
+) -> tuple[Tokenizer, list[int]]:
     """Writes a tokenizer into a folder that knows some of the tokens of another.
 
     Args:
-        used: Tokens that stay, whatever they are.
+        used: Tokens that stay, whatever they are, with how often rows have them.
         folder: An empty folder.
         first: The tokens before this one stay, and so does their number.
+        most: Up to so many tokens, those stay too that further rows are the likeliest to have.
 
     Returns:
         The tokenizer, and the old number of each of its tokens, in order.
@@ -40,7 +44,7 @@ def trim(tokenizer: Tokenizer, used: Collection[int], folder: Path, *, first: in
     pieces = _pieces(model)
     stay = set(used) | set(range(first)) | {one["id"] for one in added}
     stay |= {at for piece, at in pieces.items() if _is_small(piece) or piece == model.get("unk_token")}
-    stay |= set(_commonest(pieces, set(used), _FEWEST - len(stay)))
+    stay |= set(_likeliest(pieces, used, stay)[: max(0, most - len(stay))])
     if model.get("unk_id") is not None:
         stay.add(model["unk_id"])
     if model["type"] == "BPE":
@@ -67,16 +71,31 @@ def _pieces(model: dict[str, Any]) -> dict[str, int]:
     raise ModelError(f"a tokenizer of the kind '{model['type']}' can't be made smaller")
 
 
-def _commonest(pieces: dict[str, int], used: set[int], most: int) -> list[int]:
-    """Tokens written in the letters of those that are used; vocabularies of all three kinds begin with the commonest.
+def _likeliest(pieces: dict[str, int], used: Mapping[int, int], stay: set[int]) -> list[int]:
+    """The other tokens, by how likely a further row has them.
 
-    A word that the rows lack is then still read as before, if the language has it often.
+    That is the share of their script among the tokens of the rows, by Zipf's law of their rank in that script:
+    vocabularies of all three kinds begin with the commonest.
     """
-    letters = {letter for piece, at in pieces.items() if at in used and piece[0] not in "[<" for letter in piece}
-    alike = sorted(
-        at for piece, at in pieces.items() if at not in used and not _is_small(piece) and letters >= {*piece}
-    )
-    return alike[: max(0, most)]
+    script = {at: _script(piece) for piece, at in sorted(pieces.items(), key=lambda pair: pair[1])}
+    times, rank, total = Counter[str](), Counter[str](), Counter[str]()
+    for at, number in used.items():
+        times[script.get(at, "")] += number
+    share: dict[int, float] = {}
+    for at, name in script.items():
+        rank[name] += 1
+        share[at] = 1 / rank[name]
+        total[name] += share[at]
+    others = (at for at in script if at not in stay)
+    return sorted(others, key=lambda at: -(times[script[at]] + 0.5) * share[at] / total[script[at]])
+
+
+def _script(piece: str) -> str:
+    """In what a token is written, by its first character: a script, in capitals or not, or digits."""
+    letter = piece.removeprefix(_SUBWORD).lstrip(_STARTS)[:1] or piece[0]
+    if letter.isdigit():
+        return "digits"
+    return unicodedata.name(letter, "").split(" ")[0].split("-")[0] + (" capital" if letter.isupper() else "")
 
 
 def _is_small(piece: str) -> bool:
