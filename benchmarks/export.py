@@ -107,7 +107,7 @@ def kinds(options) -> dict[str, list[str]]:
     named = {
         "classification": more["sst2"],
         "score": found["sick-score"],
-        "multilabel": [many, "--task", "multilabel", *e5],
+        "multilabel": [many, "--task", "multilabel", "--set", "data.max_labels=400", *e5],
         "pairs": found["mrpc"],
         "tagging": more["conll2003"],
         "relation": found["semeval"],
