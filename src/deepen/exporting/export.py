@@ -18,6 +18,7 @@ from deepen.core.places import path_of
 from deepen.core.run import open_run
 from deepen.data.columns import TARGET
 from deepen.data.table import Part
+from deepen.exporting import text
 from deepen.exporting.graph import runtime_of, write_graph
 from deepen.exporting.guide import code, readme
 from deepen.exporting.integers import check_integers, quantise
@@ -37,6 +38,7 @@ _BESIDE = (  # what a model folder has beside its weights
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt", "vocab.json"),
     *("sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "added_tokens.json"),
     *("sentence_bert_config.json", "config.json", "labels.json", "documents.safetensors"),
+    *("asking.json", "chat_template.jinja", "generation_config.json"),
 )
 
 
@@ -57,7 +59,7 @@ def export(
     rung: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Exported:
-    """Writes a rung's model so that ONNX Runtime runs it, after it has been compared with the model on this machine.
+    """Writes a rung's model so that another program runs it, after it has been compared with the model on this machine.
 
     `run` is a finished run's folder, `out` one that is not there yet, or empty; `rung` None is the chosen one.
     ModelError if it has no network that can be exported, or the export does not say the same.
@@ -67,6 +69,8 @@ def export(
     _check_out(out)
     with using(_CPU):
         model = load_model(folder, rung=rung)
+        if form == "ctranslate2":
+            return _export_text(model, out, folder, say)
         _exportable(model)
         return export_model(model, out, _rows(model, folder), form=form, say=say)
 
@@ -81,9 +85,29 @@ def export_model(
         (beside / FILE).parent.mkdir(parents=True)
         steps, trained, num_integer = _write(model, predictor, runtime, beside, part, say)
         found = parity(steps, trained, num_integer)
-        _describe(model, runtime, beside, steps, found)
+        program = code(model.task, model.labels, runtime, predictor.max_tokens)
+        _describe(model, runtime, beside, steps, found, readme(program, form, _title(model), steps, found))
     _tell(form, steps, found, say)
     return Exported(str(out), form, found)
+
+
+def _export_text(model: Model, out: Path, folder: Path, say: Callable[[str], None]) -> Exported:
+    """A network that writes, for CTranslate2."""
+    runtime = Runtime(form="ctranslate2")
+    part = _rows(model, folder, most=text.MOST_ROWS, targets=True)
+    with replacing(out) as beside:
+        beside.mkdir()
+        _copy(model, beside)
+        steps, scores, found = text.write_network(model, beside, part, say)
+        about = text.readme(model, f"{_title(model)}, as ctranslate2", steps, scores, found)
+        _describe(model, runtime, beside, steps, found, about)
+    for step, score in zip(steps, scores[1:], strict=True):
+        say(
+            f"  {step.name}: {step.flipped} of {found.rows} answers are in other words, score {score:.4f} "
+            f"(trained {scores[0]:.4f}), {step.rows_per_second:,.1f} rows a second"
+        )
+    say(f"  {found.speedup:.1f} times as fast as the trained model on this machine")
+    return Exported(str(out), runtime.form, found)
 
 
 def _check_form(form: str) -> None:
@@ -102,7 +126,7 @@ def _exportable(model: Model) -> EncoderPredictor:
     if isinstance(model.predictor, ExportedPredictor):
         raise ModelError(f"{model.folder} is an export already: name the run that it was made of")
     if model.task.writes is not None:
-        raise ModelError(f"{model.folder} answers in text, which is not exported: plain transformers opens that folder")
+        raise ModelError(f"{model.folder} answers in text: --form ctranslate2 is for it")
     if isinstance(model.predictor, EncoderPredictor):
         return model.predictor
     raise _refused(model, "it has no network")
@@ -123,18 +147,19 @@ def _refused(model: Model, why: str) -> ModelError:
     return ModelError(f"{said}; choose from: {', '.join(others)}" if others else said)
 
 
-def _rows(model: Model, folder: Path) -> Part:
-    """Validation rows of the run, as its predictions have kept them."""
+def _rows(model: Model, folder: Path, *, most: int = MOST_ROWS, targets: bool = False) -> Part:
+    """Validation rows of the run, as its predictions have kept them; with what is right on request."""
     if model.run_folder is None:
         said = "is a model by itself: an export is compared with its model on the run's validation rows"
         raise SettingError(f"{folder} {said}, so name the run")
     path = open_run(folder).rung(model.rung) / "predictions-validation.jsonl"
-    found = [row.get("inputs") for row in islice(read_jsonl(path), MOST_ROWS)]
-    rows = [row for row in found if isinstance(row, dict)]
+    found = [(row.get("inputs"), row.get("target")) for row in islice(read_jsonl(path), most)]
+    rows = [{**row, **({TARGET: right} if targets else {})} for row, right in found if isinstance(row, dict)]
     if not rows:
         raise DataError(f"{path} holds no rows to compare an export with its model on")
-    names = {need.name: need.name for need in model.task.needs if need.name != TARGET and need.name in rows[0]}
-    part = model.read([{name: row.get(name) for name in names} for row in rows], columns=names, use="answer")
+    names = {need.name: need.name for need in model.task.needs if need.name in rows[0]}
+    how: Any = {"need_target": True} if targets else {"use": "answer"}
+    part = model.read([{name: row.get(name) for name in names} for row in rows], columns=names, **how)
     if not len(part):
         raise DataError(f"{path} holds no row that can be answered")
     return part
@@ -149,9 +174,7 @@ def _write(
     say: Callable[[str], None],
 ) -> tuple[list[Step], Answers, int]:
     """The files of an export, step by step, each compared with the trained model."""
-    for name in _BESIDE:
-        if (model.folder / name).is_file():
-            shutil.copyfile(model.folder / name, beside / name)
+    _copy(model, beside)
 
     def said(how: Runtime) -> Answers:
         return answers(
@@ -173,7 +196,20 @@ def _write(
     return [*steps, compare("int8", said(runtime), trained)], trained, num_integer
 
 
-def _describe(model: Model, runtime: Runtime, beside: Path, steps: list[Step], found: Parity) -> None:
+def _copy(model: Model, beside: Path) -> None:
+    for name in _BESIDE:
+        if (model.folder / name).is_file():
+            shutil.copyfile(model.folder / name, beside / name)
+
+
+def _title(model: Model) -> str:
+    """Of what an export is made."""
+    base = str(read_object(model.folder / "deepen.json").get("base_model", "an encoder"))
+    base = Path(base).name if Path(base).is_absolute() else base  # a folder of this machine is nobody's business
+    return f"{model.task.name}, rung {model.rung}, of {base}"
+
+
+def _describe(model: Model, runtime: Runtime, beside: Path, steps: list[Step], found: Parity, page: str) -> None:
     """deepen.json, by which Deepen reads the folder and knows if it is damaged, and README.md."""
     files = sorted(path.relative_to(beside).as_posix() for path in beside.rglob("*") if path.is_file())
     about = read_object(model.folder / "deepen.json") | {
@@ -182,11 +218,7 @@ def _describe(model: Model, runtime: Runtime, beside: Path, steps: list[Step], f
         "files": {name: sha256_file(beside / name) for name in files},
     }
     write_json(beside / "deepen.json", about)
-    program = code(model.task, model.labels, runtime, _exportable(model).max_tokens)
-    base = str(about.get("base_model", "an encoder"))
-    base = Path(base).name if Path(base).is_absolute() else base  # a folder of this machine is nobody's business
-    source = f"{model.task.name}, rung {model.rung}, of {base}"
-    write_text(beside / "README.md", readme(program, runtime.form, source, steps, found))
+    write_text(beside / "README.md", page)
     open_to_others(beside)
 
 

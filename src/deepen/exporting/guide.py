@@ -94,10 +94,21 @@ def _ranked() -> str:
 
 def readme(program: str, form: str, source: str, steps: Sequence[Step], found: Parity) -> str:
     """The page in Markdown: `program` as `code` gave it, `source` says of what the export was made."""
+    columns = ["model", "largest gap of a logit", "answers changed", "rows a second, beside the trained one"]
+    rows = [[one.name, f"{one.largest_gap:.2g}", str(one.flipped), times(one, steps, found)] for one in steps]
+    told = f"{found.integer_matmuls} products with weights run in 8-bit integers; another processor may differ."
+    more = [told, ""] if found.integer_matmuls else []
+    packages = "onnxruntime tokenizers numpy"
+    return page(f"{source}, as {form}", packages, program, [columns, *rows], found.rows) + "\n".join(more)
+
+
+def page(title: str, packages: str, program: str, table: Sequence[Sequence[str]], num_rows: int) -> str:
+    """The README of an export: how it is run, and how it compares; the first row of `table` has its columns."""
+    first, *rows = (f"| {' | '.join(row)} |" for row in table)
     lines = [
-        f"# {source}, as {form}",
+        f"# {title}",
         "",
-        "It answers without Deepen, torch or transformers: `pip install onnxruntime tokenizers numpy`.",
+        f"It answers without Deepen, torch or transformers: `pip install {packages}`.",
         "`FOLDER` is this folder.",
         "",
         "```python",
@@ -106,21 +117,17 @@ def readme(program: str, form: str, source: str, steps: Sequence[Step], found: P
         "",
         "Deepen reads it as it reads a run: `deepen predict FOLDER --text ...`.",
         "",
-        f"## The same answers? Measured where it was made, on {found.rows} validation rows",
+        f"## The same answers? Measured where it was made, on {num_rows} validation rows",
         "",
-        "| model | largest gap of a logit | answers changed | rows a second, beside the trained one |",
-        "|---|---|---|---|",
-        *(f"| {one.name} | {one.largest_gap:.2g} | {one.flipped} | {_times(one, steps, found)} |" for one in steps),
+        first,
+        "|---" * len(table[0]) + "|",
+        *rows,
         "",
     ]
-    if found.integer_matmuls:
-        lines += [
-            f"{found.integer_matmuls} products with weights run in 8-bit integers; another processor may differ.",
-            "",
-        ]
-    return "\n".join(lines)
+    return "\n".join([*lines, ""])
 
 
-def _times(step: Step, steps: Sequence[Step], found: Parity) -> str:
+def times(step: Step, steps: Sequence[Step], found: Parity) -> str:
+    """How many rows a second, beside the trained model."""
     trained = steps[-1].rows_per_second / max(found.speedup, 1e-9)
     return f"{step.rows_per_second / trained:.1f} times"

@@ -72,8 +72,7 @@ class Ids:
         if self.asking.encodes:
             return [_closed(ids, self.tokenizer.eos_token_id) for ids in self.tokenizer(texts)["input_ids"]]
         found = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
-        start = [] if self.asking.chat else self._start()
-        return [[*start, *ids] for ids in found]
+        return [[*self.start(), *ids] for ids in found]
 
     def answers(self, sources: Sequence[str], answers: Sequence[str]) -> list[list[int]]:
         """The tokens of each answer, with the one that ends it; these and no others are learned."""
@@ -106,10 +105,16 @@ class Ids:
         found: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         return found
 
-    def _start(self) -> list[int]:
-        """The token that begins a text, if the tokenizer puts one there."""
+    def start(self) -> list[int]:
+        """The token that begins what a decoder reads, if the tokenizer puts one there and no chat template does."""
+        if self.asking.chat or self.asking.encodes:
+            return []
         first = self.tokenizer.bos_token_id
         return [first] if first is not None and self.tokenizer("a")["input_ids"][0] == first else []
+
+    def around(self, source: str) -> str:
+        """What the model reads of a source, as text."""
+        return self._text(source, ())
 
     def _text(self, source: str, shown: Shown) -> str:
         if self.asking.chat:

@@ -63,24 +63,32 @@ class Writer:
     def predict(self, part: Part) -> Any:
         """What it writes, as `Texts`, and what the right answers cost it where the rows have some."""
         began = time.perf_counter()
-        sources, asking = list(part.values(SOURCE)), self.asking
+        sources = list(part.values(SOURCE))
         prompts = self.prompts(sources)
-        self.network.eval()
-        with torch.random.fork_rng():
-            torch.manual_seed(derive(asking.seed, "writing"))
-            said = write(self.network, prompts, self._how(), encodes=asking.encodes, tokenizer=self.reader)
+        said = self.write(prompts)
         self.seconds_per_row = (time.perf_counter() - began) / max(1, len(part))
         counts_N = np.array([len(ids) for ids in said], np.int64)
-        cost_N = self.given(prompts, said).nats(self.network)
+        cost_N = self.nats(prompts, said)
         nats_N, scored_N = np.zeros(len(part)), np.zeros(len(part), np.int64)
         if part.table.has_target:
             known = [found[0] if found else None for found in part.values("target")]
             right = self.ids.answers(sources, [text or "" for text in known])
             there_N = np.array([text is not None for text in known])
             scored_N = np.array([len(ids) for ids in right], np.int64) * there_N
-            nats_N = self.given(prompts, right).nats(self.network) * there_N
+            nats_N = self.nats(prompts, right) * there_N
         texts, stopped = self._texts(said)
         return Texts(texts, np.exp(-cost_N / np.maximum(counts_N, 1)), counts_N, stopped, nats_N, scored_N)
+
+    def write(self, prompts: Sequence[list[int]]) -> list[list[int]]:
+        """The tokens that it writes after each prompt."""
+        self.network.eval()
+        with torch.random.fork_rng():
+            torch.manual_seed(derive(self.asking.seed, "writing"))
+            return write(self.network, prompts, self._how(), encodes=self.asking.encodes, tokenizer=self.reader)
+
+    def nats(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> np.ndarray:
+        """The log loss of each answer, nats_N."""
+        return self.given(prompts, answers).nats(self.network)
 
     def given(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> Given:
         """Prompts with answers, to be scored or learned from."""

@@ -23,7 +23,7 @@ from deepen.models.runtimes.padded import FlatBatch, padded, sequences
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.problem.flat import flat_batch
 from deepen.problem.reading import decision_offsets, form_tokens
-from deepen.problem.task import Form, Task
+from deepen.problem.task import Form, Predictor, Task
 
 _BATCH_TOKENS = 2048
 _PADDING = 24  # tokens that take as long as one more call
@@ -112,6 +112,15 @@ class ExportedPredictor:
             ModelError: Always.
         """
         raise ModelError(f"{self.graph.path} is an export: copy its folder")
+
+
+def load_export(folder: Path, runtime: Runtime, task: Task, labels: tuple[str, ...], form: Form) -> Predictor:
+    """Reads an export of any form; as `load_exported`."""
+    if runtime.form == "ctranslate2":
+        from deepen.generation.exported import load_exported_writer
+
+        return load_exported_writer(folder, task)
+    return load_exported(folder, runtime, task, labels, form)
 
 
 def load_exported(folder: Path, runtime: Runtime, task: Task, labels: tuple[str, ...], form: Form) -> ExportedPredictor:

@@ -379,10 +379,10 @@ def load_model(
     with blaming(folder, "the model can't be read"):
         if rung_of is None or about.runtime is not None:
             assert about.runtime is not None  # noqa: S101 - the rung of an export is read only to know its form
-            from deepen.inference.exported import load_exported
+            from deepen.inference.exported import load_export
 
             form = task.deep or task.form if rung_of is not None and rung_of.deep_form else task.form
-            predictor: Predictor = load_exported(folder, about.runtime, task, about.labels, form)
+            predictor: Predictor = load_export(folder, about.runtime, task, about.labels, form)
         else:
             predictor = rung_of.load(folder, task, about.labels)
     run = None if folder == path else path

@@ -78,10 +78,11 @@ def _likeliest(pieces: dict[str, int], used: Mapping[int, int], stay: set[int]) 
     vocabularies of all three kinds begin with the commonest.
     """
     script = {at: _script(piece) for piece, at in sorted(pieces.items(), key=lambda pair: pair[1])}
-    times, rank, total = Counter[str](), Counter[str](), Counter[str]()
+    times, rank = Counter[str](), Counter[str]()
     for at, number in used.items():
         times[script.get(at, "")] += number
     share: dict[int, float] = {}
+    total = dict.fromkeys(script.values(), 0.0)
     for at, name in script.items():
         rank[name] += 1
         share[at] = 1 / rank[name]

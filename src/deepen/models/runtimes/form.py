@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from deepen.models.head import Per
 
-Form = Literal["onnx", "onnx-int8"]
+Form = Literal["onnx", "onnx-int8", "ctranslate2"]
 FORMS: tuple[str, ...] = get_args(Form)
 FILE = "onnx/model.onnx"
 """Where the graph lies in its folder, as other tools look for it."""
@@ -20,9 +20,9 @@ class Runtime(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     form: Form
-    per: Per
-    """What there are numbers for."""
-    width: int
+    per: Per = "row"
+    """What there are numbers for; of `ctranslate2`, which writes, this and all below says nothing."""
+    width: int = 0
     """How many numbers that gets."""
     named: tuple[str, ...] = ()
     """The arrays that it reads besides tokens."""
