@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import cells
-import generation
 
+import generation
 import ladder
 from deepen.core.types import TextTargets
 from deepen.evaluation.statistics import paired_bootstrap
@@ -37,8 +37,9 @@ def multi30k(data: Path) -> dict[str, list[dict[str, Any]]]:
     """English sentences with their German translation."""
     found = {}
     for split, name in (("train", "train"), ("validation", "val"), ("test", "test_2016_flickr")):
-        sides = (gzip.open(data / "multi30k" / f"{name}.{side}.gz", "rt", encoding="utf-8") for side in ("en", "de"))
-        pairs = zip(*(side.read().splitlines() for side in sides), strict=True)
+        paths = (data / "multi30k" / f"{name}.{side}.gz" for side in ("en", "de"))
+        sides = (gzip.decompress(path.read_bytes()).decode("utf-8").splitlines() for path in paths)
+        pairs = zip(*sides, strict=True)
         found[split] = [{"document": one, "summary": [two]} for one, two in pairs]
     return found
 
@@ -62,7 +63,7 @@ def trained(name: str, rows: dict[str, list[dict[str, Any]]], options: Any) -> P
             "--rungs",
             "full",
         ]
-        words += ["--columns", "source=document,target=summary", "--set", "rungs.full.num_epochs=2"]
+        words += ["--columns", "source=document,label=summary", "--set", "rungs.full.num_epochs=2"]
         words += ["--set", "model.max_tokens=256", "--model", str(options.models / "flan-t5-small")]
         cells.run([ladder.DEEPEN, "train", str(folder / "train.jsonl"), *words, "--out", str(folder / "run")])
     return folder / "run"

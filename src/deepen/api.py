@@ -210,7 +210,7 @@ def export(
 
     Args:
         out: A folder that is not there yet; `deepen.load` reads it.
-        form: `onnx`, or `onnx-int8` with 8-bit integers for weights.
+        form: `onnx`; `onnx-int8`, with 8-bit integers for weights; `ctranslate2`, such integers for a model that writes.
         rung: A rung with a network; None is the chosen one.
 
     Returns:
@@ -219,7 +219,7 @@ def export(
     Raises:
         DataError: If there is no such run.
         ModelError: If the rung has no network, or the export does not say the same.
-        SettingError: If an argument is wrong, or onnx, onnxscript or onnxruntime is not installed.
+        SettingError: If an argument is wrong, or what the form takes is not installed.
     """
     from deepen.exporting.export import export as write
 

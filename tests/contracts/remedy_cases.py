@@ -617,6 +617,12 @@ CHECKS: list[Case] = [
 
 # where following a remedy needs more than a small file: the tests that do so, or why nothing can be followed
 ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "exporting/test_text.py": (
+        "{} answers in text: --form ctranslate2 is for it",
+        "{} does not write text: --form onnx is for it",
+        "shows training rows before each question: name another --rung",
+        "It answers without Deepen, torch or transformers: `pip install {}`.",
+    ),
     "contracts/test_interrupted.py": ("goes on from here", "--resume` goes on with it", "--resume goes on as it began"),
     "contracts/test_damaged.py": ("--resume computes it again", "; use --overwrite", "writes it again"),
     "contracts/test_diagnose.py": (
@@ -672,7 +678,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "exporting/test_refusals.py": ("name another with --rung", "is not what `deepen export` writes"),
     "exporting/test_integers.py": ("--form onnx is faster",),
     # the page of an export, whose program test_kinds.py runs
-    "exporting/test_kinds.py": ("deepen predict FOLDER", "pip install onnxruntime tokenizers numpy"),
+    "exporting/test_kinds.py": ("deepen predict FOLDER",),
     "rungs/test_zero_shot.py": ("says nothing to compare with",),
     "rungs/test_few_shot.py": ("is no word to ask for", "can't be asked"),
     "models/test_load.py": ("install it:", "pip install --no-deps"),

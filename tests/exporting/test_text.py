@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,10 @@ def test_what_cannot_be_exported_is_one_line(run_of: Callable[..., Path], tmp_pa
     with pytest.raises(ModelError, match=r"keeps vectors beside the network"):
         deepen.export(vectors, tmp_path / "out", form="ctranslate2", rung="full")
     assert not (tmp_path / "out").exists()
+    model = deepen.load(run, rung="full")
+    model.predictor.asking = replace(model.predictor.asking, shown=2)  # type: ignore[attr-defined]
+    with pytest.raises(ModelError, match=r"shows training rows before each question: name another --rung"):
+        text.writer_of(model)
 
 
 def test_a_damaged_export_is_one_line(run_of: Callable[..., Path], tmp_path: Path) -> None:
