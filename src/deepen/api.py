@@ -210,7 +210,7 @@ def export(
 
     Args:
         out: A folder that is not there yet; `deepen.load` reads it.
-        form: `onnx`; `onnx-int8`, with 8-bit integers for weights; `ctranslate2`, such integers for a model that writes.
+        form: `onnx`; `onnx-int8`, with 8-bit integers for weights; `ctranslate2`, for a model that writes.
         rung: A rung with a network; None is the chosen one.
 
     Returns:

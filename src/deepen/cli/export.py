@@ -9,7 +9,7 @@ import typer
 from deepen.cli import show
 
 NAME = "export"
-HELP = """Write a run's network as a folder that runs without torch or Deepen: ONNX, or CTranslate2 for models that write.
+HELP = """Write a run's network as a folder that runs without torch: ONNX, or CTranslate2 for models that write.
 
 It is compared with the model on this machine, and written only if it says the same; with integers, it is told
 how many answers change. `deepen predict` and `deepen evaluate` read the folder as they read a run.
@@ -26,7 +26,7 @@ def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder.")],
     out: Annotated[str, typer.Argument(metavar="OUT", help="A folder that is not there yet.")],
     form: Annotated[
-        str, typer.Option(help="onnx; onnx-int8, with 8-bit integers for weights; ctranslate2, for models that write.")
+        str, typer.Option(help="onnx, onnx-int8, or ctranslate2 for models that write.")
     ] = "onnx",
     rung: Annotated[str | None, typer.Option(help="A rung with a network; else the chosen one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
