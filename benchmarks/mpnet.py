@@ -1,4 +1,4 @@
-"""The climb of a larger encoder, all-mpnet-base-v2, on sst2, banking77 and trec: one `deepen train` each, no option else.
+"""The climb of a larger encoder, all-mpnet-base-v2, on sst2, banking77 and trec: a `deepen train` each, no option else.
 
     python benchmarks/mpnet.py --data DATA --model all-mpnet-base-v2-folder [--only trec]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from tests.contracts.conftest import call
 
 import deepen
@@ -40,6 +41,9 @@ def test_layers_and_vocabulary_make_a_run_that_every_command_takes(small_run: Pa
     assert two["bytes"] < one["bytes"] <= record["before"]["bytes"]
     assert two["score"]["name"] == "accuracy"
     assert json.loads((alone / "small" / "compression.json").read_text(encoding="utf-8")) == record
+    with safe_open(alone / "small" / "model" / "model.safetensors", "pt") as weights:
+        kinds = {name: weights.get_slice(name).get_dtype() for name in weights.keys()}  # noqa: SIM118 - it is no dict
+    assert [name for name, kind in kinds.items() if kind == "F16"] == ["embeddings.word_embeddings.weight"]
     config = json.loads((alone / "small" / "model" / "config.json").read_text(encoding="utf-8"))
     assert config["num_hidden_layers"] == 1
     small = deepen.load("small")

@@ -25,9 +25,7 @@ how many answers change. `deepen predict` and `deepen evaluate` read the folder 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder.")],
     out: Annotated[str, typer.Argument(metavar="OUT", help="A folder that is not there yet.")],
-    form: Annotated[
-        str, typer.Option(help="onnx, onnx-int8, or ctranslate2 for models that write.")
-    ] = "onnx",
+    form: Annotated[str, typer.Option(help="onnx, onnx-int8, or ctranslate2 for models that write.")] = "onnx",
     rung: Annotated[str | None, typer.Option(help="A rung with a network; else the chosen one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import torch
+
 from deepen.compression import ways as room
 from deepen.core.errors import ModelError
 from deepen.core.files import open_to_others, read_object, sha256_file, write_json
@@ -72,8 +74,15 @@ def network_of(model: Model) -> EncoderPredictor:
 
 
 def save_model(model: Model, predictor: EncoderPredictor, folder: Path) -> None:
-    """Writes a network in place of a model's own, with all else that its folder says of it."""
+    """Writes a network in place of a model's own, with all else that its folder says of it.
+
+    Word vectors are written in 16 bits, and are 32 again once they are read: that moves answers by less than anything
+    else here, and in the same file there is room for twice as many.
+    """
     predictor.adapter, predictor.kept = None, {}
+    words = predictor.network.encoder.network.get_input_embeddings()  # type: ignore[operator]
+    if words.weight.abs().max() < torch.finfo(torch.float16).max:
+        words.half()
     predictor.save(folder)
     about = read_object(model.folder / "deepen.json")
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

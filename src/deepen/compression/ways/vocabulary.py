@@ -1,6 +1,6 @@
 """Only the subword tokens that the training and unlabelled rows use, single characters, and the likeliest others.
 
-So many that the weights take half of what they took, but no fewer than 16,000.
+So many that the file is half as large, but no fewer than 16,000.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def _read(predictor: EncoderPredictor, part: Part) -> np.ndarray:
 
 
 def _in_half(encoder: Encoder) -> int:
-    """The tokens whose vectors leave the weights half as many."""
+    """The tokens whose vectors, of 16 bits, leave the file half as large."""
     words_VD = encoder.network.get_input_embeddings().weight  # type: ignore[operator]
     weights = sum(weight.numel() for weight in encoder.network.parameters())
-    return int((weights / 2 - (weights - words_VD.numel())) / words_VD.shape[1])
+    return int(2 * (weights / 2 - (weights - words_VD.numel())) / words_VD.shape[1])
 
 
 def cut(encoder: Encoder, old: list[int]) -> None:
