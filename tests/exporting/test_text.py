@@ -43,7 +43,7 @@ def program_of(out: Path) -> str:
     return said.partition("```python\n")[2].partition("```")[0].replace("FOLDER", str(out))
 
 
-@pytest.mark.parametrize(("kind", "template"), [("t5", None), ("llama", None), ("qwen2", TEMPLATE)])
+@pytest.mark.parametrize(("kind", "template"), [("t5", None), ("mt5", None), ("llama", None), ("qwen2", TEMPLATE)])
 def test_it_writes_and_costs_the_same(
     kind: str, template: str | None, run_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,10 +104,22 @@ def write_network(
     return steps, scores, Parity(len(part), last.largest_gap, last.flipped, _integers(beside / FOLDER), speedup)
 
 
+def _converter() -> Any:
+    """CTranslate2's own, which scales the outputs of every T5 and MT5 that is tied, as all are in transformers 5."""
+
+    class Converter(ctranslate2().converters.TransformersConverter):  # type: ignore[misc]
+        def load_model(self, *given: Any, **named: Any) -> Any:
+            model = super().load_model(*given, **named)
+            if model.config.model_type in ("t5", "mt5"):
+                model.config.tie_word_embeddings = getattr(model.config, "scale_decoder_outputs", False)
+            return model
+
+    return Converter
+
+
 def _convert(folder: Path, out: Path, quantization: str | None) -> None:
-    converter = ctranslate2().converters.TransformersConverter
     try:
-        converter(str(folder)).convert(str(out), quantization=quantization)
+        _converter()(str(folder)).convert(str(out), quantization=quantization)
     except Exception as error:  # each architecture fails in its own way
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise ModelError(f"{folder}: CTranslate2 can't convert this network: {said}") from None
