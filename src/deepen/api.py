@@ -51,6 +51,7 @@ def train(
     decide_by: str | None = None,
     class_weights: str | None = None,
     mask: bool | None = None,
+    none_of_these: bool | None = None,
     thorough: bool | None = None,
     budget: str | float | None = None,
     refit: bool | None = None,
@@ -84,6 +85,7 @@ def train(
         decide_by: The score that decides, as `macro_f1`; None is the usual one of the task.
         class_weights: `balanced` lets rare labels count as much as common ones; None does not.
         mask: Replace personal data in every text, in training and whenever the run answers.
+        none_of_these: Give no answer to rows that look like none of the labels.
         worth: Points that a trained rung must gain for the climb to go on.
         thorough: Climb to the top.
         budget: Time for the whole climb, as in `5m`; a number is seconds.
@@ -130,6 +132,7 @@ def train(
     chosen["model"] = {"name": as_text(model)}
     chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}
     chosen["ladder"] |= {"decide_by": decide_by, "class_weights": class_weights}
+    chosen["none_of_these"] = {"refuse": none_of_these}
     made = recipe_of(recipe, chosen, as_words("settings", settings), resumed=folder if resume else None)
     if folder is not None and not resume:
         check_place(folder, resume=False, overwrite=overwrite, inputs=inputs_of(made, recipe))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from deepen.core.cache import trim
@@ -10,12 +11,15 @@ from deepen.core.errors import Interrupted
 from deepen.core.ladder import LadderRow
 from deepen.core.lock import holding
 from deepen.core.run import Run
+from deepen.core.types import Score
+from deepen.inference.model import load_model
+from deepen.inference.none_of_these import learn_to_refuse
 from deepen.ladder.climb import climb
 from deepen.ladder.judge import Events
 from deepen.models.device import on
 from deepen.preparation.environment import write_environment
 from deepen.preparation.place import new_run
-from deepen.preparation.prepare import prepare
+from deepen.preparation.prepare import Prepared, prepare
 from deepen.preparation.read import Sources, infer_task
 from deepen.preparation.recipe import Recipe, write_recipe
 from deepen.preparation.resume import check_resumed, check_rows
@@ -74,7 +78,7 @@ def make_run(
             hold()
             write_environment(folder, prepared, recipe)  # first, since it tells whose folder it is
             write_recipe(folder / "recipe.yaml", recipe)
-            events = Events(row=on_row or (lambda row: None), published=leave_card)
+            events = Events(on_row or (lambda row: None), leave_card, partial(_refuse, run, prepared, recipe, say))
             try:
                 climb(recipe, prepared, run, events, began=began)
             except KeyboardInterrupt:
@@ -83,3 +87,11 @@ def make_run(
             leave_card(run, say)
             leave_page(run, say)
     return run
+
+
+def _refuse(run: Run, prepared: Prepared, recipe: Recipe, say: Callable[[str], None]) -> Sequence[Score]:
+    """Lets the finished model tell rows of none of its labels, if that was asked for."""
+    if not recipe.none_of_these.refuse:
+        return ()
+    model, seed = load_model(run.folder), recipe.seed
+    return learn_to_refuse(model, prepared.rows, recipe.none_of_these, seed=seed, say=say)

@@ -45,6 +45,7 @@ SHELVES = {
     "compression/ways": "WAY",
     "watching/signals": "SIGNAL",
     "data/corruptions": "CORRUPTION",
+    "evaluation/none_of_these": "SCORE",
 }
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 400, 60, 7
 NO_PICKLE = ("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")

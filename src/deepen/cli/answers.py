@@ -55,7 +55,7 @@ def _lines(
     labels: Sequence[str] | None,
     clean: Callable[[str], str],
 ) -> Iterator[list[Any]]:
-    last = tuple(name for name in ("adapter", "answered_by") if any(name in row for row in rows))
+    last = tuple(name for name in ("adapter", "answered_by", "none_of_these") if any(name in row for row in rows))
     numbered = ("text",) if source.own_width == 1 else tuple(map(str, range(source.own_width)))
     names = source.names[: source.own_width] if source.names is not None else numbered
     chances = ("probability",) if labels is None else tuple(f"p_{lines_printable(label)}" for label in labels)

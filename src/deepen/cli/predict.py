@@ -194,7 +194,7 @@ def _print_answer(row: dict[str, Any]) -> None:
     probabilities, answer = row.get("probabilities") or {}, row["output"]
     given = row.get("inputs") or {}
     if answer is None:
-        unknown = told("don't know")
+        unknown = told("none of these" if row.get("none_of_these") else "don't know")
         show.line(f"{unknown}\t{' '.join(' | '.join(map(str, given.values())).split())}")
         return
     if "tokens" in given and row.get("entities") is not None and "+" not in row["rung"]:

@@ -20,6 +20,7 @@ HELP = """Climb the ladder on labelled text and leave an evaluated model in a ru
   deepen train alerts.csv --decide-by macro_f1
   deepen train news.csv --columns text=title+body,label=topic --budget 5m
   deepen train reviews.csv --tuning lora --set tunings.lora.rank=8
+  deepen train intents.csv --none-of-these
   deepen train few.csv --unlabelled more.txt --test test.csv
   deepen train --recipe runs/first/recipe.yaml --out runs/again
   deepen train --recipe runs/first/recipe.yaml --out runs/clean --fix runs/first/suspects.csv
@@ -50,6 +51,9 @@ def command(
     class_weights: Annotated[str | None, typer.Option(help="balanced: rare labels count as much as common.")] = None,
     mask: Annotated[
         bool, typer.Option("--mask", help="Replace mails, phones, cards, IBANs, identity and passport numbers, IPs.")
+    ] = False,
+    none_of_these: Annotated[
+        bool, typer.Option("--none-of-these", help="Give no answer to rows that look like none of the labels.")
     ] = False,
     worth: Annotated[float | None, typer.Option(help="Minimum gain in points to try the next rung.")] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Climb to the top.")] = False,
@@ -91,6 +95,7 @@ def command(
         decide_by=decide_by,
         class_weights=class_weights,
         mask=mask or None,
+        none_of_these=none_of_these or None,
         worth=worth,
         thorough=thorough or None,
         budget=budget,

@@ -134,7 +134,8 @@ class Prediction:
     `row` says which row of the source it is about: the id that the source gives it, its file and its line. Where a row
     can't be answered, `skipped` says why, and there is no output. In a cascade `answered_by` is the rung that did;
     where none is sure enough it is None, and so is the output. Where the answer is text, `confidence` is as `sure_N` of
-    `Texts`, `num_generated` counts its tokens, and `stopped` says what ended it.
+    `Texts`, `num_generated` counts its tokens, and `stopped` says what ended it. `none_of_these`: the row looks like
+    none of the labels, and there is no output; None where the run does not ask.
     """
 
     id: str
@@ -153,6 +154,7 @@ class Prediction:
     confidence: float | None = None
     num_generated: int | None = None
     stopped: str | None = None
+    none_of_these: bool | None = None
 
     def __repr__(self) -> str:
         """The answer, how likely it is, and the beginning of what was read."""
@@ -320,7 +322,7 @@ class LossSum:
 
 _OPTIONAL = {
     *("inputs", "target", "probabilities", "entities", "row", "skipped", "answered_by"),
-    *("confidence", "num_generated", "stopped", "signature"),
+    *("confidence", "num_generated", "stopped", "signature", "none_of_these"),
 }
 
 

@@ -164,11 +164,18 @@ def doubting(model: Model, max_error: float, *, window: int = 0) -> Cascade:
     """
     if model.run_folder is None:
         raise SettingError(f"max_error {max_error:g} rests on rows that a run keeps, and {model.folder} is by itself")
+    _check_answers_all(model, f"max_error {max_error:g}")
     rows = validation_rows(open_run(model.run_folder), [model])
     bound = erring(rows, max_error)
     if not bound.kept:
         raise SettingError(f"max_error {max_error:g} can't be promised: {bound.why if len(rows) else _learned(model)}")
     return Cascade(model, (), float(bound.threshold or 0.0), bound, "", rows.seen(), window)
+
+
+def _check_answers_all(model: Model, wish: str) -> None:
+    """What a run says of the rows that it answers is no promise of both."""
+    if model.refusing is not None:
+        raise SettingError(f"{wish}: {model.run_folder} gives rows that look like none of its labels no answer already")
 
 
 def _learned(model: Model) -> str:
@@ -217,6 +224,7 @@ def load_cascade(
         model = load_model(folder, rung=rung, settings=settings, say=say)
         if model.run_folder is None:
             raise SettingError(f"{folder} is a model by itself: {wish} rests on rows that a run keeps, so name the run")
+        _check_answers_all(model, wish)
         opened = open_run(model.run_folder)
         names = _cheaper(opened, model.rung) if agreement is not None else []
         models = [*(load_model(folder, rung=name, settings=settings) for name in names), model]

@@ -61,3 +61,8 @@ def _is_path(text: str) -> bool:
         return True
     written_as_one = " " not in text.strip() and ("/" in text or "\\" in text)
     return written_as_one or Path(text).suffix.lower() in _FILE_ENDS
+
+
+def is_plain(data: Any) -> bool:
+    """Whether rows are texts by themselves."""
+    return isinstance(data, list | tuple) and all(row is None or isinstance(row, str) for row in data)

@@ -32,7 +32,8 @@ from deepen.inference.explain import ExplainSettings, explain
 from deepen.inference.folder import model_folder, tuples, uneven, with_labels
 from deepen.inference.frames import as_frame, probabilities
 from deepen.inference.gaps import in_place, told_rows
-from deepen.inference.given import as_rows
+from deepen.inference.given import as_rows, is_plain
+from deepen.inference.refusing import Refusing, read_refusing, refused_rows
 from deepen.models.device import device_in_use
 from deepen.preparation.catalog import load_rung, load_task
 from deepen.preparation.manifest import read_about
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 class Model:
     """A model of a run with what it needs to read new data. Make one with `deepen.load`.
 
-    `strict` says that a row which can't be answered is an error.
+    `strict` says that a row which can't be answered is an error, `refusing` which rows belong to none of the labels.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class Model:
     mark: str = ""
     explaining: ExplainSettings = field(default_factory=ExplainSettings)
     strict: bool = False
+    refusing: Refusing | None = None
     device: torch.device | None = field(default_factory=device_in_use)
 
     def __repr__(self) -> str:
@@ -138,10 +140,11 @@ class Model:
 
         outputs, seconds = self._timed(part)
         decoded = self.task.decode(outputs, part, self.labels)
+        refused = refused_rows(self.refusing, self.predictor, part, outputs)
         return [
             Prediction(
                 id=example.id,
-                output=answer["output"],
+                output=None if none else answer["output"],
                 rung=self.rung,
                 inputs=example.inputs,
                 target=example.target,
@@ -151,9 +154,10 @@ class Model:
                 num_tokens=num_tokens,
                 truncated=truncated,
                 seconds=seconds,
+                none_of_these=none,
             )
-            for example, answer, (num_tokens, truncated) in zip(
-                part.examples(), decoded, tokens_read(self.predictor, part), strict=True
+            for example, answer, (num_tokens, truncated), none in zip(
+                part.examples(), decoded, tokens_read(self.predictor, part), refused, strict=True
             )
         ]
 
@@ -172,7 +176,8 @@ class Model:
         """
         part, outputs, _ = self.run(data, columns=columns, need_target=True)
         targets = self.task.targets(part, self.labels)
-        return self.task.scores(outputs, targets, self.labels, derive(0, "evaluate"))
+        scores = self.task.scores(outputs, targets, self.labels, derive(0, "evaluate"))
+        return scores + (self.refusing.scores(self.predictor, part, seed=0) if self.refusing else [])
 
     def explain(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Explanation]:
         """Says why rows get the answers that `predict` gives them.
@@ -229,10 +234,9 @@ class Model:
 
     def _check(self, part: Part, outputs: Outputs) -> None:
         """Whether a model answers in the terms of its folder, which may have been put together from several."""
-        told = outputs.width
-        if told != self.task.num_outputs(part, self.labels):
+        if outputs.width != self.task.num_outputs(part, self.labels):
             raise ModelError(
-                f"{self.folder}: the model gives {told} numbers for an answer, and deepen.json names "
+                f"{self.folder}: the model gives {outputs.width} numbers for an answer, and deepen.json names "
                 f"{len(self.labels)} labels"
             )
         if not outputs.is_finite:
@@ -268,10 +272,11 @@ class Model:
             label_names=self.label_names,
             use=use,
         )
-        if not _is_plain(data):
+        if not is_plain(data):
             self._tell(table, found)
-        part = scorable(table, self.task, self.labels, self.settings.bad_rows) if need_target else table.all_rows()
-        for line in told_rows(table, plain=_is_plain(data)) if use == "answer" else ():
+        how = {"bad_rows": self.settings.bad_rows, "outside": self.refusing and self.refusing.label}
+        part = scorable(table, self.task, self.labels, **how) if need_target else table.all_rows()
+        for line in told_rows(table, plain=is_plain(data)) if use == "answer" else ():
             self.say(line)
         for note in part.table.notes[len(table.notes) :]:
             self.say(f"  note: {note}")
@@ -295,7 +300,7 @@ class Model:
 
     def _columns_for(self, data: Any, columns: Mapping[str, str] | None) -> Any:
         """What was asked for beside what training found; a list of plain texts has no columns to look up."""
-        plain = _is_plain(data)
+        plain = is_plain(data)
         if plain:
             self._refuse_alone()
         if columns is not None:
@@ -323,11 +328,6 @@ class Model:
             if need.name in columns.reasons:
                 self.say(f"  {need.name}: {columns.reasons[need.name]}")
         told.aloud(self.say)
-
-
-def _is_plain(data: Any) -> bool:
-    """Whether rows are texts by themselves."""
-    return isinstance(data, list | tuple) and all(row is None or isinstance(row, str) for row in data)
 
 
 class _Reading(Settings):
@@ -389,7 +389,8 @@ def load_model(
     warn(Run(run or folder.parent), say)
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}
     strict = dict(override({}, list(settings)).get("data") or {}).get("bad_rows") == "error"
-    more = (run, fingerprint(about.rung, files), reading.explain, strict)
+    mark = fingerprint(about.rung, files)
+    more = (run, mark, reading.explain, strict, None if run is None else read_refusing(run, mark))
     return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, say, *more)
 
 

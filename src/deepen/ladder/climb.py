@@ -105,6 +105,7 @@ def _climb_all(state: Climbing, spent: float) -> None:
     _finish(state)
     state.write(_time_spent(state, spent))
     write_recipe(state.run.folder / "recipe.yaml", _what_ran(recipe, state.ladder))
+    state.note({"test": (*state.ladder.test, *map(record.as_record, state.events.closing()))})
     state.events.published(state.run)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,14 @@ _READING = {"encoding", "normalise", "label_cuts", "label_names", "hide", "mask"
 
 @dataclass(frozen=True)
 class Events:
-    """What the caller wants to hear of: every finished row of the table, and every change of the best model."""
+    """What the caller wants to hear of: every finished row of the table, and every change of the best model.
+
+    `closing` is called before the climb is complete, and gives scores of the test rows that are added to its own.
+    """
 
     row: Callable[[LadderRow], None]
     published: Callable[[Run], None]
+    closing: Callable[[], Sequence[Score]] = tuple
 
 
 @dataclass

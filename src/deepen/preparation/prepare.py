@@ -21,6 +21,7 @@ from deepen.preparation.amend import amend
 from deepen.preparation.catalog import load_task, shelf, tunings
 from deepen.preparation.check import check_first
 from deepen.preparation.describe import describe
+from deepen.preparation.none_of_these import check_refusing
 from deepen.preparation.read import Sources, infer_task, read
 from deepen.preparation.recipe import Recipe
 from deepen.preparation.rows import Rows
@@ -129,6 +130,9 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     )
     rows = rows.warning(*check_first(splits)) if data.check else rows
     rows = split(rows, splits, recipe)
+    if recipe.none_of_these.refuse:
+        learned = recipe.ladder.refit or rows.fold_N is not None
+        check_refusing(task, recipe.none_of_these, rows=len(rows.problem.validation), learned=learned)
     rows = amend(rows, recipe, decodes=model.decodes)
     method = tunings()[recipe.tuning]
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), method.attach, method.peft)

@@ -17,6 +17,7 @@ from deepen.data.source import Split, clip
 from deepen.data.table import Table
 from deepen.preparation.catalog import tasks
 from deepen.preparation.data_section import DataSection
+from deepen.preparation.none_of_these import without_outside
 from deepen.preparation.recipe import Recipe
 from deepen.preparation.rows import Rows
 from deepen.preparation.scorable import scorable
@@ -87,7 +88,8 @@ def read(
     for need in task.needs:
         if need.name in columns.reasons:
             say(f"  {need.name}: {columns.reasons[need.name]}")
-    whole = table.all_rows()
+    outside = recipe.none_of_these.label if recipe.none_of_these.refuse else None
+    whole = without_outside(table, outside)
     labels = task.labels(whole, data.max_labels)
     ladder = recipe.ladder
     task = task.for_labels(labels).decided_by(ladder.decide_by)
@@ -98,7 +100,9 @@ def read(
         told = told.and_notes(f"{table.name}: {', '.join(kept)} stay unmasked: the task itself must find some of them")
     others = _others(sources, data, source, table.marked)
     scored = others.get("test") or others.get("validation") or ForSplit(source, "train")
-    rows = Rows(task, labels, columns, names, whole, None, None, wish, scored, data.unmasked, told=told)
+    rows = Rows(
+        task, labels, columns, names, whole, None, None, wish, scored, data.unmasked, told=told, outside=outside
+    )
     for split, other in others.items():
         rows = _with(rows, split, other, data)
     return rows
@@ -134,7 +138,7 @@ def _with(rows: Rows, split: Split, source: ForSplit, data: DataSection) -> Rows
     if columns.values:  # the first rows of a sorted file show few of the labels
         columns = replace(columns, values=tuple(dict.fromkeys((*columns.values, *rows.labels))))
     table, found = load_table(source, rows.task.needs, data, columns=columns, label_names=rows.names)
-    part = scorable(table, rows.task, rows.labels, data.bad_rows)
+    part = scorable(table, rows.task, rows.labels, data.bad_rows, outside=rows.outside)
     other = [reason for reason in found.reasons.values() if not reason.endswith("as in the training data")]
     told = rows.told.of(part.table).and_notes(*(f"{table.name}: {reason}" for reason in other))
     rows = replace(rows, told=told)

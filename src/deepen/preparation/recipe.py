@@ -17,6 +17,7 @@ from deepen.core.recipe_file import SCHEMA
 from deepen.core.settings import Settings, parse, parse_duration
 from deepen.preparation.catalog import shelf, tasks, tunings
 from deepen.preparation.data_section import DataSection
+from deepen.preparation.none_of_these import NoneOfThese
 from deepen.problem.base import ModelSettings
 from deepen.reporting.language import CardSettings
 
@@ -143,6 +144,8 @@ class _Recipe(Settings):
     """How high to climb."""
     self_training: SelfTraining = SelfTraining()
     """How rungs learn from unlabelled rows."""
+    none_of_these: NoneOfThese = NoneOfThese()
+    """Whether rows that belong to none of the labels get no answer."""
     rungs: Any = None
     """The settings of each rung."""
     tasks: Any = None

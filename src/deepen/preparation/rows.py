@@ -33,6 +33,7 @@ class Rows:
         told: What there is to say of how they came about.
         fold_N: The fold in which each row of the training data decides, -1 for none: `validation` has all that do, and
             they are training rows too. None where other rows decide.
+        outside: The label of rows that belong to none of the labels; None where no such rows are wanted.
     """
 
     task: Task
@@ -49,6 +50,7 @@ class Rows:
     amended: str = ""
     told: Told = field(default_factory=Told)
     fold_N: np.ndarray | None = None
+    outside: str | None = None
 
     @property
     def given(self) -> dict[str, Part]:

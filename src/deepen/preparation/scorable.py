@@ -15,18 +15,20 @@ import pyarrow as pa
 
 from deepen.core.errors import DataError
 from deepen.data.table import LEAVE_OUT, LEFT_OUT, Part, Table, bearable
+from deepen.preparation.none_of_these import without_outside
 from deepen.problem.task import Task
 
 _SHOWN = 5
 
 
-def scorable(table: Table, task: Task, labels: tuple[str, ...], bad_rows: str) -> Part:
+def scorable(table: Table, task: Task, labels: tuple[str, ...], bad_rows: str, *, outside: str | None = None) -> Part:
     """The rows of a table whose targets a model with these labels can be scored by.
 
     Args:
         labels: The labels of the training rows.
         bad_rows: `error` stops at the first row that is not; `drop` leaves such rows out; `auto` does so as long as
             they and the rows that could not be read are few.
+        outside: What rows are labelled that belong to none of the labels: they are not among those that are returned.
 
     Returns:
         The rows; their table lists what was left out, and a note says which labels it had.
@@ -34,7 +36,9 @@ def scorable(table: Table, task: Task, labels: tuple[str, ...], bad_rows: str) -
     Raises:
         DataError: If there are too many, or none else.
     """
-    part = table.all_rows()
+    part = without_outside(table, outside)
+    if not len(part) and len(table):
+        raise DataError(f"{table.name}: every row has the label '{outside}', and none can be scored")
     try:
         task.check(part, labels)
         return part
@@ -42,7 +46,7 @@ def scorable(table: Table, task: Task, labels: tuple[str, ...], bad_rows: str) -
         first = error
     if bad_rows == "error":
         raise DataError(f"{first} ({LEAVE_OUT})") from None
-    reasons = _reasons(part, task, labels)
+    reasons = {int(part.rows_N[at]): why for at, why in _reasons(part, task, labels).items()}
     bad, rows = len(reasons), len(part)
     if bad == rows:
         raise first
@@ -51,7 +55,7 @@ def scorable(table: Table, task: Task, labels: tuple[str, ...], bad_rows: str) -
         counted = f"{bad:,} of {rows:,} rows can't be scored ({told}), and up to 1 % are left out unasked"
         raise DataError(f"{first}; {counted} ({LEAVE_OUT})")
     at_K = np.array(sorted(reasons), np.int64)
-    lines = part.take(at_K).values("line")
+    lines = Part(table, at_K).values("line")
     left: list[dict[str, Any]] = [
         {"file": table.file_of(at), "line": line, "reason": reasons[at], "before": at}
         for at, line in zip(at_K.tolist(), lines, strict=True)
@@ -62,7 +66,7 @@ def scorable(table: Table, task: Task, labels: tuple[str, ...], bad_rows: str) -
     more = pa.concat_tables([table.left, pa.Table.from_pylist(left, LEFT_OUT)])
     faults = table.faults | {"unknown_label": (bad, left[0]["file"], left[0]["line"], left[0]["reason"])}
     table = replace(table, left=more, faults=faults, notes=(*table.notes, note))
-    return Part(table, np.setdiff1d(np.arange(rows, dtype=np.int64), at_K))
+    return Part(table, np.setdiff1d(part.rows_N, at_K))
 
 
 def _told(reasons: dict[int, str]) -> str:

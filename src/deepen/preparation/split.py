@@ -38,7 +38,7 @@ def split(rows: Rows, splits: Splits, recipe: Recipe) -> Rows:
         whole,
         labels_N,
         share=data.validation_share,
-        at_least=data.validation_at_least,
+        at_least=max(data.validation_at_least, recipe.none_of_these.rows),
         seed=derive(recipe.seed, "validation"),
         groups_N=near_N,
     )

@@ -59,6 +59,7 @@ def card(
         "classes": words.class_rows(scores),
         "diagnosis": lay_out(diagnosis) if diagnosis and diagnosis.get("findings") else None,
         "recipe": _used(recipe, ladder),
+        "refuses": _refuses(recipe),
         # versions and settings; not the machine's paths or the files' hashes, which belong to the run folder
         "environment": {key: environment[key] for key in _SHARED if environment.get(key) is not None},
     }
@@ -77,10 +78,16 @@ def _used(recipe: Mapping[str, Any], ladder: Ladder) -> dict[str, Any]:
     """The settings that made the model: not those of other rungs, tasks and tunings, nor what is not set."""
     tuning = recipe.get("tuning") if _network(ladder) == "trained" else None
     only = {"rungs": ladder.chosen, "tasks": ladder.task, "tunings": tuning}
-    kept = {name: value for name, value in recipe.items() if name != "self_training" or ladder.self_training}
+    off = {"self_training": not ladder.self_training, "none_of_these": not _refuses(recipe)}
+    kept = {name: value for name, value in recipe.items() if not off.get(name)}
     for name in only.keys() & kept.keys():
         kept[name] = {part: value for part, value in (kept[name] or {}).items() if part == only[name]}
     return dict(_filled(kept))
+
+
+def _refuses(recipe: Mapping[str, Any]) -> bool:
+    """Whether rows that look like none of the labels get no answer."""
+    return bool((recipe.get("none_of_these") or {}).get("refuse"))
 
 
 def _filled(value: Any) -> Any:

@@ -19,8 +19,10 @@ from deepen.core.files import read_object
 from deepen.core.types import WRITTEN, Prediction, to_json
 from deepen.data.columns import TARGET
 from deepen.data.masking import mask
+from deepen.evaluation.promises import bound_file
 from deepen.inference.exported import ExportedPredictor
 from deepen.inference.model import Model, load_model
+from deepen.inference.refusing import NAME as REFUSING
 from deepen.problem.reading import ReadsTokens
 from deepen.serving.first_export import EXPORT
 from deepen.serving.messages import KNOWN, dumps
@@ -35,7 +37,10 @@ LETTERS_A_TOKEN = 100
 """What WordPiece reads as one word at most."""
 _LONGEST = 100_000  # characters of a text that is read to its end: a longer one would hold up all others
 _BOTH = {"query": "query", "answer": "answer"}
-_SHOWN = ("output", "probabilities", "entities", "rung", "answered_by", "num_tokens", "truncated", *WRITTEN)
+_SHOWN = (
+    *("output", "none_of_these", "probabilities", "entities", "rung", "answered_by", "num_tokens", "truncated"),
+    *WRITTEN,
+)
 _WINDOW = 500  # rows after which a promise is held against what came
 _MOST_DOUBTS = 32  # shares of errors for which thresholds are kept
 
@@ -290,6 +295,8 @@ def open_served(folder: Path, opening: Opening | None = None) -> Served:
 def _exported(folder: Path, settings: Sequence[str]) -> Model | None:
     about, of = folder / EXPORT / "deepen.json", folder / "model" / "deepen.json"
     if not about.is_file() or not of.is_file():
+        return None
+    if bound_file(folder, REFUSING).is_file():  # an export has no states to compare
         return None
     there, chosen = read_object(about), read_object(of)
     if any(there.get(name) != chosen.get(name) for name in ("task", "rung", "labels")):

@@ -16,6 +16,7 @@ _ANSWER = {
     "type": "object",
     "properties": {
         "output": {"description": "the label, labels, score, tags, text span or best document; null if not known"},
+        "none_of_these": {"type": "boolean", "description": "of a run that tells: it looks like none of the labels"},
         "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
         "entities": {"type": "array", "items": {"type": "object"}},
         "rung": {"type": "string", "description": "the rung of the run"},

@@ -27,7 +27,8 @@ def reference_of(watched: Watched) -> Rows:
     """The run's held-out rows; what it says of them is read from the cache if it is there."""
     marks = [model.mark for model in (watched.model, *watched.cheaper)]
     ids = list(watched.part.values("id"))
-    path = cache_dir() / "watch" / f"{fingerprint('watch', _VERSION, *marks, ids)}.npz"
+    tells = () if watched.model.refusing is None else (watched.model.refusing.threshold,)
+    path = cache_dir() / "watch" / f"{fingerprint('watch', _VERSION, *marks, ids, *tells)}.npz"
     found = _read(path, watched, ids)
     if found is None:
         watched.say(f"  the run reads its {len(ids):,} held-out rows once")
@@ -45,6 +46,8 @@ def _write(path: Path, rows: Rows) -> None:
         arrays |= {"data": states.data, "indices": states.indices, "indptr": states.indptr, "shape": states.shape}
     elif rows.states_NF is not None:
         arrays["states_NF"] = rows.states_NF
+    if rows.refused_N is not None:
+        arrays["refused_N"] = rows.refused_N
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside, beside.open("wb") as out:
         np.savez(out, **arrays)
@@ -60,7 +63,8 @@ def _read(path: Path, watched: Watched, ids: list[str]) -> Rows | None:
             states: Any = kept.get("states_NF")
             if "indptr" in kept:
                 states = csr_matrix((kept["data"], kept["indices"], kept["indptr"]), tuple(kept["shape"]))
-            return Rows(ids, texts=texts(watched.part), states_NF=states, **{name: kept[name] for name in _ARRAYS})
+            arrays = {name: kept[name] for name in _ARRAYS} | {"refused_N": kept.get("refused_N")}
+            return Rows(ids, texts=texts(watched.part), states_NF=states, **arrays)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 

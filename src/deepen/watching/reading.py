@@ -93,6 +93,7 @@ class Watched:
             cheaper_RNC=np.array(cheaper, np.float32).reshape(len(cheaper), len(said), len(self.model.labels)),
             num_tokens_N=np.array([one.num_tokens for one in said]),
             truncated_N=np.array([one.truncated for one in said]),
+            refused_N=None if self.model.refusing is None else np.array([one.none_of_these for one in said]),
         )
 
     def file(self, path: Path, columns: Mapping[str, str] | None) -> Rows:

@@ -1,0 +1,140 @@
+"""What a run keeps to tell rows that belong to none of its labels, and how it tells them.
+
+`inference/none_of_these.py` chooses it. RUN/bounds/ keeps it, so that no training row is needed to answer.
+
+Shape legend: as in `evaluation/none_of_these/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepen.core.files import read_object, replacing, write_json
+from deepen.core.foreign import blaming
+from deepen.core.seed import derive
+from deepen.core.types import Outputs, Score
+from deepen.data.table import Part
+from deepen.evaluation.none_of_these import Kept, Seen, outside_scores, shelf
+from deepen.evaluation.promises import Bound, bound_file
+from deepen.inference.analogies import unit_length
+from deepen.models.arrays import read_arrays
+from deepen.preparation.none_of_these import outside_of
+from deepen.problem.task import Predictor
+
+NAME = "none-of-these"
+_REFUSES = "refuses"  # beside what a bound has
+
+
+@dataclass(frozen=True)
+class Refusing:
+    """How a run tells rows of none of its labels.
+
+    Attributes:
+        score: The name of the score.
+        threshold: A row that is as strange as this or stranger is refused.
+        label: What such rows are called where they have a label.
+        model: The mark of the model that it is about.
+        chosen: AUROC of each score on the rows that chose; empty if none could.
+        by: What rows chose.
+        kept: The training rows that the score compares with.
+    """
+
+    score: str
+    threshold: float
+    label: str
+    model: str
+    chosen: dict[str, float]
+    by: str
+    kept: Kept | None = None
+
+    def strangeness(self, predictor: Predictor, part: Part, outputs: Outputs) -> np.ndarray:
+        """How strange each row is; from `threshold` on it is refused."""
+        score = shelf()[self.score]
+        return score.of(Seen(outputs.values_MC, states_of(predictor, part) if score.needs_states else None), self.kept)
+
+    def scores(self, predictor: Predictor, known: Part, *, seed: int) -> list[Score]:
+        """What refusing adds to the scores of labelled rows.
+
+        Args:
+            known: The rows of the labels; those of none are in the same table.
+        """
+        parts = [part for part in (known, outside_of(known.table, self.label)) if len(part)]
+        strange_N = np.concatenate([self.strangeness(predictor, part, predictor.predict(part)) for part in parts])
+        outside_N = np.arange(len(strange_N)) >= len(known)
+        return outside_scores(strange_N, strange_N >= self.threshold, outside_N, seed=derive(seed, NAME))
+
+
+def refused_rows(
+    refusing: Refusing | None, predictor: Predictor, part: Part, outputs: Outputs
+) -> Sequence[bool | None]:
+    """Whether each row looks like none of the labels; None where the run was not asked to tell."""
+    if refusing is None:
+        return [None] * len(part)
+    return [bool(strange >= refusing.threshold) for strange in refusing.strangeness(predictor, part, outputs)]
+
+
+def states_of(predictor: Any, part: Part) -> Any:
+    """States of length 1, rounded as they are kept."""
+    found = unit_length(predictor.features(part))
+    return found.astype(np.float16).astype(np.float32) if isinstance(found, np.ndarray) else found
+
+
+def write_refusing(run: Path, refusing: Refusing, bound: Bound) -> None:
+    """RUN/bounds/none-of-these.json, and the training rows beside it."""
+    path = bound_file(run, NAME)
+    path.with_suffix(".safetensors").unlink(missing_ok=True)
+    if refusing.kept is not None:
+        from safetensors.numpy import save_file
+
+        states = refusing.kept.states_KF
+        arrays = (
+            {"states": states.astype(np.float16)}
+            if isinstance(states, np.ndarray)
+            else {
+                "data": states.data,
+                "indices": states.indices,
+                "indptr": states.indptr,
+                "width": np.array([states.shape[1]]),
+            }
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path.with_suffix(".safetensors")) as beside:
+            save_file({"labels": refusing.kept.labels_K, **arrays}, beside)
+    about = {name: value for name, value in vars(refusing).items() if name != "kept"}
+    write_json(path, asdict(bound) | {_REFUSES: about})
+
+
+def read_refusing(run: Path, mark: str) -> Refusing | None:
+    """What `learn_to_refuse` kept, if it is about the model with this mark.
+
+    Raises:
+        ModelError: If it is damaged.
+    """
+    path = bound_file(run, NAME)
+    if not path.is_file():
+        return None
+    with blaming(path, "is damaged"):
+        found = Refusing(**read_object(path)[_REFUSES])
+        score = shelf()[found.score]
+        found = replace(found, threshold=float(found.threshold), label=str(found.label), chosen=dict(found.chosen))
+    if found.model != mark:
+        return None
+    if not score.needs_states:
+        return found
+    arrays = read_arrays(path.with_suffix(".safetensors"), {"labels": 1})
+    with blaming(path.with_suffix(".safetensors"), "is damaged"):
+        if "states" in arrays:
+            states: Any = arrays["states"].astype(np.float32)
+        else:
+            from scipy.sparse import csr_matrix
+
+            shape = (len(arrays["labels"]), int(arrays["width"][0]))
+            states = csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
+        if states.shape[0] != len(arrays["labels"]):
+            raise ValueError("it holds other rows than were saved")
+    return replace(found, kept=Kept(states, arrays["labels"]))
