@@ -1,4 +1,4 @@
-"""Answers held to choices, a regular expression or a schema: by networks of random weights, which would never write so."""
+"""Answers held to choices, a regular expression or a schema, by networks of random weights that never write so."""
 
 from __future__ import annotations
 

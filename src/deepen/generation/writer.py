@@ -75,7 +75,7 @@ class Writer:
         self.network.eval()
         with torch.random.fork_rng():
             torch.manual_seed(derive(asking.seed, "writing"))
-            how = self._how() | {"max_new_tokens": self.room(max(map(len, prompts), default=0))}
+            how = self.how() | {"max_new_tokens": self.room(max(map(len, prompts), default=0))}
             more: dict[str, Any] = {"tokenizer": self.reader, "guide": self.guide}
             said = write(self.network, prompts, how, encodes=asking.encodes, **more)
         self.seconds_per_row = (time.perf_counter() - began) / max(1, len(part))
@@ -142,7 +142,8 @@ class Writer:
         ]
         return self.ids.prompts(sources, rows)
 
-    def _how(self) -> dict[str, Any]:
+    def how(self) -> dict[str, Any]:
+        """What `generate` is told."""
         pad = self.reader.pad_token_id
         how = self.asking.decoding | {"eos_token_id": self.ids.ends(), "pad_token_id": pad}
         return how | ({_STOPS: list(self.asking.stop)} if self.asking.stop else {})
@@ -173,7 +174,7 @@ class Writer:
         folder.mkdir(parents=True, exist_ok=True)
         network = plain_network(self.network)
         # strings that stop it would have to be passed with a tokenizer, which others don't do
-        network.generation_config.update(**{name: value for name, value in self._how().items() if name != _STOPS})
+        network.generation_config.update(**{name: value for name, value in self.how().items() if name != _STOPS})
         network.save_pretrained(folder)
         copy_tokenizer(self.tokenizer.folder, folder)
         save_asking(self.asking, folder)
