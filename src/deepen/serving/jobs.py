@@ -36,7 +36,7 @@ def jobs(served: Mapping[str, Served]) -> dict[str, Job]:
 
 def talks(served: Mapping[str, Served], connection: Connection) -> dict[str, Callable[[Row], bytes]]:
     """The jobs whose answers are told while they are written: of runs with a network that writes."""
-    found = {}
+    found: dict[str, Callable[[Row], bytes]] = {}
     for run, one in served.items():
         if one.writes:
             from deepen.serving.talking import talk  # it loads torch

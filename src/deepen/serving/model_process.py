@@ -104,8 +104,12 @@ class ModelProcess:
             async with asyncio.timeout(timeout) as limit:
                 loop = asyncio.get_running_loop()
 
+                def wait_on() -> None:
+                    if not limit.expired():
+                        limit.reschedule(loop.time() + timeout)
+
                 def listen(part: str) -> bool:
-                    loop.call_soon_threadsafe(lambda: limit.expired() or limit.reschedule(loop.time() + timeout))
+                    loop.call_soon_threadsafe(wait_on)
                     return heard is not None and heard(part)
 
                 return await self._heard({"run": run, "rows": rows, "hows": list(hows)}, listen)
