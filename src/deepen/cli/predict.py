@@ -109,7 +109,9 @@ def command(
     form = _form(choices, regex, json_schema, max_new_tokens)
     if form and (wish or adapter or composed is not None or explain):
         asked_for = " and ".join(f"--{name.replace('_', '-')}" for name in form)
-        raise SettingError(f"{asked_for}: one run writes such answers, so no other option about how it answers goes with it")
+        raise SettingError(
+            f"{asked_for}: one run writes such answers, so no other option about how it answers goes with it"
+        )
     models = _models(runs, (composed, weights), wish, how)
     with given_rows(data, text or (), inputs or ()) as given:
         model = models[0]
