@@ -28,6 +28,7 @@ HELP = """Answer rows of a file, or texts typed here.
   deepen predict runs/first new.jsonl --rung lexical --set data.bad_rows=drop --json
   deepen predict runs/first new.csv --cascade 0.99 --out answers.csv
   deepen predict runs/first new.csv --max-error 0.05
+  deepen predict runs/reader mails.jsonl --json-schema order.json
 """
 
 
@@ -60,6 +61,14 @@ def command(
     ] = None,
     unlabelled: Annotated[
         str | None, typer.Option(help="Rows without a label that back --cascade too: a file.")
+    ] = None,
+    choices: Annotated[
+        str | None, typer.Option(help="Where answers are text: each is one of these, as in yes,no.")
+    ] = None,
+    regex: Annotated[str | None, typer.Option(help="Or all of it is a match of this regular expression.")] = None,
+    json_schema: Annotated[Path | None, typer.Option(help="Or it is JSON after the schema in this file.")] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="The longest answer that is text; one that is cut, and must not be, is none.")
     ] = None,
     mask: Annotated[
         bool, typer.Option("--mask", help="Replace personal data first, as a run trained with --mask does by itself.")
@@ -97,12 +106,18 @@ def command(
     wish = {name: value for name, value in wish.items() if value is not None}
     if wish and (adapter or composed is not None or explain):
         raise SettingError("--cascade and --max-error answer by one run: leave --adapter, --compose and --explain out")
+    form = _form(choices, regex, json_schema, max_new_tokens)
+    if form and (wish or adapter or composed is not None or explain):
+        asked_for = " and ".join(f"--{name.replace('_', '-')}" for name in form)
+        raise SettingError(
+            f"{asked_for}: one run writes such answers, so no other option about how it answers goes with it"
+        )
     models = _models(runs, (composed, weights), wish, how)
     with given_rows(data, text or (), inputs or ()) as given:
         model = models[0]
         if inputs:
             check_names(given[0], getattr(model, "model", model))
-        rows = _answered(models, runs, given, asked, explain=explain)
+        rows = _answered(models, runs, given, {"columns": asked, **form}, explain=explain)
         if data == STDIN:  # where it was kept is gone when this is read
             for row in rows:
                 row["row"]["file"] = STDIN
@@ -146,16 +161,25 @@ def _models(
     return [compose(runs, by=composed, weights=_numbers(weights), **how)] if composed else load_together(runs, **how)
 
 
-def _answered(models: list[Any], runs: list[str], given: Any, asked: Any, *, explain: bool) -> list[dict[str, Any]]:
+def _form(choices: str | None, regex: str | None, schema: Path | None, limit: int | None) -> dict[str, Any]:
+    """What is wanted of answers that are text, as `Model.predict` takes it."""
+    texts = None if choices is None else [text.strip() for text in choices.split(",")]
+    found = {"choices": texts, "regex": regex, "json_schema": schema, "max_new_tokens": limit}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _answered(
+    models: list[Any], runs: list[str], given: Any, asked: dict[str, Any], *, explain: bool
+) -> list[dict[str, Any]]:
     """The answers of each model as records, explained if wanted; those of several say whose they are."""
     from deepen.core.types import to_json
 
     rows = []
     for name, model in zip(runs, models, strict=len(models) > 1):
-        some = [to_json(prediction) for prediction in model.predict(given, columns=asked)]
+        some = [to_json(prediction) for prediction in model.predict(given, **asked)]
         if explain:
             answered = (row for row in some if "skipped" not in row)
-            for row, explanation in zip(answered, model.explain(given, columns=asked), strict=True):
+            for row, explanation in zip(answered, model.explain(given, columns=asked["columns"]), strict=True):
                 row["explanation"] = to_json(explanation)
         rows += [{**row, "adapter": name} for row in some] if len(models) > 1 else some
     return rows

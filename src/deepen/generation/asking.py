@@ -101,6 +101,12 @@ class Ids:
             return source
         return source[places[-most][0] :] if self.asking.turns else source[: places[most - 1][1]]
 
+    def plain(self, text: str) -> list[int]:
+        """The tokens of a prompt as it stands, with what the tokenizer puts around a text."""
+        if self.asking.encodes:
+            return _closed(self.tokenizer(text)["input_ids"], self.tokenizer.eos_token_id)
+        return [*self._start(), *self._plain([text])[0]]
+
     def _plain(self, texts: list[str]) -> list[list[int]]:
         found: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         return found

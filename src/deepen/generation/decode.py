@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from deepen.core.progress import progress
+from deepen.generation.constraints import Guide
 
 _BATCH_TOKENS = 4096
 _BATCH_LOGITS = 1 << 26  # numbers; 256 MB in float32
@@ -115,13 +116,20 @@ def _grid(rows: Sequence[list[int]], *, left: bool, device: Any) -> dict[str, Te
 
 
 def write(
-    network: Any, prompts: Sequence[list[int]], how: dict[str, Any], *, encodes: bool, tokenizer: Any = None
+    network: Any,
+    prompts: Sequence[list[int]],
+    how: dict[str, Any],
+    *,
+    encodes: bool,
+    tokenizer: Any = None,
+    guide: Guide | None = None,
 ) -> list[list[int]]:
     """The tokens that a network writes after each prompt, without what fills up a batch.
 
     Args:
         how: What `generate` is told; `eos_token_id` lists what ends an answer.
         tokenizer: Where `how` has strings that end one.
+        guide: What answers are held to.
     """
     found: list[list[int]] = [[] for _ in prompts]
     ends = set(how["eos_token_id"])
@@ -130,9 +138,10 @@ def write(
     with progress("writing", len(prompts)) as advance, torch.inference_mode():
         for chosen in batches(spent, 2 * _BATCH_TOKENS // beams):
             given = _grid([prompts[at] for at in chosen], left=not encodes, device=network.device)
-            more = {"tokenizer": tokenizer} if "stop_strings" in how else {}
-            said = network.generate(**given, **how, **more).cpu().tolist()
             start = 1 if encodes else given["input_ids"].shape[1]
+            more = {"tokenizer": tokenizer} if "stop_strings" in how else {}
+            more |= {"logits_processor": [guide.start(start)]} if guide is not None else {}
+            said = network.generate(**given, **how, **more).cpu().tolist()
             for at, ids in zip(chosen, said, strict=True):
                 new = ids[start:]
                 end = next((place for place, token in enumerate(new) if token in ends), len(new) - 1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deepen.core.errors import ModelError
+from deepen.core.errors import ModelError, SettingError
 from deepen.core.seed import derive
 from deepen.generation.asking import Ids, load_asking
+from deepen.generation.constraints import Constraint
 from deepen.generation.writer import Writer
 from deepen.models.generator import load_reader
 from deepen.models.runtimes.written import WrittenNetwork
@@ -23,7 +25,7 @@ class ExportedWriter(Writer):
 
     def write(self, prompts: Sequence[list[int]]) -> list[list[int]]:
         """The tokens that it writes after each prompt."""
-        said = self.network.write(self._names(prompts), self._how(), seed=derive(self.asking.seed, "writing"))
+        said = self.network.write(self._names(prompts), self.how(), seed=derive(self.asking.seed, "writing"))
         return [self.reader.convert_tokens_to_ids(tokens) for tokens in said]
 
     def nats(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> np.ndarray:
@@ -33,6 +35,15 @@ class ExportedWriter(Writer):
             [ids if ids and ids[-1] in ends else [*ids, ends[0]] for ids in answers] if self.asking.encodes else answers
         )
         return np.array(self.network.nats(self._names(prompts), self._names(whole)))
+
+    def held(self, constraint: Constraint | None, *, max_new_tokens: int | None = None) -> Writer:
+        """The same with another limit; answers are held to a form only by the network that was exported."""
+        if constraint is not None:
+            raise SettingError(
+                "an export of CTranslate2 can't hold answers to a form: name the run that it was made of"
+            )
+        how = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
+        return replace(self, asking=replace(self.asking, decoding=self.asking.decoding | how))
 
     def _names(self, rows: Sequence[list[int]]) -> list[list[str]]:
         return [self.reader.convert_ids_to_tokens(ids) for ids in rows]

@@ -17,8 +17,9 @@ from deepen.core.types import Texts
 from deepen.data.table import Part, Table
 from deepen.data.tokens import TokenTable
 from deepen.generation.asking import Asking, Ids, check_prompt, load_asking, save_asking
+from deepen.generation.constraints import Constraint, Guide, Guides
 from deepen.generation.decode import Given, write
-from deepen.models.generator import load_writer, plain_network, with_vectors
+from deepen.models.generator import load_writer, plain_network, window_of, with_vectors
 from deepen.models.save import copy_tokenizer
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.problem.reading import form_tokens
@@ -30,11 +31,15 @@ from deepen.shallow.texts import Memory, load_memory
 _MEMORY, _STOPS = "memory.json", "stop_strings"
 _LONGEST_SHARE, _ROOM = 0.99, 1.5
 _LEAST_SOURCE, _SOME_ROWS = 8, 2000
+_FORM_TOKENS = 256  # of an answer held to a form, whose length training answers do not tell
 
 
 @dataclass
 class Writer:
-    """Writes an answer to each row. `memory` holds training rows of which the most similar are shown first."""
+    """Writes an answer to each row. `memory` holds training rows of which the most similar are shown first.
+
+    `guide` is what answers are held to, `guides` makes such ones.
+    """
 
     network: Any
     reader: Any
@@ -45,6 +50,8 @@ class Writer:
     num_parameters: int = 0
     adapter: Any = None
     seconds_per_row: float | None = None
+    guide: Guide | None = None
+    guides: Guides | None = None
 
     @property
     def ids(self) -> Ids:
@@ -82,13 +89,48 @@ class Writer:
     def write(self, prompts: Sequence[list[int]]) -> list[list[int]]:
         """The tokens that it writes after each prompt."""
         self.network.eval()
+        how = self.how() | {"max_new_tokens": self.room(max(map(len, prompts), default=0))}
+        more: dict[str, Any] = {"tokenizer": self.reader, "guide": self.guide}
         with torch.random.fork_rng():
             torch.manual_seed(derive(self.asking.seed, "writing"))
-            return write(self.network, prompts, self._how(), encodes=self.asking.encodes, tokenizer=self.reader)
+            return write(self.network, prompts, how, encodes=self.asking.encodes, **more)
 
     def nats(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> np.ndarray:
         """The log loss of each answer, nats_N."""
         return self.given(prompts, answers).nats(self.network)
+
+    def held(self, constraint: Constraint | None, *, max_new_tokens: int | None = None) -> Writer:
+        """The same, whose answers are held to something.
+
+        Args:
+            max_new_tokens: Their limit; None is what the longest choice takes, 256 or more for another form, and where
+                there is no constraint as it was.
+
+        Raises:
+            SettingError: If the tokenizer can't write such answers, or the window does not hold so many tokens.
+        """
+        how, guide = dict(self.asking.decoding), self.guide
+        if constraint is not None:
+            self.guides = self.guides or Guides(self.reader, self.vocabulary, self.ids.ends())
+            guide = self.guides.make(constraint)
+            how["max_new_tokens"] = guide.longest or max(_FORM_TOKENS, how["max_new_tokens"])
+            how |= {"min_new_tokens": 0, "no_repeat_ngram_size": 0}  # a form has its own length, and repeats itself
+        if max_new_tokens is not None:
+            if not 1 <= max_new_tokens < self.window:
+                raise SettingError(f"max_new_tokens {max_new_tokens}: the model's window has {self.window:,} tokens")
+            how["max_new_tokens"] = max_new_tokens
+        stop = () if guide is not None else self.asking.stop
+        return replace(self, guide=guide, asking=replace(self.asking, decoding=how, stop=stop))
+
+    @property
+    def window(self) -> int:
+        """The most tokens that prompt and answer have together, or each with an encoder of its own."""
+        return window_of(self.network.config.to_dict())
+
+    def room(self, num_prompt: int) -> int:
+        """The most tokens of an answer to a prompt of so many."""
+        left = self.window - (0 if self.asking.encodes else num_prompt)
+        return max(1, min(int(self.asking.decoding["max_new_tokens"]), left))
 
     def given(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> Given:
         """Prompts with answers, to be scored or learned from."""
@@ -108,7 +150,8 @@ class Writer:
         ]
         return self.ids.prompts(sources, rows)
 
-    def _how(self) -> dict[str, Any]:
+    def how(self) -> dict[str, Any]:
+        """What `generate` is told."""
         pad = self.reader.pad_token_id
         how = self.asking.decoding | {"eos_token_id": self.ids.ends(), "pad_token_id": pad}
         return how | ({_STOPS: list(self.asking.stop)} if self.asking.stop else {})
@@ -116,8 +159,13 @@ class Writer:
     def _texts(self, said: Sequence[Sequence[int]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What was written as text, and why it ends."""
         ends, texts, stopped = set(self.ids.ends()), [], []
-        for text, ids in zip(self.reader.batch_decode(said, skip_special_tokens=True), said, strict=True):
+        how: dict[str, Any] = {"clean_up_tokenization_spaces": False} if self.guide is not None else {}
+        for text, ids in zip(self.reader.batch_decode(said, skip_special_tokens=True, **how), said, strict=True):
             why = "end" if ids and ids[-1] in ends else "limit"
+            if self.guide is not None:
+                texts.append(text)
+                stopped.append(why)
+                continue
             text = text if self.asking.encodes else text.lstrip()
             for mark in self.asking.stop:
                 if mark in text:
@@ -134,7 +182,7 @@ class Writer:
         folder.mkdir(parents=True, exist_ok=True)
         network = plain_network(self.network)
         # strings that stop it would have to be passed with a tokenizer, which others don't do
-        network.generation_config.update(**{name: value for name, value in self._how().items() if name != _STOPS})
+        network.generation_config.update(**{name: value for name, value in self.how().items() if name != _STOPS})
         network.save_pretrained(folder)
         copy_tokenizer(self.tokenizer.folder, folder)
         save_asking(self.asking, folder)

@@ -11,8 +11,10 @@ import numpy as np
 
 from deepen.core.errors import DataError
 from deepen.core.settings import shown
+from deepen.data.columns import TARGET, AskedColumns, Columns
 from deepen.data.readers.in_memory import is_frame
 from deepen.data.readers.parquet_arrow import is_dataset
+from deepen.problem.task import Task
 
 _TAKEN = "a text, a list of texts or of rows, a Series, an array, a DataFrame or a path"
 _FILE_ENDS = frozenset(
@@ -47,6 +49,39 @@ def as_rows(data: Any) -> Any:
     raise DataError(f"data is {shown(data)}: give {_TAKEN}")
 
 
+def is_plain(data: Any) -> bool:
+    """Whether rows are texts by themselves."""
+    return isinstance(data, list | tuple) and all(row is None or isinstance(row, str) for row in data)
+
+
+def columns_for(data: Any, asked: Mapping[str, str] | None, task: Task, columns: Columns) -> Any:
+    """What was asked for beside what training found; a list of plain texts has no columns to look up.
+
+    Raises:
+        DataError: If a text stands alone where the task answers two together.
+    """
+    plain = is_plain(data)
+    if plain:
+        _refuse_alone(task)
+    if asked is not None:
+        from deepen.preparation.data_section import asked_columns
+
+        if chosen := asked_columns(asked):
+            return chosen if plain else AskedColumns(chosen, columns)
+    return None if plain else columns
+
+
+def _refuse_alone(task: Task) -> None:
+    """A text by itself is no row where two are answered together."""
+    texts = [need.name for need in task.needs if need.name != TARGET and not need.optional]
+    if len(texts) > 1:
+        row = ", ".join(f'"{name}": "..."' for name in texts)
+        raise DataError(
+            f"{task.name} answers {' and '.join(texts)} together, and a text alone is half a row: "
+            f"write rows to a file, as in rows.jsonl: {{{row}}}"
+        )
+
+
 def index_of(data: Any) -> Any:
     """The index of a DataFrame or a Series of pandas; None for all else."""
     index = getattr(data, "index", None)
@@ -61,8 +96,3 @@ def _is_path(text: str) -> bool:
         return True
     written_as_one = " " not in text.strip() and ("/" in text or "\\" in text)
     return written_as_one or Path(text).suffix.lower() in _FILE_ENDS
-
-
-def is_plain(data: Any) -> bool:
-    """Whether rows are texts by themselves."""
-    return isinstance(data, list | tuple) and all(row is None or isinstance(row, str) for row in data)

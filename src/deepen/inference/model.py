@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -20,7 +20,7 @@ from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse
 from deepen.core.types import WRITTEN, Explanation, Outputs, Prediction, Score
 from deepen.data.check.problem import rows
-from deepen.data.columns import TARGET, AskedColumns, Columns, columns_from_json
+from deepen.data.columns import Columns, columns_from_json
 from deepen.data.label_names import LabelNames
 from deepen.data.load import Use, load_table, open_source
 from deepen.data.marks import ForSplit
@@ -32,7 +32,8 @@ from deepen.inference.explain import ExplainSettings, explain
 from deepen.inference.folder import model_folder, tuples, uneven, with_labels
 from deepen.inference.frames import as_frame, probabilities
 from deepen.inference.gaps import in_place, told_rows
-from deepen.inference.given import as_rows, is_plain
+from deepen.inference.given import as_rows, columns_for, is_plain
+from deepen.inference.held import kept, wanted
 from deepen.inference.refusing import Refusing, read_refusing, refused_rows
 from deepen.models.device import device_in_use
 from deepen.preparation.catalog import load_rung, load_task
@@ -87,29 +88,56 @@ class Model:
 
     @overload
     def predict(
-        self, data: Any, *, columns: Mapping[str, str] | None = None, as_pandas: Literal[False] = False
+        self,
+        data: Any,
+        *,
+        columns: Mapping[str, str] | None = None,
+        choices: Sequence[str] | None = None,
+        regex: str | None = None,
+        json_schema: Any = None,
+        max_new_tokens: int | None = None,
+        as_pandas: Literal[False] = False,
     ) -> list[Prediction]: ...
     @overload
     def predict(self, data: Any, *, columns: Mapping[str, str] | None = None, as_pandas: Literal[True]) -> Any: ...
-    def predict(self, data: Any, *, columns: Mapping[str, str] | None = None, as_pandas: bool = False) -> Any:
+    def predict(
+        self,
+        data: Any,
+        *,
+        columns: Mapping[str, str] | None = None,
+        choices: Sequence[str] | None = None,
+        regex: str | None = None,
+        json_schema: Any = None,
+        max_new_tokens: int | None = None,
+        as_pandas: bool = False,
+    ) -> Any:
         """Answers rows.
 
         Args:
             data: A text, a row (a mapping from column names to values), a list of either, a Series, an array, a
                 DataFrame, or a path.
             columns: Which columns are the inputs, if they are not called as in the training data.
+            choices: Where answers are text: each is one of these.
+            regex: Or all of it is a match of this regular expression.
+            json_schema: Or it is JSON after this schema: a mapping, a file, or a class of pydantic.
+            max_new_tokens: The longest of such an answer, or of any text.
             as_pandas: Whether to return a DataFrame under the index of the data: `output`, and `p_<label>` for each
                 label.
 
         Returns:
-            One prediction a row, in order. A row that can't be answered (a blank text, a line with too many cells)
-            keeps its place: its `skipped` says why, and its `output` is None.
+            One prediction a row, in order. A row that can't be answered (a blank text, a line with too many cells, an
+            answer that was cut before it was what it must be) keeps its place: its `skipped` says why, and its `output`
+            is None.
 
         Raises:
             DataError: If the data can't be read or lacks a column.
+            SettingError: If answers can't be held to what is wanted.
         """
+        form = wanted(choices, regex, json_schema, max_new_tokens)
+        model = self if form is None else replace(self, predictor=form.on(self.predictor, self.task, self.rung))
         rows = as_rows(data)
-        found = self._predict(rows, columns) if is_dataset(rows) or isinstance(rows, str | Path) or len(rows) else []
+        found = model._predict(rows, columns) if is_dataset(rows) or isinstance(rows, str | Path) or len(rows) else []
+        found = kept(found, form)
         return as_frame(found, self.labels, data) if as_pandas else found
 
     def predict_proba(self, data: Any, *, columns: Mapping[str, str] | None = None) -> np.ndarray:
@@ -259,7 +287,7 @@ class Model:
             DataError: If the data can't be read or lacks a column.
         """
         data = as_rows(data)
-        chosen = self._columns_for(data, columns)
+        chosen = columns_for(data, columns, self.task, self.columns)
         settings = self.settings
         if use == "answer":  # nothing is too bad to be said, unless it was asked to be an error
             settings = settings.model_copy(update={"bad_rows": "error" if self.strict else "drop"})
@@ -274,8 +302,10 @@ class Model:
         )
         if not is_plain(data):
             self._tell(table, found)
-        how = {"bad_rows": self.settings.bad_rows, "outside": self.refusing and self.refusing.label}
-        part = scorable(table, self.task, self.labels, **how) if need_target else table.all_rows()
+        part = table.all_rows()
+        if need_target:
+            outside = self.refusing.label if self.refusing is not None else None
+            part = scorable(table, self.task, self.labels, self.settings.bad_rows, outside=outside)
         for line in told_rows(table, plain=is_plain(data)) if use == "answer" else ():
             self.say(line)
         for note in part.table.notes[len(table.notes) :]:
@@ -296,29 +326,7 @@ class Model:
             DataError: If the data can't be opened.
         """
         data = as_rows(data)
-        return open_source(data, self.task.needs, self.settings, self._columns_for(data, columns))
-
-    def _columns_for(self, data: Any, columns: Mapping[str, str] | None) -> Any:
-        """What was asked for beside what training found; a list of plain texts has no columns to look up."""
-        plain = is_plain(data)
-        if plain:
-            self._refuse_alone()
-        if columns is not None:
-            from deepen.preparation.data_section import asked_columns
-
-            if asked := asked_columns(columns):
-                return asked if plain else AskedColumns(asked, self.columns)
-        return None if plain else self.columns
-
-    def _refuse_alone(self) -> None:
-        """A text by itself is no row where two are answered together."""
-        texts = [need.name for need in self.task.needs if need.name != TARGET and not need.optional]
-        if len(texts) > 1:
-            row = ", ".join(f'"{name}": "..."' for name in texts)
-            raise DataError(
-                f"{self.task.name} answers {' and '.join(texts)} together, and a text alone is half a row: "
-                f"write rows to a file, as in rows.jsonl: {{{row}}}"
-            )
+        return open_source(data, self.task.needs, self.settings, columns_for(data, columns, self.task, self.columns))
 
     def _tell(self, table: Table, columns: Columns) -> None:
         """How a file was read: its columns, and what was guessed on the way, as training says it."""

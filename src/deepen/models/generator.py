@@ -19,7 +19,8 @@ from deepen.models.tokenizer import Tokenizer, load_tokenizer
 _USUAL_WINDOW = 4096  # where positions are relative and nothing says how long a text may be
 
 
-def _window(config: Mapping[str, Any]) -> int:
+def window_of(config: Mapping[str, Any]) -> int:
+    """The most tokens that a network of this configuration reads."""
     return int(config.get("max_position_embeddings") or _USUAL_WINDOW)
 
 
@@ -72,7 +73,7 @@ class Generator:
     @property
     def num_positions(self) -> int:
         """The most tokens that a prompt and its answer may have together, or each with an encoder of its own."""
-        return _window(self.config)
+        return window_of(self.config)
 
     @property
     def decodes(self) -> bool:
@@ -108,7 +109,7 @@ def load_generator(name: str) -> Generator:
     if config.get("quantization_config"):
         raise ModelError(f"{folder / 'config.json'}: its weights are quantised; give those they were made from")
     made = load_tokenizer(folder)
-    return Generator(full, folder, config, replace(made, max_tokens=_window(config)))
+    return Generator(full, folder, config, replace(made, max_tokens=window_of(config)))
 
 
 def plain_network(network: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ _SHOWN = (
     *WRITTEN,
 )
 _WINDOW = 500  # rows after which a promise is held against what came
+_KNOWN_TOKENS = 4  # of an answer that a network writes
 _MOST_DOUBTS = 32  # shares of errors for which thresholds are kept
 
 Row = dict[str, Any]
@@ -72,10 +73,26 @@ class Served:
         bound = None if self.cascade is None else self.cascade.bound
         return bound.why if bound is not None and bound.expired else None
 
+    @property
+    def writes(self) -> bool:
+        """Whether a network writes its answers, which can be told while it does."""
+        network = getattr(self.model.predictor, "network", None)  # that of an export tells no part of an answer
+        return self.model.task.writes is not None and hasattr(network, "generate")
+
+    @cached_property
+    def _short(self) -> Model:
+        """The model of known rows: their first tokens tell as much, and hold nobody up."""
+        writer: Any = self.model.predictor
+        return (
+            replace(self.model, predictor=writer.held(None, max_new_tokens=_KNOWN_TOKENS))
+            if self.writes
+            else self.model
+        )
+
     def about(self) -> dict[str, Any]:
         """What the front has to know of it."""
         model = self.model
-        ranks = not model.task.fixed
+        ranks = not model.task.fixed and model.task.writes is None
         inputs = [
             {"name": need.name, "kind": need.kind, "optional": need.optional}
             for need in model.task.needs
@@ -137,6 +154,8 @@ class Served:
         Raises:
             _RefusedError: If nothing backs the wish.
         """
+        if how.get("known") and self.writes:
+            return self._short
         if "max_error" not in how:
             return self.model if self.cascade is None or how.get("explain") else self.cascade
         most = round(how["max_error"], 4)
@@ -286,7 +305,7 @@ def open_served(folder: Path, opening: Opening | None = None) -> Served:
         model = (_exported(folder, settings) if opening.export else None) or load_model(folder, settings=settings)
     long = getattr(model.task.settings, "long", "head")
     head = model.task.form.head
-    whole = head.is_row or head.shares  # other heads read tokens that stand anywhere
+    whole = model.task.writes is None and (head.is_row or head.shares)  # other heads read tokens that stand anywhere
     cuts = isinstance(model.predictor, ReadsTokens) and whole and long == "head"
     most = model.predictor.tokenizer.max_tokens * LETTERS_A_TOKEN if cuts else None  # type: ignore[attr-defined]
     return Served(model, most, cascade)

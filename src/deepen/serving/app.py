@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from deepen.serving import tei
+from deepen.serving import completions, tei
 from deepen.serving.front import Front
 from deepen.serving.interface import openapi
 from deepen.serving.masks import mask_texts
@@ -100,6 +100,8 @@ _POSTS = {
     "/predict": tei.predict,
     "/rerank": tei.rerank,
     "/embed": tei.embed,
+    completions.CHAT: completions.chat,
+    completions.TEXT: completions.text,
 }
 
 
@@ -114,17 +116,23 @@ def make_app(front: Front) -> Asgi:
 
     @app.exception_handler(RefusedError)
     async def refused(request: Request, error: RefusedError) -> Response:
-        return problem(error)
+        return _refusal(request, error)
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
-        return problem(RefusedError(error.status_code, _SAID.get(error.status_code, ""), headers=error.headers))
+        said = _SAID.get(error.status_code, "")
+        return _refusal(request, RefusedError(error.status_code, said, headers=error.headers))
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
-        return problem(RefusedError(500, "this is the server's fault, and its log says more"))
+        return _refusal(request, RefusedError(500, "this is the server's fault, and its log says more"))
 
     return _counted(app, front.metrics)
+
+
+def _refusal(request: Request, refused: RefusedError) -> Response:
+    told = completions.openai_problem if request.url.path in (completions.CHAT, completions.TEXT) else problem
+    return told(refused)
 
 
 def _counted(app: Asgi, metrics: Metrics) -> Asgi:

@@ -17,8 +17,18 @@ _KINDS: dict[str, Any] = {
 }
 _ABSENT = Field(default_factory=str)  # never read: what was not given is left out
 AnyBody = TypeVar("AnyBody", bound=BaseModel)
+AnyAddressed = TypeVar("AnyAddressed", bound="Addressed")
 _LONGEST_PATH = 12
 _UNREAD = "there is no such part in the body: /docs tells which there are"
+
+
+class Addressed(BaseModel):
+    """A body that names the run that is asked."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    model: str | None = None
+    """The run; None is the first."""
 
 
 def checked(kind: type[AnyBody], body: bytes) -> AnyBody:

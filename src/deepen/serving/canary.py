@@ -62,7 +62,8 @@ class Canary:
             found.append("no model process is up")
         settings = self._pool.settings
         oldest = time.monotonic() - max(_LATE * settings.canary_seconds, settings.stuck_seconds + 1)
-        asked = [(run, lane.slot) for lane in up for run in self._pool.abouts]
+        silent = [lane for lane in up if lane.heard < oldest]  # others are writing a long answer
+        asked = [(run, lane.slot) for lane in silent for run in self._pool.abouts]
         late = [f"{run} on model process {slot}" for run, slot in asked if self._agreed.get((run, slot), 0.0) < oldest]
         return [*found, *(f"no known row was answered lately: {where}" for where in late)]
 

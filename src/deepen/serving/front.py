@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.requests import Request
+
 from deepen.core.errors import nearest
 from deepen.serving.access import Door
-from deepen.serving.bodies import Body
+from deepen.serving.bodies import AnyAddressed, Body, checked
 from deepen.serving.canary import Canary
 from deepen.serving.explaining import Explainer
 from deepen.serving.keys import Key
@@ -20,6 +22,7 @@ from deepen.serving.model_process import How
 from deepen.serving.names import VECTORS
 from deepen.serving.pool import Answered, Pool
 from deepen.serving.problems import RefusedError
+from deepen.serving.reading import read_body
 
 Row = dict[str, Any]
 
@@ -55,6 +58,21 @@ class Front:
         """
         if run not in self.bodies:
             raise RefusedError(404, f"there is no run '{run[:60]}' here; {nearest(run, self.bodies)}", field=field)
+
+    async def opened(self, request: Request, kind: type[AnyAddressed]) -> tuple[Key | None, str, AnyAddressed]:
+        """Who asks, which run, and what: a key first, then the body, then whether the key may ask that run.
+
+        Raises:
+            RefusedError: If any of it is not as it must be.
+        """
+        key = self.door.enter(request, None)
+        asked = checked(kind, await read_body(request, self.pool.settings))
+        run = next(iter(self.bodies)) if asked.model is None else asked.model
+        if key is not None and not key.may("predict", run):
+            raise RefusedError(403, "this key has not the scope predict")
+        self.check(run, field="model")
+        request.scope["deepen.run"] = run
+        return key, run, asked
 
     def allow(self, key: Key | None, num_rows: int, *, field: str) -> None:
         """Counts so many rows.

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from deepen.serving import completions
 from deepen.serving.bodies import Body
 from deepen.serving.masks import MaskBody
 from deepen.serving.tei import EmbedBody, PredictBody, RerankBody
@@ -102,6 +103,31 @@ _POSTS: dict[str, tuple[str, type[BaseModel], Any, Any]] = {
         {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
     ),
 }
+_COMPLETED = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"type": "string"},
+        "created": {"type": "integer"},
+        "model": {"type": "string", "description": "the run"},
+        "choices": {"type": "array", "items": {"type": "object"}},
+        "usage": {"type": "object", "additionalProperties": {"type": "integer"}},
+    },
+}
+_POSTS |= {
+    completions.CHAT: (
+        "The next turn of a conversation, by a run whose answers are text; with stream, as server-sent events.",
+        completions.ChatBody,
+        {"messages": [{"role": "user", "content": "a text"}]},
+        _COMPLETED,
+    ),
+    completions.TEXT: (
+        "What follows a text, which is the prompt as it stands; with stream, as server-sent events.",
+        completions.TextBody,
+        {"prompt": "a text"},
+        _COMPLETED,
+    ),
+}
 _MASKED = {
     "type": "object",
     "properties": {
@@ -145,6 +171,7 @@ def openapi(abouts: Mapping[str, Any], bodies: Mapping[str, Body], *, keys: bool
         An OpenAPI 3.1 document.
     """
     paths: dict[str, Any] = {}
+    schemas = {"Answer": _ANSWER, "Answers": _ANSWERS, "Masked": _MASKED, "Problem": _PROBLEM}
     for run, about in abouts.items():
         wanted = {"schema": bodies[run].schema, "example": bodies[run].example(about["inputs"])}
         paths[f"/v1/runs/{run}/predict"] = {
@@ -155,7 +182,9 @@ def openapi(abouts: Mapping[str, Any], bodies: Mapping[str, Body], *, keys: bool
             }
         }
     for path, (summary, kind, example, answer) in _POSTS.items():
-        wanted = {"schema": kind.model_json_schema(), "example": example}
+        body = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= body.pop("$defs", {})
+        wanted = {"schema": body, "example": example}
         paths[path] = {
             "post": {
                 "summary": summary,
@@ -171,7 +200,6 @@ def openapi(abouts: Mapping[str, Any], bodies: Mapping[str, Body], *, keys: bool
         }
     for path, summary in _GETS.items():
         paths[path] = {"get": {"summary": summary, "responses": {"200": {"description": "that"}}}}
-    schemas = {"Answer": _ANSWER, "Answers": _ANSWERS, "Masked": _MASKED, "Problem": _PROBLEM}
     components: dict[str, Any] = {"schemas": schemas}
     found: dict[str, Any] = {"openapi": "3.1.0", "info": {"title": "deepen", "version": version("deepen")}}
     if keys:

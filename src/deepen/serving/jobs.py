@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from multiprocessing.connection import Connection
 
 from deepen.data.masking import mask
 from deepen.serving.answering import Row, Served
 from deepen.serving.messages import dumps
-from deepen.serving.names import MASK, SCORES, VECTORS
+from deepen.serving.names import MASK, SCORES, TALK, VECTORS
 
 Job = Callable[[Sequence[Row]], list[bytes]]
 """Rows to a JSON object each."""
@@ -29,6 +31,17 @@ def jobs(served: Mapping[str, Served]) -> dict[str, Job]:
             from deepen.serving.vectors import vectors  # it loads torch, which an export does without
 
             found[run + VECTORS] = vectors(one)
+    return found
+
+
+def talks(served: Mapping[str, Served], connection: Connection) -> dict[str, Callable[[Row], bytes]]:
+    """The jobs whose answers are told while they are written: of runs with a network that writes."""
+    found: dict[str, Callable[[Row], bytes]] = {}
+    for run, one in served.items():
+        if one.writes:
+            from deepen.serving.talking import talk  # it loads torch
+
+            found[run + TALK] = partial(talk, one, connection)
     return found
 
 

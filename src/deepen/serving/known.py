@@ -14,7 +14,7 @@ from deepen.monitoring.record import masked
 from deepen.serving.answering import FAILED, Row, Served, answered
 from deepen.serving.differences import differs
 
-_MOST = 16
+_MOST, _WRITTEN = 16, 1  # rows; the latter of a network that writes
 _FLOATS, _INTEGERS = 1e-3, 0.2  # how far a probability may be off: in floats by rounding, with 8-bit weights more
 _HAIR = 0.01  # by so much a rung must be surer than it has to, or less, for a row to be one of these
 _AGREE = 0.8  # share of the rows that must be answered so at the start: what hangs on a tie may fall to either side
@@ -47,7 +47,9 @@ def known_rows(folder: Path, served: Served) -> Known:
         ModelError: If the model does not answer as the run has stored.
     """
     names = {need["name"]: not need["optional"] for need in served.about()["inputs"]}
-    stored = list(islice((row for row in _stored(folder, served) if _unmasked(row, served)), _MOST))
+    stored = list(
+        islice((row for row in _stored(folder, served) if _unmasked(row, served)), _WRITTEN if served.writes else _MOST)
+    )
     rows = [{name: row["inputs"][name] for name in names if row["inputs"].get(name)} for row in stored]
     if not rows:
         rows = [{name: _ANY for name, needed in names.items() if needed}]

@@ -10,6 +10,10 @@ from typing import Any
 _BREAK = b"\n"
 KNOWN: dict[str, Any] = {"known": True}
 """Wished of rows whose answers are known: no promise is held against them."""
+PART = "part"
+"""The key of a message that holds a part of an answer, which is not whole yet."""
+STOP: dict[str, Any] = {"stop": True}
+"""Told to a process that tells parts to which nobody listens; means nothing to one that does not."""
 REFUSED = b'{"refused"'
 """How the answer to a row begins where the whole request can't be answered as it was wished; why is in it."""
 

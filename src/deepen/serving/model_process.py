@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from deepen.core import errors
-from deepen.serving.messages import hear, tell
+from deepen.serving.messages import PART, STOP, hear, tell
 from deepen.serving.process import work
 from deepen.serving.settings import Opening
 
@@ -78,14 +78,21 @@ class ModelProcess:
         return self.abouts
 
     async def ask(
-        self, run: str, rows: list[dict[str, Any]], timeout: float, *, hows: Sequence[How] = ()
+        self,
+        run: str,
+        rows: list[dict[str, Any]],
+        timeout: float,
+        *,
+        hows: Sequence[How] = (),
+        heard: Callable[[str], bool] | None = None,
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Lets it answer rows.
 
         Args:
             run: The name.
-            timeout: Seconds without an answer after which it is ended.
+            timeout: Seconds without an answer, or a part of one, after which it is ended.
             hows: What is wished of each row; none if nothing of any.
+            heard: Called in another thread with each part that it tells before the answer; whether anybody listens.
 
         Returns:
             How long it took, and the answers.
@@ -94,17 +101,34 @@ class ModelProcess:
             GoneError: If there is no answer.
         """
         try:
-            async with asyncio.timeout(timeout):
-                return await self._heard({"run": run, "rows": rows, "hows": list(hows)})
+            async with asyncio.timeout(timeout) as limit:
+                loop = asyncio.get_running_loop()
+
+                def wait_on() -> None:
+                    if not limit.expired():
+                        limit.reschedule(loop.time() + timeout)
+
+                def listen(part: str) -> bool:
+                    loop.call_soon_threadsafe(wait_on)
+                    return heard is not None and heard(part)
+
+                return await self._heard({"run": run, "rows": rows, "hows": list(hows)}, listen)
         except TimeoutError:
             self.end()
             raise GoneError("no answer in time") from None
 
-    async def _heard(self, header: dict[str, Any] | None) -> tuple[dict[str, Any], list[bytes]]:
+    async def _heard(
+        self, header: dict[str, Any] | None, listen: Callable[[str], bool] = lambda part: True
+    ) -> tuple[dict[str, Any], list[bytes]]:
         def talk() -> tuple[dict[str, Any], list[bytes]]:
             if header is not None:
                 tell(self._connection, header)
-            return hear(self._connection)
+            while True:
+                told = hear(self._connection)
+                if PART not in told[0]:
+                    return told
+                if not listen(told[0][PART]):
+                    tell(self._connection, STOP)
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, talk)

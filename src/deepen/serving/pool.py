@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from deepen.core.errors import DeepenError, ModelError
 from deepen.serving.differences import differs
 from deepen.serving.metrics import Metrics
 from deepen.serving.model_process import GoneError, How, ModelProcess, Runs
-from deepen.serving.names import MASK, job_names, run_of
+from deepen.serving.names import MASK, TALK, job_names, run_of
 from deepen.serving.pace import Pace
 from deepen.serving.problems import RefusedError
 from deepen.serving.settings import Opening, ServeSettings
@@ -34,6 +35,8 @@ class Lane:
     process: ModelProcess | None = None
     wrong: str | None = None
     failures: int = 0
+    heard: float = 0.0
+    """When it told a part of an answer last."""
 
     @property
     def is_up(self) -> bool:
@@ -188,6 +191,40 @@ class Pool:
                 piece.answers.cancel()  # nobody waits for what is left of it
         return pieces
 
+    async def talk(self, run: str, row: dict[str, Any], *, tokens: int) -> AsyncGenerator[str | Answered]:
+        """An answer while it is written.
+
+        Args:
+            run: Its name.
+            row: What is asked, as `talking.py` reads it.
+            tokens: About how many it reads and writes.
+
+        Yields:
+            Parts of the answer, and at last what `talking.py` says of all of it.
+
+        Raises:
+            RefusedError: 429 if too much waits, 503 if no process could do it.
+        """
+        if not any(lane.is_up for lane in self.lanes):
+            raise RefusedError(503, "the model is being read again", after=5)
+        self.waiting.check(1)
+        parts: asyncio.Queue[str | None] = asyncio.Queue()
+        piece = Piece(run + TALK, [row], tokens, asyncio.get_running_loop().create_future(), parts=parts)
+        piece.answers.add_done_callback(lambda _: parts.put_nowait(None))
+        self.waiting.put(piece)
+        try:
+            while True:
+                async with asyncio.timeout(self.settings.request_seconds):  # without a word
+                    part = await parts.get()
+                if part is None:
+                    break
+                yield part
+            yield Answered(piece.answers.result(), piece.about, piece.waited, piece.seconds)
+        except TimeoutError:
+            raise RefusedError(503, "no model process could answer in time", after=5) from None
+        finally:
+            piece.answers.cancel()  # and so its process is told that nobody listens
+
     def _pieces(self, run: str, rows: list[dict[str, Any]], how: How) -> list[Piece]:
         """Rows in pieces that each fit into a batch."""
         most, budget = self.abouts.get(run_of(run), _ANY)["most_tokens"], self.waiting.budget(run)
@@ -220,7 +257,8 @@ class Pool:
         forecast = self.waiting.paces[run].seconds(tokens)
         try:
             patience = max(self.settings.stuck_seconds, _SLOWER * forecast)
-            header, answers = await process.ask(run, rows, patience, hows=hows)
+            heard = _listener(lane, batch[0])
+            header, answers = await process.ask(run, rows, patience, hows=hows, heard=heard)
         except GoneError as gone:
             self.lose(lane, process, str(gone))
             for piece in batch:
@@ -252,7 +290,7 @@ class Pool:
         if piece.tries < _MOST_TRIES:
             self.waiting.put_back(piece)
         else:
-            piece.answers.set_exception(RefusedError(503, "the model process was lost twice over these rows", after=1))
+            piece.answers.set_exception(RefusedError(503, "the model process was lost over these rows", after=1))
 
     def lose(self, lane: Lane, process: ModelProcess, why: str) -> None:
         """Takes a process out of service; its lane starts another one, if it is not there already."""
@@ -304,6 +342,21 @@ class Pool:
                 why = differs(json.loads(line), wanted, known["tolerance"])
                 if why is not None:
                     raise _ChangedError(f"{run} answers otherwise than it should: {why}")
+
+
+def _listener(lane: Lane, piece: Piece) -> Callable[[str], bool]:
+    """What is called with parts of an answer, in the thread that hears them; whether its client is still there."""
+    loop = asyncio.get_running_loop()
+
+    def heard(part: str) -> bool:
+        lane.heard = time.monotonic()
+        if part:
+            piece.tries = _MOST_TRIES  # what was told can't be told anew by another process
+        if piece.parts is not None:
+            loop.call_soon_threadsafe(piece.parts.put_nowait, part)
+        return not piece.answers.done()
+
+    return heard
 
 
 async def _all_read(made: list[ModelProcess]) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepen.core.errors import DeepenError
-from deepen.serving.messages import hear, tell
+from deepen.serving.messages import STOP, hear, tell
 from deepen.serving.settings import Opening
 
 if TYPE_CHECKING:
     from deepen.serving.answering import Row, Served
 
-_MEASURED = (1, 64)  # rows
+_MEASURED, _WRITTEN = (1, 64), (1, 4)  # rows; the latter of a network that writes
 
 
 def work(connection: Connection, runs: dict[str, str], opening: Opening) -> None:
@@ -40,7 +40,7 @@ def work(connection: Connection, runs: dict[str, str], opening: Opening) -> None
 
 def _work(connection: Connection, runs: dict[str, str], opening: Opening) -> None:
     from deepen.serving.answering import FAILED, halved, open_served
-    from deepen.serving.jobs import embeds, jobs
+    from deepen.serving.jobs import embeds, jobs, talks
     from deepen.serving.known import known_rows, wishes
 
     try:
@@ -53,18 +53,24 @@ def _work(connection: Connection, runs: dict[str, str], opening: Opening) -> Non
                 "pace": _pace(one, known.rows),
                 "wishes": wishes(one, known),
                 "embeds": embeds(one),
+                "writes": one.writes,
             }
     except DeepenError as error:
         tell(connection, {"error": type(error).__name__, "message": str(error)})
         return
     tell(connection, {"runs": abouts})
-    doing = jobs(served)
+    doing, talking = jobs(served), talks(served, connection)
     failed = FAILED.encode()
     while True:
         header, _ = hear(connection)
+        if header == STOP:  # it came too late
+            continue
         began = time.perf_counter()
         name, rows = header["run"], header["rows"]
-        answers = served[name].answers(rows, header["hows"]) if name in served else halved(doing[name], rows)
+        if name in talking:
+            answers = [talking[name](row) for row in rows]
+        else:
+            answers = served[name].answers(rows, header["hows"]) if name in served else halved(doing[name], rows)
         seconds = time.perf_counter() - began
         numbers = {"seconds": seconds, "failed": sum(failed in answer for answer in answers)}
         tell(connection, {**numbers, "expired": served[name].expired if name in served else None}, answers)
@@ -73,9 +79,9 @@ def _work(connection: Connection, runs: dict[str, str], opening: Opening) -> Non
 def _pace(served: Served, rows: list[Row]) -> list[tuple[int, float]]:
     """How many of the known rows, in turns, take how many seconds: what the front plans its first batches by."""
     found = []
-    for num_rows in _MEASURED:
+    for num_rows in _WRITTEN if served.writes else _MEASURED:
         some = [rows[at % len(rows)] for at in range(num_rows)]
         began = time.perf_counter()
-        served.answers(some)
+        served.answers(some, [{}] * num_rows if served.writes else ())  # known ones are cut short there
         found.append((num_rows, time.perf_counter() - began))
     return found

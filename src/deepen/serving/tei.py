@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deepen.serving.bodies import checked
+from deepen.serving.bodies import Addressed
 from deepen.serving.front import Front, records
-from deepen.serving.keys import Key
 from deepen.serving.names import SCORES, VECTORS
 from deepen.serving.problems import RefusedError
-from deepen.serving.reading import read_body
 
-AnyBody = TypeVar("AnyBody", bound="_Body")
 Row = dict[str, Any]
 _INPUTS = "it must be a text, a list of texts, or a list of pairs of texts"
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    model: str | None = None
-    """The run; None is the first."""
+class _Body(Addressed):
     truncate: bool | None = False
     """Whether a text may be cut that is longer than the model reads; else it is refused."""
     truncation_direction: Literal["right", "Right"] = "right"
@@ -64,7 +57,7 @@ class EmbedBody(_Body):
 
 async def predict(front: Front, request: Request) -> Response:
     """Labels with their scores, highest first: a list for one input, a list of lists for several."""
-    key, run, asked = await _opened(front, request, PredictBody)
+    key, run, asked = await front.opened(request, PredictBody)
     about = front.pool.abouts[run]
     wanted = [need["name"] for need in about["inputs"] if not need["optional"]]
     pieces, alone = _sequences(asked.inputs, len(wanted))
@@ -85,7 +78,7 @@ async def predict(front: Front, request: Request) -> Response:
 
 async def rerank(front: Front, request: Request) -> Response:
     """The texts' places in the list that came, with their scores, best first."""
-    key, run, asked = await _opened(front, request, RerankBody)
+    key, run, asked = await front.opened(request, RerankBody)
     about = front.pool.abouts[run]
     if not any(need["kind"] == "texts" for need in about["inputs"]):
         raise RefusedError(422, f"{run} is a run of {about['task']} and ranks nothing", field="model")
@@ -103,7 +96,7 @@ async def rerank(front: Front, request: Request) -> Response:
 
 async def embed(front: Front, request: Request) -> Response:
     """A vector for each text."""
-    key, run, asked = await _opened(front, request, EmbedBody)
+    key, run, asked = await front.opened(request, EmbedBody)
     about = front.pool.abouts[run]
     if not about["embeds"]:
         said = f"{run} answers without an encoder that is at hand (rung {about['rung']}, form {about['form']})"
@@ -117,18 +110,6 @@ async def embed(front: Front, request: Request) -> Response:
     for at, answer in enumerate(answers):
         _check(answer, asked.truncate, f"inputs/{at}")
     return JSONResponse([answer["vector"] for answer in answers])
-
-
-async def _opened(front: Front, request: Request, kind: type[AnyBody]) -> tuple[Key | None, str, AnyBody]:
-    """Who asks, which run, and what: a key first, then the body, then whether the key may ask that run."""
-    key = front.door.enter(request, None)
-    asked = checked(kind, await read_body(request, front.pool.settings))
-    run = next(iter(front.bodies)) if asked.model is None else asked.model
-    if key is not None and not key.may("predict", run):
-        raise RefusedError(403, "this key has not the scope predict")
-    front.check(run, field="model")
-    request.scope["deepen.run"] = run
-    return key, run, asked
 
 
 def _sequences(inputs: Any, width: int) -> tuple[list[list[str]], bool]:

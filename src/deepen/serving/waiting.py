@@ -32,6 +32,8 @@ class Piece:
     waited: float = 0.0
     seconds: float = 0.0
     """In the model process, with the rest of its batch."""
+    parts: asyncio.Queue[str | None] | None = None
+    """Where an answer is told while it is written, None at its end; such a piece is a batch by itself."""
 
 
 class Waiting:
@@ -138,7 +140,7 @@ class Waiting:
     def _batch(self, run: str) -> list[Piece]:
         pieces, left = self._pieces[run], self.budget(run)
         batch: list[Piece] = []
-        while pieces and (not batch or pieces[0].tokens <= left):
+        while pieces and (not batch or (pieces[0].tokens <= left and pieces[0].parts is None)):
             piece = pieces.popleft()
             self._count(piece, -1)
             if not piece.answers.done():  # else its client has gone
