@@ -81,7 +81,8 @@ def _heard(command: Any) -> Any:
 
 
 for name, module in VERBS.items():
-    app.command(name, help=module.HELP)(_heard(module.command))
+    # a short help of one's own is wrapped; the one that click makes of the first sentence ends in the middle
+    app.command(name, help=module.HELP, short_help=module.HELP.partition("\n\n")[0])(_heard(module.command))
 
 
 def _version(show: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -90,9 +91,9 @@ def _close(ladder: Ladder) -> Iterator[str]:
 
 
 def _round(number: float) -> int:
-    """A number with one digit that is not 0."""
-    digits = len(str(int(number))) - 1
-    return round(number / 10**digits) * int(10**digits)
+    """A number with one digit that is not 0, rounded up: the rows that are there must not look enough."""
+    step = 10 ** (len(str(int(number))) - 1)
+    return math.ceil(number / step) * step
 
 
 def _several_in_one(labels: Sequence[str]) -> Iterator[str]:
