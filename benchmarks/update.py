@@ -1,4 +1,4 @@
-"""What an update keeps: the exact head in any order, old rows beside new labels, the gate, replay against joint training.
+"""What an update keeps: the exact head in any order, old rows beside new labels, the gate, replay beside joint training.
 
     python benchmarks/update.py --data DATA --model MODEL      # cells update-*
 
@@ -71,23 +71,26 @@ def exact(options) -> None:
     import deepen
 
     bench = Bench(options, "exact")
-    rows = watched.shuffled(watched.banking(options.data / "banking77" / "train.csv"))[:1600]
-    texts = [text for text, _ in watched.banking(options.data / "banking77" / "test.csv")[::10]]
-    start, held, new = rows[:700], rows[700:1000], rows[1000:]
+    rows = watched.shuffled(watched.banking(options.data / "banking77" / "train.csv"))[:900]
+    texts = [text for text, _ in watched.banking(options.data / "banking77" / "test.csv")[::20]]
+    start, held, new = rows[:450], rows[450:600], rows[600:]
     first = bench.train("start", start, held)
     opened = deepen.load(first)
-    gone = [start[:25], start[25:50], [*start[50:60], *new[::40]]]  # the last one also of what came later
-    ids = [list(opened.read([{"text": t} for t, _ in some]).values("id")) for some in gone]
+    gone = [start[:25], start[25:50], [*start[50:60], *new[::20]]]  # the last one also of what came later
+    ids = [
+        list(opened.read([{"text": t, "label": label} for t, label in some], need_target=True).values("id"))
+        for some in gone
+    ]
     left = [row for row in new if row not in gone[2]]
     bench.update(first, "once", left, forget=[one for some in ids for one in some])
     wanted = answers(bench.folder / "once", texts)
     apart = []
-    for order in range(2):
+    for order in range(options.draws):
         steps: list[tuple[str, int]] = [("new", i) for i in range(10)] + [("gone", i) for i in range(2)]
         random.Random(order).shuffle(steps)
         run = first
         for at, (what, i) in enumerate([*steps, ("gone", 2)]):
-            more = {"rows": new[60 * i : 60 * i + 60]} if what == "new" else {"forget": ids[i]}
+            more = {"rows": new[30 * i : 30 * i + 30]} if what == "new" else {"forget": ids[i]}
             run = Path(bench.update(run, f"{order}-{at}", **more).out)
         apart.append(float(np.abs(answers(run, texts) - wanted).max()))
     learned = float(np.abs(answers(first, texts)[:, : wanted.shape[1]] - wanted).max())
@@ -98,8 +101,8 @@ def exact(options) -> None:
 def labels(options) -> None:
     """Three labels join 74: what the old test rows lose."""
     bench = Bench(options, "labels")
-    rows = watched.shuffled(watched.banking(options.data / "banking77" / "train.csv"))
-    test = watched.banking(options.data / "banking77" / "test.csv")
+    rows = watched.shuffled(watched.banking(options.data / "banking77" / "train.csv"))[: options.rows]
+    test = watched.shuffled(watched.banking(options.data / "banking77" / "test.csv"))[: options.rows]
     names = sorted({label for _, label in rows})
     lost, intervals, kept = [], [], 0
     for seed in range(options.draws):
@@ -125,7 +128,7 @@ def gate(options) -> None:
     """Ten good updates and ten that damage a label of 200 held-out rows and more by ten points and more."""
     bench = Bench(options, "gate")
     rows = watched.shuffled(trec(options.data))
-    held, start, pool = rows[:1500], rows[1500:2300], rows[2300:]
+    held, start, pool = rows[:1000], rows[1000:1600], rows[1600:]
     run = bench.train("start", start, held)
     before = accuracy(run, held)
     of = np.array([label for _, label in held])
@@ -133,14 +136,14 @@ def gate(options) -> None:
     cases = []
     for at in range(20):
         label = sliced[at % len(sliced)] if at % 2 else None
-        some = random.Random(at).sample(pool, 400)
+        some = random.Random(at).sample(pool, 300)
         if label is not None:  # a careless export: rows of one label are filed under another
             other = sliced[(sliced.index(label) + 1) % len(sliced)]
             some = [(text, other if name == label else name) for text, name in some]
         found = bench.update(run, f"{at}", some)
         if label is not None:
             mine = of == label
-            drop = 100 * float((before[mine].mean() - accuracy(Path(found.out), held)[mine].mean()))
+            drop = 100 * float(before[mine].mean() - accuracy(Path(found.out), held)[mine].mean())
             named = f"slice label: {label} " in found.gate.why
             cases.append({"damaged": label, "points": drop, "passed": found.gate.passed, "named": named})
         else:
@@ -151,7 +154,9 @@ def gate(options) -> None:
     damaged = [one for one in cases if one["damaged"]]
     refused = sum(one["named"] and not one["passed"] for one in damaged)
     passed = sum(one["passed"] for one in cases if not one["damaged"])
-    bench.write("update-gate-damaged", refused, n=len(damaged), unit="damaged updates refused, slice named", cases=cases)
+    bench.write(
+        "update-gate-damaged", refused, n=len(damaged), unit="damaged updates refused, slice named", cases=cases
+    )
     bench.write("update-gate-good", passed, n=len(cases) - len(damaged), unit="good updates that pass")
 
 
@@ -165,6 +170,7 @@ PARTS = {
 if __name__ == "__main__":
     made = cells.parser(__doc__)
     made.add_argument("--model", type=Path, required=True, help="the encoder's folder")
+    made.add_argument("--rows", type=int, default=100_000, help="the most rows of a file of banking77 for the labels")
     made.add_argument("--draws", type=int, default=3, help="draws of the three late labels")
     chosen = made.parse_args()
     for each, part in PARTS.items():
