@@ -195,3 +195,44 @@ def test_deeper_rungs_are_trained_anew(world: dict[str, Any], tiny_model: Path, 
     assert "every rung of the run is trained anew" in answer.err
     assert "gate" in answer.out
     assert answer.out.splitlines()[-1] == "deep-2"
+
+
+def test_replay_goes_on_from_the_weights(world: dict[str, Any], tiny_model: Path, alone: Path) -> None:
+    quick = ["data.validation_at_least=80", "data.near.threshold=1", "rungs.top_layers.num_epochs=3"]
+    deepen.train(world["rows"], out="top", model=tiny_model, settings=quick, rungs=["top_layers"])
+    with pytest.raises(SettingError, match="--forget goes with --method retrain"):
+        deepen.update("top", world["file"], method="replay", forget="x,y")
+    with pytest.raises(SettingError, match="--keep 0: it must be 1 row of each label or more"):
+        deepen.update("top", world["file"], method="replay", keep=0)
+    with pytest.raises(SettingError, match="--method replay is for top_layers and full"):
+        deepen.update(world["run"], world["file"], method="replay")
+    answer = call("update", "top", world["file"], "--method", "replay", "--keep", "4", "--out", "more", "--json")
+    assert answer.code == 0, answer.err
+    assert "8 old rows are learned from again" in answer.err
+    again = deepen.update("more", world["new"][:9], method="replay", keep=4, out="again")
+    assert again.method == "replay"
+    assert len(_rows("again", "train")) <= 3 * 4 + 9
+    assert deepen.load("again").labels == ("negative", "neutral", "positive")
+
+
+def test_a_model_to_go_on_from_says_what_it_said(world: dict[str, Any], tiny_model: Path, alone: Path) -> None:
+    from deepen.continual.replay import chosen_rows, start_reader, write_start
+    from deepen.inference.model import load_model
+
+    quick = ["data.validation_at_least=80", "data.near.threshold=1", "rungs.top_layers.num_epochs=1"]
+    deepen.train(world["rows"], out="top", model=tiny_model, settings=quick, rungs=["top_layers"])
+    model = load_model(Path("top"))
+    part = model.read(str(world["rows"]), need_target=True).all_rows()
+    reader = start_reader(model)
+    before, features = reader.predict(part).values_MC, reader.features(part)
+    few = chosen_rows(reader, part, 10)
+    assert len(few) == 20
+    positive = np.array(list(part.values("target"))) == "positive"
+    mine = few.rows_N[positive[few.rows_N]]
+    away = np.linalg.norm(features[mine].mean(0) - features[positive].mean(0))
+    chance = np.random.default_rng(0)
+    others = [chance.choice(np.flatnonzero(positive), 10, replace=False) for _ in range(20)]
+    assert all(away < np.linalg.norm(features[one].mean(0) - features[positive].mean(0)) for one in others)
+    write_start(reader, ("negative", "neutral", "positive"), Path("start"))
+    after = reader.predict(part).values_MC
+    assert np.allclose(after[:, [0, 2]], before, atol=1e-6)

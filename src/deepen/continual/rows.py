@@ -92,11 +92,14 @@ def ids_to_forget(given: Any) -> set[str]:
     return {without_copy(str(name).strip()) for name in given if str(name).strip()}
 
 
-def updated(prepared: Prepared, new: Table | None, forget: Collection[str]) -> Updated:
+def updated(prepared: Prepared, new: Table | None, forget: Collection[str], *, replayed: Part | None = None) -> Updated:
     """Puts old and new rows together.
 
     Of the new rows, one in five is held out, by a hash of its inputs: the same row always is, whenever it comes. What
     was learned before is never held out, and what was held out is never learned.
+
+    Args:
+        replayed: The old training rows that are learned from again; None is all.
 
     Raises:
         DataError: If no row is left to learn from or to judge by.
@@ -107,7 +110,8 @@ def updated(prepared: Prepared, new: Table | None, forget: Collection[str]) -> U
     learned = {_key(row) for row in old["train"]}
     kept_out = {_key(row) for name, some in old.items() if name != "train" for row in some}
     known = {without_copy(row.id) for some in old.values() for row in some}
-    parts = {name: [row for row in some if without_copy(row.id) not in forget] for name, some in old.items()}
+    again = old if replayed is None else old | {"train": list(replayed.examples())}
+    parts = {name: [row for row in some if without_copy(row.id) not in forget] for name, some in again.items()}
     fresh: list[tuple[int, Any]] = []
     num_learned = 0
     for at, row in enumerate(new.all_rows().examples() if new is not None else ()):

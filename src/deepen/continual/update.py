@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from deepen.continual.forgetting import Gate, as_record, beside, forgetting, gate
+from deepen.continual.replay import chosen_rows, start_reader, write_start
 from deepen.continual.rows import Updated, ids_to_forget, old_rows, updated, without_copy, write_rows
 from deepen.core.arguments import as_path
 from deepen.core.errors import DataError, DeepenError, SettingError, nearest
@@ -20,6 +22,7 @@ from deepen.core.log import telling
 from deepen.core.run import Run, open_run
 from deepen.core.types import to_json
 from deepen.data.table import Part, Table
+from deepen.data.targets.labels import label_table
 from deepen.inference.given import as_rows
 from deepen.inference.model import load_model
 from deepen.making import make_run
@@ -33,7 +36,7 @@ from deepen.registry.place import open_place
 from deepen.registry.promotions import promote as promoted
 from deepen.registry.versions import push
 
-METHODS = ("exact", "retrain")
+METHODS = ("exact", "retrain", "replay")
 _SOLVED = ("majority", "lexical", "frozen")
 RECORD = "update.json"
 
@@ -43,7 +46,7 @@ class Update:
     """The record of `deepen update --json`.
 
     Attributes:
-        method: `exact` or `retrain`.
+        method: `exact`, `retrain` or `replay`.
         old, new: Scores before and after on held-out rows, all together first, then slices; `new` may be empty.
         forgetting: Points (as a fraction) of the deciding score that the old rows lost, with its 95 % interval.
         gate: `passed` and `why`.
@@ -70,6 +73,7 @@ def update(
     promote: bool = False,
     registry: str | None = None,
     max_drop: float = 0.5,
+    keep: int = 20,
     out: str | Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Update:
@@ -79,11 +83,13 @@ def update(
         run: A finished run whose training rows are files that have not changed.
         new: Labelled rows like the training data; a fifth is held out. None only with `forget`.
         method: `exact` solves a head anew, for the rungs majority, lexical and frozen; `retrain` trains every rung of
-            the run anew; None is the first that suits.
+            the run anew; `replay` goes on from the weights of a trained rung, with `keep` old rows of each label; None
+            is the first of `exact` and `retrain` that suits.
         forget: Ids of rows that are taken out: a list, a file with a column `id`, or text with commas.
         promote: Push the run and promote it, if it passes the gate.
         registry: Where to.
         max_drop: Points of the deciding score that all old rows together may lose.
+        keep: The most old rows of a label that `replay` learns from again, and that the new run keeps.
         out: The run to write; None finds a name beside the old one.
         say: Called with lines for the user; None writes them to the logger `deepen`.
 
@@ -97,6 +103,8 @@ def update(
     began, tell = time.monotonic(), telling(say)
     if promote != (registry is not None):
         raise SettingError("--promote and --registry URL go together: where is it promoted?")
+    if keep < 1:
+        raise SettingError(f"--keep {keep}: it must be 1 row of each label or more")
     if not max_drop >= 0:
         raise SettingError(f"--max-drop {max_drop}: it must be points of 0 and more, as in 0.5")
     ids = ids_to_forget(forget)
@@ -105,12 +113,15 @@ def update(
     source = open_run(run.folder if isinstance(run, Run) else as_path("run", run))
     recipe = recipe_of(source)
     way = _method(method, source)
+    if way == "replay" and (ids or new is None):
+        raise SettingError("what trained weights have seen is in them: --forget goes with --method retrain")
     place = _free(source.folder) if out is None else as_path("out", out)
     if place.exists() or place.is_symlink():
         raise SettingError(f"{place} exists already: give another --out")
     prepared = old_rows(source, recipe)
     fresh = _read(as_rows(new), prepared, recipe) if new is not None else None
-    made = updated(prepared, fresh, ids)
+    kept = _replayed(source, prepared, recipe, keep) if way == "replay" else None
+    made = updated(prepared, fresh, ids, replayed=kept)
     _say(made, fresh, way, recipe, tell)
     left = _old_held_out(prepared, made, ids)
     _train(made, place, (prepared, recipe, way), source, began, tell)
@@ -137,6 +148,11 @@ def _method(asked: str | None, source: Run) -> str:
     if asked == "exact" and not solved:
         raise SettingError(f"{source.chosen} has no head that is solved exactly: --method retrain trains it anew")
     return asked or ("exact" if solved else "retrain")
+
+
+def _replayed(source: Run, prepared: Prepared, recipe: Recipe, keep: int) -> Part:
+    with on(recipe.device, lambda line: None):
+        return chosen_rows(start_reader(load_model(source.folder)), prepared.work.problem.train, keep)
 
 
 def _free(folder: Path) -> Path:
@@ -166,6 +182,8 @@ def _say(made: Updated, fresh: Table | None, way: str, recipe: Recipe, say: Call
         say(f"  labels without a training row are gone: {', '.join(made.forgotten['labels'])}")
     if way == "retrain":
         say("  every rung of the run is trained anew on all rows")
+    if way == "replay":
+        say(f"  {len(made.parts['train']) - made.num_learned:,} old rows are learned from again, beside the new ones")
     if recipe.ladder.refit or recipe.data.unlabelled is not None:
         say("  note: the old run was refitted, or learned from rows without labels; that is not done again")
 
@@ -180,12 +198,20 @@ def _train(
 ) -> None:
     """Writes the rows and climbs; where that fails nothing is left."""
     prepared, recipe, way = how
+    rungs = recipe.ladder.rungs if way == "retrain" else (source.chosen,)
+    changes: dict[str, Any] = {"rungs": rungs, "refit": False}
+    if way == "replay":
+        changes["class_weights"] = "balanced"  # of old labels few rows are there
     try:
         wanted = write_rows(made, place, prepared, recipe)
-        rungs = (source.chosen,) if way == "exact" else recipe.ladder.rungs
-        ladder = recipe.ladder.model_copy(update={"rungs": rungs, "refit": False})
-        wanted = wanted.model_copy(update={"ladder": ladder})
-        make_run(wanted, Sources(), place, resume=False, overwrite=False, listeners=(say, None), began=began)
+        wanted = wanted.model_copy(update={"ladder": recipe.ladder.model_copy(update=changes)})
+        with tempfile.TemporaryDirectory(prefix="deepen-start-") as folder, on(recipe.device, lambda line: None):
+            start = Path(folder) if way == "replay" else None
+            if start is not None:
+                labels = label_table(str(row.target) for row in made.parts["train"])
+                write_start(start_reader(load_model(source.folder)), labels, start)
+            given = {"resume": False, "overwrite": False, "listeners": (say, None), "began": began}
+            make_run(wanted, Sources(start=start), place, **given)
     except (DeepenError, OSError):
         shutil.rmtree(place, ignore_errors=True)
         raise

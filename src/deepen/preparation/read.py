@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import SettingError
@@ -28,11 +29,12 @@ from deepen.problem.threshold import cut_for, wish_of
 
 @dataclass(frozen=True)
 class Sources:
-    """The rows as Python objects, where they are not named in the recipe."""
+    """The rows as Python objects, where they are not named in the recipe, and a model that trained rungs start from."""
 
     train: Any = None
     validation: Any = None
     test: Any = None
+    start: Path | None = None
 
     def training(self, recipe: Recipe) -> Any:
         """The training rows; raises SettingError if neither has any."""

@@ -16,6 +16,7 @@ class Context:
         say: Prints a line for the user.
         deadline: The moment (`time.monotonic`) at which the budget is spent; None without one.
         reached: The validation score of the encoder below; None where there is none.
+        start: The model folder that trained rungs start from in place of the rung below; None is that.
     """
 
     folder: Path
@@ -23,6 +24,7 @@ class Context:
     say: Callable[[str], None]
     deadline: float | None = None
     reached: float | None = None
+    start: Path | None = None
 
     def rung_folder(self, name: str) -> Path:
         """Where a rung keeps its files."""
