@@ -11,7 +11,7 @@ from pathlib import Path
 import cells
 
 DEEPEN = str(Path(sys.executable).parent / "deepen")
-Row = tuple[str, str]
+Row = tuple[str, ...]
 
 
 def shopping(data: Path, categories: tuple[str, ...] | None = None) -> list[Row]:
@@ -25,6 +25,11 @@ def tsv(path: Path) -> list[Row]:
     """Lines of a text, a tab and a label."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return [(text, label) for text, _, label in (line.rpartition("\t") for line in lines) if text.strip()]
+
+
+def pairs(path: Path) -> list[Row]:
+    """Lines of two texts and a label, with a tab between them; the label is the last."""
+    return [tuple(line.split("\t")) for line in path.read_text(encoding="utf-8").splitlines() if line.count("\t") == 2]
 
 
 def banking(path: Path) -> list[Row]:
@@ -51,7 +56,7 @@ def write(path: Path, rows: list[Row]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerows([("text", "label"), *rows])
+        writer.writerows([("text", "label") if len(rows[0]) == 2 else ("text1", "text2", "label"), *rows])
     return path
 
 
@@ -85,6 +90,10 @@ def sets(options) -> dict[str, tuple[Path, list[Row]]]:
         made = run("shopping", rows[:6000], rows[6000:11000], options, rungs="lexical", model=CHINESE)
         return made, rows[11000:41000]
 
+    def afqmc():
+        rows = shuffled([*pairs(data / "afqmc" / "train.txt"), *pairs(data / "afqmc" / "dev.txt")])
+        return run("afqmc", rows[:6000], rows[6000:11000], options, rungs="lexical", model=CHINESE), rows[11000:]
+
     def sst2():
         rows = shuffled(
             [*tsv(data / "sst2" / "train.tsv"), *tsv(data / "sst2" / "dev.tsv"), *tsv(data / "sst2" / "test.tsv")]
@@ -97,7 +106,7 @@ def sets(options) -> dict[str, tuple[Path, list[Row]]]:
         made = run("banking77", rows[:6000], rows[6000:9000], options, rungs="lexical,frozen", model=ENGLISH)
         return made, rows[9000:]
 
-    return {"thucnews": thucnews, "online_shopping_10_cats": shop, "sst2": sst2, "banking77": banking77}
+    return {"thucnews": thucnews, "online_shopping_10_cats": shop, "afqmc": afqmc, "sst2": sst2, "banking77": banking77}
 
 
 def new_intent(options, new: str) -> tuple[Path, list[Row], list[Row]]:

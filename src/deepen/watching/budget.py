@@ -13,7 +13,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,17 +66,23 @@ class Watcher:
             if fitted is not None and seen_NK is not None:
                 self.lenses[name] = _Lens(fitted, seen_NK, _weight(fitted.reference_NK) if signal.scaled else None)
 
-    def judge(self, window: Rows) -> Judged:
-        """Compares a window with the reference, by the signals that apply to both."""
-        heaps = {
-            name: np.concatenate([lens.seen_NK, seen_NK])
-            for name, lens in self.lenses.items()
-            if (seen_NK := lens.fitted.view(window)) is not None
-        }
+    def view(self, rows: Rows) -> dict[str, np.ndarray]:
+        """What the signals that apply see of each row, seen_NK by name."""
+        views = {name: lens.fitted.view(rows) for name, lens in self.lenses.items()}
+        return {name: seen_NK for name, seen_NK in views.items() if seen_NK is not None}
+
+    def judge(self, seen: Mapping[str, np.ndarray], at: slice | np.ndarray = slice(None)) -> Judged:
+        """Compares a window with the reference.
+
+        Args:
+            seen: Rows as `view` gives them.
+            at: Which of them are the window.
+        """
+        heaps = {name: np.concatenate([self.lenses[name].seen_NK, seen_NK[at]]) for name, seen_NK in seen.items()}
         far = {name: np.empty(1 + self._draws) for name in heaps}
-        for at, weight_BN in self._splits(len(window)):
+        for block, weight_BN in self._splits(len(next(iter(heaps.values()))) - self._num_compared):
             for name, heap_NK in heaps.items():
-                far[name][at] = self.lenses[name].moved(weight_BN @ heap_NK)
+                far[name][block] = self.lenses[name].moved(weight_BN @ heap_NK)
         places = {name: _p_values(far_B) for name, far_B in far.items()}
         smallest_B = np.min(list(places.values()), axis=0)
         moved = {name: float(far_B[0] / max(np.quantile(far_B[1:], 0.95), 1e-12)) for name, far_B in far.items()}
@@ -92,7 +98,7 @@ class Watcher:
             weight_BN = np.full((at.stop - at.start, num_rows), -1 / self._num_compared, np.float32)
             for row, weight_N in enumerate(weight_BN):
                 came = start + row == 0
-                chosen = slice(self._num_compared, None) if came else rng.choice(num_rows, window_rows, replace=False)
+                chosen = slice(self._num_compared, None) if came else rng.choice(num_rows, window_rows, replace=False, shuffle=False)
                 weight_N[chosen] = 1 / window_rows
             yield at, weight_BN
 

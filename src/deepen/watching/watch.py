@@ -130,12 +130,12 @@ def _watched(watched: Watched, rows: Rows, rules: Rules) -> dict[str, Any]:
     reference = reference_of(watched)
     harm = harm_of(watched, reference, size, with_texts=rows.texts is not None)
     watcher, estimator = Watcher(reference, size), Estimator(harm, reference)
-    evidence_NE = estimator.evidence(rows)
+    evidence_NE, views = estimator.evidence(rows), watcher.view(rows)
     seen = []
     for start in range(0, len(rows) - size + 1, size):
         at = slice(start, start + size)
         window = rows.take(np.arange(start, start + size))
-        judged = watcher.judge(window)
+        judged = watcher.judge(views, at)
         seen.append(_Seen(at, judged, estimator.estimate(window, evidence_NE[at]), judged.p_value <= rules.budget))
     if waiting := len(rows) % size:
         watched.say(f"  note: the last {waiting:,} rows wait for a whole window of {size:,}")
