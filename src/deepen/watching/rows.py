@@ -25,6 +25,7 @@ class Rows:
         num_tokens_N: None where it was not kept.
         truncated_N: Whether the model read a part only; None as above.
         targets_N: The number of the right label; None without labels.
+        strange_NE: How strange rows are beside a reference, as `evidence.py` found it; None before.
     """
 
     ids: Sequence[str]
@@ -35,6 +36,7 @@ class Rows:
     num_tokens_N: np.ndarray | None = None
     truncated_N: np.ndarray | None = None
     targets_N: np.ndarray | None = None
+    strange_NE: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of rows, N."""
@@ -71,6 +73,7 @@ class Rows:
             num_tokens_N=some(self.num_tokens_N),
             truncated_N=some(self.truncated_N),
             targets_N=some(self.targets_N),
+            strange_NE=some(self.strange_NE),
         )
 
 
@@ -98,4 +101,5 @@ def joined(parts: Sequence[Rows]) -> Rows:
         num_tokens_N=all_of("num_tokens_N"),
         truncated_N=all_of("truncated_N"),
         targets_N=all_of("targets_N"),
+        strange_NE=all_of("strange_NE"),
     )
