@@ -27,7 +27,8 @@ def false_alarms(name: str, options) -> None:
     watcher = Watcher(reference_of(opened), ROWS)
     rows = opened.file(watched.write(options.work / name / "pool.csv", pool[:10000]), None)
     rng = np.random.default_rng(1)
-    judged = [watcher.judge(rows.take(rng.choice(len(rows), ROWS, replace=False))) for _ in range(WINDOWS)]
+    seen = watcher.view(rows)
+    judged = [watcher.judge(seen, rng.choice(len(rows), ROWS, replace=False)) for _ in range(WINDOWS)]
     cells.write(
         f"watch-false-alarms-{name}",
         command="python benchmarks/watch_false_alarms.py --data DATA --models MODELS",

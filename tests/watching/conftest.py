@@ -15,13 +15,14 @@ Run = Callable[[], Path]
 
 
 @pytest.fixture(scope="session")
-def made(tiny_model: Path, planted_rows: PlantedRows, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three labels, 600 held-out rows, without a cue; the lexical rung below a frozen one."""
+def made(tiny_model: Path, planted_rows: PlantedRows, same: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three labels, 300 held-out rows, no cue; the lexical rung below a frozen one; what failures cost is known."""
     folder = tmp_path_factory.mktemp("watched")
-    train = write_csv(folder / "train.csv", planted_rows(600, num_classes=3, shortcut=0.0))
-    held = write_csv(folder / "held.csv", planted_rows(600, num_classes=3, shortcut=0.0, seed=1))
+    train = write_csv(folder / "train.csv", planted_rows(300, num_classes=3, shortcut=0.0))
+    held = write_csv(folder / "held.csv", planted_rows(300, num_classes=3, shortcut=0.0, seed=1))
     how = {"model": str(tiny_model), "rungs": ["lexical", "frozen"], "out": folder / "run"}
     deepen.train(str(train), validation=str(held), say=lambda line: None, **how)  # type: ignore[arg-type]
+    deepen.watch(folder / "run", same, say=lambda line: None)
     return folder / "run"
 
 
@@ -33,14 +34,14 @@ def run(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def same(planted_rows: PlantedRows, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """500 rows that are drawn as the held-out ones were."""
-    rows = planted_rows(500, num_classes=3, shortcut=0.0, seed=2)
+    """250 rows that are drawn as the held-out ones were."""
+    rows = planted_rows(250, num_classes=3, shortcut=0.0, seed=2)
     return write_csv(tmp_path_factory.mktemp("same") / "same.csv", rows)
 
 
 @pytest.fixture(scope="session")
 def other(planted_rows: PlantedRows, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """500 rows, half of them with damaged words."""
-    rows = planted_rows(500, num_classes=3, shortcut=0.0, seed=3)
+    """250 rows, half of them with damaged words."""
+    rows = planted_rows(250, num_classes=3, shortcut=0.0, seed=3)
     broken = [{**row, "text": row["text"][::-1]} if at % 2 else row for at, row in enumerate(rows)]
     return write_csv(tmp_path_factory.mktemp("other") / "other.csv", broken)

@@ -23,10 +23,12 @@ def test_the_same_rows_raise_no_alarm(run: Path, same: Path) -> None:
 
 def test_damaged_rows_raise_one(run: Path, other: Path, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
+    twice = tmp_path / "twice.csv"
+    twice.write_text(other.read_text() + other.read_text().partition("\n")[2])
     rules.write_text(f"window_rows: 250\nleast_harm: 0\nfile: {tmp_path / 'alerts.jsonl'}\n")
     lines: list[str] = []
     assert deepen.watch(run, other, say=lines.append)["alerts"] == [], "nobody is named, so nobody is told"
-    record = deepen.watch(run, other, rules=rules, write_prometheus=tmp_path / "w.prom", say=lines.append)
+    record = deepen.watch(run, twice, rules=rules, write_prometheus=tmp_path / "w.prom", say=lines.append)
     [alarm] = record["alarms"]
     assert alarm["windows"] == [0, 1]
     assert alarm["words"]
@@ -34,7 +36,7 @@ def test_damaged_rows_raise_one(run: Path, other: Path, tmp_path: Path) -> None:
     assert any("concept shift" in line for line in lines)
     [told] = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
     assert told["state"] == "open"
-    again = deepen.watch(run, other, rules=rules, say=lambda line: None)
+    again = deepen.watch(run, twice, rules=rules, say=lambda line: None)
     assert again["alerts"] == []
     metrics = (tmp_path / "w.prom").read_text()
     assert 'deepen_watch_alarm{run="run"} 1' in metrics

@@ -113,8 +113,9 @@ class Ids:
 
     def start(self) -> list[int]:
         """The token that begins what a decoder reads, if the tokenizer puts one there and no chat template does."""
-        if self.asking.chat or self.asking.encodes:
-            return []
+        return [] if self.asking.chat or self.asking.encodes else self._start()
+
+    def _start(self) -> list[int]:
         first = self.tokenizer.bos_token_id
         return [first] if first is not None and self.tokenizer("a")["input_ids"][0] == first else []
 

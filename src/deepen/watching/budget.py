@@ -13,7 +13,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,15 +22,15 @@ from deepen.core.seed import derive
 from deepen.watching.rows import Rows
 from deepen.watching.signals import Fitted, shelf
 
-DRAWS, _RIDGE, _BLOCK = 1000, 0.05, 250
+DRAWS, _RIDGE = 1000, 0.05
 
 
 @dataclass(frozen=True)
 class _Lens:
-    """A signal that was fitted, what it sees of the half that is compared, and how it weighs what has moved."""
+    """A signal that was fitted, its side of the means that is the same for all windows, and how it weighs moves."""
 
     fitted: Fitted
-    seen_NK: np.ndarray
+    mean_BK: np.ndarray
     weight_KK: np.ndarray | None
 
     def moved(self, mean_BK: np.ndarray) -> np.ndarray:
@@ -55,46 +55,48 @@ class Watcher:
     """Signals fitted to a reference, for windows of one size."""
 
     def __init__(self, reference: Rows, window_rows: int, *, draws: int = DRAWS) -> None:
-        self.window_rows, self._draws = window_rows, draws
+        self.window_rows = window_rows
         order_N = np.random.default_rng(derive(0, "reference")).permutation(len(reference))
         taught, compared = (reference.take(np.sort(half)) for half in np.array_split(order_N, 2))
-        self._num_compared = len(compared)
         self.lenses: dict[str, _Lens] = {}
+        self._weight_BN = _splits(len(compared), window_rows, draws)
         for name, signal in shelf().items():
             fitted = signal.fit(taught)
             seen_NK = None if fitted is None else fitted.view(compared)
             if fitted is not None and seen_NK is not None:
-                self.lenses[name] = _Lens(fitted, seen_NK, _weight(fitted.reference_NK) if signal.scaled else None)
+                weight_KK = _weight(fitted.reference_NK) if signal.scaled else None
+                self.lenses[name] = _Lens(fitted, self._weight_BN[:, : len(compared)] @ seen_NK, weight_KK)
 
-    def judge(self, window: Rows) -> Judged:
-        """Compares a window with the reference, by the signals that apply to both."""
-        heaps = {
-            name: np.concatenate([lens.seen_NK, seen_NK])
-            for name, lens in self.lenses.items()
-            if (seen_NK := lens.fitted.view(window)) is not None
-        }
-        far = {name: np.empty(1 + self._draws) for name in heaps}
-        for at, weight_BN in self._splits(len(window)):
-            for name, heap_NK in heaps.items():
-                far[name][at] = self.lenses[name].moved(weight_BN @ heap_NK)
+    def view(self, rows: Rows) -> dict[str, np.ndarray]:
+        """What the signals that apply see of each row, seen_NK by name."""
+        views = {name: lens.fitted.view(rows) for name, lens in self.lenses.items()}
+        return {name: seen_NK for name, seen_NK in views.items() if seen_NK is not None}
+
+    def judge(self, seen: Mapping[str, np.ndarray], at: slice | np.ndarray = slice(None)) -> Judged:
+        """Compares a window with the reference.
+
+        Args:
+            seen: Rows as `view` gives them.
+            at: Which of them are the window: as many as was said.
+        """
+        weight_BN = self._weight_BN[:, -self.window_rows :]
+        lenses = {name: self.lenses[name] for name in seen}
+        far = {name: lens.moved(lens.mean_BK + weight_BN @ seen[name][at]) for name, lens in lenses.items()}
         places = {name: _p_values(far_B) for name, far_B in far.items()}
         smallest_B = np.min(list(places.values()), axis=0)
         moved = {name: float(far_B[0] / max(np.quantile(far_B[1:], 0.95), 1e-12)) for name, far_B in far.items()}
         together = float(np.mean(smallest_B <= smallest_B[0] + 1e-12))
         return Judged({name: float(place_B[0]) for name, place_B in places.items()}, together, moved)
 
-    def _splits(self, window_rows: int) -> Iterator[tuple[slice, np.ndarray]]:
-        """Weights that subtract the mean of the rest from that of a window: the one that came, then ones by chance."""
-        rng = np.random.default_rng(0)
-        num_rows = self._num_compared + window_rows
-        for start in range(0, 1 + self._draws, _BLOCK):
-            at = slice(start, min(start + _BLOCK, 1 + self._draws))
-            weight_BN = np.full((at.stop - at.start, num_rows), -1 / self._num_compared, np.float32)
-            for row, weight_N in enumerate(weight_BN):
-                came = start + row == 0
-                chosen = slice(self._num_compared, None) if came else rng.choice(num_rows, window_rows, replace=False)
-                weight_N[chosen] = 1 / window_rows
-            yield at, weight_BN
+
+def _splits(num_compared: int, window_rows: int, draws: int) -> np.ndarray:
+    """What subtracts the mean of the rest from that of a window, weight_BN: of the one that came, then of chance ones."""
+    rng = np.random.default_rng(0)
+    weight_BN = np.full((1 + draws, num_compared + window_rows), -1 / num_compared, np.float32)
+    weight_BN[0, num_compared:] = 1 / window_rows
+    for weight_N in weight_BN[1:]:
+        weight_N[rng.choice(len(weight_N), window_rows, replace=False, shuffle=False)] = 1 / window_rows
+    return weight_BN
 
 
 def _weight(seen_NK: np.ndarray) -> np.ndarray:

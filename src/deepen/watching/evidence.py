@@ -9,8 +9,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,34 +59,35 @@ def sigmoid(logits: Any) -> Any:
 
 
 class Evidence:
-    """Turns rows into what speaks for their answers, as seen from reference rows.
+    """What speaks for the answers of rows, as seen from reference rows.
 
     Args:
         with_texts: Whether texts, states and cheaper rungs are looked at too.
     """
 
     def __init__(self, reference: Rows, *, with_texts: bool) -> None:
-        self.with_texts = with_texts and reference.texts is not None
-        self.own_NE: np.ndarray
-        views: list[Any] = []
-        own = [_sure(reference)]
+        self.reference, self.with_texts = reference, with_texts and reference.texts is not None
+        self._views: list[Any] = []
+        own = [np.zeros((len(reference), 0))]
         if self.with_texts:
             own_N2, of_texts = unknown(reference.texts or ())
             own.append(own_N2)
-            views.append(lambda rows: of_texts(rows.texts))
+            self._views.append(lambda rows: of_texts(rows.texts))
             if reference.states_NF is not None:
                 own_N, far = distance(reference.states_NF)
                 own.append(own_N[:, None])
-                views.append(lambda rows: far(rows.states_NF)[:, None])
-            if reference.cheaper_RNC is not None and len(reference.cheaper_RNC):
-                own.append(_backed(reference))
-                views.append(_backed)
-        self._views = views
-        self.own_NE = np.concatenate(own, axis=1)
+                self._views.append(lambda rows: far(rows.states_NF)[:, None])
+        self.own_NE = self(replace(reference, strange_NE=np.concatenate(own, axis=1)))
+
+    def seen(self, rows: Rows) -> Rows:
+        """Rows with how strange they are, which is found once."""
+        strange = [np.zeros((len(rows), 0)), *(view(rows) for view in self._views)]
+        return replace(rows, strange_NE=np.concatenate(strange, axis=1))
 
     def __call__(self, rows: Rows) -> np.ndarray:
-        """What speaks for each answer, evidence_NE."""
-        return np.concatenate([_sure(rows), *(view(rows) for view in self._views)], axis=1)
+        """What speaks for each answer of rows that were `seen`, evidence_NE."""
+        backed = [_backed(rows)] if self.with_texts and rows.cheaper_RNC is not None and len(rows.cheaper_RNC) else []
+        return np.concatenate([_sure(rows), np.asarray(rows.strange_NE), *backed], axis=1)
 
 
 def _sure(rows: Rows) -> np.ndarray:
@@ -126,12 +126,12 @@ def clues_of(reference: Rows, chances_N: np.ndarray) -> Clues:
     return Clues(float(chances_N.mean()), float(reference.confidences_N.mean()), threshold, accuracy)
 
 
-def clues(rows: Rows, chances_N: np.ndarray, against: Clues, at: Sequence[int] | slice = slice(None)) -> np.ndarray:
+def clues(rows: Rows, chances_N: np.ndarray, against: Clues) -> np.ndarray:
     """How far rows fall short of the reference by evidence, by the difference of confidences, and by ATC, clues_3."""
-    sure_N = rows.confidences_N[at]
+    sure_N = rows.confidences_N
     return np.array(
         [
-            against.chance - chances_N[at].mean(),
+            against.chance - chances_N.mean(),
             against.confidence - sure_N.mean(),
             against.accuracy - (sure_N >= against.threshold).mean(),
         ]

@@ -69,24 +69,21 @@ class Harm:
 ALL = ""
 
 
-def calibrate(
-    half: Rows, own: Rows, damaged: dict[str, list[Rows]], planted: Sequence[Planted], with_texts: bool
-) -> Harm:
+def calibrate(evidence: Evidence, own: Rows, damaged: dict[str, list[Rows]], planted: Sequence[Planted]) -> Harm:
     """Learns from planted failures.
 
     Args:
-        half: Held-out rows that evidence is seen from.
-        own, damaged: Other held-out rows, and the same with damaged texts.
+        evidence: As seen from some held-out rows.
+        own, damaged: Other held-out rows, and the same with damaged texts; all of them were `seen` by evidence.
         planted: Windows of `own` and `damaged`.
     """
-    evidence = Evidence(half, with_texts=with_texts)
     of_kind = {kind: joined(strengths) for kind, strengths in damaged.items()}
     seen = {kind: (evidence(rows), rows.right_N) for kind, rows in {"none": own, **of_kind}.items()}
     windows = [(one, evidence(one.rows)) for one in planted]
     kinds = sorted({one.kind for one in planted} - {"none"})
     made, missed, judged = {}, [], {}
     for left_out in (ALL, *kinds):
-        learned, values_WE, against = _learn(half, evidence, seen, windows, left_out)
+        learned, values_WE, against = _learn(evidence, seen, windows, left_out)
         made[left_out] = learned
         if left_out != ALL:
             at_W = np.array([one.kind in (left_out, "none") for one, _ in windows])
@@ -96,19 +93,19 @@ def calibrate(
             judged[left_out] = _told(
                 true_W[at_W] >= HARM, sigmoid(learned.harm(learned.loss(values_WE)[:, None]))[at_W] >= LEAST, error_W
             )
-    return Harm(with_texts, made, judged, float(np.quantile(np.concatenate(missed), 0.95)))
+    return Harm(evidence.with_texts, made, judged, float(np.quantile(np.concatenate(missed), 0.95)))
 
 
 def _learn(
-    half: Rows, evidence: Evidence, seen: dict[str, Any], windows: Sequence[tuple[Planted, np.ndarray]], left_out: str
+    evidence: Evidence, seen: dict[str, Any], windows: Sequence[tuple[Planted, np.ndarray]], left_out: str
 ) -> tuple[Learned, np.ndarray, Clues]:
     from sklearn.linear_model import Ridge
 
-    rows = [(evidence.own_NE, half.right_N), *(seen[kind] for kind in seen if kind != left_out)]
+    rows = [(evidence.own_NE, evidence.reference.right_N), *(seen[kind] for kind in seen if kind != left_out)]
     weights_N = np.concatenate([np.full(len(right), 1 / len(right)) for _, right in rows])
     weights_N *= len(weights_N) / weights_N.sum()
     right = logistic(np.concatenate([one for one, _ in rows]), np.concatenate([one for _, one in rows]), weights_N)
-    against = clues_of(half, sigmoid(right(evidence.own_NE)))
+    against = clues_of(evidence.reference, sigmoid(right(evidence.own_NE)))
     values_WE = np.array([clues(one.rows, sigmoid(right(values)), against) for one, values in windows])
     true_W = np.array([against.accuracy - one.rows.right_N.mean() for one, _ in windows])
     used_W = np.array([one.kind != left_out for one, _ in windows])
@@ -149,19 +146,20 @@ class Estimator:
         }
         self.accuracy = float(reference.right_N.mean())
 
-    def evidence(self, rows: Rows) -> np.ndarray:
-        """What speaks for each answer, for `estimate`."""
-        return self._evidence(rows)
+    def seen(self, rows: Rows) -> Rows:
+        """Rows with how strange they are, for `estimate`."""
+        return self._evidence.seen(rows)
 
-    def estimate(self, rows: Rows, evidence_NE: np.ndarray, at: Sequence[int] | slice = slice(None)) -> Estimate:
-        """What is thought of rows, or of some of them."""
+    def estimate(self, rows: Rows) -> Estimate:
+        """What is thought of rows that were `seen`."""
+        evidence_NE = self._evidence(rows)
         harms, losses = {}, {}
         for name, one in self._harm.learned.items():
             chances_N = sigmoid(one.right(evidence_NE))
-            values_3 = clues(rows, chances_N, self._against[name], at)[None]
+            values_3 = clues(rows, chances_N, self._against[name])[None]
             losses[name] = float(one.loss(values_3)[0])
             harms[name] = float(sigmoid(one.harm(np.array([[losses[name]]])))[0])
-        n = len(rows.confidences_N[at])
+        n = len(rows)
         accuracy = float(np.clip(self.accuracy - losses[ALL], 0, 1))
         spread = float(np.hypot(self._harm.spread, 1.96 * np.sqrt(0.25 / n) if n < 100 else 0.0))
         ends = max(0.0, accuracy - spread), min(1.0, accuracy + spread)

@@ -11,15 +11,16 @@ import numpy as np
 from deepen.core.errors import DeepenError
 from deepen.core.files import cache_dir, fingerprint, read_object, replacing, write_json
 from deepen.core.seed import derive
+from deepen.watching.evidence import Evidence
 from deepen.watching.harm import Harm, calibrate
 from deepen.watching.labelling import FOLDER
-from deepen.watching.planted import spoilt, windows
+from deepen.watching.planted import Planted, spoilt, windows
 from deepen.watching.reading import Watched
 from deepen.watching.rows import Rows
 
 _VERSION = 1
 _HARM = "harm.json"
-_MOST_PLANTED, _MOST_HALF = 500, 2000
+_MOST_PLANTED, _MOST_HALF, _MOST_WINDOW = 500, 2000, 500
 _ARRAYS = ("probabilities_NC", "cheaper_RNC", "num_tokens_N", "truncated_N", "targets_N")
 
 
@@ -72,6 +73,7 @@ def _read(path: Path, watched: Watched, ids: list[str]) -> Rows | None:
 def harm_of(watched: Watched, reference: Rows, window_rows: int, *, with_texts: bool) -> Harm:
     """What planted failures cost the run: read from RUN/watch/harm.json, or tried out and written there."""
     path = watched.run.folder / FOLDER / _HARM
+    window_rows = min(window_rows, _MOST_WINDOW)
     key = fingerprint("harm", _VERSION, watched.model.mark, reference.ids, window_rows)
     name = "with_texts" if with_texts else "answers_alone"
     try:
@@ -86,13 +88,28 @@ def harm_of(watched: Watched, reference: Rows, window_rows: int, *, with_texts: 
 
 
 def _tried(watched: Watched, reference: Rows, window_rows: int) -> dict[str, Harm]:
-    """Failures are planted in some of the held-out rows and seen from the others."""
+    half, own, damaged = failures(watched, reference)
+    return {
+        "with_texts": calibrate(*seen_from(half, own, damaged, window_rows, with_texts=True)),
+        "answers_alone": calibrate(*seen_from(half, own, damaged, window_rows, with_texts=False)),
+    }
+
+
+def seen_from(
+    half: Rows, own: Rows, damaged: dict[str, list[Rows]], window_rows: int, *, with_texts: bool
+) -> tuple[Evidence, Rows, dict[str, list[Rows]], list[Planted]]:
+    """What `calibrate` takes: rows as seen from a half, with windows of them."""
+    evidence = Evidence(half, with_texts=with_texts)
+    own = evidence.seen(own)
+    damaged = {kind: [evidence.seen(rows) for rows in strengths] for kind, strengths in damaged.items()}
+    return evidence, own, damaged, list(windows(own, damaged, window_rows))
+
+
+def failures(watched: Watched, reference: Rows) -> tuple[Rows, Rows, dict[str, list[Rows]]]:
+    """Some of the held-out rows as they are, others, and those again with failures of each kind planted in them."""
     order_N = np.random.default_rng(derive(0, "halves")).permutation(len(reference))
     num = min(_MOST_PLANTED, len(reference) // 2)
     own_at, half_at = order_N[:num], order_N[num : num + _MOST_HALF]
     watched.say(f"  failures are planted in {num:,} held-out rows, to learn what they cost; this is done once")
     own, half = reference.take(own_at), reference.take(half_at)
-    damaged = spoilt(watched, watched.part.take(own_at), own)
-    planted = list(windows(own, damaged, min(window_rows, 500)))
-    ways = {"with_texts": True, "answers_alone": False}
-    return {name: calibrate(half, own, damaged, planted, with_texts) for name, with_texts in ways.items()}
+    return half, own, spoilt(watched, watched.part.take(own_at), own)

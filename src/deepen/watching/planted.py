@@ -8,14 +8,14 @@ Shape legend: N rows, C labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from deepen.core.seed import derive
 from deepen.data.altered import altered
-from deepen.data.corruptions import shelf
+from deepen.data.corruptions import Corruption, shelf
 from deepen.data.table import Part
 from deepen.watching.reading import Watched
 from deepen.watching.rows import Rows, joined
@@ -34,15 +34,23 @@ class Planted:
     rows: Rows
 
 
-def spoilt(watched: Watched, part: Part, own: Rows, strengths: Sequence[float] = STRENGTHS) -> dict[str, list[Rows]]:
+def spoilt(
+    watched: Watched,
+    part: Part,
+    own: Rows,
+    *,
+    corruptions: Mapping[str, Corruption] | None = None,
+    strengths: Sequence[float] = STRENGTHS,
+) -> dict[str, list[Rows]]:
     """What the run says of held-out rows whose texts were damaged, by kind, one entry a strength.
 
     Args:
         part: Held-out rows as inputs.
         own: The same rows undamaged, with targets.
+        corruptions: By name; all of the shelf unless said.
     """
     found: dict[str, list[Rows]] = {}
-    for kind, corruption in shelf().items():
+    for kind, corruption in (corruptions or shelf()).items():
         for strength in strengths:
             rng = np.random.default_rng(derive(0, "planted", kind, str(strength)))
             names = part.table.texts

@@ -26,6 +26,7 @@ class Rows:
         truncated_N: Whether the model read a part only; None as above.
         targets_N: The number of the right label; None without labels.
         refused_N: Whether each looks like none of the labels; None if the run does not tell, or without texts.
+        strange_NE: How strange rows are beside a reference, as `evidence.py` found it; None before.
     """
 
     ids: Sequence[str]
@@ -37,6 +38,7 @@ class Rows:
     truncated_N: np.ndarray | None = None
     targets_N: np.ndarray | None = None
     refused_N: np.ndarray | None = None
+    strange_NE: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of rows, N."""
@@ -74,6 +76,7 @@ class Rows:
             truncated_N=some(self.truncated_N),
             targets_N=some(self.targets_N),
             refused_N=some(self.refused_N),
+            strange_NE=some(self.strange_NE),
         )
 
 
@@ -102,4 +105,5 @@ def joined(parts: Sequence[Rows]) -> Rows:
         truncated_N=all_of("truncated_N"),
         targets_N=all_of("targets_N"),
         refused_N=all_of("refused_N"),
+        strange_NE=all_of("strange_NE"),
     )

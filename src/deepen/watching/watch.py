@@ -130,17 +130,17 @@ def _watched(watched: Watched, rows: Rows, rules: Rules) -> dict[str, Any]:
     reference = reference_of(watched)
     harm = harm_of(watched, reference, size, with_texts=rows.texts is not None)
     watcher, estimator = Watcher(reference, size), Estimator(harm, reference)
-    evidence_NE = estimator.evidence(rows)
+    rows, views = estimator.seen(rows), watcher.view(rows)
     seen = []
     for start in range(0, len(rows) - size + 1, size):
         at = slice(start, start + size)
         window = rows.take(np.arange(start, start + size))
-        judged = watcher.judge(window)
-        seen.append(_Seen(at, judged, estimator.estimate(window, evidence_NE[at]), judged.p_value <= rules.budget))
+        judged = watcher.judge(views, at)
+        seen.append(_Seen(at, judged, estimator.estimate(window), judged.p_value <= rules.budget))
     if waiting := len(rows) % size:
         watched.say(f"  note: the last {waiting:,} rows wait for a whole window of {size:,}")
     watched.say(f"  note: {UNSEEN}")
-    alarms = [_alarm(watched, reference, rows, group, seen, estimator, evidence_NE, harm) for group in _groups(seen)]
+    alarms = [_alarm(watched, reference, rows, group, seen, estimator, harm) for group in _groups(seen)]
     worst = max(range(len(seen)), key=lambda number: (seen[number].alarm, seen[number].estimate.harm[0], number))
     to_label = ask(
         watched.run.folder, rows.take(np.arange(len(rows))[seen[worst].at]), watched.model.labels, estimator.accuracy
@@ -199,19 +199,18 @@ def _alarm(
     group: list[int],
     seen: list[_Seen],
     estimator: Estimator,
-    evidence_NE: np.ndarray,
     harm: Harm,
 ) -> dict[str, Any]:
     """One alarm for windows that follow one another; its cause is that of the signals that moved most."""
     at_N = np.concatenate([np.arange(seen[number].at.start, seen[number].at.stop) for number in group])
-    own, evidence_NE = rows.take(at_N), evidence_NE[at_N]
+    own = rows.take(at_N)
     signals = shelf()
     first = [min(seen[number].judged.p_values, key=lambda name: _rank(seen[number].judged, name)) for number in group]
     cause = Counter(signals[name].cause for name in first).most_common(1)[0][0]
     named = sorted(
         {name for number in group for name, p in seen[number].judged.p_values.items() if p <= 0.01} | {*first}
     )
-    estimate = estimator.estimate(own, evidence_NE)
+    estimate = estimator.estimate(own)
     answers_N = own.answers_N
     slices = [(label, np.flatnonzero(answers_N == place)) for place, label in enumerate(watched.model.labels)]
     texts = own.texts is not None and reference.texts is not None
@@ -222,11 +221,7 @@ def _alarm(
         "harm": _harm(estimate),
         "means_harm": estimate.harm[0] >= LEAST,
         "estimated": _score(estimate),
-        "slices": [
-            _score(estimator.estimate(own, evidence_NE, at.tolist()), label)
-            for label, at in slices
-            if len(at) >= _SLICE
-        ],
+        "slices": [_score(estimator.estimate(own.take(at)), label) for label, at in slices if len(at) >= _SLICE],
         "words": moved_words(reference.texts or (), own.texts or ()) if texts else [],
         "examples": telling_rows(reference, own),
         "precision": _mean(harm, "precision"),
