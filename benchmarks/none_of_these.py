@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 from cells import parser, run, wanted, write
 
 from deepen.core.files import read_jsonl
+from deepen.evaluation.bounds import threshold
 from deepen.evaluation.statistics import bootstrap, f1, paired_bootstrap
 
 OUTSIDE, LEAST_ROWS, UNSEEN = "none_of_these", 50, 20
@@ -69,19 +69,19 @@ def write_rows(path: Path, rows: Rows) -> Path:
     return path
 
 
-def measured(folder: Path, train: Path, test: Path, score: str) -> dict[str, Any]:
-    """One run with a score: what it answers the test rows, and what that took."""
-    out = folder / score
-    options = f"--rungs frozen --none-of-these --set none_of_these.score={score}"
-    words = [sys.executable, "-m", "deepen", "train", str(train), *shlex.split(options)]
-    seconds, peak, _ = run([*words, "--out", str(out), "--overwrite", "--json"])
-    answers = folder / f"{score}.jsonl"
-    run([sys.executable, "-m", "deepen", "predict", str(out), str(test), "--out", str(answers), "--json"])
-    found = list(read_jsonl(answers))
-    about = json.loads((out / "bounds" / "none-of-these.json").read_text())["refuses"]
-    said = [max(row["probabilities"], key=row["probabilities"].__getitem__) for row in found]
-    refused_N = np.array([row["none_of_these"] for row in found])
-    return {"seconds": seconds, "peak": peak, "said": said, "refused_N": refused_N, "about": about, "options": options}
+def sureness(rows: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """The label with the maximum probability of each row, and the logarithm of what is left to others."""
+    best = [max(row["probabilities"].items(), key=lambda pair: pair[1]) for row in rows]
+    return np.array([label for label, _ in best]), np.log(1 - np.array([one for _, one in best]) + 1e-6)
+
+
+def usual(out: Path, rows: list[dict[str, Any]]) -> np.ndarray:
+    """What the maximum probability refuses, at the threshold with the same promise on the same validation rows."""
+    held = list(read_jsonl(out / "rungs" / "frozen" / "predictions-validation.jsonl"))
+    said_N, unsure_N = sureness(held)
+    right_N = said_N == np.array([row["target"] for row in held])
+    bound = threshold(unsure_N, right_N, "harm", at_most=0.01, thresholds=np.linspace(-14, 0.01, 8001))
+    return np.asarray(sureness(rows)[1] >= (np.inf if bound.threshold is None else bound.threshold))
 
 
 def main() -> None:
@@ -95,34 +95,41 @@ def main() -> None:
         train_csv = write_rows(folder / "train.csv", [row for row in train if row[1] not in unseen])
         marked = [(text, OUTSIDE if label in unseen else label) for text, label in test]
         test_csv = write_rows(folder / "test.csv", marked)
-        own, usual = (measured(folder, train_csv, test_csv, score) for score in ("auto", "probability"))
-        labels = [label for _, label in marked]
-        outside_N = np.array([label == OUTSIDE for label in labels])
-        right_N = np.array([said == label for said, label in zip(own["said"], labels, strict=True)])[~outside_N]
-        answered_N = ~own["refused_N"][~outside_N]
-        stats = [np.stack([one["refused_N"] & outside_N, one["refused_N"], outside_N], axis=1) for one in (own, usual)]
+        out, answers = folder / "run", folder / "answers.jsonl"
+        words = [sys.executable, "-m", "deepen", "train", str(train_csv), "--rungs", "frozen", "--none-of-these"]
+        seconds, peak, _ = run([*words, "--out", str(out), "--overwrite", "--json"])
+        run([sys.executable, "-m", "deepen", "predict", str(out), str(test_csv), "--out", str(answers), "--json"])
+        rows = list(read_jsonl(answers))
+        about = json.loads((out / "bounds" / "none-of-these.json").read_text())["refuses"]
+        labels_N = np.array([label for _, label in marked])
+        outside_N = labels_N == OUTSIDE
+        right_N = (sureness(rows)[0] == labels_N)[~outside_N]
+        refused_N = np.array([row["none_of_these"] for row in rows])
+        both = (refused_N, usual(out, rows))
+        stats = [np.stack([one & outside_N, one, outside_N], axis=1) for one in both]
+        kept, kept_usual = ((right_N & ~one[~outside_N]).mean() for one in both)
 
         def value(sums: np.ndarray) -> np.ndarray:
             return f1(sums[:, 0], sums[:, 1], sums[:, 2])
 
         found = bootstrap(stats[0], value, seed=0)
         above = paired_bootstrap(stats[0], stats[1], value, seed=0).interval
-        both_N = right_N & answered_N
         write(
             name,
-            command=f"deepen train {cell.partition('/')[0]} without {len(unseen)} labels {own['options']}",
+            command=f"deepen train {cell} --rungs frozen --none-of-these, without {len(unseen)} labels",
             seed=0,
             value=round(found.value, 4),
-            n=len(labels),
+            n=len(rows),
             interval=[round(found.low, 4), round(found.high, 4)],
-            seconds=round(own["seconds"], 1),
-            peak_memory_bytes=own["peak"],
-            score=own["about"]["score"],
-            chosen=own["about"]["chosen"],
+            seconds=round(seconds, 1),
+            peak_memory_bytes=peak,
+            weights=about["weights"],
+            chosen=about["chosen"],
+            by_probability=round(float(value(stats[1].sum(0, keepdims=True))[0]), 4),
             above_probability=[round(number, 4) for number in (above.value, above.low, above.high)],
             accuracy_known=round(float(right_N.mean()), 4),
-            accuracy_known_answered=round(float(both_N.mean()), 4),
-            lost_points=round(100 * float(right_N.mean() - both_N.mean()), 2),
+            lost_points=round(100 * float(right_N.mean() - kept), 2),
+            lost_points_by_probability=round(100 * float(right_N.mean() - kept_usual), 2),
         )
 
 

@@ -7,7 +7,7 @@ Shape legend: as in `evaluation/none_of_these/`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,16 +35,18 @@ class Refusing:
     """How a run tells rows of none of its labels.
 
     Attributes:
-        score: The name of the score.
+        weights: What each score of strangeness counts, by its name.
+        shift: What is added to their sum.
         threshold: A row that is as strange as this or stranger is refused.
         label: What such rows are called where they have a label.
         model: The mark of the model that it is about.
-        chosen: AUROC of each score on the rows that chose; empty if none could.
-        by: What rows chose.
-        kept: The training rows that the score compares with.
+        chosen: AUROC of each score on the rows that weighed them; empty if none could.
+        by: What rows did.
+        kept: The training rows that scores compare with.
     """
 
-    score: str
+    weights: dict[str, float]
+    shift: float
     threshold: float
     label: str
     model: str
@@ -54,8 +56,9 @@ class Refusing:
 
     def strangeness(self, predictor: Predictor, part: Part, outputs: Outputs) -> np.ndarray:
         """How strange each row is; from `threshold` on it is refused."""
-        score = shelf()[self.score]
-        return score.of(Seen(outputs.values_MC, states_of(predictor, part) if score.needs_states else None), self.kept)
+        states = None if self.kept is None else states_of(predictor, part)
+        numbers_NS = scored(self.weights, Seen(outputs.values_MC, states), self.kept)
+        return np.asarray(numbers_NS @ np.array(list(self.weights.values())) + self.shift)
 
     def scores(self, predictor: Predictor, known: Part, *, seed: int) -> list[Score]:
         """What refusing adds to the scores of labelled rows.
@@ -67,6 +70,11 @@ class Refusing:
         strange_N = np.concatenate([self.strangeness(predictor, part, predictor.predict(part)) for part in parts])
         outside_N = np.arange(len(strange_N)) >= len(known)
         return outside_scores(strange_N, strange_N >= self.threshold, outside_N, seed=derive(seed, NAME))
+
+
+def scored(names: Iterable[str], seen: Seen, kept: Kept | None) -> np.ndarray:
+    """The scores with these names, numbers_NS."""
+    return np.stack([shelf()[name].of(seen, kept) for name in names], axis=1)
 
 
 def refused_rows(
@@ -104,7 +112,8 @@ def write_refusing(run: Path, refusing: Refusing, bound: Bound) -> None:
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path.with_suffix(".safetensors")) as beside:
-            save_file({"labels": refusing.kept.labels_K, **arrays}, beside)
+            logits = refusing.kept.logits_KC.astype(np.float16)
+            save_file({"labels": refusing.kept.labels_K, "logits": logits, **arrays}, beside)
     about = {name: value for name, value in vars(refusing).items() if name != "kept"}
     write_json(path, asdict(bound) | {_REFUSES: about})
 
@@ -120,13 +129,15 @@ def read_refusing(run: Path, mark: str) -> Refusing | None:
         return None
     with blaming(path, "is damaged"):
         found = Refusing(**read_object(path)[_REFUSES])
-        score = shelf()[found.score]
-        found = replace(found, threshold=float(found.threshold), label=str(found.label), chosen=dict(found.chosen))
+        weights = {str(name): float(weight) for name, weight in found.weights.items()}
+        needs = any(shelf()[name].needs_rows for name in weights)
+        numbers = {"threshold": float(found.threshold), "shift": float(found.shift)}
+        found = replace(found, weights=weights, label=str(found.label), **numbers)
     if found.model != mark:
         return None
-    if not score.needs_states:
+    if not needs:
         return found
-    arrays = read_arrays(path.with_suffix(".safetensors"), {"labels": 1})
+    arrays = read_arrays(path.with_suffix(".safetensors"), {"labels": 1, "logits": 2})
     with blaming(path.with_suffix(".safetensors"), "is damaged"):
         if "states" in arrays:
             states: Any = arrays["states"].astype(np.float32)
@@ -135,6 +146,6 @@ def read_refusing(run: Path, mark: str) -> Refusing | None:
 
             shape = (len(arrays["labels"]), int(arrays["width"][0]))
             states = csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
-        if states.shape[0] != len(arrays["labels"]):
+        if not states.shape[0] == len(arrays["labels"]) == len(arrays["logits"]):
             raise ValueError("it holds other rows than were saved")
-    return replace(found, kept=Kept(states, arrays["labels"]))
+    return replace(found, kept=Kept(states, arrays["logits"].astype(np.float32), arrays["labels"]))

@@ -21,12 +21,12 @@ class NoneOfThese(Settings):
     refuse: bool = False
     """Give no answer to rows that look like none of the labels."""
     label: str = "none_of_these"
-    """Rows with this label are none of the labels: the model does not learn them, they choose the score and are scored.
+    """Rows with this label are none of the labels: the model does not learn them, they weigh the scores and are scored.
     Without any, labels held out in turn stand in."""
     most_lost: float = Field(default=0.01, gt=0, lt=1)
     """With 95 % confidence, no larger share of rows of a known label loses its right answer."""
-    score: Literal["auto", "probability", "energy", "neighbours"] = "auto"
-    """How strange a row is; `auto` takes what tells such rows best."""
+    score: Literal["auto", "probability", "energy", "neighbours", "support", "profile"] = "auto"
+    """How strange a row is; `auto` weighs all of them by what tells such rows best."""
 
     @property
     def rows(self) -> int:

@@ -1,6 +1,6 @@
 """How strange a row is to a model: a shelf of scores that tell rows of none of the labels from rows of one.
 
-A file has one value `SCORE`; a higher number is stranger. Which of them is taken, and from what number on a row is
+A file has one value `SCORE`; a higher number is stranger. What each of them counts, and from what sum on a row is
 refused, is chosen on rows (`inference/none_of_these.py`).
 
 Shape legend: N rows, K kept training rows, F numbers of a state, C labels.
@@ -17,12 +17,16 @@ import numpy as np
 from deepen.core.types import Score
 from deepen.evaluation.statistics import bootstrap, f1, share_score
 
+_NEAR, _BLOCK = 5, 256
+_NONE = -2.0  # less than any cosine
+
 
 @dataclass(frozen=True)
 class Kept:
-    """The states of training rows, of length 1, dense or sparse, and the number of each one's label."""
+    """Training rows: what the model makes of them, of length 1, dense or sparse, its logits, and their labels."""
 
     states_KF: Any
+    logits_KC: np.ndarray
     labels_K: np.ndarray
 
 
@@ -36,25 +40,30 @@ class Seen:
 
 @dataclass(frozen=True)
 class Strangeness:
-    """A score of strangeness.
-
-    Attributes:
-        title: What it is, for people.
-        of: The score of each row.
-        least, most: Between what numbers a threshold is looked for, fixed for all data.
-        needs_states: Whether it takes states.
-    """
+    """A score of strangeness; `needs_rows` says that it compares with training rows."""
 
     title: str
     of: Callable[[Seen, Kept | None], np.ndarray]
-    least: float
-    most: float
-    needs_states: bool = False
+    needs_rows: bool = False
 
-    @property
-    def thresholds(self) -> np.ndarray:
-        """Even steps, chosen without any row."""
-        return np.linspace(self.least, self.most, 5001)
+
+def far(rows_NF: Any, kept_KF: Any, *, labels_K: np.ndarray | None = None, answers_N: Any = None) -> np.ndarray:
+    """One less the mean cosine of each row and the five training rows that are nearest to it.
+
+    Args:
+        rows_NF: Vectors of length 1, dense or sparse, as `kept_KF`.
+        labels_K: If given, only training rows with the label that is the row's own answer, `answers_N`, count.
+    """
+    num, found = min(_NEAR, kept_KF.shape[0]), [np.zeros(0)]
+    for start in range(0, rows_NF.shape[0], _BLOCK):
+        cosines: Any = rows_NF[start : start + _BLOCK] @ kept_KF.T
+        cosines = cosines if isinstance(cosines, np.ndarray) else cosines.toarray()
+        if labels_K is not None:
+            cosines = np.where(labels_K == answers_N[start : start + _BLOCK, None], cosines, _NONE)
+        top = np.partition(cosines, -num, axis=1)[:, -num:]
+        there = top > _NONE
+        found.append(1 - np.where(there, top, 0).sum(1) / np.maximum(1, there.sum(1)))
+    return np.concatenate(found)
 
 
 def shelf() -> dict[str, Strangeness]:

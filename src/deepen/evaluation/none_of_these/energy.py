@@ -16,4 +16,4 @@ def _of(seen: Seen, kept: Kept | None) -> np.ndarray:
     return np.asarray(-most_N - np.log(np.exp(seen.logits_NC - most_N[:, None]).sum(1)))
 
 
-SCORE = Strangeness("how little speaks for any label", _of, -50.0, 50.0)
+SCORE = Strangeness("how little speaks for any label", _of)

@@ -1,4 +1,4 @@
-"""One less the probability of the answer: the baseline.
+"""The probability that the answer is another one, as a logarithm: the baseline.
 
 Source:
     Hendrycks and Gimpel 2017, https://arxiv.org/abs/1610.02136
@@ -6,7 +6,14 @@ Source:
 
 from __future__ import annotations
 
-from deepen.evaluation.calibration import softmax
-from deepen.evaluation.none_of_these import Strangeness
+import numpy as np
 
-SCORE = Strangeness("how unsure it is", lambda seen, kept: 1 - softmax(seen.logits_NC).max(1), 0.0, 1.0)
+from deepen.evaluation.calibration import softmax
+from deepen.evaluation.none_of_these import Kept, Seen, Strangeness
+
+
+def _of(seen: Seen, kept: Kept | None) -> np.ndarray:
+    return np.asarray(np.log(1 - softmax(seen.logits_NC.astype(np.float64)).max(1) + 1e-6))
+
+
+SCORE = Strangeness("how unsure it is", _of)
