@@ -9,6 +9,7 @@ from typing import Any
 from deepen.core.errors import DataError, DeepenError, ModelError, SettingError, nearest
 from deepen.core.places import path_of
 from deepen.core.settings import shown
+from deepen.core.types import Outputs
 from deepen.data.columns import TARGET, Columns
 from deepen.data.label_names import LabelNames
 from deepen.data.normalise import normalise_label
@@ -41,6 +42,17 @@ def model_folder(path: Path, rung: Any) -> Path:
         raise ModelError(f"{path} is not what `deepen export` writes: there is no deepen.json beside {FILE}")
     why = "there is no such folder" if not path.exists() else "it has no finished rung"
     raise DataError(f"{path} is not a run: {why}; `deepen train` makes one")
+
+
+def check_outputs(folder: Path, outputs: Outputs, width: int, num_labels: int) -> None:
+    """Whether a model answers in the terms of its folder, which may have been put together from several."""
+    if outputs.width != width:
+        raise ModelError(
+            f"{folder}: the model gives {outputs.width} numbers for an answer, and deepen.json names "
+            f"{num_labels} labels"
+        )
+    if not outputs.is_finite:
+        raise ModelError(f"{folder}: the model gives values that are no numbers: its weights are damaged")
 
 
 def needs_device(path: Path, rung: str | None) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from deepen.core import html
-from deepen.core.errors import DataError, ModelError, SettingError
+from deepen.core.errors import DataError, SettingError
 from deepen.core.files import fingerprint
 from deepen.core.foreign import blaming
 from deepen.core.places import path_of
@@ -29,7 +29,7 @@ from deepen.data.settings import DataSettings
 from deepen.data.source import Source
 from deepen.data.table import Part, Table
 from deepen.inference.explain import ExplainSettings, explain
-from deepen.inference.folder import model_folder, tuples, uneven, with_labels
+from deepen.inference.folder import check_outputs, model_folder, tuples, uneven, with_labels
 from deepen.inference.frames import as_frame, probabilities
 from deepen.inference.gaps import in_place, told_rows
 from deepen.inference.given import as_rows, columns_for, is_plain
@@ -257,18 +257,8 @@ class Model:
     def _timed(self, part: Part) -> tuple[Outputs, float]:
         began = time.perf_counter()
         outputs = self.predictor.predict(part)
-        self._check(part, outputs)
+        check_outputs(self.folder, outputs, self.task.num_outputs(part, self.labels), len(self.labels))
         return outputs, (time.perf_counter() - began) / max(1, len(part))
-
-    def _check(self, part: Part, outputs: Outputs) -> None:
-        """Whether a model answers in the terms of its folder, which may have been put together from several."""
-        if outputs.width != self.task.num_outputs(part, self.labels):
-            raise ModelError(
-                f"{self.folder}: the model gives {outputs.width} numbers for an answer, and deepen.json names "
-                f"{len(self.labels)} labels"
-            )
-        if not outputs.is_finite:
-            raise ModelError(f"{self.folder}: the model gives values that are no numbers: its weights are damaged")
 
     def read(
         self, data: Any, *, columns: Mapping[str, str] | None = None, need_target: bool = False, use: Use = "score"
