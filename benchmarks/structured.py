@@ -2,9 +2,9 @@
 
     python benchmarks/structured.py --data DATA --models MODELS [--only choices]
 
-MODELS has the folder smollm2 (SmolLM2-135M-Instruct), which answers as it was pretrained. Prompts are real rows: questions
-of TREC (choices), captions of Multi30k (a regular expression, a JSON Schema). Validity is judged by `in`, by `re` and by
-jsonschema. Plain answers are made of the same prompts, as long as held ones on average.
+MODELS has the folder smollm2 (SmolLM2-135M-Instruct), which answers as it was pretrained. Prompts are real rows:
+questions of TREC (choices), captions of Multi30k (a regular expression, a JSON Schema). Validity is judged by `in`, by
+`re` and by jsonschema. Plain answers are made of the same prompts, as long as held ones on average.
 """
 
 from __future__ import annotations
