@@ -123,7 +123,8 @@ def main() -> None:
     options = made.parse_args()
     run = options.work / "structured"
     if not (run / "report.html").is_file():
-        rows = [{"prompt": f"Name a colour, number {at}.", "completion": f"Blue {at}."} for at in range(16)]
+        lines = (options.data / "trec" / "TREC.test").read_text(encoding="utf-8", errors="replace").splitlines()[:40]
+        rows = [dict(zip(("completion", "prompt"), line.split(" ", 1), strict=True)) for line in lines]
         about: dict[str, Any] = {"rungs": "majority,frozen", "settings": ["data.validation_at_least=2"]}
         deepen.train(rows, task="instruction", model=options.models / "smollm2", out=run, overwrite=True, **about)
     model = deepen.load(run, rung="frozen")

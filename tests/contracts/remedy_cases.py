@@ -660,6 +660,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "`deepen runs FOLDER` looks elsewhere",
         "write it as name=text",
     ),
+    "generation/test_constraints.py": ("as in --rung full", "--max-new-tokens gives more room"),
     "reporting/test_trackers.py": ("--logdir", "--backend-store-uri", "trackio show --project", "needs the package"),
     "ladder/test_closing.py": ("--task multilabel", "--decide-by macro_f1, may help"),
     "contracts/test_predict_every_task.py": ("reads no such part", '--input {}="{}"'),

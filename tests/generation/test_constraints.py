@@ -91,6 +91,7 @@ def test_an_answer_that_is_cut_is_none(decoder: Any) -> None:
     for one in decoder.predict(ROWS, json_schema=SCHEMA, max_new_tokens=5):
         assert one.output is None
         assert "cut at 5 tokens, before it was whole: --max-new-tokens" in one.skipped
+    assert all(one.output for one in decoder.predict(ROWS, json_schema=SCHEMA, max_new_tokens=100))
     # what matches although it is cut is an answer, and `stopped` says so
     assert {one.stopped for one in decoder.predict(ROWS, regex="[a-z]+", max_new_tokens=4)} <= {"limit", "end"}
 
@@ -148,7 +149,8 @@ def test_what_a_tokenizer_can_not_write_is_said(coder: Any, given: dict[str, Any
 
 def test_a_rung_that_writes_nothing_says_so(runs: dict[str, Path]) -> None:
     with pytest.raises(SettingError, match="the rung majority has none: name another, as in --rung full"):
-        deepen.load(runs["t5"], rung="majority").predict(ROWS, choices=["a"])
+        deepen.load(runs["t5"], rung="majority").predict(ROWS, choices=["chat"])
+    assert deepen.load(runs["t5"], rung="frozen").predict(ROWS, choices=["chat"])[0].output == "chat"
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, decoder: Any) -> None:
