@@ -1,4 +1,4 @@
-"""What an update keeps: the exact head in any order, old rows beside new labels, the gate, replay beside joint training.
+"""What an update keeps: the exact head in any order, old rows beside new labels, and the gate.
 
     python benchmarks/update.py --data DATA --model MODEL      # cells update-*
 
