@@ -29,7 +29,7 @@ def rows(num: int, signs: dict[str, list[str]], seed: int) -> list[dict[str, str
     found = []
     for at in range(num):
         label = ("positive", "negative")[at % 2]
-        words = [*chance.choices(FILLERS, k=7), chance.choice(signs[label]), f"n{seed}x{at}"]
+        words = [*chance.choices(FILLERS, k=7), chance.choice(signs[label])]
         found.append({"text": " ".join(words), "label": label})
     return found
 
@@ -58,7 +58,9 @@ def test_the_whole_circle(tiny_model: Path, tmp_path: Path) -> None:
     run("registry", "push", made, "--name", "mood", "--registry", where)
     run("registry", "promote", "mood@1", "--registry", where)
     words = ["--registry", str(where), "--run", "mood@production", "--port", "0", "--workers", "1", "--log", log]
-    with Server([*words, "--set", "log_texts=true", "--set", "registry_seconds=0.2"]) as server:
+    with Server(
+        [*words, "--set", "log_texts=true", "--set", "registry_seconds=0.2", "--set", "canary_seconds=0.3"]
+    ) as server:
         until(lambda: server.status() == 200)
         old, drifted = rows(200, SIGNS, 2), rows(400, LATER, 3)
         old_before, drifted_before = right(server, old), right(server, drifted[:200])
@@ -73,7 +75,8 @@ def test_the_whole_circle(tiny_model: Path, tmp_path: Path) -> None:
             asked = [one | {"label": truth[one["text"]]} for one in csv.DictReader(file)]
         labelled = write_csv(tmp_path / "labelled.csv", asked)
         assert json.loads(run("feedback", made, labelled, "--json"))["verdict"]["harm"]
-        update = ["update", made, labelled, "--out", tmp_path / "mood-2", "--promote", "--registry", where, "--json"]
+        new = write_csv(tmp_path / "new.csv", [{name: one[name] for name in ("text", "label")} for one in asked])
+        update = ["update", made, new, "--out", tmp_path / "mood-2", "--promote", "--registry", where, "--json"]
         found = json.loads(run(*update))
         assert (found["gate"]["passed"], found["promoted"]) == (True, "mood@2")
         until(lambda: right(server, drifted[:200]) > drifted_before)
