@@ -1,4 +1,4 @@
-"""What an update keeps: the exact head in any order, old rows beside new labels, the gate, replay beside joint training.
+"""What an update keeps: the exact head in any order, old rows beside new labels, the gate, and replay.
 
     python benchmarks/update.py --data DATA --model MODEL      # cells update-*
 
@@ -160,18 +160,50 @@ def gate(options) -> None:
     bench.write("update-gate-good", passed, n=len(cases) - len(damaged), unit="good updates that pass")
 
 
+def replay(options) -> None:
+    """Seven updates of eleven intents each, five kept rows a label, beside joint training of the same rung."""
+    bench = Bench(options, "replay")
+    rows = watched.shuffled(watched.banking(options.data / "banking77" / "train.csv"))[: options.rows]
+    test = watched.shuffled(watched.banking(options.data / "banking77" / "test.csv"))[: options.rows]
+    names = sorted({label for _, label in rows})
+    held = set(rows[::5])  # held-out rows calibrate; with evaluations_per_epoch=0 they choose no weights
+    rung, last = options.rung, f"rungs.{options.rung}.evaluations_per_epoch=0"
+    more = {"rungs": (rung,), "more": (last,)}
+    joint = bench.train("joint", [row for row in rows if row not in held], sorted(held), **more)
+    whole = accuracy(joint, test)
+    gaps, lost = [], []
+    for order in range(options.draws):
+        drawn = random.Random(order).sample(names, len(names))
+        tasks = [set(drawn[11 * at : 11 * at + 11]) for at in range(7)]
+        of = [[row for row in rows if row[1] in some] for some in tasks]
+        run = bench.train(
+            f"{order}-0", [row for row in of[0] if row not in held], [row for row in of[0] if row in held], **more
+        )
+        for at in range(1, 7):
+            found = bench.update(run, f"{order}-{at}", of[at], method="replay", keep=5)
+            run = Path(found.out)
+            lost.append(found.forgetting | {"order": order, "update": at})
+        gaps.append(100 * float(whole.mean() - accuracy(run, test).mean()))
+    told = {"joint": float(whole.mean()), "orders": gaps, "forgetting": lost, "rung": rung}
+    bench.write("update-replay", max(gaps), n=len(test), unit="points below joint training, the worst order", **told)
+
+
 PARTS = {
     "update-exact-any-order": exact,
     "update-three-labels": labels,
     "update-gate-damaged": gate,
+    "update-replay": replay,
 }
 
 
 if __name__ == "__main__":
     made = cells.parser(__doc__)
     made.add_argument("--model", type=Path, required=True, help="the encoder's folder")
-    made.add_argument("--rows", type=int, default=100_000, help="the most rows of a file of banking77 for the labels")
-    made.add_argument("--draws", type=int, default=3, help="draws of the three late labels")
+    made.add_argument(
+        "--rows", type=int, default=100_000, help="the most rows of a file of banking77, for labels and replay"
+    )
+    made.add_argument("--draws", type=int, default=3, help="orders, and draws of the three late labels")
+    made.add_argument("--rung", default="top_layers", help="the rung of the replay")
     chosen = made.parse_args()
     for each, part in PARTS.items():
         if cells.wanted(each, chosen):

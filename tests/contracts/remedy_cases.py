@@ -713,6 +713,9 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "it must be points of 0 and more",
         "name a file of new rows, or --forget ids",
         "--method retrain trains it anew",
+        "--forget goes with --method retrain",
+        "it must be 1 row of each label or more",
+        "--method replay is for {} with one label a row",
     ),
     "compression/test_compress.py": (
         "give either --target or --ways",
