@@ -6,9 +6,11 @@ No test reaches a network or another user's cache. Start with `tiny_model` and `
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
 import random
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["DEEPEN_LANG"] = "en"  # whatever the machine speaks
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Some tests start the command, and both workers load the tests: what is compiled once serves them all.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
@@ -42,6 +47,12 @@ FILLERS = (
 ).split()
 SIGNS = {"positive": "good fine great lovely".split(), "negative": "bad poor awful broken".split()}
 PlantedRows = Callable[..., list[dict[str, str]]]
+
+
+def pytest_collection_finish() -> None:
+    """What all tests share stays until the end: the collector of garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

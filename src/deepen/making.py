@@ -48,13 +48,8 @@ def make_run(
     """Prepares, climbs, and leaves card and page.
 
     Args:
-        resume: Go on with what is there.
-        overwrite: Replace the run that is there.
         listeners: Called with lines for the user, and with each finished row of the ladder.
         began: The moment (`time.monotonic`) from which time is counted.
-
-    Returns:
-        The finished run.
 
     Raises:
         Interrupted: If Ctrl-C came in the middle; the run can be resumed.

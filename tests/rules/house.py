@@ -460,13 +460,14 @@ def requirements(root: Path) -> dict[str, set[str]]:
     return {group: {re.split(r"[^\w.-]", item)[0].lower() for item in items} for group, items in groups.items()}
 
 
-def undeclared(root: Path) -> list[Problem]:
+def undeclared(root: Path, *, sources: list[Source] | None = None) -> list[Problem]:
     """Imports of packages that pyproject.toml names neither as always needed nor in an extra that users install."""
     known = {name for group, names in requirements(root).items() if group != "dev" for name in names}
     return [
         Problem(source.path, getattr(node, "lineno", 1), f"imports {top}, which is not declared")
-        for source in read(root)
+        for source in sources or read(root)
         for node in ast.walk(source.tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
         for top in {name.split(".")[0] for name in _imported(node)} - {"deepen", "", *sys.stdlib_module_names}
         if NAMED_OTHERWISE.get(top, top.replace("_", "-")) not in known
     ]

@@ -31,8 +31,8 @@ def test_floors_are_those_of_the_decision_record() -> None:
     assert written == house.FLOORS
 
 
-def test_what_is_imported_is_declared_and_explained() -> None:
-    assert not house.undeclared(ROOT)
+def test_what_is_imported_is_declared_and_explained(sources: list[house.Source]) -> None:
+    assert not house.undeclared(ROOT, sources=sources)
     record = (ROOT / "docs" / "decisions" / "0002-dependencies.md").read_text(encoding="utf-8").lower()
     for group, names in house.requirements(ROOT).items():
         assert {name for name in names if name not in record} == set(), f"not explained: extra '{group}'"

@@ -22,7 +22,6 @@ def given_rows(data: str | None, texts: Sequence[str], inputs: Sequence[str]) ->
 
     Args:
         data: A path; `-` is standard input, which is kept in a file while the command runs.
-        texts: Texts, a row each.
         inputs: `name=text` of one row.
 
     Raises:

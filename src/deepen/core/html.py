@@ -38,7 +38,6 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     Args:
         title: A line above it, which is text.
         head: Names of the columns, which are text, in the reader's language; none draws no head.
-        rows: Their cells.
     """
     names = "".join(f"<th style='text-align:left'>{cell(told(name))}</th>" for name in head)
     body = "".join(f"<tr>{''.join(f'<td>{item}</td>' for item in row)}</tr>" for row in rows)

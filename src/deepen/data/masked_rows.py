@@ -56,9 +56,6 @@ def mask_words(
 
     Args:
         merge: Whether the words of a span become one; else each of them is replaced.
-
-    Returns:
-        The text, the places of its words, and which of the words are left.
     """
     pieces: list[str] = []
     left: list[int] = []

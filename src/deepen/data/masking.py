@@ -74,7 +74,6 @@ def mask(text: str, *, kinds: Collection[Kind] = KINDS, keep: Sequence[Place] = 
     """Replaces personal data.
 
     Args:
-        kinds: What is looked for.
         keep: Places (start, end) in which nothing may change, since a task must find them: what overlaps one stays.
 
     Raises:

@@ -25,11 +25,6 @@ def unread_columns(
 
     Nothing is found where several rows stand in one line, so that a line does not say which of them it is.
 
-    Args:
-        part: Rows that were read from the source.
-        rows: The source, and the split of it that was read.
-        columns: The columns that are learned from.
-
     Raises:
         DataError: If the source can't be read any more.
     """

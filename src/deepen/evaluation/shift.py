@@ -40,7 +40,6 @@ def shift(backing: Seen, coming: Seen, *, risk: float = RISK) -> str:
 
     Args:
         backing: The rows that a promise rests on.
-        coming: Those that it is to hold for.
         risk: The chance to find a difference where there is none, for all views together.
 
     Returns:

@@ -66,7 +66,6 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
     An interrupted pass goes on where it stopped; the batches are the same every time, so the numbers are too.
 
     Args:
-        table: The rows; all of them are run.
         cut: Keep the hidden states after this many layers too; None keeps only the features.
 
     Returns:
@@ -223,7 +222,6 @@ def batch_inputs(tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None 
     """The network's inputs for some rows of a table.
 
     Args:
-        tokens: The table's tokens.
         rows: Row numbers in the table.
         frozen: Start from its hidden states instead of token ids.
         shares: Whether a text that several of the rows have is there once.

@@ -159,10 +159,6 @@ def put_on(encoder: Encoder, adapter: Adapter) -> Attached:
 
     Args:
         encoder: The pretrained encoder that it was learned on; changed in place.
-        adapter: What was learned.
-
-    Returns:
-        What was attached.
 
     Raises:
         ModelError: If the method is not known here.
@@ -208,10 +204,6 @@ def load_reader(folder: Path, task: Task, labels: tuple[str, ...], form: Form) -
         folder: A model folder that `save` wrote.
         task: The run's task.
         labels: The run's labels.
-        form: How it reads rows.
-
-    Returns:
-        The predictor.
     """
     tokenizer = load_tokenizer(folder)
     made = EncoderPredictor(load_network(folder, form.head), tokenizer, task, labels, tokenizer.max_tokens, form)

@@ -99,7 +99,6 @@ class TrainedSettings(OptimizerSettings):
         """The highest rate for an encoder of so many layers: `learning_rate`, or what None stands for.
 
         Args:
-            num_layers: How many layers the encoder has.
             tags: Whether each word has a label: a step sees some hundred of them, and bears the usual rate.
         """
         return self.learning_rate or (self.usual_rate if tags else rate_for(self.usual_rate, num_layers))

@@ -32,13 +32,9 @@ def best_head(
     """The head whose loss on the held-out units is lowest; the path ends when it has risen twice in a row.
 
     Args:
-        solve: What the target is solved by.
         train: features_MF and labels_M of the units to learn from.
         strengths: Values of C to choose from.
         max_iterations: L-BFGS iterations for each.
-
-    Returns:
-        The head.
     """
     best: Solved | None = None
     best_loss, risen = float("inf"), 0
@@ -64,7 +60,6 @@ def headed(work: Work, encoder: Encoder, head: Solved) -> EncoderPredictor:
 
     Args:
         encoder: The encoder that the features came from.
-        head: What was solved on them.
 
     Returns:
         The predictor; the head's numbers count as learned.

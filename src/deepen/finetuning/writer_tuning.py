@@ -50,9 +50,6 @@ def attach_to_writer(network: Any, work: Work, *, depth: int | None, name: str, 
         depth: How many layers of the decoder learn, from the top; None is all of the network.
         name: The rung's name, for what is drawn by chance.
         words: Whether word vectors learn too, where the weights themselves do.
-
-    Returns:
-        What is trained.
     """
     tuning, kind = work.base.tuning, WRITERS[network.config.model_type]
     layers = network.get_submodule(kind.layers)

@@ -71,9 +71,6 @@ def leave_one_out(predictor: Predictor, explain: Explainable, part: Part, decisi
 
     Args:
         explain: How the task's answers are taken apart.
-
-    Returns:
-        A value for each word.
     """
     places = explain.words(part)
     whole = predictor.predict(part).values_MC[decision.unit, decision.logit]

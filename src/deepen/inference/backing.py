@@ -62,7 +62,6 @@ def validation_rows(run: Run, models: Sequence[Model]) -> Backing:
     """What the models of a run said of its validation rows.
 
     Args:
-        run: The run.
         models: Its rungs, the one that is asked last at the end.
 
     Returns:
@@ -130,7 +129,6 @@ def answer_unlabelled(run: Run, models: Sequence[Model], source: Any, say: Calla
     Rows that the run has learned from, and those that say nearly the same as a validation row, are left out.
 
     Args:
-        run: The run.
         models: As in `validation_rows`.
         source: The rows: a file.
         say: Called with lines for the user.
@@ -169,9 +167,6 @@ def pooled(labelled: Backing, unlabelled: Backing | None, say: Callable[[str], N
         labelled: Validation rows; may be none.
         unlabelled: Rows without a label, if any were given.
         say: Called with a line if they are not alike.
-
-    Returns:
-        The rows, without targets.
     """
     if unlabelled is None:
         return labelled

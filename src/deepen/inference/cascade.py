@@ -91,7 +91,6 @@ class Cascade:
 
         Args:
             data: Rows in any form that `Model.predict` takes.
-            columns: As there.
             watch: Whether they are compared.
 
         Returns:
@@ -196,7 +195,6 @@ def load_cascade(
     """A run whose cheaper rungs answer what they may, or which says that it does not know.
 
     Args:
-        run: A run, or its folder.
         agreement: The share of answers that are those of the rung alone, as in 0.99: with 95 % confidence no more than
             1 % are others.
         max_error: The share of wrong ones among the answers that are given, as in 0.05; the rest is not answered.
@@ -205,9 +203,6 @@ def load_cascade(
         settings: Words such as `data.bad_rows=drop`, laid over how the training data was read.
         device: Where networks run; None is `auto`.
         say: Called with lines for the user.
-
-    Returns:
-        The cascade.
 
     Raises:
         DataError: If there is no such run, or the rows that it has kept are damaged.

@@ -123,9 +123,6 @@ def compare(
         device: Where networks run; None is `auto`.
         say: Called with lines for the user.
 
-    Returns:
-        The comparison.
-
     Raises:
         DataError: If the data can't be read by both, or there is no such run.
         SettingError: If they are for different tasks, or know no label in common.

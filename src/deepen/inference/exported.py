@@ -127,12 +127,8 @@ def load_exported(folder: Path, runtime: Runtime, task: Task, labels: tuple[str,
     """Reads what `deepen export` wrote.
 
     Args:
-        folder: The folder of the export.
         runtime: What deepen.json says of it.
         form: How the rung that it was made of reads rows.
-
-    Returns:
-        The predictor.
 
     Raises:
         ModelError: If a file is missing or damaged.

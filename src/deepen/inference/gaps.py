@@ -18,7 +18,6 @@ def in_place(answers: Iterable[Prediction], table: Table, rung: str, *, is_file:
     """Answers and gaps in the order of the source, each with the row that it is about.
 
     Args:
-        answers: One for each row of the table.
         table: Rows read for `answer`.
         rung: Which model there is no answer of.
         is_file: Whether the rows come from files; rows in memory have a place and no file.

@@ -63,7 +63,6 @@ def by_columns(part: Part, source: Source, learned: Sequence[Columns], asked: Ma
     """The rows with each value of the columns that no model has learned from, where there are few values.
 
     Args:
-        part: Rows of the source.
         learned: The columns of each model's training data.
         asked: Columns that were named for these rows, as in `{"text": "title"}`.
 

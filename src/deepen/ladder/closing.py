@@ -48,9 +48,6 @@ def doubts(ladder: Ladder, *, one_label: bool, writes: bool = False) -> list[str
         ladder: Of a climb whose rungs are all climbed and whose model is chosen.
         one_label: Whether every row has exactly one label.
         writes: Whether answers are text: `worth_it` then says whether a network is better than none.
-
-    Returns:
-        Sentences.
     """
     found = [*_never_found(ladder), *_no_better(ladder, writes=writes), *_close(ladder)]
     return [*found, *(_several_in_one(ladder.labels) if one_label else ())]

@@ -51,9 +51,6 @@ def chosen_of(standings: list[Standing], value_of: Statistic, *, seed: int) -> S
         standings: The rungs in the order in which they were climbed, one or more. A new one makes itself the chosen one
             or changes nothing.
         value_of: The deciding score from sums.
-
-    Returns:
-        The rung.
     """
     chosen = standings[0]
     for new in standings[1:]:
@@ -76,7 +73,6 @@ def reason_to_choose(chosen: str, best: str, *, num_held_out: int) -> str:
     """Why a rung is shipped that has not the highest score; nothing if it has.
 
     Args:
-        best: The one with the highest score.
         num_held_out: How many validation rows there are.
 
     Returns:
@@ -147,10 +143,6 @@ def reason_to_go_on(gain: Interval, *, over: str, next_rung: str, reads: str) ->
     Args:
         gain: The rung's gain over the best encoder below it.
         over: That rung's name.
-        next_rung: The rung that comes next.
-
-    Returns:
-        A sentence.
     """
     points = 100 * gain.value
     return f"gained {points:+.1f} points over {over}, but that says nothing of {next_rung}, which reads {reads}"
@@ -161,7 +153,6 @@ def reason_to_rest(fitted: float | None, *, rung: str, enough: float, next_rung:
 
     Args:
         fitted: Its score on its own training rows; None if that says nothing.
-        enough: From this score on the climb ends.
         next_rung: The rung that would come next.
 
     Returns:

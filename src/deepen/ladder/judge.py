@@ -99,9 +99,6 @@ def standing_of(state: Climbing, name: str, outputs: Outputs) -> Standing:
 
     Args:
         name: The rung, whose model is in its folder.
-
-    Returns:
-        The standing.
     """
     work, task, targets = state.work, state.work.problem.task, state.work.problem.validation_targets
     encoder = has_network(state.run.rung(name) / "model")
@@ -144,9 +141,6 @@ def measure(state: Climbing, climbed: Climbed) -> Measured:
 
     Args:
         climbed: The rung; its predictor is calibrated in place.
-
-    Returns:
-        What was measured.
     """
     work, task = state.work, state.work.problem.task
     targets = work.problem.validation_targets
@@ -205,7 +199,6 @@ def publish(state: Climbing, name: str, temperature: float, shift_C: Any) -> Non
     """Makes a rung's model that of the run.
 
     Args:
-        temperature: How it was calibrated.
         shift_C: What was added to its logits.
     """
     state.run.publish(name)
@@ -231,9 +224,6 @@ def write_model(state: Climbing, name: str, predictor: Predictor, folder: Path) 
 
 def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, folder: Path) -> dict[str, Any]:
     """Writes what a rung leaves: model, outputs and predictions of the validation rows, curve.
-
-    Args:
-        found: How it was measured.
 
     Returns:
         What the model brings to the rung's row.

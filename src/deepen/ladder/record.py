@@ -42,8 +42,6 @@ def predictions(
     """Outputs as prediction records, streamed.
 
     Args:
-        task: The task, which decodes.
-        rung: Which rung said it.
         seconds: What one row took.
         predictor: The model that said it, which counts the tokens it reads.
 
@@ -72,9 +70,6 @@ def predictions(
 
 def read_outputs(path: Path, num_examples: int) -> Outputs:
     """Reads the outputs of a rung that were kept as a numpy archive.
-
-    Returns:
-        The outputs.
 
     Raises:
         DataError: If the file is damaged.

@@ -125,9 +125,6 @@ def adopt(state: Climbing) -> None:
 def taught_again(state: Climbing, row: LadderRow) -> Work:
     """What the chosen rung learns from with `--refit`: the teacher learns from the validation rows first.
 
-    Args:
-        row: The chosen rung's.
-
     Returns:
         The climb, with the rows that the teacher is sure of now among the training rows, if the rung learned from such.
     """

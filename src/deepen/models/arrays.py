@@ -19,9 +19,6 @@ def read_arrays(path: Path, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
     Args:
         sizes: The arrays that must be there, and how many dimensions each has.
 
-    Returns:
-        The arrays by name.
-
     Raises:
         ModelError: If it can't be read, lacks an array, or one holds what is no number.
     """
@@ -44,9 +41,6 @@ def read_names(path: Path, inside: Any = None) -> Any:
     Args:
         inside: An example of the form: `[]` for a list of texts, `{}` for an object; None for any.
 
-    Returns:
-        What it holds.
-
     Raises:
         ModelError: If it can't be read or has another form.
     """
@@ -66,7 +60,6 @@ def check_shapes(path: Path, arrays: Mapping[str, np.ndarray], shapes: Mapping[s
 
     Args:
         arrays: What `read_arrays` gave.
-        shapes: The shape that each must have.
 
     Raises:
         ModelError: If one has another.

@@ -20,9 +20,6 @@ def prefix_of(folder: Path) -> str:
     It is the default prompt, else the one for classification, else the one for queries if there is one for documents
     too: where only queries have one, a text that is no query was read without.
 
-    Args:
-        folder: A model folder.
-
     Returns:
         The words; empty if the folder asks for none.
 
@@ -50,9 +47,6 @@ def keep_prefix(source: Path, folder: Path) -> None:
 
 def pooling_of(folder: Path) -> str | None:
     """How a model's own token vectors become one.
-
-    Args:
-        folder: A model folder.
 
     Returns:
         `mean`, `cls` or `last`; None if the folder does not say, or says what no head here does.

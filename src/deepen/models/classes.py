@@ -51,7 +51,6 @@ def sizes_told(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         path: Its config.json, for messages.
-        settings: What that holds.
 
     Raises:
         ModelError: If transformers does not know it, or it has no sizes of a text network.

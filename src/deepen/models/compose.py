@@ -24,9 +24,6 @@ def compose_weights(base: Encoder, tuned: Sequence[Encoder], weights_R: np.ndarr
         by: One of `COMPOSITIONS`.
         density: The share of each tensor's changes that `ties` keeps.
 
-    Returns:
-        The base.
-
     Raises:
         SettingError: If PEFT is not installed, and `by` needs it.
 
@@ -57,7 +54,6 @@ def compose_heads(heads: Sequence[nn.Linear], shares_R: np.ndarray) -> None:
     """Turns the first head into the mean of all.
 
     Args:
-        heads: Linear heads of one shape.
         shares_R: How much each counts; they come to 1.
     """
     with torch.no_grad():

@@ -36,9 +36,6 @@ def pick_device(setting: object) -> torch.device:
     Args:
         setting: `auto`, which is the first of `devices`, or `cpu`, `cuda`, `cuda:N`, `mps`.
 
-    Returns:
-        The device.
-
     Raises:
         SettingError: If it is no device, or this machine does not have it.
     """

@@ -283,8 +283,6 @@ class Encoder(nn.Module):
 
         Args:
             layer: One of `layers`.
-            hidden_TD: What it reads.
-            where: The batch's layout.
 
         Returns:
             Keys and values, each with a row a token.

@@ -106,7 +106,6 @@ def ridge_path(features_MF: Tensor, scores_M: Tensor, *, strengths: Sequence[flo
 
     Args:
         features_MF: Features of the scored units, float32.
-        scores_M: Their scores.
         strengths: Values of C, from strong regularisation (small) to weak.
 
     Yields:

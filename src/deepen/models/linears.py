@@ -20,7 +20,6 @@ def linear_paths(layer: nn.Module, part: str, width: int) -> list[str]:
     """The linear layers of a kind.
 
     Args:
-        layer: One layer of a network.
         part: One of `PARTS`. A layer that makes queries, keys and values at once is each of the three.
         width: The network's hidden size.
 

@@ -68,9 +68,6 @@ class Pretrained:
 def load_pretrained(name: str) -> Pretrained:
     """Finds a model by folder, package or hub id and checks that it is one Deepen can climb with.
 
-    Args:
-        name: A folder or hub id.
-
     Returns:
         The model; no weights are read yet.
 

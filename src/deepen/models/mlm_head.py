@@ -100,9 +100,6 @@ class MaskedHead:
     def words(self, pieces_W: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The rows of some pieces of the vocabulary.
 
-        Args:
-            pieces_W: Their numbers.
-
         Returns:
             weight_WD and bias_W: a piece's logit is its row times what `transform` gives, plus its bias.
 

@@ -75,9 +75,6 @@ def family(network: Any) -> str:
 def token_names(network: Any) -> tuple[str, str] | None:
     """Where the class of transformers that labels tokens has the network and the one layer of its head.
 
-    Args:
-        network: A network of transformers without a head.
-
     Returns:
         What both are called in it; None if there is no such class, or its head is more than a layer.
     """

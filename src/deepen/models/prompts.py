@@ -61,10 +61,6 @@ class Prompt(Extra):
     def before(vectors_PD: Tensor, hidden_TD: Tensor, where: Layout) -> tuple[Tensor, Layout, Tensor]:
         """Puts vectors before each sequence of a batch.
 
-        Args:
-            vectors_PD: The vectors.
-            hidden_TD: The tokens.
-
         Returns:
             The longer sequences, their layout, and the places of the tokens in them.
         """
@@ -91,8 +87,6 @@ class Prefix(Extra):
         """Puts the prefix before what the sequences of a batch attend to.
 
         Args:
-            keys_BHLK: Their keys.
-            values_BHLK: Their values.
             mask_B11L: What may be attended to; None for all.
 
         Returns:
@@ -126,9 +120,6 @@ def usual_words(encoder: Encoder, number: int) -> Tensor:
 def states_of(encoder: Encoder, ids_P: Tensor, first_layer: int) -> list[Tensor]:
     """What each layer from `first_layer` on reads of a text of these words.
 
-    Args:
-        ids_P: Words.
-
     Returns:
         hidden_PD of each layer.
     """
@@ -148,9 +139,6 @@ def put_before(encoder: Encoder, first_layer: int, number: int, size: int = 0) -
         first_layer: The lowest layer that reads them; the lowest of all takes word vectors.
         number: How many; they start as some usual words.
         size: Numbers in the middle of a network that learns with them and starts by adding nothing; 0 for none.
-
-    Returns:
-        What was attached.
 
     Raises:
         SettingError: If they take more than half of the encoder's positions.

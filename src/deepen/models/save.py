@@ -91,8 +91,6 @@ def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_
     it is put on an `AutoModelForTokenClassification`.
 
     Args:
-        network: The network that it was learned in, for its head.
-        adapter: What was learned.
         tokenizer_folder: Where the tokenizer's files are copied from.
         max_tokens: Where texts are cut.
     """

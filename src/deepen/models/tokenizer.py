@@ -46,9 +46,6 @@ class Tokenizer:
             texts: B texts.
             max_tokens: The longest sequence, special tokens included.
             keep: What is kept of a longer text: its `head`, both `ends` in equal parts, or all of it in `windows`.
-
-        Returns:
-            The sequences, end to end.
         """
         self.backend.enable_truncation(max_tokens)
         encoded = self.backend.encode_batch_fast([self.prefix + text for text in texts] if self.prefix else list(texts))
@@ -67,9 +64,6 @@ class Tokenizer:
             first: B texts.
             second: B texts.
             max_tokens: The longest sequence; the longer of the two texts is cut first.
-
-        Returns:
-            The sequences, end to end.
         """
         self.backend.enable_truncation(max_tokens, strategy="longest_first")
         encoded = self.backend.encode_batch(list(zip(first, second, strict=True)))

@@ -37,7 +37,6 @@ def encode_units(
     context, so nothing is cut.
 
     Args:
-        tokenizer: The tokenizer.
         texts: B texts.
         places: Start and end of each unit in its text, in order, none empty.
         max_tokens: The longest sequence, special tokens included.
@@ -90,7 +89,6 @@ def unit_owners(tokenizer: Tokenizer, text: str, places: Places, *, max_tokens: 
     """The unit that each token of a row belongs to.
 
     Args:
-        tokenizer: The tokenizer.
         places: Start and end of each unit in it, at least one.
         max_tokens: As in `encode_units`.
 

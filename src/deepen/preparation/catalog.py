@@ -49,9 +49,6 @@ def load_task(name: str, settings: Any = None) -> Task:
 
     Args:
         settings: Its settings, as the recipe or deepen.json has them; None takes the defaults.
-
-    Returns:
-        The task.
     """
     task = value("deepen.tasks", name, Task)
     if settings is None or task.settings is None or task.configured is None:

@@ -163,11 +163,6 @@ def _pieces(part: Part) -> Iterator[list[str]]:
 def check_added(added: Part, joined: Part, others: Mapping[str, Part], before: Part, near: NearSettings) -> list[str]:
     """What rows that are added to the training rows spoil: a validation or a test row among them, labels that conflict.
 
-    Args:
-        joined: The training rows with them.
-        others: The rows of validation and test.
-        before: The training rows without them.
-
     Returns:
         The warnings, as sentences.
     """

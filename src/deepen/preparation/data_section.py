@@ -72,9 +72,6 @@ def asked_columns(columns: Any) -> dict[str, str] | None:
     Args:
         columns: A mapping such as `{"text": "title+description"}`; None says nothing.
 
-    Returns:
-        The mapping.
-
     Raises:
         SettingError: If it is something else, or names a column twice.
     """

@@ -66,9 +66,6 @@ class About(BaseModel):
 def read_about(folder: Path) -> About:
     """Reads deepen.json and checks that the files beside it are those that were saved.
 
-    Returns:
-        What it says.
-
     Raises:
         ModelError: If it or another file is damaged.
     """

@@ -172,7 +172,6 @@ def check_place(path: Path, *, resume: bool, overwrite: bool, inputs: dict[str, 
     """Whether a run may go there, told before anything is read or made.
 
     Args:
-        resume: Go on with what is there.
         overwrite: Throw away the run that is there.
         inputs: What the run reads, by what it is; none of it may be thrown away.
 
@@ -246,7 +245,6 @@ def new_run(path: Path, *, resume: bool, overwrite: bool, inputs: dict[str, str]
     """The folder of a run that is about to start or go on.
 
     Args:
-        resume: Go on with what is there.
         overwrite: Throw away the run that is there.
 
     Returns:

@@ -70,7 +70,6 @@ def read(
 
     Args:
         sources: Rows from Python; None takes the recipe's paths.
-        names: Names for the label codes.
         why: Why it is this task; empty where a person said so.
 
     Returns:

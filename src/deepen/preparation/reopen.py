@@ -14,9 +14,6 @@ from deepen.preparation.recipe import Recipe, make_recipe
 def recipe_of(run: Run) -> Recipe:
     """The recipe of a run, without the checks that its data has passed already.
 
-    Returns:
-        The recipe.
-
     Raises:
         DataError: If recipe.yaml is missing or is no YAML.
         SettingError: If a setting in it is wrong.

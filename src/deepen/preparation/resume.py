@@ -50,7 +50,6 @@ def check_resumed(folder: Path, recipe: Recipe) -> Recipe:
 
     Args:
         folder: The run folder, or one that an interruption left empty.
-        recipe: The recipe to go on with.
 
     Returns:
         The recipe, in the precision that the run began in where that is to be measured.

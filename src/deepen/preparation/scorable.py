@@ -25,7 +25,6 @@ def scorable(table: Table, task: Task, labels: tuple[str, ...], bad_rows: str, *
     """The rows of a table whose targets a model with these labels can be scored by.
 
     Args:
-        labels: The labels of the training rows.
         bad_rows: `error` stops at the first row that is not; `drop` leaves such rows out; `auto` does so as long as
             they and the rows that could not be read are few.
         outside: What rows are labelled that belong to none of the labels: they are not among those that are returned.

@@ -16,9 +16,6 @@ from deepen.preparation.rows import Rows
 def split(rows: Rows, splits: Splits, recipe: Recipe) -> Rows:
     """Says which rows decide where none were given; rows that say nearly the same stay together.
 
-    Args:
-        splits: The same rows, which know what is nearly the same.
-
     Returns:
         Rows that have some for validation.
     """

@@ -232,9 +232,6 @@ def read_added(
         columns: The columns of the training data.
         names: Names for the codes in its target.
 
-    Returns:
-        The rows.
-
     Raises:
         DataError: If they can't be read.
     """
@@ -247,7 +244,6 @@ def laid_out(columns: Columns, needs: Sequence[Need], called: Sequence[str | int
     """How to read a file that is like the training data, or has columns called what the task calls them.
 
     Args:
-        columns: The columns of the training data.
         called: The names of its columns; None if it has none.
 
     Returns:
@@ -268,9 +264,6 @@ def extend(train: Part, validation: Part, added: Table) -> tuple[Part, Part]:
 
     Args:
         validation: The validation rows; if they are of the same table, they are of the new one afterwards.
-
-    Returns:
-        Both parts.
     """
     table = train.table
     schema = table.arrow.schema
@@ -300,7 +293,6 @@ def label_rows(problem: Problem, data: DataSettings, *, decodes: bool) -> Table 
     """Rows that say what each label is: its descriptions, or else its name.
 
     Args:
-        data: How its rows were read.
         decodes: Whether the model is a decoder.
 
     Returns:

@@ -17,7 +17,6 @@ def cross_entropy(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
     """The log loss of each unit.
 
     Args:
-        logits_MC: Logits.
         labels_M: The right class; -100 is not scored.
 
     Returns:
@@ -30,10 +29,6 @@ def cross_entropy(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
 
 def margins(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
     """The right class's lead over the best wrong one, in probability.
-
-    Args:
-        logits_MC: Logits.
-        labels_M: The right class.
 
     Returns:
         margins_M in [-1, 1].
@@ -48,7 +43,6 @@ def binary_cross_entropy(logits_MC: Tensor, many_MC: Tensor) -> Tensor:
     """The log losses of each unit's outputs, each of which is true or not, summed.
 
     Args:
-        logits_MC: Logits.
         many_MC: Zeros and ones.
 
     Returns:
@@ -63,7 +57,6 @@ def least_margins(logits_MC: Tensor, many_MC: Tensor) -> Tensor:
     """The right answer's lead over the wrong one, in probability, for the output where it is least.
 
     Args:
-        logits_MC: Logits.
         many_MC: Zeros and ones.
 
     Returns:

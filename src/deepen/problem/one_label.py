@@ -68,12 +68,8 @@ def encode_apart(tokenizer: Tokenizer, first: list[str], second: list[str], *, m
     """Two texts of each row as two sequences, one after the other.
 
     Args:
-        tokenizer: Text to tokens.
         first: B texts.
         second: B texts.
-
-    Returns:
-        The sequences, end to end, two a row.
     """
     turns = [text for pair in zip(first, second, strict=True) for text in pair]
     found = tokenizer.encode(turns, max_tokens=max_tokens)

@@ -28,11 +28,7 @@ class ReadsTokens(Protocol):
 
 
 def tokens_read(predictor: Predictor, part: Part) -> Iterator[tuple[int, bool]]:
-    """How many tokens a model reads of each row, and whether it cuts something; 0 for a model that reads no tokens.
-
-    Returns:
-        One pair a row.
-    """
+    """How many tokens a model reads of each row, and whether it cuts something; 0 for a model that reads no tokens."""
     if not isinstance(predictor, ReadsTokens):
         return repeat((0, False), len(part))
     tokens = predictor.tokens(part.table)
@@ -52,10 +48,6 @@ def form_tokens(task: Task, form: Form, table: Table, tokenizer: Tokenizer, max_
 
 def decision_offsets(tokens: TokenTable, head: Head) -> np.ndarray:
     """Where the units of each row start that get a decision.
-
-    Args:
-        tokens: A table's tokens.
-        head: What reads them.
 
     Returns:
         Offsets of length N + 1.

@@ -89,7 +89,6 @@ def by_target(task: Task, target: Literal["auto", "label", "score"]) -> Task:
     """The task that learns a class or a score, as its rows or a setting say.
 
     Args:
-        task: A task that learns a class.
         target: `auto` takes a score where targets are many numbers, some not whole.
 
     Returns:
@@ -108,9 +107,6 @@ def with_scores(task: Task) -> Task:
 
     Args:
         task: A task with one unit a row, whose lexical model fits scores when there is one output.
-
-    Returns:
-        The task.
     """
     return replace(
         task,

@@ -177,9 +177,6 @@ def text_task(
         scores: Names of overlap scores, the one that decides first.
         support: Whether an answer is in the words of its source.
         settings: What was chosen about it; None is the defaults.
-
-    Returns:
-        The task.
     """
 
     def all_scores(outputs: Any, targets: Any, labels: Sequence[str], seed: int) -> list[Score]:

@@ -32,9 +32,6 @@ def wish_of(
 ) -> Wish | None:
     """Checks what was asked for.
 
-    Args:
-        label: The label that it is about.
-
     Returns:
         The wish; None where none was made.
 

@@ -88,12 +88,6 @@ def can_ask(work: Work, settings: ClozeSettings) -> bool:
 def question_of(work: Work, settings: ClozeSettings) -> Question:
     """What the model of a climb is asked.
 
-    Args:
-        settings: What was chosen.
-
-    Returns:
-        The question.
-
     Raises:
         SettingError: If the task has no one label a row, the model no head for it, or a label no word.
     """
@@ -211,9 +205,6 @@ def load_cloze(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPred
         task: The run's task.
         labels: The run's labels.
 
-    Returns:
-        The predictor.
-
     Raises:
         ModelError: If a file is damaged.
     """
@@ -249,12 +240,8 @@ class Cloze:
         """Token ids of the pattern with each text in it; its masks are the row's units.
 
         Args:
-            tokenizer: The tokenizer.
             texts: B texts; one that is too long loses its end, so that the whole pattern is read.
             max_tokens: The longest sequence, special tokens included.
-
-        Returns:
-            The sequences, end to end.
 
         Raises:
             SettingError: If the tokenizer has no mask or takes it for letters, or if there is no room for a text.
@@ -295,8 +282,6 @@ def pieces_of(tokenizer: Tokenizer, word: str, pattern: str) -> list[int]:
     """The pieces of a word as they would stand at the gap of a pattern.
 
     Args:
-        tokenizer: The tokenizer.
-        word: A word, or a few.
         pattern: The pattern: whether a space is before its gap matters to most vocabularies.
 
     Returns:

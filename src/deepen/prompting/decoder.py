@@ -163,9 +163,6 @@ def check_places(prompt: str, places: Sequence[str], where: str) -> None:
 def load_prompted(folder: Path) -> PromptedClassifier:
     """Reads what `PromptedClassifier.save` wrote.
 
-    Returns:
-        The predictor.
-
     Raises:
         ModelError: If a file is missing or damaged.
     """
@@ -193,9 +190,6 @@ def filled(template: str, values: Mapping[str, str]) -> str:
 
     Args:
         values: What goes into them, by name; others stay.
-
-    Returns:
-        The text.
 
     Example:
         >>> filled("{text} {label} {x}", {"text": "{label}", "label": "good"})
@@ -284,9 +278,6 @@ def chat_prompt(model: Pretrained, template: str) -> str | None:
 
 def prompted(base: Base, asking: Prompt) -> PromptedClassifier:
     """The climb's decoder, ready to be asked.
-
-    Returns:
-        The predictor.
 
     Raises:
         SettingError: If the model is no decoder.

@@ -37,9 +37,6 @@ def told_of(problem: Problem, told: Mapping[str, tuple[str, ...]] | None = None)
     Args:
         told: Label to texts that stand in for those.
 
-    Returns:
-        The texts of each label.
-
     Raises:
         SettingError: If `told` names something that is no label.
     """

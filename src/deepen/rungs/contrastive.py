@@ -178,7 +178,6 @@ def contrast_losses(features_BF: Tensor, labels_B: Tensor) -> Tensor:
 
     Args:
         features_BF: A vector of each row; its length does not matter.
-        labels_B: The label of each.
 
     Returns:
         losses_B: mean squared distances, half from the rows of its own label and half from the others.
@@ -200,7 +199,6 @@ def label_groups(labels_N: np.ndarray, *, size: int, seed: int) -> Sequence[np.n
     """Groups of rows with one label, which go into one batch together.
 
     Args:
-        labels_N: The label of each row.
         size: Rows of a group; the last one of a label may be smaller.
 
     Returns:

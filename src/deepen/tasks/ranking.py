@@ -207,7 +207,6 @@ def in_batch_margins(logits_BB: torch.Tensor, ids_B: torch.Tensor) -> torch.Tens
 
     Args:
         logits_BB: As for `in_batch_losses`.
-        ids_B: As there.
 
     Returns:
         margins_B in [-1, 1].

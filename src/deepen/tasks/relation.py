@@ -82,9 +82,6 @@ def _encoder(tokenizer: Tokenizer, max_tokens: int) -> Encode:
 def surface(marked: Marked) -> str:
     """What lies between and around two spans, their order and distance, as words of a language of its own.
 
-    Args:
-        marked: A text and its spans.
-
     Returns:
         Words with a prefix for their place: `b_` between, `l_` left, `r_` right, `h_` and `t_` of the spans.
 

@@ -189,7 +189,6 @@ def null_threshold(logits_N: np.ndarray, f1_N: np.ndarray, none_N: np.ndarray) -
 
     Args:
         logits_N: The logit of each row's best answer.
-        f1_N: What that answer is worth.
         none_N: What no answer is worth: 1 where there is none.
 
     Returns:

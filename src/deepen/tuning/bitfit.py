@@ -23,9 +23,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
         encoder: Changed in place; everything else needs no gradient afterwards.
         first_layer: The lowest layer that learns.
 
-    Returns:
-        What was attached.
-
     Raises:
         SettingError: If there is no bias, as in most decoders.
 

@@ -18,7 +18,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
 
     Args:
         encoder: Changed in place; only the vectors learn.
-        first_layer: The lowest layer that reads them.
 
     Returns:
         What was attached. It does not start as one that changes nothing, and can't be folded into the weights.

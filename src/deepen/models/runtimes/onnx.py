@@ -35,12 +35,8 @@ def open_session(path: Path, *, reduced: bool = True, optimized: Path | None = N
     """Reads a graph and makes it ready to run.
 
     Args:
-        path: The file.
         reduced: Whether its integers, if it has any, fit on any CPU; if not, one without VNNI works slower and right.
         optimized: Where to write the graph as it will really run.
-
-    Returns:
-        The session.
 
     Raises:
         ModelError: If the file is no ONNX graph, or is damaged.
