@@ -131,7 +131,7 @@ def read_refusing(run: Path, mark: str) -> Refusing | None:
         found = Refusing(**read_object(path)[_REFUSES])
         weights = {str(name): float(weight) for name, weight in found.weights.items()}
         needs = any(shelf()[name].needs_rows for name in weights)
-        numbers = {"threshold": float(found.threshold), "shift": float(found.shift)}
+        numbers: dict[str, Any] = {"threshold": float(found.threshold), "shift": float(found.shift)}
         found = replace(found, weights=weights, label=str(found.label), **numbers)
     if found.model != mark:
         return None
