@@ -135,6 +135,34 @@ def test_what_can_not_be_promised_is_said_first(files: Path, tmp_path: Path, how
     with pytest.raises(SettingError, match=why):
         deepen.train(files / "train.csv", rungs=["majority"], none_of_these=True, settings=settings, out=out, **given)
     assert not out.exists()
+    given.pop("refit", None)
+    settings.append("none_of_these.most_lost=0.05")
+    deepen.train(files / "train.csv", rungs=["majority"], none_of_these=True, settings=settings, out=out, **given)
+    assert (out / "bounds" / "none-of-these.json").is_file()
+
+
+def test_a_server_says_it_and_an_export_is_passed_over(made: Make) -> None:
+    from deepen.serving.answering import open_served
+
+    [found] = open_served(made()).answers([{"text": "weather football rain guitar"}])
+    assert json.loads(found) | {"output": None, "none_of_these": True} == json.loads(found)
+
+
+def test_other_promises_do_not_go_with_it(made: Make) -> None:
+    with pytest.raises(SettingError, match=r"no answer; leave it out"):
+        deepen.load_cascade(made(), max_error=0.05)
+
+
+def test_the_share_is_watched(made: Make, files: Path) -> None:
+    from deepen.watching.reading import open_watched
+    from deepen.watching.signals import shelf as signals
+
+    watched = open_watched(made(), print)
+    seen = signals()["refused"].fit(watched.reference)
+    assert seen is not None
+    shown = seen.view(watched.file(files / "mixed.csv", None))
+    assert shown is not None
+    assert seen.reference_NK.mean() < 0.05 < 0.2 < shown.mean()
 
 
 def test_a_damaged_file_is_said(made: Make, tmp_path: Path) -> None:
