@@ -174,7 +174,9 @@ def doubting(model: Model, max_error: float, *, window: int = 0) -> Cascade:
 def _check_answers_all(model: Model, wish: str) -> None:
     """What a run says of the rows that it answers is no promise of both."""
     if model.refusing is not None:
-        raise SettingError(f"{wish}: {model.run_folder} gives rows that look like none of its labels no answer already")
+        raise SettingError(
+            f"{wish}: {model.run_folder} gives rows that look like none of its labels no answer; leave it out"
+        )
 
 
 def _learned(model: Model) -> str:

@@ -40,7 +40,7 @@ _STRENGTH = 30.0  # of a logistic regression on states of length 1
 def learn_to_refuse(
     model: Model, rows: Rows, wish: NoneOfThese, *, seed: int, say: Callable[[str], None]
 ) -> Sequence[Score]:
-    """Chooses the score and the threshold, and keeps them with the run.
+    """Weighs the scores, finds the threshold, and keeps both with the run.
 
     Args:
         model: The run's model.
@@ -55,15 +55,7 @@ def learn_to_refuse(
     kept = _keep(model, rows.train, seed) if sees(model.predictor) else None
     held = _see(model, rows.validation, kept)
     labels_N = model.task.targets(rows.validation, model.labels).labels_M
-    tables = {id(part.table): part.table for part in (rows.train, rows.validation)}.values()
-    outside = [part for table in tables if len(part := outside_of(table, wish.label))]
-    if outside:
-        by, turns = (
-            f"{sum(map(len, outside)):,} rows of '{wish.label}'",
-            [(held, _see(model, part, kept), kept) for part in outside],
-        )
-    elif kept is not None and len(model.labels) > 2:
-        by, turns = "labels held out in turn", list(_in_turn(held, labels_N, kept, seed))
+    by, turns = _turns(model, rows, wish, held=held, kept=kept, seed=seed)
     names = [name for name, score in shelf().items() if kept is not None or not score.needs_rows]
     numbers = [(scored(names, known, some), scored(names, others, some)) for known, others, some in turns]
     chosen = {name: _auroc(numbers, at) for at, name in enumerate(names) if turns}
@@ -89,6 +81,26 @@ def learn_to_refuse(
     if rows.test is None:
         return ()
     return refusing.scores(model.predictor, rows.test, seed=seed)
+
+
+Turn = tuple[Seen, Seen, Kept | None]
+"""Known rows, rows outside, and the training rows of the model that sees both."""
+
+
+def _turns(
+    model: Model, rows: Rows, wish: NoneOfThese, *, held: Seen, kept: Kept | None, seed: int
+) -> tuple[str, list[Turn]]:
+    """What rows weigh the scores, in words, and those rows; none where there are no rows outside and none stand in."""
+    assert rows.validation is not None  # noqa: S101 - it has been judged
+    tables = {id(part.table): part.table for part in (rows.train, rows.validation)}.values()
+    outside = [part for table in tables if len(part := outside_of(table, wish.label))]
+    if outside:
+        by = f"{sum(map(len, outside)):,} rows of '{wish.label}'"
+        return by, [(held, _see(model, part, kept), kept) for part in outside]
+    if kept is None or len(model.labels) < 3:
+        return "", []
+    labels_N = model.task.targets(rows.validation, model.labels).labels_M
+    return "labels held out in turn", list(_in_turn(held, labels_N, kept, seed=seed))
 
 
 def _see(model: Model, part: Part, kept: Kept | None) -> Seen:
@@ -139,7 +151,7 @@ def _unscaled(weights_S: np.ndarray, known_NS: np.ndarray) -> tuple[np.ndarray, 
     return own_S, float(-known_NS.mean(0) @ own_S)
 
 
-def _in_turn(held: Seen, labels_N: np.ndarray, kept: Kept, seed: int) -> Iterator[tuple[Seen, Seen, Kept]]:
+def _in_turn(held: Seen, labels_N: np.ndarray, kept: Kept, *, seed: int) -> Iterator[Turn]:
     """The validation rows as a model sees them that knows only some of the labels: a head solved without the others.
 
     Yields:
