@@ -76,7 +76,7 @@ $(VENV)/.has-docs: $(VENV)/.has-torch pyproject.toml constraints.txt
 
 # seqeval comes as a source archive that asks for a build environment.
 $(VENV)/.has-dev: $(VENV)/.has-torch pyproject.toml constraints.txt
-	@echo "installing deepen[report,excel,tagging,ranking,tuning,diagnosis,export,serve,generate,dev]: about a minute"
+	@echo "installing deepen[report,excel,tagging,ranking,tuning,diagnosis,export,serve,generate,structured,dev]: about a minute"
 	@$(PIP) seqeval
-	@$(PIP) --no-build-isolation -e '.[report,excel,tagging,ranking,tuning,diagnosis,export,serve,generate,dev]'
+	@$(PIP) --no-build-isolation -e '.[report,excel,tagging,ranking,tuning,diagnosis,export,serve,generate,structured,dev]'
 	@touch $@ $(VENV)/.has-report
