@@ -74,9 +74,10 @@ $(VENV)/.has-docs: $(VENV)/.has-torch pyproject.toml constraints.txt
 	@$(PIP) --no-build-isolation -e '.[docs]'
 	@touch $@
 
-# seqeval comes as a source archive that asks for a build environment.
+# seqeval comes as a source archive that asks for a build environment; xgrammar asks for triton, which tests do without.
 $(VENV)/.has-dev: $(VENV)/.has-torch pyproject.toml constraints.txt
 	@echo "installing deepen[report,excel,tagging,ranking,tuning,diagnosis,export,serve,generate,dev]: about a minute"
 	@$(PIP) seqeval
 	@$(PIP) --no-build-isolation -e '.[report,excel,tagging,ranking,tuning,diagnosis,export,serve,generate,dev]'
+	@$(PIP) --no-deps xgrammar apache-tvm-ffi
 	@touch $@ $(VENV)/.has-report

@@ -66,7 +66,7 @@ class _Growing:
             self.ids = ids_BT[0, self.num_given :].tolist()
             text, over = self.text(self.ids)
             self.stopped = "stop string" if over else None
-            part = self._part(text if over else self._sure(text))
+            part = self.part(text if over else self._sure(text))
         if not self.tell(part) and self.stopped is None:
             self.stopped = "nobody listens"
         return torch.full((len(ids_BT),), self.stopped is not None, device=ids_BT.device)
@@ -79,10 +79,6 @@ class _Growing:
         text = text[: min(places)] if places else text
         return text, bool(places)
 
-    def rest(self, text: str) -> str:
-        """What was not told of the whole text."""
-        return self._part(text)
-
     def _sure(self, text: str) -> str:
         """A text without what may still become something else: half a character, the beginning of a stop string."""
         text = text.rstrip(_HALF)
@@ -90,7 +86,8 @@ class _Growing:
         long = max((n for mark in self.stop for n in range(1, len(mark)) if text.endswith(mark[:n])), default=0)
         return text[: len(text) - long]
 
-    def _part(self, text: str) -> str:
+    def part(self, text: str) -> str:
+        """What was not told yet of a text."""
         if not text.startswith(self.sent):
             return ""
         part, self.sent = text[len(self.sent) :], text
@@ -131,7 +128,7 @@ def grow(
     new = said[0, num_given:].tolist()
     text, over = growing.text(new)
     text = text.rstrip() if trims else text
-    tell(growing.rest(text))
+    tell(growing.part(text))
     ended = "stop string" if over else "end" if new and new[-1] in how["eos_token_id"] else "limit"
     return Grown(text, growing.stopped or ended, len(new))
 
@@ -150,7 +147,7 @@ def read_turns(writer: Writer, turns: Sequence[tuple[str, str]]) -> list[int]:
     source = joined_turns(turns) if asking.turns else turns[0][1]
     if writer.ids.cut(source) != source:
         raise SettingError(f"it is longer than this run reads: {asking.max_tokens:,} tokens")
-    return fitting(writer, writer.prompts([source])[0])
+    return _fitting(writer, writer.prompts([source])[0])
 
 
 def read_text(writer: Writer, text: str) -> list[int]:
@@ -159,11 +156,10 @@ def read_text(writer: Writer, text: str) -> list[int]:
     Raises:
         SettingError: If it is longer than the window.
     """
-    return fitting(writer, writer.ids.plain(text))
+    return _fitting(writer, writer.ids.plain(text))
 
 
-def fitting(writer: Writer, prompt: list[int]) -> list[int]:
-    """A prompt that leaves room for an answer."""
+def _fitting(writer: Writer, prompt: list[int]) -> list[int]:
     if len(prompt) >= writer.window:
         raise SettingError(f"it has {len(prompt):,} tokens, and the model's window {writer.window:,}")
     return prompt
