@@ -118,18 +118,19 @@ class Case:
 
 def judges(world: World):
     """What estimates rows of a kind, and has learned nothing from that kind."""
+    from deepen.watching.evidence import Evidence
     from deepen.watching.harm import Estimator, calibrate
     from deepen.watching.kept import seen_from
 
     evidence, own, damaged, planted = seen_from(*world.failures, ROWS, with_texts=True)
-    made = {}
+    made, from_all = {}, Evidence(world.reference, with_texts=True)
 
     def judge(kind: str):
         left_out = kind if kind in {one.kind for one in planted} - {"none"} else ""
         if left_out not in made:
             others = {name: rows for name, rows in damaged.items() if name != left_out}
             harm = calibrate(evidence, own, others, [one for one in planted if one.kind != left_out])
-            made[left_out] = Estimator(harm, world.reference)
+            made[left_out] = Estimator(harm, from_all)
         return made[left_out]
 
     return judge

@@ -90,7 +90,7 @@ class Watcher:
 
 
 def _splits(num_compared: int, window_rows: int, draws: int) -> np.ndarray:
-    """What subtracts the mean of the rest from that of a window, weight_BN: of what came, then of chance ones."""
+    """What subtracts the mean of the rest from that of a window, weight_BN: of the one that came, then by chance."""
     rng = np.random.default_rng(0)
     weight_BN = np.full((1 + draws, num_compared + window_rows), -1 / num_compared, np.float32)
     weight_BN[0, num_compared:] = 1 / window_rows

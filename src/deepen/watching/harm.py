@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from deepen.watching.evidence import Clues, Evidence, Linear, clues, clues_of, logistic, sigmoid, standardised
+from deepen.watching.evidence import Evidence, Linear, clues, clues_of, logistic, sigmoid
 from deepen.watching.planted import Planted
 from deepen.watching.rows import Rows, joined
 
@@ -29,11 +29,10 @@ LEAST = 0.5
 
 @dataclass(frozen=True)
 class Learned:
-    """What some kinds have taught: the chance of an answer to be right, a window's loss, its log-odds of harm."""
+    """What some kinds have taught: the chance of an answer to be right, and what each clue says of a window's loss."""
 
     right: Linear
-    loss: Linear
-    harm: Linear
+    weight_3: list[float]
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,7 @@ class Harm:
     @classmethod
     def of_json(cls, value: dict[str, Any]) -> Harm:
         """Reads it again; KeyError or TypeError if it is damaged."""
-        learned = {
-            name: Learned(**{part: Linear(**numbers) for part, numbers in one.items()})
-            for name, one in value["learned"].items()
-        }
+        learned = {name: Learned(Linear(**one["right"]), one["weight_3"]) for name, one in value["learned"].items()}
         return cls(value["with_texts"], learned, value["kinds"], value["spread"])
 
 
@@ -77,53 +73,45 @@ def calibrate(evidence: Evidence, own: Rows, damaged: dict[str, list[Rows]], pla
         own, damaged: Other held-out rows, and the same with damaged texts; all of them were `seen` by evidence.
         planted: Windows of `own` and `damaged`.
     """
+    from scipy.optimize import nnls
+
     of_kind = {kind: joined(strengths) for kind, strengths in damaged.items()}
     seen = {kind: (evidence(rows), rows.right_N) for kind, rows in {"none": own, **of_kind}.items()}
     windows = [(one, evidence(one.rows)) for one in planted]
-    kinds = sorted({one.kind for one in planted} - {"none"})
+    true_W = own.right_N.mean() - np.array([one.rows.right_N.mean() for one in planted])
+    kind_W = np.array([one.kind for one in planted])
     made, missed, judged = {}, [], {}
-    for left_out in (ALL, *kinds):
-        learned, values_WE, against = _learn(evidence, seen, windows, left_out)
-        made[left_out] = learned
+    for left_out in (ALL, *sorted({*kind_W} - {"none"})):
+        right = _right(evidence, [seen[kind] for kind in seen if kind != left_out])
+        against = clues_of(own, sigmoid(right(seen["none"][0])))
+        values_W3 = np.array([clues(one.rows, sigmoid(right(values)), against) for one, values in windows])
+        weight_3, _ = nnls(values_W3[kind_W != left_out], true_W[kind_W != left_out])
+        made[left_out] = Learned(right, weight_3.tolist())
         if left_out != ALL:
-            at_W = np.array([one.kind in (left_out, "none") for one, _ in windows])
-            true_W = np.array([against.accuracy - one.rows.right_N.mean() for one, _ in windows])
-            error_W = np.abs(learned.loss(values_WE) - true_W)[at_W]
-            missed.append(error_W)
-            judged[left_out] = _told(
-                true_W[at_W] >= HARM, sigmoid(learned.harm(learned.loss(values_WE)[:, None]))[at_W] >= LEAST, error_W
-            )
+            loss_W = values_W3 @ weight_3
+            at_W = (kind_W == left_out) | (kind_W == "none")
+            missed.append(np.abs(loss_W - true_W)[kind_W == left_out])
+            judged[left_out] = _told(true_W[at_W], loss_W[at_W])
     return Harm(evidence.with_texts, made, judged, float(np.quantile(np.concatenate(missed), 0.95)))
 
 
-def _learn(
-    evidence: Evidence, seen: dict[str, Any], windows: Sequence[tuple[Planted, np.ndarray]], left_out: str
-) -> tuple[Learned, np.ndarray, Clues]:
-    from sklearn.linear_model import Ridge
-
-    rows = [(evidence.own_NE, evidence.reference.right_N), *(seen[kind] for kind in seen if kind != left_out)]
+def _right(evidence: Evidence, seen: Sequence[tuple[np.ndarray, np.ndarray]]) -> Linear:
+    """The chance of answers to be right: all kinds weigh the same, and so do the rows evidence is seen from."""
+    rows = [(evidence.own_NE, evidence.reference.right_N), *seen]
     weights_N = np.concatenate([np.full(len(right), 1 / len(right)) for _, right in rows])
     weights_N *= len(weights_N) / weights_N.sum()
-    right = logistic(np.concatenate([one for one, _ in rows]), np.concatenate([one for _, one in rows]), weights_N)
-    against = clues_of(evidence.reference, sigmoid(right(evidence.own_NE)))
-    values_WE = np.array([clues(one.rows, sigmoid(right(values)), against) for one, values in windows])
-    true_W = np.array([against.accuracy - one.rows.right_N.mean() for one, _ in windows])
-    used_W = np.array([one.kind != left_out for one, _ in windows])
-    scaled_WE, mean_E, scale_E = standardised(values_WE[used_W])
-    ridge = Ridge(alpha=1.0, positive=True).fit(scaled_WE, true_W[used_W])
-    loss = Linear(mean_E, scale_E, ridge.coef_.tolist(), float(ridge.intercept_))
-    harm = logistic(loss(values_WE)[used_W][:, None], true_W[used_W] >= HARM)
-    return Learned(right, loss, harm), values_WE, against
+    return logistic(np.concatenate([one for one, _ in rows]), np.concatenate([one for _, one in rows]), weights_N)
 
 
-def _told(harmed_W: np.ndarray, said_W: np.ndarray, error_W: np.ndarray) -> dict[str, float | int | None]:
+def _told(true_W: np.ndarray, loss_W: np.ndarray) -> dict[str, float | int | None]:
+    harmed_W, said_W = true_W >= HARM, loss_W >= HARM
     hits = int((harmed_W & said_W).sum())
     return {
         "windows": len(harmed_W),
         "harmed": int(harmed_W.sum()),
         "precision": hits / int(said_W.sum()) if said_W.any() else None,
         "recall": hits / int(harmed_W.sum()) if harmed_W.any() else None,
-        "mean_absolute_error": float(error_W.mean()),
+        "mean_absolute_error": float(np.abs(loss_W - true_W).mean()),
     }
 
 
@@ -137,14 +125,15 @@ class Estimate:
 
 
 class Estimator:
-    """Estimates of rows without labels, as seen from all held-out rows of a run."""
+    """Estimates of rows without labels, by evidence as seen from all held-out rows of a run."""
 
-    def __init__(self, harm: Harm, reference: Rows) -> None:
-        self._harm, self._evidence = harm, Evidence(reference, with_texts=harm.with_texts)
+    def __init__(self, harm: Harm, evidence: Evidence) -> None:
+        self._harm, self._evidence = harm, evidence
         self._against = {
-            name: clues_of(reference, sigmoid(one.right(self._evidence.own_NE))) for name, one in harm.learned.items()
+            name: clues_of(evidence.reference, sigmoid(one.right(evidence.own_NE)))
+            for name, one in harm.learned.items()
         }
-        self.accuracy = float(reference.right_N.mean())
+        self.accuracy = float(evidence.reference.right_N.mean())
 
     def seen(self, rows: Rows) -> Rows:
         """Rows with how strange they are, for `estimate`."""
@@ -152,13 +141,14 @@ class Estimator:
 
     def estimate(self, rows: Rows) -> Estimate:
         """What is thought of rows that were `seen`."""
+        from scipy.stats import norm
+
         evidence_NE = self._evidence(rows)
-        harms, losses = {}, {}
-        for name, one in self._harm.learned.items():
-            chances_N = sigmoid(one.right(evidence_NE))
-            values_3 = clues(rows, chances_N, self._against[name])[None]
-            losses[name] = float(one.loss(values_3)[0])
-            harms[name] = float(sigmoid(one.harm(np.array([[losses[name]]])))[0])
+        losses = {
+            name: float(clues(rows, sigmoid(one.right(evidence_NE)), self._against[name]) @ one.weight_3)
+            for name, one in self._harm.learned.items()
+        }
+        harms = {name: float(norm.sf(HARM, loss, self._harm.spread / 1.96)) for name, loss in losses.items()}
         n = len(rows)
         accuracy = float(np.clip(self.accuracy - losses[ALL], 0, 1))
         spread = float(np.hypot(self._harm.spread, 1.96 * np.sqrt(0.25 / n) if n < 100 else 0.0))

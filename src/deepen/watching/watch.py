@@ -20,6 +20,7 @@ from deepen.core.types import Score, to_json
 from deepen.models.device import on
 from deepen.watching.alerts import alert
 from deepen.watching.budget import Judged, Watcher
+from deepen.watching.evidence import Evidence
 from deepen.watching.harm import LEAST, Estimate, Estimator, Harm
 from deepen.watching.kept import harm_of, reference_of
 from deepen.watching.labelling import FOLDER, ask, read_verdict
@@ -129,7 +130,7 @@ def _watched(watched: Watched, rows: Rows, rules: Rules) -> dict[str, Any]:
     size = min(rules.window_rows, len(rows))
     reference = reference_of(watched)
     harm = harm_of(watched, reference, size, with_texts=rows.texts is not None)
-    watcher, estimator = Watcher(reference, size), Estimator(harm, reference)
+    watcher, estimator = Watcher(reference, size), Estimator(harm, Evidence(reference, with_texts=harm.with_texts))
     rows, views = estimator.seen(rows), watcher.view(rows)
     seen = []
     for start in range(0, len(rows) - size + 1, size):
