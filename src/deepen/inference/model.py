@@ -309,10 +309,11 @@ class Model:
         """A text by itself is no row where two are answered together."""
         texts = [need.name for need in self.task.needs if need.name != TARGET and not need.optional]
         if len(texts) > 1:
+            typed = " ".join(f'--input {name}="..."' for name in texts)
             row = ", ".join(f'"{name}": "..."' for name in texts)
             raise DataError(
                 f"{self.task.name} answers {' and '.join(texts)} together, and a text alone is half a row: "
-                f"write rows to a file, as in rows.jsonl: {{{row}}}"
+                f"give {typed}, or a row in a file and in Python: {{{row}}}"
             )
 
     def _tell(self, table: Table, columns: Columns) -> None:
