@@ -45,7 +45,7 @@ bench: $(VENV)/.has-report ## measure the ladder on this machine
 	$(DEEPEN) bench
 
 docs: $(VENV)/.has-docs ## build docs/ as a site into build/site, which loads nothing from elsewhere
-	@$(PY) -m mkdocs build --quiet --clean
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --clean
 	@echo "build/site/index.html; its search and its dark colours need a server: python3 -m http.server -d build/site"
 
 clean: ## remove caches and build products; .venv/, data/ and runs/ stay

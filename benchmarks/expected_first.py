@@ -26,9 +26,9 @@ def _(t: Stranger) -> Seen:
 
 @expect(3, "a rare class is not lost")
 def _(t: Stranger) -> Seen:
-    films = t.films(1400)
+    films = t.films(4000)
     good, bad = ([row for row in films if row[1] == label] for label in ("good", "bad"))
-    file = t.table("rare.csv", good[:420] + bad[:30], "text", "label")
+    file = t.table("rare.csv", good[:1400] + bad[:100], "text", "label")
     plain = t.train(file, rungs="majority,lexical", run="plain")
     asked = t.train(file, "--decide-by", "macro_f1", rungs="majority,lexical", run="asked")
     weighted = t.train(file, "--class-weights", "balanced", rungs="majority,lexical", run="weighted")

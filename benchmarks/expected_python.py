@@ -15,14 +15,13 @@ from expected import Seen, Stranger, expect
 
 @expect(2, "the model folder opens elsewhere, or says that it does not")
 def _(t: Stranger) -> Seen:
-    t.run_of(100, rungs="majority,frozen")
+    t.run_of(100, rungs="frozen")
     found = t.facts("""
 import deepen, numpy
 from sentence_transformers import SentenceTransformer
 texts = ["a fine film", "a poor and bad room"]
 model = deepen.load("a")
-labels = json.load(open("a/model/labels.json"))
-labels = labels.get("labels", labels) if isinstance(labels, dict) else labels
+labels = json.load(open("a/ladder.json"))["labels"]
 logits = SentenceTransformer("a/model").encode(texts)
 facts["same"] = [labels[at] for at in logits.argmax(1)] == [one.output for one in model.predict(texts)]
 config = json.load(open("a/model/config.json"))
@@ -89,7 +88,7 @@ def _(t: Stranger) -> Seen:
     pushed = t.deepen("registry", "push", "a", "--registry", "versions")
     return {
         "a table of runs": all(f"{run} " in listed.out or run in listed.out.split() for run in "ab"),
-        "the difference of two, with its interval": bool(re.search(r"\[[-+]?\d", compared.out)),
+        "the difference of two, with its interval": bool(re.search(r"[-+]\d\.\d+ to [-+]\d", compared.out)),
         "a version in a registry": pushed.code == 0,
     }
 
@@ -184,11 +183,12 @@ def _(t: Stranger) -> Seen:
 
 @expect(47, "docs as a site, notebooks")
 def _(t: Stranger) -> Seen:
-    pages = re.findall(r"[\w/.-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    menu = re.findall(r"[\w/.-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2])
+    made = tuple(f"{name}.md" for name in ("index", "commands", "settings", "python"))  # by make docs
     notebooks = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "examples").glob("*.ipynb")]
     return {
         "a site, every page of its menu there": (ROOT / "mkdocs.yml").is_file()
-        and all((ROOT / "docs" / page).is_file() for page in pages),
+        and all((ROOT / "docs" / page).is_file() for page in menu if not page.endswith(made)),
         "two notebooks": len(notebooks) >= 2,
         "a tutorial, in Chinese too": all(
             (ROOT / "docs" / name).is_file() for name in ("tutorial.md", "zh/tutorial.md")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from tests.worlds import WORLDS
+
+from deepen.cli.train import ELSEWHERE as ELSEWHERE_OPTIONS
 
 Files = dict[str, str | bytes]
 ROWS = [f"{row['text']}, said" for row in WORLDS["classification"](60)]
@@ -63,6 +66,31 @@ LATIN = "text,label\n" + "".join(f"caf\xe9 number {at},{'ab'[at % 2]}\n" for at 
 MANY = "text,labels\n" + "".join(f"row {at},a{at}/b\n" for at in range(60))
 
 CHECKS: list[Case] = [
+    *(
+        Case(
+            (cure,),
+            {"a.csv": GOOD},
+            f"train a.csv {option} 3",
+            f"write (?P<remedy>{re.escape(cure)})",
+            (f"train a.csv {cure.replace('text=...,label=...', 'text=text,label=label')} {QUICK}",),
+        )
+        for option, cure in {cure: (option, cure) for option, cure in ELSEWHERE_OPTIONS.items()}.values()
+    ),
+    Case(
+        ("with --refit the",),
+        {"a.csv": GOOD},
+        f"train a.csv {QUICK}",
+        r"30 of 60 rows are held out to choose by; with (?P<remedy>--refit)",
+        (f"train a.csv REMEDY {QUICK} --out b",),
+    ),
+    Case(
+        ('--input {}="..."', "is half a row: give {}"),
+        {"a.csv": PAIRS},
+        "predict r --text alone",
+        r'(?P<remedy>--input sentence1="\.\.\." --input sentence2="\.\.\.")',
+        ("predict r REMEDY",),
+        before=(f"train a.csv {QUICK} --out r",),
+    ),
     Case(
         ("--decide-by macro_f1 lets rare labels decide",),
         {"a.csv": table(["no"] * 56 + ["yes"] * 4)},

@@ -183,6 +183,8 @@ def _usage(error: Any) -> SettingError:
     """A mistake in the words of the command, in one line with the nearest right name."""
     where = error.ctx.command_path if error.ctx else "deepen"
     if hasattr(error, "possibilities"):  # there is no such option
+        if setting := train.ELSEWHERE.get(error.option_name) if where.endswith(" train") else None:
+            return SettingError(f"{where} has no option '{error.option_name}'; write {setting}")
         known = [name for option in error.ctx.command.params for name in option.opts if name.startswith("--")]
         named = one_line(error.option_name, 60)
         return SettingError(f"{where} has no option '{named}'; {nearest(named, [*known, '--help'])}")

@@ -26,6 +26,17 @@ HELP = """Climb the ladder on labelled text and leave an evaluated model in a ru
   deepen train --recipe runs/first/recipe.yaml --out runs/clean --fix runs/first/suspects.csv
 """
 
+ELSEWHERE = {
+    "--epochs": "--set rungs.full.num_epochs=3",
+    "--lr": "--set rungs.full.learning_rate=5e-5",
+    "--learning-rate": "--set rungs.full.learning_rate=5e-5",
+    "--batch-size": "--set rungs.full.batch_rows=16",
+    "--patience": "--set rungs.full.patience=5",
+    "--text-column": "--columns text=...,label=...",
+    "--label-column": "--columns text=...,label=...",
+}
+"""Options of other tools, and what stands in their place here."""
+
 
 def command(
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="A file, a folder or a hub data set.")] = None,

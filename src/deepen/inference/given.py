@@ -75,10 +75,11 @@ def _refuse_alone(task: Task) -> None:
     """A text by itself is no row where two are answered together."""
     texts = [need.name for need in task.needs if need.name != TARGET and not need.optional]
     if len(texts) > 1:
+        typed = " ".join(f'--input {name}="..."' for name in texts)
         row = ", ".join(f'"{name}": "..."' for name in texts)
         raise DataError(
             f"{task.name} answers {' and '.join(texts)} together, and a text alone is half a row: "
-            f"write rows to a file, as in rows.jsonl: {{{row}}}"
+            f"give {typed}, or a row in a file and in Python: {{{row}}}"
         )
 
 

@@ -68,8 +68,15 @@ def _never_found(ladder: Ladder) -> Iterator[str]:
 
 def _no_better(ladder: Ladder, *, writes: bool) -> Iterator[str]:
     climbed = [row.rung for row in ladder.rungs if row.climbed and row.rung != _FLOOR]
-    if ladder.chosen == _FLOOR and climbed and not writes:
+    if writes or not climbed:
+        return
+    if ladder.chosen == _FLOOR:
         yield f"nothing beats {_FLOOR}, which reads no text: is the label in the texts, and is it the right column?"
+    elif ladder.cheapest_not_worse == _FLOOR:
+        yield (
+            f"nothing is shown to beat {_FLOOR}, which reads no text: more rows may show it, if the label is in the "
+            "texts and it is the right column"
+        )
 
 
 def _close(ladder: Ladder) -> Iterator[str]:

@@ -12,6 +12,8 @@ from deepen.data.split import deal, hold_out
 from deepen.preparation.recipe import Recipe
 from deepen.preparation.rows import Rows
 
+_FEW = 4  # where a quarter of the rows or more is held out, learning from them too is worth a word
+
 
 def split(rows: Rows, splits: Splits, recipe: Recipe) -> Rows:
     """Says which rows decide where none were given; rows that say nearly the same stay together.
@@ -39,7 +41,13 @@ def split(rows: Rows, splits: Splits, recipe: Recipe) -> Rows:
         seed=derive(recipe.seed, "validation"),
         groups_N=near_N,
     )
-    return replace(rows, train=train, validation=validation)
+    rows = replace(rows, train=train, validation=validation)
+    if len(whole) > _FEW * len(validation) or recipe.ladder.refit or rows.task.writes is not None:
+        return rows
+    return rows.noting(
+        f"{whole.table.name}: {len(validation):,} of {len(whole):,} rows are held out to choose by; with --refit the "
+        "chosen rung learns from them too, once they have decided"
+    )
 
 
 def _why_not(rows: Rows, recipe: Recipe) -> str:

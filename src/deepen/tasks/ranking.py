@@ -50,6 +50,7 @@ NEEDS = (
     ),
     Need("label", "category", ("relevance", "relevant", "label"), optional=True),
 )
+_ANSWERS = frozenset(("answer", "response", "reply", "document", "passage", "回答", "答案", "回复"))
 _WRONG = frozenset(("0", "0.0", "false", "no", "否"))
 _RIGHT = frozenset(("1", "1.0", "true", "yes", "是"))
 _SHOWN = 10
@@ -70,7 +71,7 @@ class Documents(NamedTuple):
 
 def _recognise(source: Source) -> Claim | None:
     names = {plain_name(name) for name in source.names or ()}
-    if names & {"query", "question", "问题"} and names & {"answer", "response", "reply", "回答", "答案", "回复"}:
+    if names & {"query", "question", "问题"} and names & _ANSWERS:
         return Claim(0.4, "rows have a question and its answer, and no context") if "context" not in names else None
     return None
 
