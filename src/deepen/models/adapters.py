@@ -227,7 +227,6 @@ def injected(encoder: Encoder, tuner_type: Any, config: Any) -> tuple[Attached, 
 
     Args:
         encoder: Changed in place: linear layers become PEFT's, which hold them; only what those add learns.
-        tuner_type: PEFT's class for the method.
 
     Returns:
         What was attached, and PEFT's own object.

@@ -14,11 +14,7 @@ from deepen.preparation.rows import Rows
 
 
 def split(rows: Rows, splits: Splits, recipe: Recipe) -> Rows:
-    """Says which rows decide where none were given; rows that say nearly the same stay together.
-
-    Returns:
-        Rows that have some for validation.
-    """
+    """Says which rows decide where none were given; rows that say nearly the same stay together."""
     if rows.validation is not None:
         return rows
     task, whole, data = rows.task, rows.train, recipe.data
