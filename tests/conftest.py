@@ -10,7 +10,6 @@ import gc
 import json
 import os
 import random
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ os.environ["DEEPEN_LANG"] = "en"  # whatever the machine speaks
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Some tests start the command, and both workers load the tests: what is compiled once serves them all.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 

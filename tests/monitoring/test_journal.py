@@ -16,7 +16,7 @@ import pytest
 
 from deepen.core.errors import SettingError
 from deepen.monitoring import journal as journals
-from deepen.monitoring.journal import Journal, check_fsync, drain
+from deepen.monitoring.journal import Journal, drain
 from deepen.monitoring.record import Record
 from deepen.monitoring.store import open_store
 
@@ -216,9 +216,3 @@ def test_a_journal_does_not_grow_for_ever(tmp_path: Path, record: Make, monkeypa
     journal.drain(kept.put)
     assert len(kept) == sum(said)
     assert journal.append(record(100)), "there is room again"
-
-
-def test_a_policy_by_its_name() -> None:
-    assert check_fsync("each") == "each"
-    with pytest.raises(SettingError, match="choose from: each, second, never"):
-        check_fsync("always")

@@ -40,7 +40,6 @@ def named_labels(rows: Sequence[Mapping[str, Any]], tables: Sequence[Sequence[st
     """The labels that have a column each: those of classifiers; None for other answers, and for too many.
 
     Args:
-        rows: Predictions as records.
         tables: The labels of each model; documents that are ranked come in another order.
     """
     orders = {tuple(row.get("probabilities") or ()) for row in rows if "skipped" not in row}

@@ -36,7 +36,6 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     """A table of cells that are HTML already.
 
     Args:
-        title: A line above it, which is text.
         head: Names of the columns, which are text, in the reader's language; none draws no head.
     """
     names = "".join(f"<th style='text-align:left'>{cell(told(name))}</th>" for name in head)

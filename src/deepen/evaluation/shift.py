@@ -39,7 +39,6 @@ def shift(backing: Seen, coming: Seen, *, risk: float = RISK) -> str:
     A shift that leaves all three views as they are is not seen, and a few rows can't show one.
 
     Args:
-        backing: The rows that a promise rests on.
         risk: The chance to find a difference where there is none, for all views together.
 
     Returns:

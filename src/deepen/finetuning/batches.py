@@ -22,9 +22,8 @@ from deepen.problem.work import Work
 
 @dataclass
 class Batch:
-    """A micro-batch: places in the training part and the labels of their units."""
+    """A micro-batch: what is read of some rows and the labels of their units."""
 
-    places_B: np.ndarray
     inputs: Inputs
     labels_M: torch.Tensor
 
@@ -76,4 +75,4 @@ class Feed:
         """The micro-batch itself."""
         rows = self.work.problem.train.rows_N[places]
         inputs = batch_inputs(self.tokens, rows, frozen=self.frozen, shares=self.head.shares)
-        return Batch(places, inputs, torch.from_numpy(self._labels(places)))
+        return Batch(inputs, torch.from_numpy(self._labels(places)))

@@ -57,7 +57,6 @@ def climb_trained(
     Args:
         name: The rung's name; its checkpoint lies in its folder.
         depth: How many layers from the top learn.
-        settings: Steps, rates and stopping.
         below: The model folder to start from; None starts from the pretrained encoder.
         form: How rows are read; None is the first form, in which the model below reads them.
         start: A network on the pretrained encoder to start from in place of `below`.

@@ -28,7 +28,6 @@ def forecast_trained(work: Work, *, depth: int, settings: TrainedSettings, form:
     """Seconds that training the top `depth` layers will take, validation included.
 
     Args:
-        settings: Epochs and evaluations.
         form: The form that it reads; None is the first one.
 
     Returns:

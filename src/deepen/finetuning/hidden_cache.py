@@ -103,9 +103,6 @@ def frozen_pass(work: Work, table: Table, *, cut: int | None) -> Frozen:
 def passing_features(work: Work, part: Part) -> np.ndarray:
     """The untouched encoder's features of rows that are made for a moment: computed at once, kept nowhere.
 
-    Args:
-        work: The climb whose encoder it is.
-
     Returns:
         features_MF of the part's units, in its order.
     """
@@ -222,7 +219,6 @@ def batch_inputs(tokens: TokenTable, rows: np.ndarray, *, frozen: Frozen | None 
     """The network's inputs for some rows of a table.
 
     Args:
-        rows: Row numbers in the table.
         frozen: Start from its hidden states instead of token ids.
         shares: Whether a text that several of the rows have is there once.
 

@@ -64,9 +64,6 @@ class EncoderPredictor:
 
         Args:
             frozen: Hidden states or features of the part's table, below what this network changed.
-
-        Returns:
-            Outputs in the order of the part.
         """
         return self.form.answer(self, part, frozen)
 
@@ -79,11 +76,7 @@ class EncoderPredictor:
         return self._run(part, self.network, self.network.head.out_features, frozen)
 
     def features(self, part: Part, frozen: Frozen | None = None) -> np.ndarray:
-        """The vector of each of a part's units that the head reads, features_MF.
-
-        Returns:
-            Vectors in the order of the part.
-        """
+        """The vector of each of a part's units that the head reads, features_MF."""
         return self._run(part, self.network.features, self.network.width, frozen).values_MC
 
     @property
@@ -202,8 +195,6 @@ def load_reader(folder: Path, task: Task, labels: tuple[str, ...], form: Form) -
 
     Args:
         folder: A model folder that `save` wrote.
-        task: The run's task.
-        labels: The run's labels.
     """
     tokenizer = load_tokenizer(folder)
     made = EncoderPredictor(load_network(folder, form.head), tokenizer, task, labels, tokenizer.max_tokens, form)

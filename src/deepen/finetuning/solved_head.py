@@ -33,7 +33,6 @@ def best_head(
 
     Args:
         train: features_MF and labels_M of the units to learn from.
-        strengths: Values of C to choose from.
         max_iterations: L-BFGS iterations for each.
     """
     best: Solved | None = None
@@ -57,9 +56,6 @@ def best_head(
 
 def headed(work: Work, encoder: Encoder, head: Solved) -> EncoderPredictor:
     """An encoder with a solved head.
-
-    Args:
-        encoder: The encoder that the features came from.
 
     Returns:
         The predictor; the head's numbers count as learned.

@@ -17,9 +17,6 @@ from deepen.models.weights import weight_files
 def suits(name: str) -> dict[str, Any]:
     """What a model is and what can be done with it; its weights are read.
 
-    Args:
-        name: A folder or a hub id.
-
     Returns:
         What `deepen models FOLDER --json` prints: `packed` is whether the fast path runs it, `asked_by` what answers
         without training (`decoder`, `masked` or None), `tunings` those that can be put on it.

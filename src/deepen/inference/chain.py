@@ -46,7 +46,6 @@ class Triples:
         """Finds the triples of rows.
 
         Args:
-            data: Rows in any form that the tagger takes.
             columns: Which columns are the inputs, if they are not called as in the tagger's training data.
 
         Returns:

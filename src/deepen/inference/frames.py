@@ -19,7 +19,6 @@ def as_frame(predictions: Sequence[Prediction], labels: Sequence[str], data: Any
     """One row for each row of the data, under its index where it has one.
 
     Args:
-        predictions: The answers and gaps, in order.
         labels: The labels that have a column `p_<label>` each, where answers have probabilities.
         data: What was answered; `output` can be put beside a DataFrame's columns by its index.
 

@@ -19,7 +19,6 @@ def in_place(answers: Iterable[Prediction], table: Table, rung: str, *, is_file:
 
     Args:
         table: Rows read for `answer`.
-        rung: Which model there is no answer of.
         is_file: Whether the rows come from files; rows in memory have a place and no file.
 
     Yields:

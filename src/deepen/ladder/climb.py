@@ -66,7 +66,6 @@ def climb(recipe: Recipe, prepared: Prepared, run: Run, events: Events, *, began
 
     Args:
         recipe: How high, and each rung's settings.
-        prepared: The work and the test rows.
         run: The run folder; rungs that are done in it are not climbed again.
         began: When the command began (`time.monotonic`); the budget counts from there.
     """

@@ -20,10 +20,6 @@ _FEW_ROWS = 1000
 def worth_it(standings: Sequence[Standing], value_of: Statistic, *, floor: str, seed: int) -> tuple[bool, str]:
     """Whether it was worth it to generate answers, beside what needs no network: the first that a person should know.
 
-    Args:
-        standings: The rungs that were climbed.
-        floor: What the lowest of them says.
-
     Returns:
         Whether a network is surely better, and a sentence with the paired interval; an empty one if there is none.
     """

@@ -72,9 +72,6 @@ def _surely_better(one: Standing, other: Standing, value_of: Statistic, *, seed:
 def reason_to_choose(chosen: str, best: str, *, num_held_out: int) -> str:
     """Why a rung is shipped that has not the highest score; nothing if it has.
 
-    Args:
-        num_held_out: How many validation rows there are.
-
     Returns:
         A sentence, or an empty string.
     """
@@ -90,9 +87,6 @@ def gain_over(above: Standing, below: Standing, value_of: Statistic, *, seed: in
 
     Args:
         value_of: The deciding score from sums.
-
-    Returns:
-        The difference with its interval and p-value.
     """
     return paired_bootstrap(above.stats_NK, below.stats_NK, value_of, seed=seed)
 
@@ -103,9 +97,6 @@ def cheapest_not_worse(standings: list[Standing], value_of: Statistic, *, seed: 
     Args:
         standings: The rungs from shallow to deep.
         value_of: The deciding score from sums.
-
-    Returns:
-        The rung's name.
     """
     best = best_of(standings)
     for standing in standings:
@@ -124,7 +115,6 @@ def reason_to_stop(gain: Interval, *, over: str, worth: float, next_rung: str | 
 
     Args:
         gain: The rung's gain over the best encoder below it.
-        over: That rung's name.
         worth: Points that a rung must gain.
         next_rung: The rung that would come next.
 
@@ -142,7 +132,6 @@ def reason_to_go_on(gain: Interval, *, over: str, next_rung: str, reads: str) ->
 
     Args:
         gain: The rung's gain over the best encoder below it.
-        over: That rung's name.
     """
     points = 100 * gain.value
     return f"gained {points:+.1f} points over {over}, but that says nothing of {next_rung}, which reads {reads}"

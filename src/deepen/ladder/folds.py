@@ -60,7 +60,6 @@ def climb_folds(
 
     Args:
         start: The rung from whose models it starts: without a fold, from that one's without the fold.
-        encoders: The rungs below that hold a network.
         lends: Whether a trained rung may follow that starts from its models.
         asked: Whether it is judged on every fold, even if it gains nothing on the first.
 

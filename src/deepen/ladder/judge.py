@@ -95,11 +95,7 @@ class Measured:
 
 
 def standing_of(state: Climbing, name: str, outputs: Outputs) -> Standing:
-    """How a rung with these calibrated outputs stands.
-
-    Args:
-        name: The rung, whose model is in its folder.
-    """
+    """How a rung with these calibrated outputs stands."""
     work, task, targets = state.work, state.work.problem.task, state.work.problem.validation_targets
     encoder = has_network(state.run.rung(name) / "model")
     unsure = len(work.problem.validation) < state.recipe.data.validation_at_least
@@ -157,9 +153,6 @@ def judge(state: Climbing, name: str, climbed: Climbed) -> LadderRow:
 
     Args:
         state: The climb; the rung's standing joins the others.
-
-    Returns:
-        Its row of the table, without what it cost.
     """
     work, task = state.work, state.work.problem.task
     found = measure(state, climbed)
@@ -196,11 +189,7 @@ def warn(state: Climbing, sentence: str) -> None:
 
 
 def publish(state: Climbing, name: str, temperature: float, shift_C: Any) -> None:
-    """Makes a rung's model that of the run.
-
-    Args:
-        shift_C: What was added to its logits.
-    """
+    """Makes a rung's model that of the run."""
     state.run.publish(name)
     state.note({"chosen": name, "temperature": temperature})
     if state.work.problem.task.shift is not None:
@@ -223,11 +212,7 @@ def write_model(state: Climbing, name: str, predictor: Predictor, folder: Path) 
 
 
 def write_rung(state: Climbing, name: str, climbed: Climbed, found: Measured, folder: Path) -> dict[str, Any]:
-    """Writes what a rung leaves: model, outputs and predictions of the validation rows, curve.
-
-    Returns:
-        What the model brings to the rung's row.
-    """
+    """Writes what a rung leaves: model, outputs and predictions of the validation rows, curve."""
     work, outputs = state.work, found.outputs
     for fold, predictor in enumerate(state.of_folds):
         write_model(state, name, predictor, fold_folder(state, fold) / "rungs" / name)

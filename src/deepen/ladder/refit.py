@@ -23,7 +23,6 @@ def refit(
 
     Args:
         work: The climb, with the rows from which it learned when that won.
-        whole: All rows that may be learned from.
         won: What it chose by the validation rows, as settings (`Climbed.won`).
         below: The model that it started from.
 

@@ -175,7 +175,8 @@ class Method:
     Attributes:
         about: What it is; the first line says it to a stranger.
         settings: The class of its settings.
-        attach: Puts it on an encoder's layers from a given one on; what is added starts as one that changes nothing.
+        attach: Puts it on an encoder's layers from a given one on, in place; only what is marked or added learns
+            then. What is added changes nothing at first, unless it says otherwise.
         peft: How PEFT puts it on a network that writes; None if it can't be put on one.
     """
 
@@ -226,7 +227,6 @@ def injected(encoder: Encoder, tuner_type: Any, config: Any) -> tuple[Attached, 
 
     Args:
         encoder: Changed in place: linear layers become PEFT's, which hold them; only what those add learns.
-        tuner_type: PEFT's class for the method.
 
     Returns:
         What was attached, and PEFT's own object.

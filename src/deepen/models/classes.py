@@ -28,9 +28,6 @@ def config_of(settings: Mapping[str, Any]) -> Any:
 def class_of(config: Any) -> Any:
     """The class of the network below any head; of an encoder-decoder, that of its encoder.
 
-    Args:
-        config: A configuration of transformers.
-
     Raises:
         ModelError: If there is none that reads text.
     """
@@ -48,9 +45,6 @@ def class_of(config: Any) -> Any:
 
 def sizes_told(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The sizes of an architecture that only transformers knows, by the names that BERT has for them.
-
-    Args:
-        path: Its config.json, for messages.
 
     Raises:
         ModelError: If transformers does not know it, or it has no sizes of a text network.

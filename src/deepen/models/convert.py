@@ -25,9 +25,6 @@ def convert(old: Path, new: Path) -> int:
         old: A folder with pytorch_model.bin, or its shards and their index.
         new: A folder that is not there yet.
 
-    Returns:
-        How many tensors there are.
-
     Raises:
         ModelError: If there is nothing to convert, a file holds more than tensors, or `new` is there.
     """

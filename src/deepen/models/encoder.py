@@ -144,7 +144,6 @@ def check_ids(ids_T: Tensor, words: nn.Embedding) -> None:
 
     Args:
         ids_T: Token ids.
-        words: The table they are looked up in.
 
     Raises:
         ModelError: If one is above its last row.
@@ -221,10 +220,6 @@ class Encoder(nn.Module):
         Args:
             ids_T: Token ids.
             segments_T: The part of a pair each token belongs to; None: all 0.
-            where: The batch's layout.
-
-        Returns:
-            hidden_TD.
         """
         parts: Any = cast(Any, self.network.get_submodule("embeddings"))
         check_ids(ids_T, parts.word_embeddings)
@@ -247,9 +242,7 @@ class Encoder(nn.Module):
 
         Args:
             hidden_TD: The output of layer `start` - 1, or of the embeddings.
-            where: The batch's layout.
             start: The first layer to run, from 0.
-            stop: The layer not to run any more.
 
         Returns:
             hidden_TD after layer `stop` - 1.

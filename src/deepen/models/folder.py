@@ -82,9 +82,6 @@ def packs(config: Mapping[str, Any]) -> bool:
 def size(config: Mapping[str, Any], name: str) -> int:
     """A size that `read_config` has checked.
 
-    Args:
-        name: Which, as BERT calls it.
-
     Returns:
         The size; 0 if it is not told.
     """

@@ -84,9 +84,6 @@ class Generator:
 def load_generator(name: str) -> Generator:
     """Finds a model that writes.
 
-    Args:
-        name: A folder or hub id.
-
     Returns:
         The model; no weights are read yet.
 

@@ -13,10 +13,6 @@ AFTER_PADDING = (
 
 
 def first_position(config: Mapping[str, Any]) -> int:
-    """The position of a text's first token.
-
-    Args:
-        config: What config.json holds.
-    """
+    """The position of a text's first token."""
     padding = config.get("pad_token_id", 1)
     return int(1 if padding is None else padding) + 1 if config.get("model_type") in AFTER_PADDING else 0

@@ -59,11 +59,7 @@ class Prompt(Extra):
 
     @staticmethod
     def before(vectors_PD: Tensor, hidden_TD: Tensor, where: Layout) -> tuple[Tensor, Layout, Tensor]:
-        """Puts vectors before each sequence of a batch.
-
-        Returns:
-            The longer sequences, their layout, and the places of the tokens in them.
-        """
+        """Puts vectors before each sequence of a batch."""
         number = len(vectors_PD)
         longer = layout(where.lengths_B + number)
         shifts_T = number * (longer.owners_T + 1)
@@ -103,9 +99,6 @@ class Prefix(Extra):
 
 def usual_words(encoder: Encoder, number: int) -> Tensor:
     """Some usual words of the vocabulary, drawn at random: what learned vectors start from.
-
-    Returns:
-        Their ids_P.
 
     Raises:
         SettingError: If they would take more than half of the encoder's positions.
@@ -169,9 +162,6 @@ def peft_config(encoder: Encoder, kind: str, number: int) -> dict[str, Any]:
 
     Args:
         kind: PROMPT_TUNING or PREFIX_TUNING.
-
-    Returns:
-        The content of adapter_config.json.
     """
     num_heads = encoder.num_key_heads if kind == "PREFIX_TUNING" else encoder.num_heads
     return {
@@ -203,9 +193,6 @@ def from_peft(state: Mapping[str, Tensor], config: Mapping[str, Any], layers: st
     Args:
         state: What `to_peft` made.
         config: What `peft_config` made.
-
-    Returns:
-        Tensors by their names in the encoder.
     """
     names = [f"{layers}.0.prompt.vectors"]
     if config["peft_type"] == "PREFIX_TUNING":

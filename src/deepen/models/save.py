@@ -91,7 +91,6 @@ def save_adapter(network: Network, adapter: Adapter, folder: Path, *, tokenizer_
     it is put on an `AutoModelForTokenClassification`.
 
     Args:
-        tokenizer_folder: Where the tokenizer's files are copied from.
         max_tokens: Where texts are cut.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from deepen.core.errors import SettingError
 from deepen.core.files import writing
 from deepen.core.lock import fcntl
 from deepen.monitoring.record import Record
@@ -248,15 +247,3 @@ def _read(path: Path) -> tuple[list[Record], int]:
         except (ValueError, TypeError):
             bad += 1
     return records, bad
-
-
-def check_fsync(value: str) -> Fsync:
-    """A policy by its name.
-
-    Raises:
-        SettingError: If there is none of that name.
-    """
-    for known in get_args(Fsync):
-        if value == known:
-            return known
-    raise SettingError(f"fsync '{value}': choose from: {', '.join(get_args(Fsync))}")

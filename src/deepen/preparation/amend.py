@@ -19,9 +19,6 @@ from deepen.preparation.unlabelled import check_task, read_unlabelled
 def amend(rows: Rows, recipe: Recipe, *, decodes: bool) -> Rows:
     """Does all of it, in this order: `--drop` and `--fix`, `--add`, `--unlabelled`, what labels are called.
 
-    Args:
-        decodes: Whether the model is a decoder.
-
     Returns:
         The rows that are learned from; those that decide and are scored are as they were.
 

@@ -52,7 +52,6 @@ def examine(
     Args:
         recipe: How to read, and what counts as near.
         given: `train`, and `validation` and `test` where there are any: what `load_table` takes.
-        task: Which columns are needed.
         model: A model whose tokens are counted; None takes the recipe's, if it is on this machine.
 
     Returns:
@@ -161,11 +160,7 @@ def _pieces(part: Part) -> Iterator[list[str]]:
 
 
 def check_added(added: Part, joined: Part, others: Mapping[str, Part], before: Part, near: NearSettings) -> list[str]:
-    """What rows that are added to the training rows spoil: a validation or a test row among them, labels that conflict.
-
-    Returns:
-        The warnings, as sentences.
-    """
+    """Warnings of what added training rows spoil: a validation or a test row among them, labels that conflict."""
     name = added.table.name
     said = [
         f"{name}: where train is what is added, {problem.message}"
@@ -184,9 +179,6 @@ def check_added(added: Part, joined: Part, others: Mapping[str, Part], before: P
 
 def check_first(splits: Splits) -> list[str]:
     """The quick checks before a climb.
-
-    Returns:
-        The warnings, as sentences.
 
     Raises:
         DataError: For the first error that was found.

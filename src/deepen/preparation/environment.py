@@ -22,12 +22,7 @@ _MOST_FILES = 100
 
 
 def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
-    """Writes environment.json: versions, machine, command, seed, the data's fingerprints and files, git commit.
-
-    Args:
-        prepared: The work and the test rows.
-        recipe: Where the rows are, and the seed.
-    """
+    """Writes environment.json: versions, machine, command, seed, the data's fingerprints and files, git commit."""
     import torch
 
     work, given = prepared.work, recipe.data

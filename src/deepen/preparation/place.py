@@ -172,7 +172,6 @@ def check_place(path: Path, *, resume: bool, overwrite: bool, inputs: dict[str, 
     """Whether a run may go there, told before anything is read or made.
 
     Args:
-        overwrite: Throw away the run that is there.
         inputs: What the run reads, by what it is; none of it may be thrown away.
 
     Raises:
@@ -243,9 +242,6 @@ def _exists(path: Path) -> bool:
 
 def new_run(path: Path, *, resume: bool, overwrite: bool, inputs: dict[str, str] | None = None) -> Run:
     """The folder of a run that is about to start or go on.
-
-    Args:
-        overwrite: Throw away the run that is there.
 
     Returns:
         The run; the folder exists and can be written to.

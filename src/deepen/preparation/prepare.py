@@ -103,9 +103,6 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     Args:
         sources: Rows from Python; None takes the recipe's paths.
 
-    Returns:
-        The work and its rows.
-
     Raises:
         DataError: If a file, a row or a label is wrong.
         SettingError: If there is no data at all.

@@ -48,11 +48,7 @@ def infer_task(recipe: Recipe, sources: Sources) -> tuple[str, str]:
     """The task that the training rows look like, by what the tasks say of them.
 
     Args:
-        recipe: Where the rows are, and how to read them.
         sources: Rows from Python; None takes the recipe's path.
-
-    Returns:
-        The task's name and why.
 
     Raises:
         DataError: If the rows can't be opened.

@@ -16,11 +16,7 @@ _FEW = 4  # where a quarter of the rows or more is held out, learning from them 
 
 
 def split(rows: Rows, splits: Splits, recipe: Recipe) -> Rows:
-    """Says which rows decide where none were given; rows that say nearly the same stay together.
-
-    Returns:
-        Rows that have some for validation.
-    """
+    """Says which rows decide where none were given; rows that say nearly the same stay together."""
     if rows.validation is not None:
         return rows
     task, whole, data = rows.task, rows.train, recipe.data

@@ -229,7 +229,6 @@ def read_added(
     Args:
         source: What `load_table` takes: in the form of the training data, or with columns that are called what the task
             calls them (`text`, `label`), as the diagnosis writes it.
-        columns: The columns of the training data.
         names: Names for the codes in its target.
 
     Raises:
@@ -291,9 +290,6 @@ _NO_LETTERS = re.compile(r"[\W\d_]+")
 
 def label_rows(problem: Problem, data: DataSettings, *, decodes: bool) -> Table | None:
     """Rows that say what each label is: its descriptions, or else its name.
-
-    Args:
-        decodes: Whether the model is a decoder.
 
     Returns:
         The rows; None where a row is more than a text with one label, a label has more than a few rows, a label is no

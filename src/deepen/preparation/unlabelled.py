@@ -48,7 +48,6 @@ def read_unlabelled(
     Args:
         source: What `load_table` takes: in the form of the training data, or with columns that are called what the task
             calls them.
-        columns: The columns of the training data.
         labelled: The training rows first, then those that decide and those that are scored.
 
     Returns:

@@ -16,7 +16,6 @@ def flat_batch(tokens: TokenTable, rows: np.ndarray, *, shares: bool = False) ->
     """Some rows of a table.
 
     Args:
-        rows: Row numbers in the table.
         shares: Whether a text that several of the rows have is there once.
     """
     lengths = np.asarray(tokens.offsets_N1[rows + 1]) - np.asarray(tokens.offsets_N1[rows])

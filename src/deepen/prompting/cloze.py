@@ -201,10 +201,6 @@ def _some(work: Work) -> Part:
 def load_cloze(folder: Path, task: Task, labels: tuple[str, ...]) -> EncoderPredictor:
     """Reads a saved rung that may have been asked with a gap.
 
-    Args:
-        task: The run's task.
-        labels: The run's labels.
-
     Raises:
         ModelError: If a file is damaged.
     """

@@ -97,7 +97,6 @@ def push(
 
     Args:
         name: Lower-case letters, digits, `.`, `_` and `-`.
-        by: Who pushes it.
         gate: `passed` and `why`; a version that did not pass can't be promoted.
 
     Raises:

@@ -35,13 +35,6 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
 
     Ranks are cut from a tenth of the updates on, some hundred times, and the last three tenths learn with what is left.
 
-    Args:
-        encoder: Changed in place; only what is added learns.
-        first_layer: The lowest layer that learns.
-
-    Returns:
-        What was attached; it starts as one that changes nothing.
-
     Raises:
         SettingError: If PEFT is not installed.
 

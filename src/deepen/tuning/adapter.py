@@ -27,14 +27,6 @@ class TuningSettings(MethodSettings):
 def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
     """Puts adapters into the layers from `first_layer` on. They can't be folded into the weights: tanh is between.
 
-    Args:
-        encoder: Changed in place; only the adapters learn.
-        first_layer: The lowest layer that learns.
-        settings: Size and place.
-
-    Returns:
-        What was attached; it starts as one that changes nothing.
-
     Source:
         Houlsby et al. 2019 (https://arxiv.org/abs/1902.00751); Pfeiffer et al. 2021 (https://arxiv.org/abs/2005.00247).
     """

@@ -19,10 +19,6 @@ class TuningSettings(MethodSettings):
 def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
     """Marks the biases of the layers from `first_layer` on.
 
-    Args:
-        encoder: Changed in place; everything else needs no gradient afterwards.
-        first_layer: The lowest layer that learns.
-
     Raises:
         SettingError: If there is no bias, as in most decoders.
 

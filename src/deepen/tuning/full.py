@@ -11,16 +11,7 @@ class TuningSettings(MethodSettings):
 
 
 def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
-    """Marks what may change: the layers from `first_layer` on.
-
-    Args:
-        encoder: Changed in place; everything else needs no gradient afterwards.
-        first_layer: The lowest layer that learns.
-        settings: None that matter here.
-
-    Returns:
-        What was attached: nothing, since the weights themselves learn.
-    """
+    """Marks what may change: the layers from `first_layer` on."""
     encoder.requires_grad_(False)
     for layer in encoder.layers[first_layer:]:
         layer.requires_grad_(True)

@@ -34,14 +34,6 @@ class TuningSettings(MethodSettings):
 def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
     """Puts LoRA on the layers from `first_layer` on.
 
-    Args:
-        encoder: Changed in place; only what is added learns.
-        first_layer: The lowest layer that learns.
-        settings: Rank and place.
-
-    Returns:
-        What was attached; it starts as one that changes nothing.
-
     Raises:
         SettingError: If PEFT is not installed.
 

@@ -19,15 +19,8 @@ class TuningSettings(VectorSettings):
 def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
     """Puts vectors before each text as `soft_prompt` does, with a network whose output is added to them.
 
-    All of them learn through the same weights; in the end only the sums are kept, which are a soft prompt.
-
-    Args:
-        encoder: Changed in place; only the vectors and the network learn.
-        first_layer: The lowest layer that reads them.
-        settings: Number and width.
-
-    Returns:
-        What was attached. It starts as `soft_prompt` does, and can't be folded into the weights.
+    All of them learn through the same weights; in the end only the sums are kept, which are a soft prompt and can't be
+    folded into the weights.
 
     Raises:
         SettingError: If they take more than half of the encoder's positions.

@@ -16,12 +16,7 @@ class TuningSettings(VectorSettings):
 def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Attached:
     """Puts a prefix into the layers from `first_layer` on. It starts as what the encoder makes of some usual words.
 
-    Args:
-        encoder: Changed in place; only the prefixes learn.
-        first_layer: The lowest layer that learns.
-
-    Returns:
-        What was attached. It starts near to one that changes nothing, and can't be folded into the weights.
+    It changes next to nothing at first, and can't be folded into the weights.
 
     Raises:
         SettingError: If it takes more than half of the encoder's positions.

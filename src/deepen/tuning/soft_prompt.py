@@ -16,11 +16,7 @@ def attach(encoder: Encoder, first_layer: int, settings: TuningSettings) -> Atta
 
     They start as some usual words. What comes of them is left out where token vectors become one.
 
-    Args:
-        encoder: Changed in place; only the vectors learn.
-
-    Returns:
-        What was attached. It does not start as one that changes nothing, and can't be folded into the weights.
+    It does not start as one that changes nothing, and can't be folded into the weights.
 
     Raises:
         SettingError: If they take more than half of the encoder's positions.
