@@ -25,7 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
-from hypothesis import settings  # noqa: E402 - as above
+from hypothesis import settings
 
 settings.register_profile("deepen", deadline=None, derandomize=True, max_examples=50, print_blob=True)
 settings.load_profile("deepen")

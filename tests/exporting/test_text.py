@@ -15,7 +15,7 @@ import pytest
 from tests.writers import TEMPLATE, pairs
 
 import deepen
-from deepen.core.errors import ModelError
+from deepen.core.errors import ModelError, SettingError
 from deepen.exporting import text
 
 Tiny = Callable[..., Path]
@@ -60,6 +60,9 @@ def test_it_writes_and_costs_the_same(
     said = [one.output for one in model.predict(rows)]
     assert len(said) == 8
     assert {score.name for score in model.evaluate(pairs(8, seed=1))} >= {"bleu"}
+    assert [one.output for one in model.predict(rows, max_new_tokens=1)] != said or not any(said)
+    with pytest.raises(SettingError, match=r"can't hold answers to a form: name the run that it was made of"):
+        model.predict(rows, choices=["le chat"])
     program = program_of(tmp_path / "out").replace("a text", rows[0])
     one = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert one.stdout.split() == said[0].split()
