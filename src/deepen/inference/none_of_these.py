@@ -30,7 +30,7 @@ from deepen.preparation.rows import Rows
 from deepen.shallow.tfidf import both_sides
 
 _USUAL = "probability"
-"""Where nothing chooses."""
+"""Where nothing tells them."""
 _THRESHOLDS = np.linspace(-20.0, 60.0, 8001)
 """In standard deviations of known rows, times the weights; fixed for all data."""
 _LEAST = 1e-6
@@ -60,10 +60,10 @@ def learn_to_refuse(
     names = [name for name, score in shelf().items() if kept is not None or not score.needs_rows]
     numbers = [(scored(names, known, some), scored(names, others, some)) for known, others, some in turns]
     chosen = {name: _auroc(numbers, at) for at, name in enumerate(names) if turns}
-    if wish.score in names or not turns:
-        weights_S = np.array([float(name == (wish.score if wish.score in names else _USUAL)) for name in names])
-    else:
-        weights_S = _weighed(numbers)
+    own = wish.score if wish.score in names else _USUAL
+    weights_S = _weighed(numbers) if turns and wish.score not in names else np.zeros(len(names))
+    if not weights_S.any():
+        weights_S[names.index(own)] = 1.0
     held_NS = scored(names, held, kept)
     weights_S, shift = _unscaled(weights_S, held_NS)
     strange_N, right_N = held_NS @ weights_S + shift, held.logits_NC.argmax(1) == labels_N
