@@ -129,10 +129,9 @@ def train(
     lists = {"labels": labels, "drop": drop, "fix": fix, "add": add, "unlabelled": unlabelled}
     data_section = paths | {"columns": columns, "mask": "all" if mask else None} | as_texts(lists)
     chosen: dict[str, Any] = {"task": task, "tuning": tuning, "seed": seed, "device": device, "data": data_section}
-    chosen["model"] = {"name": as_text(model)}
+    chosen["model"], chosen["none_of_these"] = {"name": as_text(model)}, {"refuse": none_of_these}
     chosen["ladder"] = {"rungs": rungs, "worth": worth, "thorough": thorough, "budget": budget, "refit": refit}
     chosen["ladder"] |= {"decide_by": decide_by, "class_weights": class_weights}
-    chosen["none_of_these"] = {"refuse": none_of_these}
     made = recipe_of(recipe, chosen, as_words("settings", settings), resumed=folder if resume else None)
     if folder is not None and not resume:
         check_place(folder, resume=False, overwrite=overwrite, inputs=inputs_of(made, recipe))

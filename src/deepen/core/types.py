@@ -131,11 +131,9 @@ def outputs_of(arrays: Mapping[str, np.ndarray]) -> Any:
 class Prediction:
     """The only record of what a model said; evaluation, diagnosis, serving and monitoring read nothing else.
 
-    `row` says which row of the source it is about: the id that the source gives it, its file and its line. Where a row
-    can't be answered, `skipped` says why, and there is no output. In a cascade `answered_by` is the rung that did;
-    where none is sure enough it is None, and so is the output. Where the answer is text, `confidence` is as `sure_N` of
-    `Texts`, `num_generated` counts its tokens, and `stopped` says what ended it. `none_of_these`: the row looks like
-    none of the labels, and there is no output; None where the run does not ask.
+    `row` is the id that the source gives it, its file and its line. There is no output where `skipped` says why a row
+    can't be answered, where `none_of_these` says that it looks like no label (None: not asked), and in a cascade where
+    `answered_by`, the rung that did, is None. `confidence` (as `sure_N`), `num_generated` and `stopped` are of `Texts`.
     """
 
     id: str
@@ -321,8 +319,8 @@ class LossSum:
 
 
 _OPTIONAL = {
-    *("inputs", "target", "probabilities", "entities", "row", "skipped", "answered_by"),
-    *("confidence", "num_generated", "stopped", "signature", "none_of_these"),
+    *("inputs", "target", "probabilities", "entities", "row", "skipped", "answered_by", "none_of_these"),
+    *("confidence", "num_generated", "stopped", "signature"),
 }
 
 

@@ -17,6 +17,8 @@ Kind = Literal["disagreement", "error", "harm"]
 Counted = Literal["all", "answered"]
 FOLDER = "bounds"
 """Where a run keeps them."""
+NONE_OF_THESE = "none-of-these"
+"""The promise of a run that gives some rows no answer; what tells them is in the same file."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,60}")
 
 

@@ -203,8 +203,7 @@ class Model:
             DataError: If the data can't be read, or has a label that the model does not know.
         """
         part, outputs, _ = self.run(data, columns=columns, need_target=True)
-        targets = self.task.targets(part, self.labels)
-        scores = self.task.scores(outputs, targets, self.labels, derive(0, "evaluate"))
+        scores = self.task.scores(outputs, self.task.targets(part, self.labels), self.labels, derive(0, "evaluate"))
         return scores + (self.refusing.scores(self.predictor, part, seed=0) if self.refusing else [])
 
     def explain(self, data: Any, *, columns: Mapping[str, str] | None = None) -> list[Explanation]:
@@ -238,8 +237,8 @@ class Model:
         rungs = {self.rung: lambda: self.predictor}
         if self.run_folder is not None:
             rungs = _rungs(self.run_folder) | rungs
-        about = (self.explaining, self.mark, self.run_folder, rungs)
-        return Asked(self.task, self.labels, self.rung, self.predictor, *about)
+        more = (self.predictor, self.explaining, self.mark, self.run_folder, rungs)
+        return Asked(self.task, self.labels, self.rung, *more)
 
     def run(self, data: Any, *, columns: Mapping[str, str] | None, need_target: bool) -> tuple[Part, Outputs, float]:
         """Reads rows and computes their outputs.
@@ -388,8 +387,8 @@ def load_model(
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}
     strict = dict(override({}, list(settings)).get("data") or {}).get("bad_rows") == "error"
     mark = fingerprint(about.rung, files)
-    more = (run, mark, reading.explain, strict, None if run is None else read_refusing(run, mark))
-    return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, say, *more)
+    more = (say, run, mark, reading.explain, strict, None if run is None else read_refusing(run, mark))
+    return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, *more)
 
 
 def _rungs(run: Path) -> dict[str, Callable[[], Predictor]]:

@@ -21,15 +21,16 @@ from deepen.core.types import Score
 from deepen.data.table import Part
 from deepen.evaluation.bounds import threshold
 from deepen.evaluation.none_of_these import Kept, Seen, auroc, shelf
+from deepen.evaluation.promises import NONE_OF_THESE
 from deepen.inference.analogies import sees
 from deepen.inference.model import Model
-from deepen.inference.refusing import NAME, Refusing, scored, states_of, write_refusing
+from deepen.inference.refusing import Refusing, scored, states_of, write_refusing
 from deepen.preparation.none_of_these import NoneOfThese, outside_of
 from deepen.preparation.rows import Rows
 from deepen.shallow.tfidf import both_sides
 
 _USUAL = "probability"
-"""Where nothing chooses."""
+"""Where nothing tells them."""
 _THRESHOLDS = np.linspace(-20.0, 60.0, 8001)
 """In standard deviations of known rows, times the weights; fixed for all data."""
 _LEAST = 1e-6
@@ -59,10 +60,10 @@ def learn_to_refuse(
     names = [name for name, score in shelf().items() if kept is not None or not score.needs_rows]
     numbers = [(scored(names, known, some), scored(names, others, some)) for known, others, some in turns]
     chosen = {name: _auroc(numbers, at) for at, name in enumerate(names) if turns}
-    if wish.score in names or not turns:
-        weights_S = np.array([float(name == (wish.score if wish.score in names else _USUAL)) for name in names])
-    else:
-        weights_S = _weighed(numbers)
+    own = wish.score if wish.score in names else _USUAL
+    weights_S = _weighed(numbers) if turns and wish.score not in names else np.zeros(len(names))
+    if not weights_S.any():
+        weights_S[names.index(own)] = 1.0
     held_NS = scored(names, held, kept)
     weights_S, shift = _unscaled(weights_S, held_NS)
     strange_N, right_N = held_NS @ weights_S + shift, held.logits_NC.argmax(1) == labels_N
@@ -110,7 +111,7 @@ def _see(model: Model, part: Part, kept: Kept | None) -> Seen:
 
 def _keep(model: Model, train: Part, seed: int) -> Kept:
     if len(train) > _MOST_KEPT:
-        chance = np.random.default_rng(derive(seed, NAME))
+        chance = np.random.default_rng(derive(seed, NONE_OF_THESE))
         train = train.take(np.sort(chance.permutation(len(train))[:_MOST_KEPT]))
     logits_KC = model.predictor.predict(train).values_MC.astype(np.float16).astype(np.float32)
     return Kept(states_of(model.predictor, train), logits_KC, model.task.targets(train, model.labels).labels_M)
@@ -159,7 +160,7 @@ def _in_turn(held: Seen, labels_N: np.ndarray, kept: Kept, *, seed: int) -> Iter
     """
     from sklearn.linear_model import LogisticRegression
 
-    labels = np.random.default_rng(derive(seed, NAME)).permutation(np.unique(kept.labels_K))
+    labels = np.random.default_rng(derive(seed, NONE_OF_THESE)).permutation(np.unique(kept.labels_K))
     for gone in np.array_split(labels, min(_TURNS, len(labels))):
         there = np.flatnonzero(~np.isin(kept.labels_K, gone))
         states_KF, labels_K = kept.states_KF[there], kept.labels_K[there]

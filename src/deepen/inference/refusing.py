@@ -20,13 +20,12 @@ from deepen.core.seed import derive
 from deepen.core.types import Outputs, Score
 from deepen.data.table import Part
 from deepen.evaluation.none_of_these import Kept, Seen, outside_scores, shelf
-from deepen.evaluation.promises import Bound, bound_file
+from deepen.evaluation.promises import NONE_OF_THESE, Bound, bound_file
 from deepen.inference.analogies import unit_length
 from deepen.models.arrays import read_arrays
 from deepen.preparation.none_of_these import outside_of
 from deepen.problem.task import Predictor
 
-NAME = "none-of-these"
 _REFUSES = "refuses"  # beside what a bound has
 
 
@@ -69,7 +68,7 @@ class Refusing:
         parts = [part for part in (known, outside_of(known.table, self.label)) if len(part)]
         strange_N = np.concatenate([self.strangeness(predictor, part, predictor.predict(part)) for part in parts])
         outside_N = np.arange(len(strange_N)) >= len(known)
-        return outside_scores(strange_N, strange_N >= self.threshold, outside_N, seed=derive(seed, NAME))
+        return outside_scores(strange_N, strange_N >= self.threshold, outside_N, seed=derive(seed, NONE_OF_THESE))
 
 
 def scored(names: Iterable[str], seen: Seen, kept: Kept | None) -> np.ndarray:
@@ -94,7 +93,7 @@ def states_of(predictor: Any, part: Part) -> Any:
 
 def write_refusing(run: Path, refusing: Refusing, bound: Bound) -> None:
     """RUN/bounds/none-of-these.json, and the training rows beside it."""
-    path = bound_file(run, NAME)
+    path = bound_file(run, NONE_OF_THESE)
     path.with_suffix(".safetensors").unlink(missing_ok=True)
     if refusing.kept is not None:
         from safetensors.numpy import save_file
@@ -124,7 +123,7 @@ def read_refusing(run: Path, mark: str) -> Refusing | None:
     Raises:
         ModelError: If it is damaged.
     """
-    path = bound_file(run, NAME)
+    path = bound_file(run, NONE_OF_THESE)
     if not path.is_file():
         return None
     with blaming(path, "is damaged"):

@@ -14,6 +14,7 @@ from deepen.core.files import read_jsonl, read_object, write_text
 from deepen.core.places import without_home
 from deepen.core.recipe_file import read_recipe
 from deepen.core.run import Run
+from deepen.evaluation.promises import NONE_OF_THESE, bound_file
 from deepen.reporting.card import card
 from deepen.reporting.commands import here
 from deepen.reporting.language import language_of
@@ -44,6 +45,8 @@ def leave_card(run: Run, say: Callable[[str], None] | None = None) -> None:
     told = run.folder / "diagnosis.json"
     diagnosis = read_object(told) if told.is_file() else None
     recipe = _without_homes(read_recipe(run.folder / "recipe.yaml"))
+    if not bound_file(run.folder, NONE_OF_THESE).is_file():  # a compressed run has the recipe, and answers every row
+        recipe.pop("none_of_these", None)
     environment = read_object(run.folder / "environment.json")
     ladder = run.ladder
     texts = _texts(run.rung(str(ladder.chosen)) / "predictions-validation.jsonl")

@@ -19,10 +19,9 @@ from deepen.core.files import read_object
 from deepen.core.types import WRITTEN, Prediction, to_json
 from deepen.data.columns import TARGET
 from deepen.data.masking import mask
-from deepen.evaluation.promises import bound_file
+from deepen.evaluation.promises import NONE_OF_THESE, bound_file
 from deepen.inference.exported import ExportedPredictor
 from deepen.inference.model import Model, load_model
-from deepen.inference.refusing import NAME as REFUSING
 from deepen.problem.reading import ReadsTokens
 from deepen.serving.first_export import EXPORT
 from deepen.serving.messages import KNOWN, dumps
@@ -315,7 +314,7 @@ def _exported(folder: Path, settings: Sequence[str]) -> Model | None:
     about, of = folder / EXPORT / "deepen.json", folder / "model" / "deepen.json"
     if not about.is_file() or not of.is_file():
         return None
-    if bound_file(folder, REFUSING).is_file():  # an export has no states to compare
+    if bound_file(folder, NONE_OF_THESE).is_file():  # an export has no states to compare
         return None
     there, chosen = read_object(about), read_object(of)
     if any(there.get(name) != chosen.get(name) for name in ("task", "rung", "labels")):
