@@ -155,7 +155,7 @@ class Guide:
         constraint: What is wanted.
         compiled: The same for xgrammar.
         ends: The tokens that end an answer.
-        special: Other tokens that are no text.
+        special: Other tokens that are no text, or none that may be in such an answer.
         longest: Tokens within which any answer ends; None where nothing says so.
     """
 
@@ -220,7 +220,14 @@ class Guides:
         info = library.TokenizerInfo.from_huggingface(reader, vocab_size=vocabulary, stop_token_ids=list(ends))
         self._spaced = bool(info.add_prefix_space)  # such a tokenizer writes a space before the first word
         self._compiler = library.GrammarCompiler(info, max_threads=1, cache_limit_bytes=1 << 28)
+        self._words = info.decoded_vocab
         self._special = tuple(at for at in reader.all_special_ids if at < vocabulary and at not in self._ends)
+
+    @cached_property
+    def _control(self) -> tuple[int, ...]:
+        """Tokens with control characters, which JSON does not have and xgrammar lets into strings of a given length."""
+        found = (at for at, word in enumerate(self._words) if min(word, default=32) < 32)
+        return tuple(at for at in found if at not in self._ends)
 
     def make(self, constraint: Constraint) -> Guide:
         """A guide.
@@ -239,7 +246,8 @@ class Guides:
             raise SettingError(f"no answer can be held to {constraint}: {said}") from None
         self._check(constraint, compiled)
         longest = max((len(text.encode()) for text in constraint.choices), default=None)
-        return Guide(constraint, compiled, self._ends, self._special, None if longest is None else longest + _SPARE)
+        never = self._special if constraint.schema is None else (*self._special, *self._control)
+        return Guide(constraint, compiled, self._ends, never, None if longest is None else longest + _SPARE)
 
     def _check(self, constraint: Constraint, compiled: Any) -> None:
         for text in constraint.choices:
