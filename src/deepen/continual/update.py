@@ -210,7 +210,7 @@ def _train(
             if start is not None:
                 labels = label_table(str(row.target) for row in made.parts["train"])
                 write_start(start_reader(load_model(source.folder)), labels, start)
-            given = {"resume": False, "overwrite": False, "listeners": (say, None), "began": began}
+            given: dict[str, Any] = {"resume": False, "overwrite": False, "listeners": (say, None), "began": began}
             make_run(wanted, Sources(start=start), place, **given)
     except (DeepenError, OSError):
         shutil.rmtree(place, ignore_errors=True)
