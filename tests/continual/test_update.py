@@ -222,7 +222,7 @@ def test_a_model_to_go_on_from_says_what_it_said(world: dict[str, Any], tiny_mod
     quick = ["data.validation_at_least=80", "data.near.threshold=1", "rungs.top_layers.num_epochs=1"]
     deepen.train(world["rows"], out="top", model=tiny_model, settings=quick, rungs=["top_layers"])
     model = load_model(Path("top"))
-    part = model.read(str(world["rows"]), need_target=True).all_rows()
+    part = model.read(str(world["rows"]), need_target=True)
     reader = start_reader(model)
     before, features = reader.predict(part).values_MC, reader.features(part)
     few = chosen_rows(reader, part, 10)
