@@ -21,7 +21,7 @@ import watched
 DEV = ("trec", "sst2")
 ROWS, TEST_ROWS, SEED = 500, 500, 1
 STRENGTHS, SHARES, RECALL = (0.25, 0.7), (0.2, 0.5, 0.8), 0.69
-CASES, TRAFFIC, NEW = 100, 2000, 60
+CASES, TRAFFIC, NEW = 1000, 2000, 60
 COMMAND = "python benchmarks/watch_harm.py --data DATA --models MODELS"
 
 
@@ -230,12 +230,9 @@ def labelled(prefix: str, names: list[str], options) -> None:
     for name in names:
         world = world_of(name, options)
         before, own = world.reference.right_N.mean(), world.own
-        failing = [
-            (share, rows)
-            for many in world.damaged.values()
-            for rows in many
-            if 0 < (share := (0.15 - before + own.right_N.mean()) / (own.right_N.mean() - rows.right_N.mean())) <= 1
-        ]
+        now = own.right_N.mean()
+        spoilt = [rows for many in world.damaged.values() for rows in many if rows.right_N.mean() < before - 0.15]
+        failing = [((now - before + 0.15) / (now - rows.right_N.mean()), rows) for rows in spoilt]
         for number in range(CASES // len(names)):
             harmed = number % 2 == 0
             share, rows = failing[number // 2 % len(failing)] if harmed else (0.0, own)
@@ -244,17 +241,20 @@ def labelled(prefix: str, names: list[str], options) -> None:
             window = joined([own.take(at[~bad]), rows.take(at[bad])])
             wrong = ~window.right_N[to_label(window)]
             said = verdict(int(wrong.sum()), len(wrong), float(before))
-            told.append((harmed, said.harm, said.error[1] <= 1 - window.right_N.mean() <= said.error[2]))
-    harmed_W, said_W, within_W = np.array(told).T
+            told.append((name, harmed, said.harm, said.error[1] <= 1 - window.right_N.mean() <= said.error[2]))
+    harmed_W, said_W, within_W = np.array([one[1:] for one in told]).T
+    right_W = harmed_W == said_W
     cells.write(
         f"{prefix}watch-labels",
         command=COMMAND,
         seed=SEED,
-        value=float((harmed_W == said_W).mean()),
+        value=float(right_W.mean()),
         n=len(told),
         unit="share of verdicts that are right",
         must=0.9,
         found=float(said_W[harmed_W].mean()),
+        sets={name: float(right_W[[one[0] == name for one in told]].mean()) for name in names},
+        held_out_accuracy={name: float(world_of(name, options).reference.right_N.mean()) for name in names},
         false_alarms=float(said_W[~harmed_W].mean()),
         true_error_between_the_bounds=float(within_W.mean()),
         seconds=round(time.monotonic() - began, 1),
@@ -276,34 +276,26 @@ def new_intents(prefix: str, options) -> None:
     names = list(new)[:half] if prefix.startswith("dev-") else list(new)[half:]
     rows = [*pool[: TRAFFIC - NEW], *(row for name in names for row in new[name][:NEW])]
     answered = opened.file(watched.write(options.work / "intents" / f"{prefix}traffic.csv", rows), None)
-    watchers = {size: Watcher(reference, size) for size in (500, TRAFFIC)}
+    watcher = Watcher(reference, TRAFFIC)
+    seen, rng = watcher.view(answered), np.random.default_rng(SEED)
     found, labels = {}, np.array([label for _, label in rows])
-    rng = np.random.default_rng(SEED)
-    for name in ("", *names):
-        at = np.concatenate([np.arange(TRAFFIC - NEW), np.flatnonzero(labels == name)])
-        came = answered.take(rng.permutation(at))
-        first = {}
-        for size, watcher in watchers.items():
-            seen = watcher.view(came)
-            starts = range(0, len(came) - size + 1, size)
-            alarms = [watcher.judge(seen, slice(start, start + size)).p_value <= 0.05 for start in starts]
-            first[size] = (alarms.index(True) + 1) * size if any(alarms) else None
-        shown = telling_rows(reference, came)
-        intent = dict(zip(answered.ids, labels, strict=True))
-        found[name or "none"] = {
-            "alarm_after": first,
+    intent = dict(zip(answered.ids, labels, strict=True))
+    for name in names:
+        at = rng.permutation(np.r_[: TRAFFIC - NEW, np.flatnonzero(labels == name)])
+        shown = telling_rows(reference, answered.take(at))
+        found[name] = {
+            "p_value": watcher.judge(seen, at).p_value,
             "of_20_shown": sum(intent[one] == name for one in shown),
         }
-    values = [found[name] for name in names]
+    values = list(found.values())
     cells.write(
         f"{prefix}watch-new-intent",
         command=COMMAND,
         seed=SEED,
-        value=float(np.mean([one["alarm_after"][TRAFFIC] is not None for one in values])),
+        value=float(np.mean([one["p_value"] <= 0.05 for one in values])),
         n=len(names),
-        unit="share of new intents with an alarm within 2,000 rows",
+        unit="share of new intents with an alarm by a window of 2,000 rows",
         must={"rows": 2000, "of_20_shown": 10},
-        within_2000_by_windows_of_500=float(np.mean([one["alarm_after"][500] is not None for one in values])),
         half_shown=float(np.mean([one["of_20_shown"] >= 10 for one in values])),
         intents=found,
         seconds=round(time.monotonic() - began, 1),

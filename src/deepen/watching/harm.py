@@ -81,7 +81,7 @@ def calibrate(evidence: Evidence, own: Rows, damaged: dict[str, list[Rows]], pla
     true_W = own.right_N.mean() - np.array([one.rows.right_N.mean() for one in planted])
     kind_W = np.array([one.kind for one in planted])
     made, missed, judged = {}, [], {}
-    for left_out in (ALL, *sorted({*kind_W} - {"none"})):
+    for left_out in (ALL, *sorted({one.kind for one in planted} - {"none"})):
         right = _right(evidence, [seen[kind] for kind in seen if kind != left_out])
         against = clues_of(own, sigmoid(right(seen["none"][0])))
         values_W3 = np.array([clues(one.rows, sigmoid(right(values)), against) for one, values in windows])
@@ -149,8 +149,8 @@ class Estimator:
             for name, one in self._harm.learned.items()
         }
         harms = {name: float(norm.sf(HARM, loss, self._harm.spread / 1.96)) for name, loss in losses.items()}
-        n = len(rows)
-        accuracy = float(np.clip(self.accuracy - losses[ALL], 0, 1))
-        spread = float(np.hypot(self._harm.spread, 1.96 * np.sqrt(0.25 / n) if n < 100 else 0.0))
+        n, accuracy = len(rows), float(np.clip(self.accuracy - losses[ALL], 0, 1))
+        drawn = np.sqrt(accuracy * (1 - accuracy) * (1 / n + 1 / len(self._evidence.reference)))
+        spread = float(np.hypot(self._harm.spread, 1.96 * drawn))
         ends = max(0.0, accuracy - spread), min(1.0, accuracy + spread)
         return Estimate((harms[ALL], min(harms.values()), max(harms.values())), (accuracy, *ends), n)
