@@ -145,7 +145,11 @@ def _(t: Stranger) -> Seen:
     draw = random.Random(0)
     rows = [(text, f"c{draw.randrange(6)}") for text, _ in t.films(200)]
     call = t.train(t.table("noise.csv", rows, "text", "label"), rungs="majority,lexical")
-    return {"the end says that nothing beats majority": "nothing beats majority" in call.said}
+    return {
+        "the end says that nothing beats majority": bool(
+            re.search("nothing (beats|is shown to beat) majority", call.said)
+        )
+    }
 
 
 @expect(18, "progress and the time that is left")

@@ -24,10 +24,17 @@ def test_it_runs(
     assert not list(tmp_path.iterdir()), "an example leaves nothing behind"
 
 
-def test_the_notebook_runs(tiny_model: Path, tmp_path: Path) -> None:
+BOOKS = {
+    "first_hour": ("lexical *", "frozen", "p_good", "most similar training rows", "kettle"),
+    "scores": ("lexical", "spare part", "recall", "f1", "loss"),
+}
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_a_notebook_runs(name: str, tiny_model: Path, tmp_path: Path) -> None:
     """In a real kernel; what Deepen says on the way and what it shows are there."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    book = nbformat.read(Path(__file__).parents[1] / "examples" / "first_hour.ipynb", as_version=4)
+    book = nbformat.read(Path(__file__).parents[1] / "examples" / f"{name}.ipynb", as_version=4)
     [setup] = [cell for cell in book.cells if "MODEL = None" in cell.source]
     setup.source = setup.source.replace("MODEL = None", f"MODEL = {str(tiny_model)!r}")
     nbclient.NotebookClient(book, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
@@ -36,5 +43,5 @@ def test_the_notebook_runs(tiny_model: Path, tmp_path: Path) -> None:
     assert "train " in said
     assert "validation" in said
     shown = "".join(output.data.get("text/html", "") for output in outputs if "data" in output)
-    for word in ("lexical *", "frozen", "p_good", "most similar training rows", "kettle"):
+    for word in BOOKS[name]:
         assert word in shown, word
