@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from deepen.core.errors import DataError, SettingError
+from deepen.core.errors import DataError, DeepenError, SettingError
 from deepen.core.foreign import cause
 from deepen.core.places import check_file
 
@@ -126,20 +126,20 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             out.write(json.dumps(row, ensure_ascii=False, default=plain) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Reads JSON."""
-    check_file(path, most_bytes=_LARGEST_JSON, kind=DataError)
+def read_json(path: Path, *, kind: type[DeepenError] = DataError) -> Any:
+    """Reads JSON; an error of that kind where it is none."""
+    check_file(path, most_bytes=_LARGEST_JSON, kind=kind)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not readable JSON: {cause(error)}", file=str(path)) from None
+        raise kind(f"{path} is not readable JSON: {cause(error)}", file=str(path)) from None
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, *, kind: type[DeepenError] = DataError) -> dict[str, Any]:
     """Reads a JSON object."""
-    value = read_json(path)
+    value = read_json(path, kind=kind)
     if not isinstance(value, dict):
-        raise DataError(f"{path} is damaged: it holds no JSON object", file=str(path))
+        raise kind(f"{path} is damaged: it holds no JSON object", file=str(path))
     return value
 
 

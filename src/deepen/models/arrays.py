@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deepen.core.errors import DataError, ModelError
+from deepen.core.errors import ModelError
 from deepen.core.files import read_json
 from deepen.core.foreign import blaming
 
@@ -44,10 +44,7 @@ def read_names(path: Path, inside: Any = None) -> Any:
     Raises:
         ModelError: If it can't be read or has another form.
     """
-    try:
-        found = read_json(path)
-    except DataError as error:
-        raise ModelError(str(error), file=str(path)) from None
+    found = read_json(path, kind=ModelError)
     good = inside is None or isinstance(found, type(inside))
     if not good or (isinstance(found, list) and not all(isinstance(name, str) for name in found)):
         wanted = "a list of texts" if isinstance(inside, list) else "an object"

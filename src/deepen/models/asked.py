@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from deepen.core.errors import DataError, ModelError
+from deepen.core.errors import ModelError
 from deepen.core.files import read_object, write_json
 
 PROMPTS, POOLING = "config_sentence_transformers.json", "1_Pooling/config.json"
@@ -26,7 +26,7 @@ def prefix_of(folder: Path) -> str:
     Raises:
         ModelError: If the file that tells is damaged.
     """
-    told = _read(folder / PROMPTS)
+    told = settings_in(folder / PROMPTS)
     prompts = told.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
         raise ModelError(f"{folder / PROMPTS}: prompts must be names with texts", file=str(folder / PROMPTS))
@@ -54,15 +54,13 @@ def pooling_of(folder: Path) -> str | None:
     Raises:
         ModelError: If the file that tells is damaged.
     """
-    told = _read(folder / POOLING)
+    told = settings_in(folder / POOLING)
     if "pooling_mode" in told:
         return _BY_NAME.get(str(told["pooling_mode"]))
     chosen = [flag for flag, on in told.items() if flag.startswith("pooling_mode_") and on is True]
     return _BY_FLAG.get(chosen[0]) if len(chosen) == 1 else None
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_object(path) if path.is_file() else {}
-    except DataError as error:
-        raise ModelError(str(error), file=str(path)) from None
+def settings_in(path: Path) -> dict[str, Any]:
+    """What a file of a model folder says; nothing if it is not there."""
+    return read_object(path, kind=ModelError) if path.is_file() else {}

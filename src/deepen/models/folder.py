@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deepen.core.errors import DataError, ModelError
+from deepen.core.errors import ModelError
 from deepen.core.files import read_object
 from deepen.core.foreign import whole_number
 from deepen.core.places import check_file
@@ -52,10 +52,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     check_file(path, most_bytes=_LARGEST_CONFIG, kind=ModelError)
-    try:
-        found = read_object(path)
-    except DataError as error:
-        raise ModelError(str(error), file=str(path)) from None
+    found = read_object(path, kind=ModelError)
     if found.get("quantization_config"):
         said = "quantization_config says that its weights are quantised; give the float weights they were made from"
         raise ModelError(f"{path}: {said}", file=str(path))

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deepen.core.errors import DataError, ModelError
+from deepen.core.errors import ModelError
 from deepen.core.files import read_object, sha256_file
 from deepen.core.foreign import blaming
 from deepen.models.adapters import peft
@@ -91,10 +91,7 @@ def load_generator(name: str) -> Generator:
         ModelError: If it can't be found, can't write, or its weights are not safetensors.
     """
     full, folder = find(name)
-    try:
-        config = read_object(folder / "config.json")
-    except DataError as error:
-        raise ModelError(str(error)) from None
+    config = read_object(folder / "config.json", kind=ModelError)
     kind = config.get("model_type")
     if kind not in WRITERS:
         raise ModelError(

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from tokenizers import Tokenizer as Backend
 
-from deepen.core.errors import DataError, ModelError
-from deepen.core.files import fingerprint, read_object, sha256_file
+from deepen.core.errors import ModelError
+from deepen.core.files import fingerprint, sha256_file
 from deepen.core.foreign import blaming, silenced, whole_number
 from deepen.core.places import check_file
 from deepen.core.settings import shown
 from deepen.core.types import Sequences
-from deepen.models.asked import prefix_of
+from deepen.models.asked import prefix_of, settings_in
 from deepen.models.positions import AFTER_PADDING
 
 _LARGEST = 1 << 28  # bytes of a vocabulary; 35 million is the largest known
@@ -176,7 +176,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         num_special = backend.num_special_tokens_to_add(False)
         if max(backend.get_vocab().values(), default=0) > _LAST_ID:
             raise ValueError("a token has a number above all that a network can know")
-    settings, prefix = _read(folder / "tokenizer_config.json"), prefix_of(folder)
+    settings, prefix = settings_in(folder / "tokenizer_config.json"), prefix_of(folder)
     max_tokens = _max_tokens(folder, settings)
     if max_tokens <= num_special:
         raise ModelError(f"{folder}: texts are cut to {max_tokens} tokens, {num_special} of them special: none is left")
@@ -229,13 +229,6 @@ def _from_slow(folder: Path) -> Backend:
         return found.backend_tokenizer
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_object(path) if path.is_file() else {}
-    except DataError as error:
-        raise ModelError(str(error), file=str(path)) from None
-
-
 def _token_text(token: object) -> str:
     if isinstance(token, dict):
         return str(token.get("content", ""))
@@ -246,9 +239,9 @@ def _max_tokens(folder: Path, tokenizer_settings: dict[str, Any]) -> int:
     """A text may not have more tokens than the positions of the network, nor than its makers trained it with."""
     name = "sentence_bert_config.json"
     limits = [512]
-    limits += [_limit(folder / name, _read(folder / name), "max_seq_length")]
+    limits += [_limit(folder / name, settings_in(folder / name), "max_seq_length")]
     limits += [_limit(folder / "tokenizer_config.json", tokenizer_settings, "model_max_length")]
-    config = _read(folder / "config.json")
+    config = settings_in(folder / "config.json")
     if config.get("max_position_embeddings"):
         positions = _limit(folder / "config.json", config, "max_position_embeddings", most=1 << 40)
         skipped = config.get("pad_token_id", 1) if config.get("model_type") in AFTER_PADDING else -1

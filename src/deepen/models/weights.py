@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from deepen.core.errors import DataError, ModelError
+from deepen.core.errors import ModelError
 from deepen.core.files import read_object, sha256_file
 from deepen.core.foreign import blaming
 from deepen.core.places import check_file
@@ -43,10 +43,7 @@ def weight_files(folder: Path) -> list[Path]:
         cure = f"; deepen models convert {folder} NEW makes safetensors of it" if pickled is not None else ""
         raise ModelError(f"{folder}: {cause}; only safetensors weights are read{cure}")
     check_file(index, most_bytes=_LARGEST_INDEX, kind=ModelError)
-    try:
-        named = read_object(index).get("weight_map")
-    except DataError as error:
-        raise ModelError(str(error), file=str(index)) from None
+    named = read_object(index, kind=ModelError).get("weight_map")
     if not isinstance(named, dict) or not named or not all(isinstance(name, str) for name in named.values()):
         raise ModelError(f"{index}: weight_map must name the file of each tensor", file=str(index))
     files = [folder / name for name in sorted(set(named.values()))]
