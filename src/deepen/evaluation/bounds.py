@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ def rows_needed(at_most: float, *, confidence: float = 0.95, share: float = 0.0)
     return None if most > _MOST_WRONG else _rows_for(most, at_most, confidence)
 
 
+@cache
 def _rows_for(wrong: int, at_most: float, confidence: float) -> int:
     """The fewest rows among which so many may be wrong."""
     guess = max(wrong + 1, int(wrong / at_most))  # fewer would have a larger share than may be
