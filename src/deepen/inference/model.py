@@ -273,7 +273,7 @@ class Model:
         )
         if not is_plain(data):
             self._tell(table, found)
-        how = {"bad_rows": self.settings.bad_rows, "outside": self.refusing and self.refusing.label}
+        how: dict[str, Any] = {"bad_rows": self.settings.bad_rows, "outside": self.refusing and self.refusing.label}
         part = scorable(table, self.task, self.labels, **how) if need_target else table.all_rows()
         for line in told_rows(table, plain=is_plain(data)) if use == "answer" else ():
             self.say(line)
