@@ -291,10 +291,8 @@ class Model:
         )
         if not is_plain(data):
             self._tell(table, found)
-        part = table.all_rows()
-        if need_target:
-            outside = self.refusing.label if self.refusing is not None else None
-            part = scorable(table, self.task, self.labels, self.settings.bad_rows, outside=outside)
+        how: dict[str, Any] = {"bad_rows": self.settings.bad_rows, "outside": self.refusing and self.refusing.label}
+        part = scorable(table, self.task, self.labels, **how) if need_target else table.all_rows()
         for line in told_rows(table, plain=is_plain(data)) if use == "answer" else ():
             self.say(line)
         for note in part.table.notes[len(table.notes) :]:

@@ -33,7 +33,7 @@ _USUAL = "probability"
 """Where nothing tells them."""
 _THRESHOLDS = np.linspace(-20.0, 60.0, 8001)
 """In standard deviations of known rows, times the weights; fixed for all data."""
-_LEAST = 1e-6
+_LEAST, _NEVER = 1e-6, 1e30
 _MOST_KEPT, _MOST_LEARNED, _TURNS = 20_000, 5_000, 4
 _STRENGTH = 30.0  # of a logistic regression on states of length 1
 
@@ -68,7 +68,7 @@ def learn_to_refuse(
     weights_S, shift = _unscaled(weights_S, held_NS)
     strange_N, right_N = held_NS @ weights_S + shift, held.logits_NC.argmax(1) == labels_N
     bound = threshold(strange_N, right_N, "harm", at_most=wish.most_lost, thresholds=_THRESHOLDS)
-    least = _THRESHOLDS[-1] if bound.threshold is None else bound.threshold
+    least = _NEVER if bound.threshold is None else bound.threshold
     weights = {name: float(weight) for name, weight in zip(names, weights_S, strict=True) if weight}
     needed = kept if any(shelf()[name].needs_rows for name in weights) else None
     refusing = Refusing(weights, shift, float(least), wish.label, model.mark, chosen, by, needed)

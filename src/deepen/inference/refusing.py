@@ -73,7 +73,8 @@ class Refusing:
 
 def scored(names: Iterable[str], seen: Seen, kept: Kept | None) -> np.ndarray:
     """The scores with these names, numbers_NS."""
-    return np.stack([shelf()[name].of(seen, kept) for name in names], axis=1)
+    scores = shelf()
+    return np.stack([scores[name].of(seen, kept) for name in names], axis=1)
 
 
 def refused_rows(
@@ -130,8 +131,8 @@ def read_refusing(run: Path, mark: str) -> Refusing | None:
         found = Refusing(**read_object(path)[_REFUSES])
         weights = {str(name): float(weight) for name, weight in found.weights.items()}
         needs = any(shelf()[name].needs_rows for name in weights)
-        numbers: dict[str, Any] = {"threshold": float(found.threshold), "shift": float(found.shift)}
-        found = replace(found, weights=weights, label=str(found.label), **numbers)
+        shift, least, label = float(found.shift), float(found.threshold), str(found.label)
+        found = replace(found, weights=weights, shift=shift, threshold=least, label=label)
     if found.model != mark:
         return None
     if not needs:
