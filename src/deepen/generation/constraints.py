@@ -142,9 +142,7 @@ _MISSING = "holding answers to a form takes xgrammar and jsonschema: pip install
 
 def _validator(schema: str) -> Any:
     found, library = json.loads(schema), _jsonschema()
-    from jsonschema_specifications import REGISTRY  # what is not in the schema itself is not fetched from anywhere
-
-    return library.validators.validator_for(found, default=library.Draft202012Validator)(found, registry=REGISTRY)
+    return library.validators.validator_for(found, default=library.Draft202012Validator)(found)
 
 
 @dataclass(frozen=True)

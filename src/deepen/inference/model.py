@@ -126,8 +126,7 @@ class Model:
 
         Returns:
             One prediction a row, in order. A row that can't be answered (a blank text, a line with too many cells, an
-            answer that was cut before it was what it must be) keeps its place: its `skipped` says why, and its `output`
-            is None.
+            answer that was cut) keeps its place: its `skipped` says why, and its `output` is None.
 
         Raises:
             DataError: If the data can't be read or lacks a column.
@@ -136,8 +135,8 @@ class Model:
         form = wanted(choices, regex, json_schema, max_new_tokens)
         model = self if form is None else replace(self, predictor=form.on(self.predictor, self.task, self.rung))
         rows = as_rows(data)
-        found = model._predict(rows, columns) if is_dataset(rows) or isinstance(rows, str | Path) or len(rows) else []
-        found = kept(found, form)
+        there = is_dataset(rows) or isinstance(rows, str | Path) or len(rows)
+        found = kept(model._predict(rows, columns) if there else [], form)
         return as_frame(found, self.labels, data) if as_pandas else found
 
     def predict_proba(self, data: Any, *, columns: Mapping[str, str] | None = None) -> np.ndarray:
