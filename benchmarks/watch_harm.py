@@ -22,7 +22,7 @@ DEV = ("trec", "sst2")
 ROWS, TEST_ROWS, SEED = 500, 500, 1
 STRENGTHS, SHARES, RECALL = (0.25, 0.7), (0.2, 0.5, 0.8), 0.69
 CASES, TRAFFIC, NEW = 1000, 2000, 60
-COMMAND = "python benchmarks/watch_harm.py --data DATA --models MODELS"
+COMMAND = "python benchmarks/watch_harm.py --data DATA --models MODELS --rungs RUNGS"
 
 
 def others() -> dict:

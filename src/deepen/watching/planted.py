@@ -74,6 +74,7 @@ def windows(
         shares: Of rows that fail.
     """
     rng = np.random.default_rng(derive(0, "windows"))
+    places_NF = None if own.states_NF is None else squeezed(own.states_NF, 16)(own.states_NF)
 
     def drawn(rows: Rows, num: int, weights_N: np.ndarray | None = None) -> Rows:
         return rows.take(rng.choice(len(rows), num, p=weights_N))
@@ -87,8 +88,8 @@ def windows(
                 for rows in strengths:
                     yield Planted(kind, _mixed(drawn(own, window_rows - bad), drawn(rows, bad)))
             yield Planted("label_shift", drawn(own, window_rows, _tilted(own, share, rng)))
-            if own.states_NF is not None:
-                topic = drawn(own, bad, _one_topic(own, rng))
+            if places_NF is not None:
+                topic = drawn(own, bad, _one_topic(places_NF, rng))
                 yield Planted("topic", _mixed(drawn(own, window_rows - bad), topic))
             if own.probabilities_NC.shape[1] > 3:
                 yield Planted("new_class", _with_new_class(own, share, window_rows, rng))
@@ -106,10 +107,9 @@ def _tilted(own: Rows, share: float, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(weights_N / weights_N.sum())
 
 
-def _one_topic(own: Rows, rng: np.random.Generator) -> np.ndarray:
+def _one_topic(places_NF: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Weights of the rows around one of them, as the model sees rows."""
-    values_NF = squeezed(own.states_NF, 16)(own.states_NF)
-    far_N = np.linalg.norm(values_NF - values_NF[rng.integers(len(own))], axis=1)
+    far_N = np.linalg.norm(places_NF - places_NF[rng.integers(len(places_NF))], axis=1)
     near_N = far_N <= np.quantile(far_N, 1 / _TOPICS)
     return np.asarray(near_N / near_N.sum())
 
