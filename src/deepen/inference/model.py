@@ -307,8 +307,7 @@ class Model:
 
     def _refuse_alone(self) -> None:
         """A text by itself is no row where two are answered together."""
-        texts = [need.name for need in self.task.needs if need.name != TARGET and not need.optional]
-        if len(texts) > 1:
+        if len(texts := [need.name for need in self.task.needs if need.name != TARGET and not need.optional]) > 1:
             typed = " ".join(f'--input {name}="..."' for name in texts)
             row = ", ".join(f'"{name}": "..."' for name in texts)
             raise DataError(
