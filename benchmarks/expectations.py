@@ -57,7 +57,7 @@ def main() -> None:
         seen |= {f"`{call}` ends well": False for call in bad}
         found = NOT if bad else verdict(seen)
         missing = [what for what, is_seen in seen.items() if not is_seen]
-        commands = [" ".join(call.words)[:120] for call in stranger.calls]
+        commands = [" ".join(call.words).replace(str(tiny), "MODEL")[:120] for call in stranger.calls]
         rows.append({"number": number, "title": title, "verdict": found, "missing": missing, "commands": commands})
         print(f"{number:>2} {found:<11} {title:<40} {'; '.join(missing)}  ({time.monotonic() - at:.1f} s)", flush=True)
     version.close()
