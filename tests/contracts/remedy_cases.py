@@ -778,7 +778,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "inference/test_none_of_these.py": (
         "rests on rows that the model has not learned from: leave out",
         "allow more, as in --set none_of_these.most_lost=0.05",
-        "none of its labels no answer; leave it out",
     ),
     "data/readers/test_excel.py": ("pip install openpyxl",),
     # no advice: a style, words for git, and what finds a setting in a message
