@@ -238,9 +238,10 @@ def _pinned(core: int) -> Any:
 
 
 def memory(side: Side, texts: list[str], options: Any) -> None:
-    """Bytes after the first requests and after the last."""
+    """Bytes after the first requests and after the last; of three words each, so that there can be so many."""
     if not cells.wanted("serve-memory", options):
         return
+    texts = [" ".join(text.split()[:3]) for text in texts]
     asked, seen, rate = 0, [], side.asked(texts, 8, 2)["rate"]
     for most in (FIRST, LAST // 2, LAST):
         while asked < most:
