@@ -84,7 +84,7 @@ CHECKS: list[Case] = [
         (f"train a.csv REMEDY {QUICK} --out b",),
     ),
     Case(
-        ('--input {}="..."', "is half a row: give {}"),
+        ('--input {}="..."',),
         {"a.csv": PAIRS},
         "predict r --text alone",
         r'(?P<remedy>--input sentence1="\.\.\." --input sentence2="\.\.\.")',
@@ -649,7 +649,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "{} answers in text: --form ctranslate2 is for it",
         "{} does not write text: --form onnx is for it",
         "shows training rows before each question: name another --rung",
-        "can't hold answers to a form: name the run that it was made of",
         "It answers without Deepen, torch or transformers: `pip install {}`.",
     ),
     "contracts/test_interrupted.py": ("goes on from here", "--resume` goes on with it", "--resume goes on as it began"),

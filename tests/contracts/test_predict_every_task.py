@@ -81,7 +81,7 @@ def test_typed_texts(run: tuple[str, Path], deepen: Deepen) -> None:
     assert "reads no such part" in wrong
     said = deepen(*typed).failed("DataError")
     assert f"{task} answers {TOGETHER[task]} together" in said
-    remedy = said.partition("rows.jsonl: ")[2]
+    remedy = said.partition("in Python: ")[2]
     Path("rows.jsonl").write_text(remedy.replace('"..."', '"the film was good"') + "\n", encoding="utf-8")
     assert len(deepen("predict", folder / "run", "rows.jsonl").out.splitlines()) == 1
 

@@ -48,7 +48,7 @@ def test_nothing_beats_the_commonest_label() -> None:
 def test_too_few_rows_to_tell() -> None:
     [said] = doubts(ladder("frozen"), one_label=True)
     assert "100 validation rows are too few to tell frozen from lexical" in said
-    assert "a difference of 1.0 points takes some 2,000" in said
+    assert "a difference of 1.0 points takes some 2,500" in said
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepen.core.errors import SettingError
 from deepen.core.types import Prediction
-from deepen.generation.constraints import Constraint, constraint_of
 from deepen.problem.task import Predictor, Task
+
+if TYPE_CHECKING:
+    from deepen.generation.constraints import Constraint
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,11 @@ class Wanted:
 
 def wanted(choices: Sequence[str] | None, regex: str | None, schema: Any, max_new_tokens: int | None) -> Wanted | None:
     """What is wanted of answers, if anything is; errors as `constraint_of`."""
-    constraint = constraint_of(choices, regex, schema)
-    return None if constraint is None and max_new_tokens is None else Wanted(constraint, max_new_tokens)
+    if choices is None and regex is None and schema is None:
+        return None if max_new_tokens is None else Wanted(None, max_new_tokens)
+    from deepen.generation.constraints import constraint_of  # it loads torch, which shallow rungs do without
+
+    return Wanted(constraint_of(choices, regex, schema), max_new_tokens)
 
 
 def kept(predictions: list[Prediction], form: Wanted | None) -> list[Prediction]:

@@ -91,8 +91,8 @@ def _close(ladder: Ladder) -> Iterator[str]:
 
 
 def _round(number: float) -> int:
-    """A number with one digit that is not 0, rounded up: the rows that are there must not look enough."""
-    step = 10 ** (len(str(int(number))) - 1)
+    """A number with two digits that are not 0, rounded up: the rows that are there must not look enough."""
+    step = 10 ** max(0, len(str(int(number))) - 2)
     return math.ceil(number / step) * step
 
 
