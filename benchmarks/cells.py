@@ -65,6 +65,18 @@ def run(
     return seconds, usage.ru_maxrss * 1024, out
 
 
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+
+
+def flags() -> list[str]:
+    """Which of the processor's instructions it has that decide how fast networks run; none where it does not say."""
+    try:
+        known = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return []
+    return [flag for flag in FLAGS if flag in known]
+
+
 def write(name: str, *, command: str, seed: int, value: Any, n: int | None = None, **more: Any) -> None:
     """Writes a cell.
 
@@ -79,11 +91,12 @@ def write(name: str, *, command: str, seed: int, value: Any, n: int | None = Non
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+    machine: dict[str, Any] = {"cpu_flags": flags()}
+    machine["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
     cell = {"name": name, "value": value, "n": n, "seed": seed, "command": command, "commit": commit.stdout.strip()}
     CELLS.mkdir(parents=True, exist_ok=True)
     path = CELLS / f"{name}.json"
-    path.write_text(json.dumps({**cell, "machine": machine, **more}, ensure_ascii=False, indent=1) + "\n")
+    path.write_text(json.dumps({**cell, **machine, **more}, ensure_ascii=False, indent=1) + "\n")
     print(f"{name}: {value}  {more.get('interval', '')} {more.get('seconds', '')}", flush=True)
 
 

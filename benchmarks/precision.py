@@ -14,16 +14,6 @@ import cells
 import train
 
 SETS = ("sst2", "banking77", "conll2003")
-FLAGS = ("avx512_bf16", "amx_bf16", "avx512f", "avx2")
-
-
-def flags() -> list[str]:
-    """Which of the instructions that matter the CPU has."""
-    try:
-        known = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    except OSError:
-        return []
-    return [flag for flag in FLAGS if flag in known]
 
 
 def main() -> None:
@@ -36,9 +26,7 @@ def main() -> None:
         for seed in range(3):
             for precision in ("float32", "bfloat16"):
                 cell = f"precision-{name}-{precision}-seed{seed}"
-                train.deepen_cell(
-                    name, seed, folder, options, "--set", f"precision={precision}", called=cell, flags=flags()
-                )
+                train.deepen_cell(name, seed, folder, options, "--set", f"precision={precision}", called=cell)
 
 
 if __name__ == "__main__":
