@@ -102,9 +102,9 @@ def test_the_promise_is_kept_with_the_run(made: Make) -> None:
     assert other["by"] == "labels held out in turn"
 
 
-def test_without_the_wish_such_rows_are_answered(files: Path, tmp_path: Path) -> None:
+def test_without_the_wish_such_rows_are_answered(files: Path, tiny_model: Path, tmp_path: Path) -> None:
     how: dict[str, Any] = {"validation": files / "validation.csv", "rungs": ["lexical"], "out": tmp_path / "run"}
-    model = deepen.load(deepen.train(files / "train.csv", **how))
+    model = deepen.load(deepen.train(files / "train.csv", model=tiny_model, **how))
     [one] = model.predict(["weather rain pizza"])
     assert one.output is not None
     assert one.none_of_these is None
@@ -128,16 +128,18 @@ def test_the_command_line_says_it(made: Make, files: Path, tmp_path: Path) -> No
         ({"validation": "mixed.csv"}, r"60 validation rows can't show .* it takes 299"),
     ],
 )
-def test_what_can_not_be_promised_is_said_first(files: Path, tmp_path: Path, how: dict[str, Any], why: str) -> None:
-    given = {"validation": files / str(how.pop("validation", "validation.csv")), **how}
-    settings = ["none_of_these.label=oos"]
-    out = tmp_path / "run"
+def test_what_can_not_be_promised_is_said_first(
+    files: Path, tiny_model: Path, tmp_path: Path, how: dict[str, Any], why: str
+) -> None:
+    out, settings = tmp_path / "run", ["none_of_these.label=oos"]
+    given: dict[str, Any] = {"rungs": ["majority"], "none_of_these": True, "model": tiny_model, "out": out, **how}
+    given["validation"] = files / given.get("validation", "validation.csv")
     with pytest.raises(SettingError, match=why):
-        deepen.train(files / "train.csv", rungs=["majority"], none_of_these=True, settings=settings, out=out, **given)
+        deepen.train(files / "train.csv", settings=settings, **given)
     assert not out.exists()
     given.pop("refit", None)
     settings.append("none_of_these.most_lost=0.05")
-    deepen.train(files / "train.csv", rungs=["majority"], none_of_these=True, settings=settings, out=out, **given)
+    deepen.train(files / "train.csv", settings=settings, **given)
     assert (out / "bounds" / "none-of-these.json").is_file()
 
 
