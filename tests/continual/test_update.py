@@ -213,6 +213,9 @@ def test_replay_goes_on_from_the_weights(world: dict[str, Any], tiny_model: Path
     assert again.method == "replay"
     assert len(_rows("again", "train")) <= 3 * 4 + 9
     assert deepen.load("again").labels == ("negative", "neutral", "positive")
+    said: list[str] = []
+    deepen.update("again", world["new"][9:12], method="retrain", out="anew", say=said.append)
+    assert any("the run was made by replay, and keeps only some of the rows" in line for line in said)
 
 
 def test_a_model_to_go_on_from_says_what_it_said(world: dict[str, Any], tiny_model: Path, alone: Path) -> None:

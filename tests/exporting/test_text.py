@@ -45,7 +45,7 @@ def program_of(out: Path) -> str:
 
 @pytest.mark.parametrize(("kind", "template"), [("t5", None), ("mt5", None), ("llama", None), ("qwen2", TEMPLATE)])
 def test_it_writes_and_costs_the_same(
-    kind: str, template: str | None, run_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, template: str | None, run_of: Callable[..., Path], tmp_path: Path
 ) -> None:
     run = run_of(kind, template)
     found = deepen.export(run, tmp_path / "out", form="ctranslate2", rung="full")
@@ -60,7 +60,9 @@ def test_it_writes_and_costs_the_same(
     said = [one.output for one in model.predict(rows)]
     assert len(said) == 8
     assert {score.name for score in model.evaluate(pairs(8, seed=1))} >= {"bleu"}
-    assert [one.output for one in model.predict(rows, max_new_tokens=1)] != said or not any(said)
+    assert {one.num_generated for one in model.predict(rows, max_new_tokens=1)} == {1}
+    with pytest.raises(SettingError, match=r"max_new_tokens 0: the model's window has"):
+        model.predict(rows, max_new_tokens=0)
     with pytest.raises(SettingError, match=r"can't hold answers to a form: name the run that it was made of"):
         model.predict(rows, choices=["le chat"])
     program = program_of(tmp_path / "out").replace("a text", rows[0])
@@ -68,7 +70,7 @@ def test_it_writes_and_costs_the_same(
     assert one.stdout.split() == said[0].split()
 
 
-def test_beams_and_chance_are_told_on(run_of: Callable[..., Path], tmp_path: Path) -> None:
+def test_beams_are_told_on(run_of: Callable[..., Path], tmp_path: Path) -> None:
     more = ["tasks.translation.num_beams=3", "tasks.translation.no_repeat_ngram_size=2"]
     run = run_of("llama", settings=(*QUICK, *more))
     deepen.export(run, tmp_path / "out", form="ctranslate2", rung="full")
@@ -76,6 +78,21 @@ def test_beams_and_chance_are_told_on(run_of: Callable[..., Path], tmp_path: Pat
     wanted = [one.output for one in deepen.load(run, rung="full").predict(rows)]
     found = [one.output for one in deepen.load(tmp_path / "out").predict(rows)]
     assert sum(a == b for a, b in zip(wanted, found, strict=True)) >= 6
+
+
+def test_chance_is_told_on_and_goes_by_the_seed(run_of: Callable[..., Path], tmp_path: Path) -> None:
+    deepen.export(run_of("t5"), tmp_path / "out", form="ctranslate2", rung="full")
+    rows = [row["source"] for row in pairs(8, seed=1)]
+    model: Any = deepen.load(tmp_path / "out")
+    usual, asking = [one.output for one in model.predict(rows)], model.predictor.asking
+    drawn = {}
+    for seed in (0, 0, 1):
+        how = asking.decoding | {"do_sample": True, "temperature": 2.0}
+        model.predictor.asking = replace(asking, decoding=how, seed=seed)
+        now = [one.output for one in model.predict(rows)]
+        assert drawn.setdefault(seed, now) == now
+    assert drawn[0] != drawn[1]
+    assert usual not in drawn.values()
 
 
 def test_what_says_something_else_is_not_written(

@@ -138,13 +138,20 @@ def test_what_can_not_be_promised_is_said_first(
         deepen.train(files / "train.csv", settings=settings, **given)
     assert not out.exists()
     given.pop("refit", None)
-    settings.append("none_of_these.most_lost=0.05")
-    deepen.train(files / "train.csv", settings=settings, **given)
+    settings += ["none_of_these.most_lost=0.05", "none_of_these.score=support"]
+    said: list[str] = []
+    deepen.train(files / "train.csv", settings=settings, say=said.append, **given)
+    assert any("score=support compares states, and majority has none: probability stands in" in line for line in said)
     assert (out / "bounds" / "none-of-these.json").is_file()
 
 
-def test_a_server_says_it_and_an_export_is_passed_over(made: Make) -> None:
+def test_a_server_says_it_and_an_export_does_not(made: Make, tmp_path: Path) -> None:
     from deepen.serving.answering import open_served
+
+    said: list[str] = []
+    deepen.export(made("train", "frozen"), tmp_path / "out", say=said.append)
+    assert "  note: an export answers every row: telling rows of none of the labels stays with the run folder" in said
+    assert deepen.load(tmp_path / "out").predict(["weather football rain guitar"])[0].output is not None
 
     [found] = open_served(made()).answers([{"text": "weather football rain guitar"}])
     assert json.loads(found) | {"output": None, "none_of_these": True} == json.loads(found)

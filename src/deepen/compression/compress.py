@@ -23,6 +23,7 @@ from deepen.core.types import to_json
 from deepen.data.table import Part
 from deepen.inference.given import as_rows
 from deepen.inference.model import Model, load_model
+from deepen.inference.refusing import told_unkept
 from deepen.models.device import using
 from deepen.preparation.data_section import asked_columns
 from deepen.preparation.prepare import Prepared
@@ -203,6 +204,7 @@ class _Work:
     ) -> _Work:
         """Reads the model and all rows."""
         model = load_model(opened.folder, say=say)
+        told_unkept(model.refusing, "a smaller model", say)
         recipe = recipe_of(opened)
         prepared, missing = reopened(opened, recipe)
         rows = _rows(opened, model, prepared, data, columns)

@@ -123,6 +123,8 @@ def update(
     kept = _replayed(source, prepared, recipe, keep) if way == "replay" else None
     made = updated(prepared, fresh, ids, replayed=kept)
     _say(made, fresh, way, recipe, tell)
+    if way == "retrain" and _parent(source).get("method") == "replay":
+        tell("  note: the run was made by replay, and keeps only some of the rows that it and those before it learned")
     left = _old_held_out(prepared, made, ids)
     _train(made, place, (prepared, recipe, way), source, began, tell)
     with on(recipe.device, lambda line: None):
@@ -242,9 +244,14 @@ def _still_in(source: Run, ids: Collection[str]) -> list[str]:
     ]
 
 
+def _parent(run: Run) -> dict[str, Any]:
+    """What a run was made of; nothing if it is no update."""
+    return read_object(run.folder / "environment.json").get("parent") or {}
+
+
 def _leave(found: Update, source: Run, place: Path, registry: str | None) -> Update:
     """Notes the parent and the record in the new run, and promotes it if that is asked for and allowed."""
-    parent = read_object(source.folder / "environment.json").get("parent") or {}
+    parent = _parent(source)
     name = str(parent.get("name") or source.folder.resolve().name.lower())
     environment = read_object(place / "environment.json")
     mark = source.ladder.mark

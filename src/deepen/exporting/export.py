@@ -26,6 +26,7 @@ from deepen.exporting.parity import Answers, Parity, Step, answers, check_equal,
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.inference.exported import ExportedPredictor, load_exported
 from deepen.inference.model import Model, load_model
+from deepen.inference.refusing import told_unkept
 from deepen.models.device import using
 from deepen.models.runtimes.form import FILE, FORMS, Runtime
 from deepen.models.runtimes.processor import adds_integers_right
@@ -69,6 +70,7 @@ def export(
     _check_out(out)
     with using(_CPU):
         model = load_model(folder, rung=rung)
+        told_unkept(model.refusing, "an export", say)
         if form == "ctranslate2":
             return _export_text(model, out, folder, say)
         _exportable(model)

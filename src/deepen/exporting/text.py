@@ -53,7 +53,7 @@ class Said:
     """What a model writes, how well, and how many rows in a second."""
 
     texts: Texts
-    score: float | None
+    score: float
     rows_per_second: float
 
 
@@ -77,7 +77,7 @@ def writer_of(model: Model) -> Writer:
 
 def write_network(
     model: Model, beside: Path, part: Part, say: Callable[[str], None]
-) -> tuple[list[Step], list[float | None], Parity]:
+) -> tuple[list[Step], list[float], Parity]:
     """Writes the network in integers, after it has said the same in floats.
 
     Returns:
@@ -87,7 +87,7 @@ def write_network(
         ModelError: If CTranslate2 does not know the architecture, or the network says something else there.
     """
     writer = writer_of(model)
-    trained, steps, scores = _said(writer, model, part), list[Step](), list[float | None]()
+    trained, steps, scores = _said(writer, model, part), list[Step](), list[float]()
     scores.append(trained.score)
     for name, quantization in (("exported", None), ("int8", "int8")):
         say(f"  writing the network for CTranslate2, {quantization or 'float32'}")
@@ -144,10 +144,8 @@ def _integers(folder: Path) -> int:
 def _said(writer: Writer, model: Model, part: Part) -> Said:
     found: Any = writer.predict(part)
     rate = 1 / max(writer.seconds_per_row or 0.0, 1e-9)
-    score = None
-    if part.table.has_target:
-        score = float(model.task.value_of(model.task.statistics(found, model.task.targets(part, ())).sum(0)[None])[0])
-    return Said(found, score, rate)
+    sums = model.task.statistics(found, model.task.targets(part, ())).sum(0, keepdims=True)
+    return Said(found, float(model.task.value_of(sums)[0]), rate)
 
 
 def _compare(name: str, found: Said, trained: Said) -> Step:
@@ -160,7 +158,7 @@ def _compare(name: str, found: Said, trained: Said) -> Step:
     return Step(name, gap, others, found.rows_per_second)
 
 
-def readme(model: Model, title: str, steps: list[Step], scores: list[float | None], found: Parity) -> str:
+def readme(model: Model, title: str, steps: list[Step], scores: list[float], found: Parity) -> str:
     """The page in Markdown, with a program that needs no Deepen."""
     writer = writer_of(model)
     asking, ids, names = writer.asking, writer.ids, writer.reader.convert_ids_to_tokens
@@ -172,5 +170,5 @@ def readme(model: Model, title: str, steps: list[Step], scores: list[float | Non
     columns = ["model", "largest gap, nats a token", "answers in other words", "rows a second", "score"]
     rows = [[one.name, f"{one.largest_gap:.2g}", str(one.flipped), times(one, steps, found)] for one in steps]
     rows = [["trained", "0", "0", "1.0 times"], *rows]
-    told = [[*row, "" if score is None else f"{score:.4f}"] for row, score in zip(rows, scores, strict=True)]
+    told = [[*row, f"{score:.4f}"] for row, score in zip(rows, scores, strict=True)]
     return page(title, "ctranslate2 tokenizers", program, [columns, *told], found.rows)

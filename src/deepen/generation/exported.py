@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from deepen.core.seed import derive
 from deepen.generation.asking import Ids, load_asking
 from deepen.generation.constraints import Constraint
 from deepen.generation.writer import Writer
-from deepen.models.generator import load_reader
+from deepen.models.generator import load_reader, window_of
 from deepen.models.runtimes.written import WrittenNetwork
 from deepen.models.tokenizer import load_tokenizer
 from deepen.problem.task import Task
@@ -25,7 +24,8 @@ class ExportedWriter(Writer):
 
     def write(self, prompts: Sequence[list[int]]) -> list[list[int]]:
         """The tokens that it writes after each prompt."""
-        said = self.network.write(self._names(prompts), self.how(), seed=derive(self.asking.seed, "writing"))
+        how = self.how() | {"max_new_tokens": self.room(max(map(len, prompts), default=0))}
+        said = self.network.write(self._names(prompts), how, seed=derive(self.asking.seed, "writing"))
         return [self.reader.convert_tokens_to_ids(tokens) for tokens in said]
 
     def nats(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> np.ndarray:
@@ -42,8 +42,12 @@ class ExportedWriter(Writer):
             raise SettingError(
                 "an export of CTranslate2 can't hold answers to a form: name the run that it was made of"
             )
-        how = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
-        return replace(self, asking=replace(self.asking, decoding=self.asking.decoding | how))
+        return super().held(None, max_new_tokens=max_new_tokens)
+
+    @property
+    def window(self) -> int:
+        """As of the network that was exported."""
+        return window_of(self.network.config)
 
     def _names(self, rows: Sequence[list[int]]) -> list[list[str]]:
         return [self.reader.convert_ids_to_tokens(ids) for ids in rows]

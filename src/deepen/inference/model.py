@@ -78,12 +78,8 @@ class Model:
         return f"Model({str(self.folder)!r}, {self.task.name}, {self.rung}, labels: {labels or 'none'})"
 
     def _repr_html_(self) -> str:
-        about = {
-            "task": self.task.name,
-            "rung": self.rung,
-            "device": self.device or "cpu",
-            "labels": ", ".join(self.labels[:20]),
-        }
+        about = {"task": self.task.name, "rung": self.rung, "device": self.device or "cpu"}
+        about["labels"] = ", ".join(self.labels[:20])
         return html.table(str(self.folder), (), [[html.cell(name), html.cell(value)] for name, value in about.items()])
 
     @overload
@@ -99,7 +95,17 @@ class Model:
         as_pandas: Literal[False] = False,
     ) -> list[Prediction]: ...
     @overload
-    def predict(self, data: Any, *, columns: Mapping[str, str] | None = None, as_pandas: Literal[True]) -> Any: ...
+    def predict(
+        self,
+        data: Any,
+        *,
+        columns: Mapping[str, str] | None = None,
+        choices: Sequence[str] | None = None,
+        regex: str | None = None,
+        json_schema: Any = None,
+        max_new_tokens: int | None = None,
+        as_pandas: Literal[True],
+    ) -> Any: ...
     def predict(
         self,
         data: Any,
@@ -140,11 +146,7 @@ class Model:
         return as_frame(found, self.labels, data) if as_pandas else found
 
     def predict_proba(self, data: Any, *, columns: Mapping[str, str] | None = None) -> np.ndarray:
-        """The probability of each label, as scikit-learn's classifiers give it.
-
-        Args:
-            data: Rows in any form that `predict` takes.
-            columns: As for `predict`.
+        """The probability of each label of rows as `predict` takes them, as scikit-learn's classifiers give it.
 
         Returns:
             One row a row, one column a label in the order of `labels`; NaN where a row can't be answered.

@@ -61,6 +61,8 @@ def learn_to_refuse(
     numbers = [(scored(names, known, some), scored(names, others, some)) for known, others, some in turns]
     chosen = {name: _auroc(numbers, at) for at, name in enumerate(names) if turns}
     own = wish.score if wish.score in names else _USUAL
+    if wish.score not in (*names, "auto"):
+        say(f"  note: none_of_these.score={wish.score} compares states, and {model.rung} has none: {own} stands in")
     weights_S = _weighed(numbers) if turns and wish.score not in names else np.zeros(len(names))
     if not weights_S.any():
         weights_S[names.index(own)] = 1.0
@@ -79,6 +81,8 @@ def learn_to_refuse(
         f"{bound.coverage:.1%} of the validation rows get no answer, {bound.wrong:,} of {bound.rows:,} lose a right one"
     )
     say(f"  none of these: above all {shelf()[most].title}{chosen_by}; {lost}")
+    if bound.threshold is None:
+        say(f"  warning: none of these: every row will be answered, since {bound.why}")
     if rows.test is None:
         return ()
     return refusing.scores(model.predictor, rows.test, seed=seed)

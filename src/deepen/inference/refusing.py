@@ -7,7 +7,7 @@ Shape legend: as in `evaluation/none_of_these/`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,12 @@ class Refusing:
         strange_N = np.concatenate([self.strangeness(predictor, part, predictor.predict(part)) for part in parts])
         outside_N = np.arange(len(strange_N)) >= len(known)
         return outside_scores(strange_N, strange_N >= self.threshold, outside_N, seed=derive(seed, NONE_OF_THESE))
+
+
+def told_unkept(refusing: Refusing | None, what: str, say: Callable[[str], None]) -> None:
+    """Says that what is made of a model answers every row, where its run does not."""
+    if refusing is not None:
+        say(f"  note: {what} answers every row: telling rows of none of the labels stays with the run folder")
 
 
 def scored(names: Iterable[str], seen: Seen, kept: Kept | None) -> np.ndarray:

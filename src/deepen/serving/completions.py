@@ -266,7 +266,7 @@ def _told(answered: Answered) -> dict[str, Any]:
     if "refused" in told:
         raise RefusedError(422, told["refused"], field=told["field"])
     if "skipped" in told:
-        raise RefusedError(500, told["skipped"])
+        raise RefusedError(422, told["skipped"])
     return told
 
 

@@ -12,8 +12,9 @@ from deepen.evaluation.none_of_these import Kept, Seen, Strangeness
 
 
 def _of(seen: Seen, kept: Kept | None) -> np.ndarray:
-    most_N = seen.logits_NC.max(1)
-    return np.asarray(-most_N - np.log(np.exp(seen.logits_NC - most_N[:, None]).sum(1)))
+    from scipy.special import logsumexp
+
+    return np.asarray(-logsumexp(seen.logits_NC, axis=1))
 
 
 SCORE = Strangeness("how little speaks for any label", _of)

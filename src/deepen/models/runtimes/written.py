@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deepen.core.errors import SettingError
+from deepen.core.files import read_object
 from deepen.core.foreign import blaming
 from deepen.models.runtimes.onnx import num_threads
 
@@ -41,11 +42,15 @@ class WrittenNetwork:
 
     def __init__(self, folder: Path, *, encodes: bool, ends: Tokens) -> None:
         library, self.encodes, self.ends, self.path = ctranslate2(), encodes, list(ends), folder / FOLDER
-        maker = library.Translator if encodes else library.Generator
+        with blaming(folder / "config.json", "is damaged"):
+            self.config = read_object(folder / "config.json")
+        self._maker = library.Translator if encodes else library.Generator
         with blaming(self.path, "not a network that CTranslate2 can run, so it is damaged or made for another program"):
             # batches side by side, a thread each: 2.8 times as quick here as one after the other with all threads
-            how = {"device": "cpu", "inter_threads": max(1, num_threads()), "intra_threads": 1}
-            self.network = maker(str(self.path), **how)
+            self.network = self._open(max(1, num_threads()), 1)
+
+    def _open(self, batches: int, threads: int) -> Any:
+        return self._maker(str(self.path), device="cpu", inter_threads=batches, intra_threads=threads)
 
     def write(self, prompts: Sequence[Tokens], how: Mapping[str, Any], *, seed: int) -> list[list[str]]:
         """What it writes after each prompt, with the token that ends it.
@@ -58,15 +63,17 @@ class WrittenNetwork:
         told |= {"sampling_topk": 0 if how.get("do_sample") else 1, "end_token": self.ends, "return_end_token": True}
         longest, shortest = _LENGTHS[self.encodes]
         told |= {longest: int(how["max_new_tokens"]), shortest: int(how.get("min_new_tokens", 0))}
-        if how.get("do_sample"):
+        network = self.network
+        if how.get("do_sample"):  # a thread begins to draw with the seed that is set when it starts
             ctranslate2().set_random_seed(seed)
+            network = self._open(1, max(1, num_threads()))
         many: dict[str, Any] = {"max_batch_size": _BATCH_TOKENS, "batch_type": "tokens"}
         with blaming(self.path, "the network can't be run"):
             if self.encodes:
-                found = self.network.translate_batch(list(map(list, prompts)), **told, **many)
+                found = network.translate_batch(list(map(list, prompts)), **told, **many)
                 return [one.hypotheses[0] for one in found]
             alone = {"include_prompt_in_result": False}
-            return [one.sequences[0] for one in self.network.generate_batch(prompts, **told, **many, **alone)]
+            return [one.sequences[0] for one in network.generate_batch(prompts, **told, **many, **alone)]
 
     def nats(self, prompts: Sequence[Tokens], answers: Sequence[Tokens]) -> list[float]:
         """The log loss of each answer; one of encoder-decoders must end with the token that ends it."""
