@@ -4,9 +4,8 @@
     python benchmarks/small_data.py --data DATA --summary
 
 `small-data-SET-N-seedS`: N rows drawn of a set, the rungs lexical and frozen; `small-data-whole-SET-N-seedS`
-(`--whole`): the rungs that a climb takes by itself. Both ways one after the other in one process: accuracy on the same
-test rows, regret (the best of its own rungs on the test rows less the chosen one), seconds of the wall clock and of the
-processor. Seconds are `warm`: the process has loaded its libraries, and the frozen pass over the rows is cached.
+(`--whole`): the rungs that a climb takes by itself. Both ways one after the other: accuracy on the same test rows,
+regret (the best of its own rungs on the test rows less the chosen one), seconds of the whole command.
 `small-data-N` and `small-data-whole-N` (`--summary`): means over sets and seeds, with Student's interval over them.
 """
 
@@ -15,7 +14,7 @@ from __future__ import annotations
 import csv
 import json
 import random
-import time
+import shutil
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,15 @@ import cells
 import numpy as np
 from scipy import stats
 
-from deepen import api
-from deepen.core.run import Run
+import ladder
+from deepen.core.run import Run, open_run
 from deepen.finetuning.hidden_cache import frozen_pass
 from deepen.finetuning.predictor import EncoderPredictor
 from deepen.inference.model import load_model
 from deepen.preparation.reopen import recipe_of, reopened
 from deepen.problem.work import Work
 
-ARMS = {"held_out": ["data.cross_validate_below=0"], "cross_validated": ["data.cross_validate_below=1001"]}
+ARMS = {"held_out": "data.cross_validate_below=0", "cross_validated": "data.cross_validate_below=1001"}
 TEST_ROWS = 1000
 MODELS = {"thucnews": "e5-small-zh-en"}
 
@@ -96,16 +95,17 @@ def measure(name: str, size: int, seed: int, options: Any) -> None:
     folder = options.work / "small_data"
     data = write(folder / f"{name}-{size}-{seed}.csv", random.Random(1000 * seed + size).sample(train, size))
     held = write(folder / f"{name}-test.csv", test)
-    model = str(options.models / MODELS[name]) if name in MODELS else None
-    given: dict[str, Any] = {"model": model, "task": "classification", "columns": {"text": "text", "label": "label"}}
-    given |= {} if options.whole else {"rungs": "majority,lexical,frozen"}
-    if not options.whole:  # what both need: the frozen pass over the rows
-        api.train(data, **given | {"rungs": "frozen"}, seed=seed, out=folder / "warm", overwrite=True)
+    command = [ladder.DEEPEN, "train", data, "--task", "classification", "--columns", "text=text,label=label"]
+    command += ["--seed", str(seed), "--overwrite", "-q"]
+    command += ["--model", str(options.models / MODELS[name])] if name in MODELS else []
+    command += [] if options.whole else ["--rungs", "majority,lexical,frozen"]
     arms: dict[str, Any] = {}
-    for arm, settings in ARMS.items():
-        began, used = time.monotonic(), time.process_time()
-        run = api.train(data, **given, settings=settings, seed=seed, out=folder / arm, overwrite=True)
-        seconds, processor = time.monotonic() - began, time.process_time() - used
+    for arm, setting in ARMS.items():
+        cache = folder / "cache"
+        shutil.rmtree(cache, ignore_errors=True)
+        asked = [*command, "--set", setting, "--out", str(folder / arm)]
+        seconds, _, _ = cells.run(asked, environment={"DEEPEN_CACHE": str(cache)})
+        run = open_run(folder / arm)
         prepared, why = reopened(run, recipe_of(run))
         assert prepared is not None, why  # noqa: S101 - it was just trained
         right = accuracies(run, prepared.work, held)
@@ -115,12 +115,11 @@ def measure(name: str, size: int, seed: int, options: Any) -> None:
             "regret": round(max(right.values()) - right[run.chosen], 4),
             "rungs": {rung: round(value, 4) for rung, value in right.items()},
             "seconds": round(seconds, 1),
-            "processor_seconds": round(processor, 1),
         }
     gain = arms["cross_validated"]["test"] - arms["held_out"]["test"]
-    command = f"python benchmarks/small_data.py --data DATA --models MODELS{' --whole' if options.whole else ''}"
-    more = {"metric": "accuracy gained on test rows", "warm": True, **arms}
-    cells.write(cell, command=command, seed=seed, value=round(gain, 4), n=len(test), **more)
+    called = f"python benchmarks/small_data.py --data DATA --models MODELS{' --whole' if options.whole else ''}"
+    more = {"metric": "accuracy gained on test rows", **arms}
+    cells.write(cell, command=called, seed=seed, value=round(gain, 4), n=len(test), **more)
 
 
 def mean(values: list[float]) -> tuple[float, list[float]]:
@@ -144,10 +143,7 @@ def summary() -> None:
         regret, regret_interval = mean(
             [cell["cross_validated"]["regret"] - cell["held_out"]["regret"] for cell in found]
         )
-        ratio = {
-            kind: round(sum(c["cross_validated"][kind] for c in found) / sum(c["held_out"][kind] for c in found), 2)
-            for kind in ("seconds", "processor_seconds")
-        }
+        seconds = {arm: sum(cell[arm]["seconds"] for cell in found) for arm in ARMS}
         cells.write(
             name,
             command="python benchmarks/small_data.py --data DATA --summary",
@@ -158,8 +154,8 @@ def summary() -> None:
             interval=interval,
             regret_gained=regret,
             regret_interval=regret_interval,
-            ratio=ratio,
-            warm=True,
+            ratio=round(seconds["cross_validated"] / seconds["held_out"], 2),
+            seconds={arm: round(value / len(found), 1) for arm, value in seconds.items()},
         )
 
 

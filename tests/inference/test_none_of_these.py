@@ -184,6 +184,16 @@ def test_a_damaged_file_is_said(made: Make, tmp_path: Path) -> None:
         deepen.load(run)
 
 
+def test_a_missing_file_is_said_and_not_answered_over(made: Make, tmp_path: Path) -> None:
+    import shutil
+
+    run = Path(shutil.copytree(made(), tmp_path / "run"))
+    (run / "bounds" / "none-of-these.json").unlink()
+    with pytest.raises(ModelError, match="every row would be answered"):
+        deepen.load(run)
+    assert deepen.load(run / "model").predict(["any"])[0].output is not None, "as the message says"
+
+
 def test_scores_tell_what_is_far_from_what_is_near() -> None:
     chance = np.random.default_rng(0)
     centres = np.eye(8)[:3] * 3

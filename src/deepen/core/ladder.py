@@ -283,6 +283,8 @@ class Ladder(Record):
     self_training: SelfTraining | None = None
     chosen_reason: str = ""
     refitted: bool = False
+    refuses: bool = False
+    """Whether the chosen rung tells rows of none of its labels, by what lies in `bounds`."""
 
     @property
     def unfinished(self) -> bool:

@@ -386,7 +386,7 @@ def load_model(
     files = {name: digest for name, digest in about.files.items() if name != "README.md"}
     strict = dict(override({}, list(settings)).get("data") or {}).get("bad_rows") == "error"
     mark = fingerprint(about.rung, files)
-    more = (say, run, mark, reading.explain, strict, None if run is None else read_refusing(run, mark))
+    more = (say, run, mark, reading.explain, strict, None if run is None else read_refusing(run, about.rung, mark))
     return Model(folder, task, about.rung, about.labels, columns, reading.data, predictor, names, *more)
 
 

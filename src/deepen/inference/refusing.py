@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from deepen.core.errors import ModelError
 from deepen.core.files import read_object, replacing, write_json
 from deepen.core.foreign import blaming
+from deepen.core.ladder import read_ladder
 from deepen.core.seed import derive
 from deepen.core.types import Outputs, Score
 from deepen.data.table import Part
@@ -124,14 +126,20 @@ def write_refusing(run: Path, refusing: Refusing, bound: Bound) -> None:
     write_json(path, asdict(bound) | {_REFUSES: about})
 
 
-def read_refusing(run: Path, mark: str) -> Refusing | None:
+def read_refusing(run: Path, rung: str, mark: str) -> Refusing | None:
     """What `learn_to_refuse` kept, if it is about the model with this mark.
 
     Raises:
-        ModelError: If it is damaged.
+        ModelError: If it is damaged, or gone from a run that was asked to tell.
     """
     path = bound_file(run, NONE_OF_THESE)
     if not path.is_file():
+        ladder = read_ladder(run / "ladder.json")
+        if ladder.refuses and ladder.chosen == rung:
+            raise ModelError(
+                f"{path} is missing, and without it every row would be answered: copy the whole run folder, or "
+                f"take a model that answers every row, which {run / 'model'} is by itself"
+            )
         return None
     with blaming(path, "is damaged"):
         found = Refusing(**read_object(path)[_REFUSES])

@@ -104,7 +104,8 @@ def _climb_all(state: Climbing, spent: float) -> None:
     _finish(state)
     state.write(_time_spent(state, spent))
     write_recipe(state.run.folder / "recipe.yaml", _what_ran(recipe, state.ladder))
-    state.note({"test": (*state.ladder.test, *map(record.as_record, state.events.closing()))})
+    told = tuple(map(record.as_record, state.events.closing()))
+    state.note({"test": (*state.ladder.test, *told), "refuses": recipe.none_of_these.refuse})
     state.events.published(state.run)
 
 
