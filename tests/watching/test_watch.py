@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.contracts.conftest import call
 
@@ -102,3 +103,34 @@ def test_the_command(run: Path, other: Path) -> None:
     record = json.loads(call("watch", run, other, "--json").out)
     assert {"windows", "alarms"} <= set(record)
     assert {"cause", "signals", "harm", "estimated", "examples", "remedy"} <= set(record["alarms"][0])
+
+
+def test_a_small_group_that_comes_up_is_seen_and_shown() -> None:
+    from deepen.watching.budget import Watcher
+    from deepen.watching.rows import Rows
+    from deepen.watching.shown import telling_rows
+
+    chance = np.random.default_rng(0)
+    centres = chance.normal(0, 1, (21, 16))
+
+    def rows(topics: np.ndarray, name: str) -> Rows:
+        states = centres[topics] + chance.normal(0, 0.5, (len(topics), 16))
+        return Rows([f"{name}{at}" for at in range(len(topics))], np.full((len(topics), 2), 0.5), states_NF=states)
+
+    reference = rows(chance.integers(0, 20, 900), "r")
+    same, other = chance.integers(0, 20, 500), np.r_[chance.integers(0, 20, 480), np.full(20, 20)]
+    watcher = Watcher(reference, 500)  # of whose answers all are as sure
+    found = {name: watcher.judge(watcher.view(rows(topics, name))) for name, topics in (("s", same), ("o", other))}
+    assert found["s"].p_value > 0.05
+    assert found["o"].p_values["groups"] <= 0.005
+    assert found["o"].p_value <= 0.05
+    shown = telling_rows(reference, rows(other, "o"))
+    assert sum(int(one[1:]) >= 480 for one in shown) >= 15
+
+
+def test_groups_do_not_ask_in_which_order_rows_come() -> None:
+    from deepen.watching.signals.groups import groups_of
+
+    chance = np.random.default_rng(0)
+    states, order = chance.normal(0, 1, (200, 4)), chance.permutation(200)
+    assert (groups_of(states)[order] == groups_of(states[order])).all()

@@ -1,11 +1,11 @@
 """Whether a window is drawn as the reference was, by all signals together, at one budget of false alarms.
 
-Half of the reference teaches each signal how to look. The other half and the window are then one heap: if nothing has
+A third of the reference teaches each signal how to look. The rest and the window are then one heap: if nothing has
 changed, any rows of it could be the window, so a signal's p-value is the place of the window among a thousand draws.
 The smallest of all signals is compared with the smallest ones of the draws, so that signals that see the same thing do
-not count twice. What was learned from one half can't flatter the other.
+not count twice. What was learned from some rows can't flatter others.
 
-Shape legend: N rows of the half that is compared and of the window together, K numbers of a row, B draws.
+Shape legend: N rows of the rest and of the window together, K numbers of a row, B draws.
 
 Source:
     Westfall and Young 1993, Resampling-Based Multiple Testing, for the smallest p-value of several tests.
@@ -20,21 +20,28 @@ import numpy as np
 
 from deepen.core.seed import derive
 from deepen.watching.rows import Rows
-from deepen.watching.signals import Fitted, shelf
+from deepen.watching.signals import Fitted, Signal, shelf
 
-DRAWS, _RIDGE = 1000, 0.05
+DRAWS, _RIDGE, _TAUGHT = 1000, 0.05, 3
+_NO_SPREAD, _ROUNDING = 1e-6, 1e-7
 
 
 @dataclass(frozen=True)
 class _Lens:
-    """A signal that was fitted, its side of the means that is the same for all windows, and how it weighs moves."""
+    """A signal that was fitted, its side of the means, which is the same for all windows, and how it weighs moves."""
 
+    signal: Signal
     fitted: Fitted
+    compared_NK: np.ndarray
     mean_BK: np.ndarray
     weight_KK: np.ndarray | None
 
-    def moved(self, mean_BK: np.ndarray) -> np.ndarray:
-        """How far means have moved, one number each."""
+    def moved(self, window_NK: np.ndarray, weight_BN: np.ndarray) -> np.ndarray:
+        """How far means have moved, one number a draw."""
+        if self.signal.together is not None:
+            heap_NK = self.signal.together(np.concatenate([self.compared_NK, window_NK]))
+            return np.asarray((weight_BN @ heap_NK).max(-1))
+        mean_BK = self.mean_BK + weight_BN[:, len(self.compared_NK) :] @ window_NK
         turned_BK = mean_BK if self.weight_KK is None else mean_BK @ self.weight_KK
         return np.asarray((mean_BK * turned_BK).sum(-1))
 
@@ -57,7 +64,8 @@ class Watcher:
     def __init__(self, reference: Rows, window_rows: int, *, draws: int = DRAWS) -> None:
         self.window_rows = window_rows
         order_N = np.random.default_rng(derive(0, "reference")).permutation(len(reference))
-        taught, compared = (reference.take(np.sort(half)) for half in np.array_split(order_N, 2))
+        parts = np.split(order_N, [len(reference) // _TAUGHT])
+        taught, compared = (reference.take(np.sort(part)) for part in parts)
         self.lenses: dict[str, _Lens] = {}
         self._weight_BN = _splits(len(compared), window_rows, draws)
         for name, signal in shelf().items():
@@ -65,7 +73,8 @@ class Watcher:
             seen_NK = None if fitted is None else fitted.view(compared)
             if fitted is not None and seen_NK is not None:
                 weight_KK = _weight(fitted.reference_NK) if signal.scaled else None
-                self.lenses[name] = _Lens(fitted, self._weight_BN[:, : len(compared)] @ seen_NK, weight_KK)
+                mean_BK = self._weight_BN[:, : len(compared)] @ seen_NK
+                self.lenses[name] = _Lens(signal, fitted, seen_NK, mean_BK, weight_KK)
 
     def view(self, rows: Rows) -> dict[str, np.ndarray]:
         """What the signals that apply see of each row, seen_NK by name."""
@@ -79,9 +88,7 @@ class Watcher:
             seen: Rows as `view` gives them.
             at: Which of them are the window: as many as was said.
         """
-        weight_BN = self._weight_BN[:, -self.window_rows :]
-        lenses = {name: self.lenses[name] for name in seen}
-        far = {name: lens.moved(lens.mean_BK + weight_BN @ seen[name][at]) for name, lens in lenses.items()}
+        far = {name: self.lenses[name].moved(rows_NK[at], self._weight_BN) for name, rows_NK in seen.items()}
         places = {name: _p_values(far_B) for name, far_B in far.items()}
         smallest_B = np.min(list(places.values()), axis=0)
         moved = {name: float(far_B[0] / max(np.quantile(far_B[1:], 0.95), 1e-12)) for name, far_B in far.items()}
@@ -102,13 +109,13 @@ def _splits(num_compared: int, window_rows: int, draws: int) -> np.ndarray:
 def _weight(seen_NK: np.ndarray) -> np.ndarray:
     """The inverse of the covariance, drawn towards one without correlations."""
     covariance_KK = np.atleast_2d(np.cov(seen_NK.astype(np.float64).T))
-    spread = np.sqrt(np.maximum(np.diag(covariance_KK), 1e-9))
+    spread = np.sqrt(np.maximum(np.diag(covariance_KK), _NO_SPREAD))
     correlation_KK = covariance_KK / np.outer(spread, spread)
     inverse_KK = np.linalg.inv((1 - _RIDGE) * correlation_KK + _RIDGE * np.eye(len(spread)))
     return np.asarray(inverse_KK / np.outer(spread, spread), np.float32)
 
 
 def _p_values(far_B: np.ndarray) -> np.ndarray:
-    """The share of all that have moved as far as each, itself among them."""
+    """The share of all that have moved as far as each, itself among them; what is rounding counts as no move."""
     ordered_B = np.sort(far_B)
-    return np.asarray((len(far_B) - np.searchsorted(ordered_B, far_B, side="left")) / len(far_B))
+    return np.asarray((len(far_B) - np.searchsorted(ordered_B, far_B - _ROUNDING, side="left")) / len(far_B))

@@ -14,8 +14,9 @@ import numpy as np
 from deepen.data.words import mostly_chinese, words_of
 from deepen.watching.rows import Rows
 from deepen.watching.signals import squeezed
+from deepen.watching.signals.groups import DIRECTIONS, risen, unit
 
-_WORDS, _ROWS, _NEAR = 8, 20, 5
+_WORDS, _ROWS = 8, 20
 _SURE = 4.0  # standard errors; thousands of words are looked at
 _FEWEST = 5
 _MOST_ROWS = 4000
@@ -47,23 +48,22 @@ def _terms(text: str) -> set[str]:
 
 
 def telling_rows(reference: Rows, rows: Rows) -> list[str]:
-    """The ids of the rows that tell most: far from the reference and near to one another, else the least sure ones."""
-    if rows.states_NF is None or reference.states_NF is None or len(rows) <= _NEAR:
+    """The ids of the rows that tell most: of the groups that have come up most, the middle first; else the least sure.
+
+    The same text is told once.
+    """
+    if rows.states_NF is None or reference.states_NF is None or len(rows) < _FEWEST:
         return [rows.ids[at] for at in np.argsort(rows.confidences_N, kind="stable")[:_ROWS]]
     rows = rows.take(np.arange(max(0, len(rows) - _MOST_ROWS), len(rows)))
-    squeeze = squeezed(reference.states_NF, 64)
-    own_NF, other_NF = (_unit(squeeze(one.states_NF)) for one in (rows, reference))
-    cosines_NN = own_NF @ own_NF.T
-    np.fill_diagonal(cosines_NN, -1.0)
-    cosines_NN[cosines_NN > 1 - 1e-6] = -1.0  # the same text again is no neighbour
-    group_N = _mean_of_nearest(cosines_NN) - _mean_of_nearest(own_NF @ other_NF.T)
-    return [rows.ids[at] for at in np.argsort(-group_N, kind="stable")[:_ROWS]]
-
-
-def _mean_of_nearest(cosines_NN: np.ndarray) -> np.ndarray:
-    num = min(_NEAR, cosines_NN.shape[1])
-    return np.asarray(np.partition(cosines_NN, -num, axis=1)[:, -num:].mean(1))
-
-
-def _unit(values_NF: np.ndarray) -> np.ndarray:
-    return values_NF / np.maximum(np.linalg.norm(values_NF, axis=1, keepdims=True), 1e-12)
+    squeeze = squeezed(reference.states_NF, DIRECTIONS)
+    own_NF, other_NF = (unit(squeeze(one.states_NF)) for one in (rows, reference))
+    heap_NK = risen(np.concatenate([other_NF, own_NF]))
+    rise_K = heap_NK[len(reference) :].mean(0) - heap_NK[: len(reference)].mean(0)
+    in_N = heap_NK[len(reference) :].argmax(1)
+    middle_KF = (heap_NK[len(reference) :] > 0).T.astype(np.float32) @ own_NF
+    near_N = (own_NF * unit(middle_KF)[in_N]).sum(1)
+    texts = rows.texts or rows.ids
+    first: dict[str, str] = {}
+    for at in np.lexsort((-near_N, -rise_K[in_N])):
+        first.setdefault(texts[at], rows.ids[at])
+    return list(first.values())[:_ROWS]

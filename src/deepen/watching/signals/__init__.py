@@ -1,7 +1,8 @@
 """Signals: each looks at rows in its own way, and sees whether a window is drawn as the reference was.
 
 A file has one value `SIGNAL`. It turns every row into numbers, and what it sees in a window is how far their means have
-moved. Means are cheap to draw ten thousand times, so that all signals together keep one budget of false alarms.
+moved; of numbers that rows have beside one another only, which mean has risen most. Means are cheap to draw ten
+thousand times, so that all signals together keep one budget of false alarms.
 
 Shape legend: N rows, K numbers of a row.
 """
@@ -37,12 +38,15 @@ class Signal:
         cause: What an alarm is called that this signal raises: signals of one cause raise one alarm.
         fit: Learns from the reference; None if the signal does not apply to it.
         scaled: Whether numbers of a row are weighed by their spread (Hotelling's T-squared), or count as they are.
+        together: Turns the numbers of the held-out rows and the window, as one heap in any order, into those whose
+            means are compared; then the mean that has risen most counts. None compares the numbers of each row.
     """
 
     title: str
     cause: str
     fit: Callable[[Rows], Fitted | None]
     scaled: bool = True
+    together: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 def simple(view: View) -> Callable[[Rows], Fitted | None]:
