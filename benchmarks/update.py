@@ -63,7 +63,7 @@ def accuracy(run: Path, rows: list[Row]) -> np.ndarray:
     import deepen
 
     found = deepen.load(run).predict([text for text, _ in rows])
-    return np.array([one.label == label for one, (_, label) in zip(found, rows, strict=True)])
+    return np.array([one.output == label for one, (_, label) in zip(found, rows, strict=True)])
 
 
 def exact(options) -> None:

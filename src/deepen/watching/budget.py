@@ -23,16 +23,19 @@ from deepen.watching.rows import Rows
 from deepen.watching.signals import Fitted, Signal, shelf
 
 DRAWS, _RIDGE, _TAUGHT = 1000, 0.05, 3
-_NO_SPREAD, _ROUNDING = 1e-6, 1e-7
 
 
 @dataclass(frozen=True)
 class _Lens:
-    """A signal that was fitted, its side of the means, which is the same for all windows, and how it weighs moves."""
+    """A signal that was fitted, its side of the means, which is the same for all windows, and how it weighs moves.
+
+    Numbers are taken from `usual_K`, so that those that never change are 0 and not what rounding makes of them.
+    """
 
     signal: Signal
     fitted: Fitted
     compared_NK: np.ndarray
+    usual_K: np.ndarray
     mean_BK: np.ndarray
     weight_KK: np.ndarray | None
 
@@ -41,7 +44,7 @@ class _Lens:
         if self.signal.together is not None:
             heap_NK = self.signal.together(np.concatenate([self.compared_NK, window_NK]))
             return np.asarray((weight_BN @ heap_NK).max(-1))
-        mean_BK = self.mean_BK + weight_BN[:, len(self.compared_NK) :] @ window_NK
+        mean_BK = self.mean_BK + weight_BN[:, len(self.compared_NK) :] @ (window_NK - self.usual_K)
         turned_BK = mean_BK if self.weight_KK is None else mean_BK @ self.weight_KK
         return np.asarray((mean_BK * turned_BK).sum(-1))
 
@@ -73,8 +76,9 @@ class Watcher:
             seen_NK = None if fitted is None else fitted.view(compared)
             if fitted is not None and seen_NK is not None:
                 weight_KK = _weight(fitted.reference_NK) if signal.scaled else None
-                mean_BK = self._weight_BN[:, : len(compared)] @ seen_NK
-                self.lenses[name] = _Lens(signal, fitted, seen_NK, mean_BK, weight_KK)
+                usual_K = fitted.reference_NK[0].astype(np.float32)
+                mean_BK = self._weight_BN[:, : len(compared)] @ (seen_NK - usual_K)
+                self.lenses[name] = _Lens(signal, fitted, seen_NK, usual_K, mean_BK, weight_KK)
 
     def view(self, rows: Rows) -> dict[str, np.ndarray]:
         """What the signals that apply see of each row, seen_NK by name."""
@@ -109,13 +113,13 @@ def _splits(num_compared: int, window_rows: int, draws: int) -> np.ndarray:
 def _weight(seen_NK: np.ndarray) -> np.ndarray:
     """The inverse of the covariance, drawn towards one without correlations."""
     covariance_KK = np.atleast_2d(np.cov(seen_NK.astype(np.float64).T))
-    spread = np.sqrt(np.maximum(np.diag(covariance_KK), _NO_SPREAD))
+    spread = np.sqrt(np.maximum(np.diag(covariance_KK), 1e-9))
     correlation_KK = covariance_KK / np.outer(spread, spread)
     inverse_KK = np.linalg.inv((1 - _RIDGE) * correlation_KK + _RIDGE * np.eye(len(spread)))
     return np.asarray(inverse_KK / np.outer(spread, spread), np.float32)
 
 
 def _p_values(far_B: np.ndarray) -> np.ndarray:
-    """The share of all that have moved as far as each, itself among them; what is rounding counts as no move."""
+    """The share of all that have moved as far as each, itself among them."""
     ordered_B = np.sort(far_B)
-    return np.asarray((len(far_B) - np.searchsorted(ordered_B, far_B - _ROUNDING, side="left")) / len(far_B))
+    return np.asarray((len(far_B) - np.searchsorted(ordered_B, far_B, side="left")) / len(far_B))
