@@ -48,7 +48,7 @@ def _terms(text: str) -> set[str]:
 
 
 def telling_rows(reference: Rows, rows: Rows) -> list[str]:
-    """The ids of the rows that tell most: of the groups that have come up most, the middle first; else the least sure.
+    """The ids of the rows that tell most: of the groups that have come up most, else the least sure ones.
 
     The same text is told once.
     """
@@ -58,12 +58,10 @@ def telling_rows(reference: Rows, rows: Rows) -> list[str]:
     squeeze = squeezed(reference.states_NF, DIRECTIONS)
     own_NF, other_NF = (unit(squeeze(one.states_NF)) for one in (rows, reference))
     heap_NK = risen(np.concatenate([other_NF, own_NF]))
-    rise_K = heap_NK[len(reference) :].mean(0) - heap_NK[: len(reference)].mean(0)
-    in_N = heap_NK[len(reference) :].argmax(1)
-    middle_KF = (heap_NK[len(reference) :] > 0).T.astype(np.float32) @ own_NF
-    near_N = (own_NF * unit(middle_KF)[in_N]).sum(1)
+    own_NK, other_NK = heap_NK[len(reference) :], heap_NK[: len(reference)]
+    come_up_N = (own_NK > 0) @ (own_NK.mean(0) - other_NK.mean(0))
     texts = rows.texts or rows.ids
     first: dict[str, str] = {}
-    for at in np.lexsort((-near_N, -rise_K[in_N])):
+    for at in np.argsort(-come_up_N, kind="stable"):
         first.setdefault(texts[at], rows.ids[at])
     return list(first.values())[:_ROWS]

@@ -16,27 +16,32 @@ import numpy as np
 from deepen.watching.rows import Rows
 from deepen.watching.signals import Fitted, Signal, squeezed
 
-DIRECTIONS, _ROWS_A_GROUP, _MOST_GROUPS, _TURNS = 48, 24, 256, 30
+DIRECTIONS, _ROWS_A_GROUP, _MOST_GROUPS, _GROUPINGS, _TURNS = 48, 30, 256, 4, 30
 
 
-def groups_of(states_NF: np.ndarray) -> np.ndarray:
-    """The number of each row's group; the same for the same rows in another order."""
+def groupings(states_NF: np.ndarray) -> list[np.ndarray]:
+    """The number of each row's group, several times over: one grouping alone may cut what belongs together.
+
+    They are the same for the same rows in another order.
+    """
     from sklearn.cluster import KMeans
 
     num_groups = min(_MOST_GROUPS, max(2, len(states_NF) // _ROWS_A_GROUP))
-    order_N = np.lexsort(states_NF.T)
-    found = KMeans(num_groups, n_init=1, max_iter=_TURNS, random_state=0).fit(states_NF[order_N])
-    group_N = np.empty(len(states_NF), np.int64)
-    group_N[order_N] = found.labels_
-    return group_N
+    order_N, found = np.lexsort(states_NF.T), []
+    for seed in range(_GROUPINGS):
+        made = KMeans(num_groups, n_init=1, max_iter=_TURNS, random_state=seed).fit(states_NF[order_N])
+        found.append(made.labels_[np.argsort(order_N)])
+    return found
 
 
 def risen(states_NF: np.ndarray) -> np.ndarray:
-    """In which group each row is, as numbers whose means can be compared: 0 elsewhere, there 1 by its deviation."""
-    group_N = groups_of(states_NF)
-    in_NK = np.eye(int(group_N.max()) + 1, dtype=np.float32)[group_N]
-    share_K = in_NK.mean(0)
-    return np.asarray(in_NK / np.sqrt(np.maximum(share_K * (1 - share_K), 1e-9)), np.float32)
+    """In which groups each row is, as numbers whose means can be compared: 0 elsewhere, there 1 by its deviation."""
+    numbers = []
+    for group_N in groupings(states_NF):
+        in_NK = np.eye(int(group_N.max()) + 1, dtype=np.float32)[group_N]
+        share_K = in_NK.mean(0)
+        numbers.append(in_NK / np.sqrt(np.maximum(share_K * (1 - share_K), 1e-9)))
+    return np.concatenate(numbers, axis=1).astype(np.float32)
 
 
 def unit(values_NF: np.ndarray) -> np.ndarray:
