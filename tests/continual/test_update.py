@@ -48,6 +48,13 @@ def test_any_order_gives_what_all_at_once_gives(world: dict[str, Any], alone: Pa
     assert np.abs(answers("ba") - answers("whole")).max() <= 1e-5
     assert np.abs(answers("ab") - answers("whole")).max() <= 1e-5
     assert np.abs(answers("a") - answers("whole")).max() > 1e-3  # or nothing was learned
+    record = json.loads((alone / "ab" / "update.json").read_text(encoding="utf-8"))
+    line = record["history"]
+    assert [one["run"] for one in line] == [str(world["run"]), "a", "ab"]
+    assert [set(one["scores"]) for one in line] == [{"start"}, {"start", "update 1"}, {"start", "update 1", "update 2"}]
+    gained = [line[2]["scores"][one] - line[at]["scores"][one] for at, one in ((0, "start"), (1, "update 1"))]
+    assert record["backward_transfer"] == pytest.approx(np.mean(gained))
+    assert line[2]["scores"]["update 2"] == pytest.approx(record["new"][0]["after"])
     parent = json.loads((alone / "ab" / "environment.json").read_text(encoding="utf-8"))["parent"]
     assert (parent["name"], parent["run"]) == ("mood", "a")
 

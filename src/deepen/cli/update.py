@@ -75,6 +75,15 @@ def _print(found: Update) -> None:
     for one in tested[:_SHOWN]:
         made.add_row(f"old, {one['by']}: {one['value']}", *_cells(one))
     wide.print(made)
+    stages = list(found.history[-1]["scores"]) if found.history else []
+    if len(stages) > 1:
+        line = show.table("run", *(f">{stage}" for stage in stages))
+        for one in found.history:
+            scores = (one["scores"].get(stage) for stage in stages)
+            line.add_row(one["run"], *("" if score is None else f"{score:.4f}" for score in scores))
+        wide.print(line)
+        if found.backward_transfer is not None:
+            wide.print(f"earlier rows since they were learned, on average: {found.backward_transfer:+.4f}")
     if "still_in" in found.forgotten:
         counts = ", ".join(f"{part} {count:,}" for part, count in found.forgotten["rows"].items())
         wide.print(f"forgotten rows: {counts}; the new run has none of them. Still in, until removed:")
@@ -83,6 +92,8 @@ def _print(found: Update) -> None:
     wide.print(f"gate {'passed' if found.gate.passed else 'not passed'}: {found.gate.why}")
     if found.promoted is not None:
         wide.print(f"{found.promoted} is production")
+    elif found.advice:
+        wide.print(f"next: {found.advice}")
     show.line(found.out)
 
 

@@ -6,13 +6,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deepen.continual.forgetting import Gate, as_record, beside, forgetting, gate
+from deepen.continual.history import backward_transfer, scores_by_stage, stages_of, with_fresh, write_stages
 from deepen.continual.replay import chosen_rows, start_reader, write_start
 from deepen.continual.rows import Updated, ids_to_forget, old_rows, updated, without_copy, write_rows
 from deepen.core.arguments import as_path
@@ -24,7 +25,7 @@ from deepen.core.types import to_json
 from deepen.data.table import Part, Table
 from deepen.data.targets.labels import label_table
 from deepen.inference.given import as_rows
-from deepen.inference.model import load_model
+from deepen.inference.model import Model, load_model
 from deepen.making import make_run
 from deepen.models.device import on
 from deepen.preparation.prepare import Prepared
@@ -52,6 +53,10 @@ class Update:
         gate: `passed` and `why`.
         forgotten: Rows, ids and labels that are gone, and what outside of the new run still holds them.
         promoted: The version that stands for production now; None if nothing was promoted.
+        history: The run of the line that came first, then one an update: `run`, `method`, and its `scores` on the
+            held-out rows of each stage (`start`, `update 1` ...).
+        backward_transfer: What the stages before have gained since they were learned, on average; below 0 is forgotten.
+        advice: What to do next.
     """
 
     out: str
@@ -62,6 +67,9 @@ class Update:
     gate: Gate
     forgotten: dict[str, Any]
     promoted: str | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    backward_transfer: float | None = None
+    advice: str = ""
 
 
 def update(
@@ -131,6 +139,7 @@ def update(
         before, after = load_model(source.folder, say=tell), load_model(place)
         old = beside(before, after, left)
         gained = beside(before, after, made.fresh) if made.fresh is not None and len(made.fresh) else None
+        history = _history((source, before), (Run(place), after), prepared, made, (way, ids))
     found = Update(
         out=str(place),
         method=way,
@@ -139,7 +148,10 @@ def update(
         forgetting=forgetting(old),
         gate=gate(old, gained, asked=new is not None, max_drop=max_drop),
         forgotten=made.forgotten | {"still_in": _still_in(source, ids)} if ids else made.forgotten,
+        history=history,
+        backward_transfer=backward_transfer(history),
     )
+    found = replace(found, advice=_advice(found, source))
     return _leave(found, source, place, registry)
 
 
@@ -244,6 +256,33 @@ def _still_in(source: Run, ids: Collection[str]) -> list[str]:
     ]
 
 
+def _history(
+    old: tuple[Run, Model], new: tuple[Run, Model], prepared: Prepared, made: Updated, how: tuple[str, Collection[str]]
+) -> list[dict[str, Any]]:
+    """The line of runs up to the new one, which keeps what is held out of each stage."""
+    stages = with_fresh(stages_of(old[0], prepared), made.fresh, how[1])
+    write_stages(new[0], stages)
+    said = {"run": str(old[0].folder), "method": None, "scores": scores_by_stage(old[1], stages, prepared, None)}
+    now = {"run": str(new[0].folder), "method": how[0], "scores": scores_by_stage(new[1], stages, prepared, made.fresh)}
+    return [*(_record(old[0]).get("history") or [said]), now]
+
+
+def _advice(found: Update, source: Run) -> str:
+    """What to do next, as far as rows tell."""
+    if found.gate.passed:
+        return "promote it: the gate is passed" if found.promoted is None else "nothing"
+    seconds = sum(row.seconds or 0.0 for row in source.ladder.rungs)
+    if found.method != "retrain":
+        return f"train all rungs anew on all rows, some {seconds:,.0f} s as for {source.folder}: --method retrain"
+    return f"keep {source.folder}, and look at the new rows: training on all rows does not pass either"
+
+
+def _record(run: Run) -> dict[str, Any]:
+    """What an update has kept of itself; nothing if the run is none."""
+    path = run.folder / RECORD
+    return read_object(path) if path.is_file() else {}
+
+
 def _parent(run: Run) -> dict[str, Any]:
     """What a run was made of; nothing if it is no update."""
     return read_object(run.folder / "environment.json").get("parent") or {}
@@ -266,4 +305,4 @@ def _leave(found: Update, source: Run, place: Path, registry: str | None) -> Upd
     decided = {"passed": True, "why": found.gate.why}
     version = push(there, place, name=name, by="deepen update", gate=decided, note=f"update of {source.folder}")
     promoted(there, version, by="deepen update", why=found.gate.why)
-    return Update(**{**vars(found), "promoted": f"{version.name}@{version.version}"})
+    return replace(found, promoted=f"{version.name}@{version.version}")
