@@ -166,7 +166,13 @@ def test_what_passes_is_promoted_and_what_does_not_is_not(world: dict[str, Any],
     wrong += [{**row, "label": turned[row["label"]]} for row in old * 9]
     with pytest.raises(SettingError, match=r"did not pass its gate: .*all .* old rows lose more than 0 points"):
         deepen.update("new", wrong, out="worse", max_drop=0, promote=True, registry="registry")
-    assert (alone / "worse" / "update.json").is_file()
+    advice = json.loads((alone / "worse" / "update.json").read_text(encoding="utf-8"))["advice"]
+    assert advice.endswith(": --method retrain")
+    anew = deepen.update("new", wrong, out="anew", max_drop=0, method="retrain")
+    assert (anew.method, anew.advice) == (
+        "retrain",
+        f"keep new, and look at the new rows: {anew.advice.split(': ')[1]}",
+    )
     assert (
         len(json.loads(call("registry", "list", "--registry", "registry", "--json").out)["runs"]["mood"]["versions"])
         == 1

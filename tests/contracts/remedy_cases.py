@@ -741,6 +741,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "it must be points of 0 and more",
         "name a file of new rows, or --forget ids",
         "--method retrain trains it anew",
+        "as for {}: --method retrain",
         "--forget goes with --method retrain",
         "it must be 1 row of each label or more",
         "--method replay is for {} with one label a row",
