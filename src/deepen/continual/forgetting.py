@@ -74,7 +74,7 @@ def gate(old: Beside, new: Beside | None, *, asked: bool, max_drop: float) -> Ga
         why.append(f"all {old.score.n:,} old rows lose more than {max_drop:g} points: {_points(old.score.difference)}")
     if asked and new is None:
         why.append("no new row is held out, so no gain can be shown: give more new rows")
-    elif new is not None and new.score.difference.value <= 0:
+    elif new is not None and not _useful(new, old):
         why.append(f"the {new.score.n:,} new rows gain nothing: {_points(new.score.difference)}")
     if why:
         return Gate(False, "; ".join(why))
@@ -82,6 +82,12 @@ def gate(old: Beside, new: Beside | None, *, asked: bool, max_drop: float) -> Ga
     more = f", {new.score.n:,} new rows: {_points(new.score.difference)}" if new is not None else ""
     tested = sum(one.p_value is not None for one in old.slices)
     return Gate(True, f"{said}, no slice of {tested} tested is significantly worse{more}")
+
+
+def _useful(new: Beside, old: Beside) -> bool:
+    """Whether the new rows gain; a few may all be answered as before, and then the old ones must gain."""
+    gained = new.score.difference.value
+    return gained > 0 or (gained == 0 and old.score.difference.value > 0)
 
 
 def _points(one: Interval) -> str:
