@@ -194,7 +194,8 @@ def test_the_gate_names_the_slice() -> None:
     assert (damaged.passed, "slice label: x (250 rows) is worse by -10.0 points" in damaged.why) == (False, True)
     assert not gate(Beside(score(-0.006), []), good, asked=True, max_drop=0.5).passed
     assert not gate(Beside(score(0.0), []), Beside(score(0.0), []), asked=True, max_drop=0.5).passed
-    assert gate(good, Beside(score(0.0), []), asked=True, max_drop=0.5).passed, "a gain of the old rows is one"
+    assert gate(good, Beside(score(-0.005), []), asked=True, max_drop=0.5).passed, "too few rows to tell"
+    assert not gate(good, Beside(score(-0.02), []), asked=True, max_drop=0.5).passed
     assert not gate(Beside(score(0.0), []), None, asked=True, max_drop=0.5).passed
     assert gate(Beside(score(0.0), []), None, asked=False, max_drop=0.5).passed
 

@@ -17,7 +17,7 @@ HELP = """Make a run from another one with new rows, and show what it gains and 
 
 Both are scored on the old held-out rows and on the fifth of the new rows that is held out. The gate passes where no
 old slice of 200 rows and more is significantly worse (Holm), all old rows together lose at most --max-drop points, and
-the new rows gain (or the old ones, where new ones are answered as well as before). --forget takes rows out again.
+the new rows gain (or, where they are too few to tell, the old ones do). --forget takes rows out again.
 
 \b
   deepen update runs/mood new.csv

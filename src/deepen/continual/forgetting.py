@@ -85,9 +85,9 @@ def gate(old: Beside, new: Beside | None, *, asked: bool, max_drop: float) -> Ga
 
 
 def _useful(new: Beside, old: Beside) -> bool:
-    """Whether the new rows gain; a few may all be answered as before, and then the old ones must gain."""
-    gained = new.score.difference.value
-    return gained > 0 or (gained == 0 and old.score.difference.value > 0)
+    """Whether the new rows gain; where they are too few to tell it from a loss, the old ones must gain."""
+    gained = new.score.difference
+    return gained.value > 0 or (gained.high > 0 and old.score.difference.value > 0)
 
 
 def _points(one: Interval) -> str:
