@@ -136,7 +136,7 @@ def gate(options) -> None:
     cases = []
     for at in range(20):
         label = sliced[at % len(sliced)] if at % 2 else None
-        some = random.Random(100 + at).sample(pool, 300)  # draws 0 to 19 served to develop the gate with
+        some = random.Random(200 + at).sample(pool, 300)  # draws below 200 served to develop the gate with
         if label is not None:  # a careless export: rows of one label are filed under another
             other = sliced[(sliced.index(label) + 1) % len(sliced)]
             some = [(text, other if name == label else name) for text, name in some]
