@@ -23,7 +23,7 @@ from deepen.data.table import Part
 from deepen.finetuning.finetune import deadline
 from deepen.finetuning.settings import TrainedSettings
 from deepen.finetuning.writer_tuning import attach_to_writer
-from deepen.generation.decode import Given, batches
+from deepen.generation.decode import Given, packable
 from deepen.generation.writer import Writer, writer_of
 from deepen.problem.climbed import Climbed
 from deepen.problem.text_answers import SOURCE, answers
@@ -65,6 +65,11 @@ def climb_written(
     share = sum(map(len, train.answers)) / int(train.lengths_N.sum())
     work.context.say(f"  {name}: {100 * share:.1f} % of the tokens are answers, and no others are learned")
     network = attached.network
+    if packable(network, train):
+        train, held = (replace(rows, packed=True) for rows in (train, held))
+        work.context.say(
+            f"  {name}: rows are packed one after the other, without padding and without attention between them"
+        )
     plan = _plan(work, network, train, settings)
     score = _minus_loss(network, held)
     evaluations = plan.num_epochs * max(1, settings.evaluations_per_epoch)
@@ -115,7 +120,7 @@ def _plan(work: Work, network: Any, rows: Given, settings: TrainedSettings) -> P
     def epoch(number: int) -> list[list[np.ndarray]]:
         seed = derive(work.context.seed, "batches", number)
         whole = shuffled_batches(lengths_N, max_tokens=batch_tokens, seed=seed)
-        return [_micro_batches(rows, some, settings.micro_batch_tokens) for some in whole]
+        return [[some[few] for few in rows.batches(some, settings.micro_batch_tokens)] for some in whole]
 
     def count(places: np.ndarray) -> float:
         return float(sum(len(rows.answers[at]) for at in places))
@@ -134,11 +139,6 @@ def _plan(work: Work, network: Any, rows: Given, settings: TrainedSettings) -> P
         max_steps=settings.max_steps,
         seed=work.context.seed,
     )
-
-
-def _micro_batches(rows: Given, some: np.ndarray, most_tokens: int) -> list[np.ndarray]:
-    fits = lambda places: rows.fits(some[places])  # noqa: E731
-    return [some[places] for places in batches(rows.lengths_N[some], most_tokens, fits)]
 
 
 def _minus_loss(network: Any, held: Given) -> Callable[[], float]:

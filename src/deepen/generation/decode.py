@@ -19,6 +19,7 @@ from deepen.generation.constraints import Guide
 
 _BATCH_TOKENS = 4096
 _BATCH_LOGITS = 1 << 26  # numbers; 256 MB in float32
+_TRIED, _PACK_TOKENS = 3, 1024  # attention is made for each pair of them, and then left out between rows
 _NOT_SCORED = -100
 Fits = Callable[[np.ndarray], bool]
 
@@ -43,22 +44,48 @@ def batches(
         start = end
 
 
+def packs(lengths_N: np.ndarray, most_tokens: int, fits: Fits) -> Iterator[np.ndarray]:
+    """Places of rows one after the other, so many that they hold at most `most_tokens`."""
+    places: list[int] = []
+    for at, length in enumerate(lengths_N):
+        more = np.array([*places, at])
+        if places and (lengths_N[places].sum() + length > most_tokens or not fits(more)):
+            yield np.array(places)
+            places = []
+        places.append(at)
+    if places:
+        yield np.array(places)
+
+
 @dataclass(frozen=True)
 class Given:
-    """Prompts with answers: what is learned from, or scored. `vocabulary` is how many tokens there are."""
+    """Prompts with answers: what is learned from, or scored.
+
+    `vocabulary` is how many tokens there are, `packed` whether rows go through the network one after the other as one.
+    """
 
     prompts: Sequence[list[int]]
     answers: Sequence[list[int]]
     encodes: bool
     vocabulary: int
+    packed: bool = False
 
     @property
     def lengths_N(self) -> np.ndarray:
         """Tokens of both."""
         return np.array([len(one) + len(two) for one, two in zip(self.prompts, self.answers, strict=True)])
 
+    def batches(self, at_N: np.ndarray, most_tokens: int) -> Iterator[np.ndarray]:
+        """Rows that go through the network at once, places among `at_N`."""
+        if self.packed:
+            yield from packs(self.lengths_N[at_N], min(most_tokens, _PACK_TOKENS), lambda few: self.fits(at_N[few]))
+        else:
+            yield from batches(self.lengths_N[at_N], most_tokens, lambda few: self.fits(at_N[few]))
+
     def fits(self, places: np.ndarray) -> bool:
         """Whether the logits of rows fit into memory: each place from the first answer on has one for each token."""
+        if self.packed:
+            return sum(len(self.answers[at]) for at in places) * self.vocabulary <= _BATCH_LOGITS
         answers = max(len(self.answers[at]) for at in places)
         if not self.encodes:
             first = min(len(self.prompts[at]) for at in places)
@@ -68,13 +95,13 @@ class Given:
     def losses(self, network: Any, places: np.ndarray) -> Tensor:
         """As `answer_losses`, of some rows."""
         some = [self.prompts[at] for at in places], [self.answers[at] for at in places]
-        return answer_losses(network, *some, encodes=self.encodes)
+        return packed_losses(network, *some) if self.packed else answer_losses(network, *some, encodes=self.encodes)
 
     def nats(self, network: Any) -> np.ndarray:
         """The log loss of each answer, nats_N."""
         found_N = np.zeros(len(self.prompts))
         with torch.inference_mode():
-            for places in batches(self.lengths_N.tolist(), _BATCH_TOKENS, self.fits):
+            for places in self.batches(np.arange(len(self.prompts)), _BATCH_TOKENS):
                 found_N[places] = self.losses(network, places).sum(1).double().cpu().numpy()
         return found_N
 
@@ -108,6 +135,43 @@ def answer_losses(network: Any, prompts: Sequence[list[int]], answers: Sequence[
         logits_BTV.flatten(0, 1).float(), labels_BT.flatten(), ignore_index=_NOT_SCORED, reduction="none"
     )
     return flat.view(labels_BT.shape)
+
+
+def packed_losses(network: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> Tensor:
+    """As `answer_losses` of a decoder, with rows one after the other as one, without padding.
+
+    Positions begin anew with each row, by which transformers keeps attention within rows.
+    """
+    device = network.device
+    rows = [torch.tensor([*prompt, *answer]) for prompt, answer in zip(prompts, answers, strict=True)]
+    ends = np.cumsum([len(row) for row in rows])
+    before = [torch.arange(end - len(answer), end) - 1 for end, answer in zip(ends, answers, strict=True)]
+    logits_TV = network(
+        input_ids=torch.cat(rows)[None].to(device),
+        position_ids=torch.cat([torch.arange(len(row)) for row in rows])[None].to(device),
+        logits_to_keep=torch.cat(before).to(device),
+        use_cache=False,
+    ).logits[0]
+    labels_T = torch.cat([torch.tensor(answer, dtype=torch.long) for answer in answers]).to(device)
+    flat_T = functional.cross_entropy(logits_TV.float(), labels_T, reduction="none")
+    return torch.nn.utils.rnn.pad_sequence(flat_T.split([len(answer) for answer in answers]), batch_first=True)
+
+
+def packable(network: Any, given: Given) -> bool:
+    """Whether rows one after the other cost a network the same as rows by themselves, by trying it on some."""
+    if given.encodes or len(given.prompts) == 1:
+        return False
+    some = [[*map(list, rows[:_TRIED])] for rows in (given.prompts, given.answers)]
+    was = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            apart, packed = answer_losses(network, *some, encodes=False), packed_losses(network, *some)
+    except (TypeError, ValueError, RuntimeError, IndexError):  # what was put beside the network may know no such rows
+        return False
+    finally:
+        network.train(was)
+    return torch.allclose(packed.sum(1), apart.sum(1), rtol=1e-4, atol=1e-4)
 
 
 def _grid(rows: Sequence[list[int]], *, left: bool, device: Any) -> dict[str, Tensor]:
