@@ -43,7 +43,7 @@ def measured(network: Any, given: Given) -> tuple[float, float]:
         for few in given.batches(some, 4096):
             loss = given.losses(network, some[few]).sum()
             loss.backward()
-            total += float(loss)
+            total += float(loss.detach())
         network.zero_grad()
     return time.process_time() - began, total
 
