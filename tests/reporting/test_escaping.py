@@ -163,7 +163,7 @@ def test_a_number_that_is_none_breaks_nothing(tmp_path: Path, number: float | No
     counted = [10_000]
     spoilt(ladder, None, counted)
     shown = 0
-    for place in range(0, 10_000 - counted[0], 43):
+    for place in range(0, 10_000 - counted[0], 83):
         broken = spoilt(ladder, number, [place])
         (run / "ladder.json").write_text(json.dumps(broken))
         try:
@@ -176,7 +176,7 @@ def test_a_number_that_is_none_breaks_nothing(tmp_path: Path, number: float | No
             assert not re.search(r"\b(nan|inf|None)\b", re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL))
             said = card(read_ladder(run / "ladder.json"), {}, {})
             assert not re.search(r"\b(nan|inf|None)\b", said)
-    assert shown > 6
+    assert shown > 3
 
 
 def test_predictions_that_are_no_numbers(tmp_path: Path) -> None:
