@@ -100,8 +100,10 @@ def test_every_tuning_is_put_where_the_encoder_is(tuning: str, tiny_model: Path,
         ("zero_shot,contrastive", "tiny_model", []),
         ("zero_shot,cloze", "tiny_masked", []),
         ("zero_shot,few_shot", "tiny_decoder", []),
-        ("frozen,full", "tiny_model", ["model.head=mlp"]),
-        ("frozen,full", "tiny_decoder", ["model.pooling=last"]),
+        *(
+            pytest.param("frozen,full", *way, marks=pytest.mark.services)
+            for way in (("tiny_model", ["model.head=mlp"]), ("tiny_decoder", ["model.pooling=last"]))
+        ),
     ],
 )
 def test_rungs_for_few_rows_and_prompts_are_there_too(
