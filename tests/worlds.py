@@ -109,6 +109,11 @@ WORLDS = {
 }
 
 
-def some(names: Iterable[str], *always: str) -> list[Any]:
+def some(names: Iterable[Any], *always: Any) -> list[Any]:
     """Parameters of which only `always` run in `make test`; `make test-services` runs the others."""
-    return [name if name in always else pytest.param(name, marks=pytest.mark.services) for name in names]
+    return [
+        name
+        if name in always
+        else pytest.param(*(name if isinstance(name, tuple) else (name,)), marks=pytest.mark.services)
+        for name in names
+    ]

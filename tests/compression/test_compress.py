@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from tests.contracts.conftest import call
+from tests.worlds import some
 
 import deepen
+from deepen.compression import compress
 from deepen.compression.compress import wish
 from deepen.compression.judge import Judge
 from deepen.compression.student import spread, with_layers
@@ -117,7 +119,12 @@ def test_wishes_that_are_none() -> None:
         wish(None, None, 0.0)
 
 
-def test_what_cannot_be_met_leaves_nothing(small_run: Path, alone: Path) -> None:
+@pytest.mark.parametrize("ways", some(["vocabulary,layers", ",".join(compress.shelf())], "vocabulary,layers"))
+def test_what_cannot_be_met_leaves_nothing(
+    ways: str, small_run: Path, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {name: way for name, way in compress.shelf().items() if name in ways.split(",")}
+    monkeypatch.setattr(compress, "shelf", lambda: few)
     names = "--target", "9999x", "--max-drop", "60"
     line = call("compress", small_run, *names, "--out", "small").failed("SettingError")
     assert line.startswith("--target 9999x can't be reached with at most 60 points lost: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "deepen"
@@ -14,15 +15,24 @@ _NO_ADVICE = re.compile(r"--[a-z-]+(=[*\d]+)?|deepen [a-z]+")
 _OPTIONS = ("Option", "Argument")
 
 
-def remedies() -> Iterator[tuple[str, str]]:
+def remedies() -> tuple[tuple[str, str], ...]:
     """The file and the text of each string that names a remedy; `{}` stands for what is filled in."""
-    for path in sorted(SOURCE.rglob("*.py")):
+    return _remedies(SOURCE)
+
+
+@cache
+def _remedies(source: Path) -> tuple[tuple[str, str], ...]:
+    return tuple(_found(source))
+
+
+def _found(source: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(source.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         passed = set(_passed_over(tree))
         for node in ast.walk(tree):
             text = None if id(node) in passed else _text(node)
             if text and _REMEDY.search(text) and not _NO_ADVICE.fullmatch(text):
-                yield path.relative_to(SOURCE).as_posix(), text
+                yield path.relative_to(source).as_posix(), text
 
 
 def _text(node: ast.AST) -> str | None:

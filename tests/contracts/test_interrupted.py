@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.contracts.climbing import server, start
-from tests.contracts.conftest import QUICK, Deepen
+from tests.contracts.conftest import QUICK, Deepen, call
 
 from deepen import making
 from deepen.core.lock import holding
@@ -68,8 +69,8 @@ def world(two_class_csv: Path, tiny_model: Path, tmp_path_factory: pytest.TempPa
 
 
 def test_killed_and_resumed(world: World, tmp_path: Path) -> None:
-    for moment in range(3):
-        share = (moment + random.Random(f"kill {moment}").random()) / 3
+    for moment in range(2):
+        share = (moment + random.Random(f"kill {moment}").random()) / 2
         check_killed(world, share, tmp_path / f"run-{moment}", tmp_path / f"cache-{moment}")
 
 
@@ -92,11 +93,21 @@ def check_killed(world: World, share: float, run: Path, cache: Path) -> None:
     assert not [*run.rglob(".*"), *cache.rglob(".*.part"), *cache.rglob(".*.old")]
 
 
-@pytest.fixture
-def begun(deepen: Deepen, two_class_csv: Path, tiny_model: Path) -> list[object]:
-    """A run that stopped before its second rung, in `run`; gives the words that made it."""
+@pytest.fixture(scope="module")
+def whole(two_class_csv: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[object], Path]:
+    """The words that make a run in `run`, and the run."""
     words: list[object] = ["train", two_class_csv, "--model", tiny_model, "--rungs", "majority,lexical", "--out", "run"]
-    assert deepen(*words).code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder := tmp_path_factory.mktemp("whole"))
+        assert call(*words).code == 0
+    return words, folder / "run"
+
+
+@pytest.fixture
+def begun(deepen: Deepen, whole: tuple[list[object], Path]) -> list[object]:
+    """A run that stopped before its second rung, in `run`; gives the words that made it."""
+    words, run = whole
+    shutil.copytree(run, "run")
     path = Path("run/ladder.json")
     ladder = json.loads(path.read_text())
     path.write_text(json.dumps(ladder | {"rungs": ladder["rungs"][:1], "complete": False, "chosen": "majority"}))

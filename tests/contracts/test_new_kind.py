@@ -90,7 +90,7 @@ TASK = Task(
 def said(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple[Path, Any]:
     """A copy of the source with the task, and what its commands said."""
     here = tmp_path_factory.mktemp("kind")
-    shutil.copytree(Path(deepen.__file__).parent, here / "src" / "deepen", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(deepen.__file__).parent, here / "src" / "deepen")  # and what is compiled
     (here / "src" / "deepen" / "tasks" / "mood.py").write_text(TOY, encoding="utf-8")
     rows = WORLDS["classification"](160)
     for name, some in (("train.csv", rows[:120]), ("test.csv", rows[120:])):

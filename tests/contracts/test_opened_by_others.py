@@ -28,6 +28,14 @@ CASES = [
     ("classification", "top_layers", "cls", "lora"),
     ("classification", "contrastive", "cls", "full"),
 ]
+ALWAYS = [
+    *(("classification", *way) for way in (("frozen", None, "full"), ("top_layers", "cls", "full"))),
+    *(("classification", "top_layers", *way) for way in ((None, "prefix"), ("cls", "lora"))),
+    *(("tagging", rung, None, "full") for rung in ("frozen", "top_layers")),
+    *((task, "top_layers", None, "full") for task in ("span_qa", "multilabel", "ranking")),
+    *(("scores", "frozen", None, "full"), ("matching", "full", "cls", "full")),
+]
+"""Each way that a head is saved once; the others are such a way of another task."""
 
 
 def trained(case: tuple[str, str, str | None, str], tiny_model: Path, out: Path) -> deepen.Run:
@@ -40,7 +48,11 @@ def trained(case: tuple[str, str, str | None, str], tiny_model: Path, out: Path)
     return deepen.train(rows, model=str(tiny_model), rungs=rung, out=out, **given)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=() if case in ALWAYS else pytest.mark.services) for case in CASES],
+    ids=lambda case: "-".join(map(str, case)),
+)
 def test_it_opens_with_the_runs_logits_or_without_its_names(case: Any, tiny_model: Path, tmp_path: Path) -> None:
     import transformers
 

@@ -33,7 +33,7 @@ def weights(run: Run) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("task", "rung", "apart"),
     [
-        *(("classification", rung, False) for rung in golden.RUNGS),
+        *(("classification", rung, False) for rung in golden.RUNGS if rung != "top_layers"),  # interrupted below
         *(
             pytest.param(task, rung, False, marks=() if (task, rung) in ALWAYS else pytest.mark.services)
             for task in WORLDS

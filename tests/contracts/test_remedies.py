@@ -48,7 +48,7 @@ def _write(folder: Path, files: Files) -> None:
 def test_every_remedy_is_followed_here_or_named_with_its_test() -> None:
     followed = [piece for case in CHECKS for piece in case.told]
     named = [piece for pieces in ELSEWHERE.values() for piece in pieces]
-    found = list(remedies())
+    found = remedies()
     assert len(found) > 100
     left = [
         f"{file}: {text[:150]}"
@@ -72,4 +72,4 @@ def test_packages_that_a_message_names_are_extras() -> None:
 def test_a_new_remedy_would_be_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text('def f(x):\n    """Not --this one."""\n    raise E(f"{x}: --set new.key=1 helps")\n')
     monkeypatch.setattr("tests.contracts.remedies.SOURCE", tmp_path)
-    assert list(remedies()) == [("a.py", "{}: --set new.key=1 helps")]
+    assert remedies() == (("a.py", "{}: --set new.key=1 helps"),)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.contracts.conftest import Deepen
 from tests.contracts.test_interrupted import left
-from tests.worlds import WORLDS
+from tests.worlds import WORLDS, some
 
 from deepen import api
 from deepen.core.errors import DataError, SettingError
@@ -135,7 +135,7 @@ def test_a_rung_learns_from_what_the_best_is_sure_of(
         assert [targets[40:] for _, targets in others][: len(wanted)] == [*wanted.values()]
 
 
-@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("refit", some([False, True], True))
 def test_repeated_and_interrupted(
     refit: bool, world: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from tests.contracts.conftest import Deepen
-from tests.worlds import WORLDS
+from tests.worlds import WORLDS, some
 
 import deepen as front_door
 
@@ -32,7 +32,14 @@ def in_chinese(value: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("task", "chinese"),
-    [*((task, True) for task in sorted(WORLDS)), *((task, False) for task in ("classification", "span_qa", "tagging"))],
+    some(
+        [
+            *((task, True) for task in sorted(WORLDS)),
+            *((task, False) for task in ("classification", "span_qa", "tagging")),
+        ],
+        *((task, True) for task in ("matching", "multilabel", "ranking", "span_qa", "tagging")),
+        ("classification", False),
+    ),
 )
 def test_answers_join_their_rows(task: str, chinese: bool, deepen: Deepen, tiny_model: Path, tmp_path: Path) -> None:
     rows = WORLDS[task](30)

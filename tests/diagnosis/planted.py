@@ -22,7 +22,7 @@ from deepen.diagnosis.case import Case
 from deepen.preparation.catalog import load_task
 
 SURE = 6.0
-MANY = (50, pytest.param(200, marks=pytest.mark.services))
+MANY = (25, pytest.param(200, marks=pytest.mark.services))
 """Planted models by which the share of wrong verdicts is counted: enough to see it, and enough to be sure of it."""
 
 

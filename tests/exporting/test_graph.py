@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.worlds import some
 from torch import nn
 
 import deepen
@@ -151,7 +152,7 @@ def test_the_file_says_what_the_network_says(kind: str, name: str, windows: bool
         OnnxNetwork(tmp_path, runtime.model_copy(update={"per": "text", "windows": windows}))
 
 
-@pytest.mark.parametrize("tuning", ["prefix", "adapter"])
+@pytest.mark.parametrize("tuning", some(["prefix", "adapter"], "prefix"))
 def test_what_stays_beside_the_weights_is_in_the_graph(tuning: str, run_of: Any, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     run = run_of("classification", tuning=tuning)

@@ -43,7 +43,14 @@ def program_of(out: Path) -> str:
     return said.partition("```python\n")[2].partition("```")[0].replace("FOLDER", str(out))
 
 
-@pytest.mark.parametrize(("kind", "template"), [("t5", None), ("mt5", None), ("llama", None), ("qwen2", TEMPLATE)])
+@pytest.mark.parametrize(
+    ("kind", "template"),
+    [
+        ("t5", None),
+        *(pytest.param(kind, None, marks=pytest.mark.services) for kind in ("mt5", "llama")),
+        ("qwen2", TEMPLATE),
+    ],
+)
 def test_it_writes_and_costs_the_same(
     kind: str, template: str | None, run_of: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.worlds import WORLDS
+from tests.worlds import WORLDS, some
 
 from deepen import api
 from deepen.core.errors import DataError
@@ -46,7 +46,9 @@ def spied(monkeypatch: pytest.MonkeyPatch, rung: str) -> list[Any]:
     return seen
 
 
-@pytest.mark.parametrize("task", [task for task in WORLDS if task != "ranking"])
+@pytest.mark.parametrize(
+    "task", some([task for task in WORLDS if task != "ranking"], "classification", "tagging", "span_qa")
+)
 def test_every_task(task: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = spied(monkeypatch, "frozen")
     rows = WORLDS[task](60)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.worlds import WORLDS
+from tests.worlds import WORLDS, some
 
 import deepen
 from deepen.core.errors import SettingError
@@ -42,7 +42,7 @@ def overwrite(run: Path, **inputs: Any) -> None:
     new_run(run, resume=False, overwrite=True, inputs=inputs)
 
 
-@pytest.mark.parametrize("task", [*WORLDS, "unlabelled"])
+@pytest.mark.parametrize("task", some([*WORLDS, "unlabelled"], "classification", "tagging", "ranking", "unlabelled"))
 def test_a_run_knows_all_that_it_writes(task: str, tiny_model: Path, planted_rows: Any, tmp_path: Path) -> None:
     """Every file of a run is listed while it climbs, after diagnose and report, and by nobody else."""
     out, seen = tmp_path / "run", set()

@@ -80,6 +80,7 @@ def follower(runs: dict[str, Path], place: Place, tmp_path_factory: pytest.TempP
     release(place, runs["classification"])
     words = ["--registry", place.url, "--run", f"{NAME}@{STAGE}", "--port", "0", "--workers", "1"]
     quick = ["--set", "registry_seconds=0.2", "--set", "canary_seconds=0.3", "--set", "stuck_seconds=30"]
+    quick += ["--set", "export=false"]  # test_export.py: each version would be traced before it answers
     log = ["--log", f"sqlite:///{tmp_path_factory.mktemp('log') / 'log.sqlite'}"]
     with Server([*words, *quick, *log]) as server:
         until(lambda: server.status() == 200)
@@ -95,7 +96,10 @@ def body(server: Server) -> dict[str, Any]:
     return dict(answer.json())
 
 
-@pytest.mark.parametrize("spoil", [zero, other_weights, other_tokenizer])
+SPOILT = [zero, *(pytest.param(spoil, marks=pytest.mark.services) for spoil in (other_weights, other_tokenizer))]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
 def test_a_version_that_answers_otherwise_than_it_stored_is_rolled_back(
     spoil: Callable[[Path], None], follower: Server, place: Place, runs: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -143,10 +147,13 @@ def test_a_good_version_takes_over_and_nothing_is_lost(
     assert f'deepen_swaps_total{{result="taken over",run="{NAME}"}} 1.0' in counted
 
 
-def test_a_model_that_goes_wrong_while_it_answers_is_rolled_back(follower: Server, place: Place) -> None:
-    bad = current(place, NAME, STAGE)
-    before = body(follower)
-    assert before["version"] == bad
+@pytest.mark.services
+def test_a_model_that_goes_wrong_while_it_answers_is_rolled_back(
+    follower: Server, place: Place, runs: dict[str, Path]
+) -> None:
+    was = current(place, NAME, STAGE)
+    bad = release(place, runs["classification"])
+    until(lambda: body(follower)["version"] == bad)
     [pid] = until(lambda: len(follower.pids) == 1 and follower.pids)  # the one before it is ending
     found = find(place, f"{NAME}@{bad}")
     file = Path(place.root) / NAME / str(bad) / found.files[f"model/{HEAD}"].sha256
@@ -155,9 +162,9 @@ def test_a_model_that_goes_wrong_while_it_answers_is_rolled_back(follower: Serve
     began = time.monotonic()
     until(lambda: follower.status() == 503)
     print(f"seen after {time.monotonic() - began:.1f} s")
-    until(lambda: current(place, NAME, STAGE) == 1)
-    until(lambda: follower.status() == 200 and body(follower)["version"] == 1)
-    assert f"{NAME}@{STAGE} is 1 again" in follower.text
+    until(lambda: current(place, NAME, STAGE) == was)
+    until(lambda: follower.status() == 200 and body(follower)["version"] == was)
+    assert f"{NAME}@{STAGE} is {was} again" in follower.text
 
 
 def test_what_can_not_be_followed_is_said(runs: dict[str, Path], place: Place) -> None:

@@ -115,6 +115,22 @@ def test_a_body_says_what_may_be_wished() -> None:
         Body(inputs, 10).read(asked)
 
 
+def test_explained_over_http(server: Server) -> None:
+    """By the server that all share; below is one that masks and asks a cascade."""
+    path = "/v1/runs/classification/predict"
+    with server.client() as client:
+        answer = client.post(path, json={"rows": [{"text": "a good film"}], "explain": True})
+        assert answer.status_code == 200, answer.text
+        [told] = answer.json()["answers"]
+        assert told["explanation"]["answers"][0]["output"] == told["output"]
+        assert [word["text"] for word in told["explanation"]["answers"][0]["words"]] == ["a", "good", "film"]
+        for body, field in (({"explain": True}, "explain"), ({"max_error": 0.00001}, "max_error")):
+            refused = client.post(path, json={"rows": [{"text": "a film"}] * 11, **body})
+            assert (refused.status_code, refused.json()["field"]) == (422, field)
+        assert {run["name"]: run["wishes"] for run in client.get("/v1/runs").json()["runs"]}["classification"]
+
+
+@pytest.mark.services
 def test_explained_and_masked_over_http(climbed: Path, tmp_path: Path) -> None:
     """One server: what it explains, what it masks, what it keeps, what it refuses."""
     url = f"sqlite:///{tmp_path / 'log.sqlite'}"

@@ -28,6 +28,7 @@ def test_a_number_that_no_training_row_has_is_no_unknown_label(task: str, tiny_m
         return found
 
     given: dict[str, Any] = {"model": tiny_model, "thorough": True, "task": task, "out": tmp_path / "run"}
+    given["settings"] = ["rungs.top_layers.num_epochs=1", "rungs.full.num_epochs=1"]
     run = deepen.train(rows(200, 0.001), validation=rows(40, 0.0011), test=rows(40, 0.0013), **given)
     scores = {row["rung"]: row["score"] for row in run.ladder["rungs"]}
     assert {score["name"] for score in scores.values()} == {"pearson"}

@@ -87,7 +87,7 @@ _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_f
 _KEYS = st.sampled_from(["text", "answer_start", "answers", "other"])
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.recursive(_LEAVES, lambda part: st.lists(part, max_size=3) | st.dictionaries(_KEYS, part, max_size=3)))
 def test_whatever_stands_in_the_cell(cell: Any) -> None:
     """An answer that stands in the context, a sentence that says what is wrong, or nothing; never a traceback."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tests.tuning.conftest import MakeWork, climb, predictor_of
-from tests.worlds import WORLDS
+from tests.worlds import WORLDS, some
 
 import deepen
 from deepen.core.errors import ModelError, SettingError
@@ -224,7 +224,7 @@ def test_kinds_of_lora(make_work: MakeWork, settings: dict[str, Any], tmp_path: 
     assert config["r"] == settings.get("rank", 16)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", some(METHODS, "full", "lora", "prefix", "p_tuning"))
 def test_a_climb(tiny_model: Path, tmp_path: Path, method: str) -> None:
     rows = WORLDS["classification"](120)
     run = deepen.train(

@@ -6,6 +6,7 @@ import hashlib
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def write_environment(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
     )
 
 
+@cache
 def _version(name: str) -> str | None:
     try:
         return version(name)

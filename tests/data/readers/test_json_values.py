@@ -68,7 +68,7 @@ def _recognise(source: Any) -> None:
         load_task(name).recognise(found)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_ROWS, _TASKS, st.booleans(), st.sampled_from(["error", "drop"]), st.sampled_from(["list", "lines", "indent"]))
 def test_any_json_file(tmp_path: Path, held: Any, task: str, need_target: bool, bad_rows: str, form: str) -> None:
     if form == "lines" and isinstance(held, list):
@@ -81,7 +81,7 @@ def test_any_json_file(tmp_path: Path, held: Any, task: str, need_target: bool, 
     _read(name, task, need_target=need_target, bad_rows=bad_rows)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(st.dictionaries(_NAMES, _VALUES, max_size=5), _SCALARS), max_size=5), _TASKS, st.booleans())
 def test_any_list_of_python(held: list[Any], task: str, need_target: bool) -> None:
     _recognise(held)

@@ -147,7 +147,7 @@ _PIECES = (
 )
 
 
-@hypothesis_settings(max_examples=30)
+@hypothesis_settings(max_examples=15)
 @given(
     form=st.sampled_from(("header.csv", "bare.csv", "label.txt")),
     texts=st.lists(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,8 +30,10 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     data, test = folder / "train.jsonl", folder / "test.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows[:120]), encoding="utf-8")
     test.write_text("".join(json.dumps(row) + "\n" for row in rows[120:]), encoding="utf-8")
-    settings = ["rungs.full.num_epochs=2", "rungs.top_layers.num_epochs=1"]
-    deepen.train(str(data), test=str(test), model=tiny_model, thorough=True, settings=settings, out=folder / "run")
+    how: dict[str, Any] = {"thorough": True, "rungs": "majority,lexical,frozen,full"}
+    deepen.train(
+        str(data), test=str(test), model=tiny_model, settings=["rungs.full.num_epochs=2"], out=folder / "run", **how
+    )
     return open_case(folder / "run")
 
 
