@@ -8,6 +8,8 @@ Five draws of 100 rows from each of seven sets, trained as they come. `value` is
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import random
 import shutil
@@ -31,12 +33,16 @@ HEADED = ("banking77", "hotels", "sick")
 
 
 def draw(path: Path, seed: int, out: Path, *, headed: bool, few: bool) -> Path:
-    """A file of some lines of another; `few` takes lines with few labels."""
+    """A file of some rows of another; `few` takes rows with few labels."""
     lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    if path.suffix == ".csv":  # whose cells may have several lines
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [[cell.replace("\n", " ") for cell in row] for row in csv.reader(file) if row]
+        labels = sorted({row[-1] for row in rows[1:]})[:FEW]  # of 77 labels a hundred rows have one each
+        written = io.StringIO()
+        csv.writer(written).writerows(row for at, row in enumerate(rows) if not (few and at) or row[-1] in labels)
+        lines = written.getvalue().splitlines()
     head, lines = (lines[:1], lines[1:]) if headed else ([], lines)
-    if few:  # of 77 labels a hundred rows have one each
-        labels = sorted({line.rsplit(",", 1)[-1] for line in lines})[:FEW]
-        lines = [line for line in lines if line.rsplit(",", 1)[-1] in labels]
     picked = random.Random(seed).sample(lines, min(ROWS, len(lines)))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join([*head, *picked]) + "\n", encoding="utf-8")
