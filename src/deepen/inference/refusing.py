@@ -8,13 +8,14 @@ Shape legend: as in `evaluation/none_of_these/`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deepen.core.errors import ModelError
+from deepen.core.errors import DataError, ModelError
 from deepen.core.files import read_object, replacing, write_json
 from deepen.core.foreign import blaming
 from deepen.core.ladder import read_ladder
@@ -134,8 +135,11 @@ def read_refusing(run: Path, rung: str, mark: str) -> Refusing | None:
     """
     path = bound_file(run, NONE_OF_THESE)
     if not path.is_file():
-        ladder = read_ladder(run / "ladder.json")
-        if ladder.refuses and ladder.chosen == rung:
+        asked = False
+        with suppress(DataError):  # answers take no ladder; a damaged one is told by what reads it
+            ladder = read_ladder(run / "ladder.json")
+            asked = ladder.refuses and ladder.chosen == rung
+        if asked:
             raise ModelError(
                 f"{path} is missing, and without it every row would be answered: copy the whole run folder, or "
                 f"take a model that answers every row, which {run / 'model'} is by itself"
