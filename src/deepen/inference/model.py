@@ -18,7 +18,7 @@ from deepen.core.places import path_of
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse
-from deepen.core.types import WRITTEN, Explanation, Outputs, Prediction, Score
+from deepen.core.types import WRITTEN, Explanation, Outputs, Prediction, Score, answered_by
 from deepen.data.check.problem import rows
 from deepen.data.columns import Columns, columns_from_json
 from deepen.data.label_names import LabelNames
@@ -170,6 +170,7 @@ class Model:
         outputs, seconds = self._timed(part)
         decoded = self.task.decode(outputs, part, self.labels)
         refused = refused_rows(self.refusing, self.predictor, part, outputs)
+        beside = (tokens_read(self.predictor, part), refused, answered_by(outputs, self.rung))
         return [
             Prediction(
                 id=example.id,
@@ -184,9 +185,10 @@ class Model:
                 truncated=truncated,
                 seconds=seconds,
                 none_of_these=none,
+                answered_by=layer,
             )
-            for example, answer, (num_tokens, truncated), none in zip(
-                part.examples(), decoded, tokens_read(self.predictor, part), refused, strict=True
+            for example, answer, (num_tokens, truncated), none, layer in zip(
+                part.examples(), decoded, *beside, strict=True
             )
         ]
 

@@ -16,7 +16,7 @@ from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl, write_jsonl
 from deepen.core.ladder import GainRecord, ScoreRecord
 from deepen.core.slices import Slicing, write_slicing
-from deepen.core.types import WRITTEN, Interval, Outputs, Prediction, Score, outputs_of, to_json
+from deepen.core.types import WRITTEN, Interval, Outputs, Prediction, Score, answered_by, outputs_of, to_json
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
 from deepen.data.unread import unread_columns
@@ -49,8 +49,8 @@ def predictions(
         Prediction records as JSON values.
     """
     decoded = task.decode(outputs, part, labels)
-    sizes = tokens_read(predictor, part)
-    for example, answer, (num_tokens, truncated) in zip(part.examples(), decoded, sizes, strict=True):
+    sizes, by = tokens_read(predictor, part), answered_by(outputs, rung)
+    for example, answer, (num_tokens, truncated), layer in zip(part.examples(), decoded, sizes, by, strict=True):
         yield to_json(
             Prediction(
                 id=example.id,
@@ -64,6 +64,7 @@ def predictions(
                 num_tokens=num_tokens,
                 truncated=truncated,
                 seconds=round(seconds, 7),
+                answered_by=layer,
             )
         )
 
