@@ -65,8 +65,8 @@ def make(given: Given, folder: Path) -> None:
         if one.threshold is not None
     ]
     if not bound.kept:
-        more = "rows without a label back it too: --unlabelled FILE"
-        raise SettingError(f"--agreement {given.agreement:g} can't be promised: {bound.why}; {more}")
+        wish = f"--agreement {given.agreement:g} can't be promised: {bound.why}"
+        raise SettingError(f"{wish}; rows without a label back it too: --unlabelled FILE")
     shutil.copytree(model.folder, folder, ignore=shutil.ignore_patterns("README.md", "deepen.json", "adapter"))
     save_exits(exits, folder)
     seal(model, folder)
