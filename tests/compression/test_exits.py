@@ -14,6 +14,7 @@ import torch
 from tests.contracts.conftest import call
 
 import deepen
+from deepen.compression.way import Given
 from deepen.compression.ways import exits as way
 from deepen.continual.update import update
 from deepen.core.errors import ModelError, SettingError
@@ -22,6 +23,7 @@ from deepen.data.table import Part
 from deepen.inference.backing import Backing
 from deepen.models.exits import Exit, load_exits
 from deepen.models.heads import cls, mean
+from deepen.preparation.catalog import load_task
 
 TEXTS = ["a lovely film", "a poor room", "the phone is great and works", "bad"]
 
@@ -113,8 +115,26 @@ def test_a_promise_that_the_rows_do_not_back_is_one_line(small_run: Path, tmp_pa
     said = call("compress", small_run, *how, "--agreement", "0.999").failed("SettingError")
     assert said.startswith("--agreement 0.999 can't be promised: 80 rows")
     assert said.endswith("rows without a label back it too: --unlabelled FILE")
+    (tmp_path / "more.txt").write_text(
+        "".join(f"{text} number {n}\n" for n in range(60) for text in TEXTS[:3]), "utf-8"
+    )
+    more = call("compress", small_run, *how, "--agreement", "0.7", "--unlabelled", tmp_path / "more.txt", "--json")
+    assert more.code == 0, more.err
+    assert "of the second half, every other row backs the promise" in more.err
+    assert json.loads((tmp_path / "out" / "bounds" / "exits.json").read_text(encoding="utf-8"))["rows"] != 80
+    shutil.rmtree(tmp_path / "out")
     assert "as in 0.99" in call("compress", small_run, *how, "--agreement", "99").failed("SettingError")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_exits_are_not_for(small_run: Path, tmp_path: Path) -> None:
+    model = deepen.load(small_run)
+    part = model.read([{"text": "a poor room", "label": "bad"}], need_target=True)
+    given = Given(model, (part,), part, 0, lambda line: None)
+    with pytest.raises(SettingError, match="learned from all of its rows; --unlabelled F"):
+        way.make(given, tmp_path / "out")
+    with pytest.raises(ModelError, match="one label that a network reads as one text, and tagging is otherwise"):
+        way.make(replace(given, model=replace(model, task=load_task("tagging", {}))), tmp_path / "out")
 
 
 @pytest.mark.parametrize("spoil", ["weights", "layer"])
