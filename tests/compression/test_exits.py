@@ -18,12 +18,12 @@ from deepen.compression.way import Given
 from deepen.compression.ways import exits as way
 from deepen.continual.update import update
 from deepen.core.errors import ModelError, SettingError
-from deepen.core.types import answered_by
 from deepen.data.table import Part
 from deepen.inference.backing import Backing
 from deepen.models.exits import Exit, load_exits
 from deepen.models.heads import cls, mean
 from deepen.preparation.catalog import load_task
+from deepen.problem.early import answered_by
 
 TEXTS = ["a lovely film", "a poor room", "the phone is great and works", "bad"]
 

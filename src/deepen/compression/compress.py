@@ -61,7 +61,7 @@ class Wish:
 
 
 def wish(
-    ways: Sequence[str] | str | None, target: str | float | None, max_drop: float, agreement: float = 0.99
+    ways: Sequence[str] | str | None, target: str | float | None, max_drop: float, *, agreement: float = 0.99
 ) -> Wish:
     """Checks what is wanted.
 
@@ -135,7 +135,7 @@ def compress(
         ModelError: If its model has no network, or is an export.
         SettingError: If an argument is wrong, or the wish can't be met; nothing is written then.
     """
-    wanted = wish(ways, target, max_drop, agreement)
+    wanted = wish(ways, target, max_drop, agreement=agreement)
     folder = run.folder if isinstance(run, Run) else as_path("run", run)
     opened = open_run(folder)
     place = _free(folder) if out is None else as_path("out", out)

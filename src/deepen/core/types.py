@@ -36,12 +36,10 @@ class Outputs:
 
     A unit is what gets one decision: the example itself in classification, a word in tagging. Unit j of example i is
     row `offsets_N1[i] + j` of `values_MC`. Logits are calibrated: softmax gives the probabilities a user sees.
-    `layers_N` is how many layers answered, 0 if all did, of a network that rows may leave early; else None.
     """
 
     values_MC: np.ndarray
     offsets_N1: np.ndarray
-    layers_N: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of examples, N."""
@@ -124,13 +122,6 @@ def _as_bytes(texts: tuple[str, ...]) -> np.ndarray:
     return np.frombuffer(json.dumps(texts).encode(), np.uint8)
 
 
-def answered_by(outputs: Outputs | Texts, rung: str) -> list[str | None]:
-    """Which layer answered each row, or the rung as a whole; None where no row may leave early."""
-    if not isinstance(outputs, Outputs) or outputs.layers_N is None:
-        return [None] * len(outputs)
-    return [f"layer {layer}" if layer else rung for layer in outputs.layers_N.tolist()]
-
-
 def outputs_of(arrays: Mapping[str, np.ndarray]) -> Any:
     """`Outputs` or `Texts`, out of what `arrays` of either gave."""
     return (Texts if "texts" in arrays else Outputs).of_arrays(arrays)
@@ -142,8 +133,7 @@ class Prediction:
 
     `row` is the id that the source gives it, its file and its line. There is no output where `skipped` says why a row
     can't be answered, where `none_of_these` says that it looks like no label (None: not asked), and in a cascade where
-    `answered_by`, the rung that did, is None; of a network with exits it is the layer where the row left, or the rung.
-    `confidence` (as `sure_N`), `num_generated` and `stopped` are of `Texts`.
+    `answered_by`, the rung or layer, is None. `confidence` (as `sure_N`), `num_generated` and `stopped` are of `Texts`.
     """
 
     id: str

@@ -31,6 +31,7 @@ from deepen.models.head import Inputs
 from deepen.models.network import Network
 from deepen.models.save import FORM, load_adapter, load_network, save_adapter, save_network
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
+from deepen.problem.early import EarlyOutputs
 from deepen.problem.reading import decision_offsets, form_tokens
 from deepen.problem.task import Form, Task
 from deepen.problem.work import Work
@@ -79,7 +80,8 @@ class EncoderPredictor:
         if self.exits and frozen is None:
             width = self.network.head.out_features
             found = self._run(part, partial(answer, self.network, self.exits), width + 1, None)
-            return Outputs(found.values_MC[:, :width], found.offsets_N1, found.values_MC[:, width].astype(np.int64))
+            layers_N = found.values_MC[:, width].astype(np.int64)
+            return EarlyOutputs(found.values_MC[:, :width], found.offsets_N1, layers_N)
         return self._run(part, self.network, self.network.head.out_features, frozen)
 
     def features(self, part: Part, frozen: Frozen | None = None) -> np.ndarray:

@@ -18,7 +18,7 @@ from deepen.core.places import path_of
 from deepen.core.run import Run, open_run
 from deepen.core.seed import derive
 from deepen.core.settings import Settings, override, parse
-from deepen.core.types import WRITTEN, Explanation, Outputs, Prediction, Score, answered_by
+from deepen.core.types import WRITTEN, Explanation, Outputs, Prediction, Score
 from deepen.data.check.problem import rows
 from deepen.data.columns import Columns, columns_from_json
 from deepen.data.label_names import LabelNames
@@ -41,6 +41,7 @@ from deepen.preparation.manifest import read_about
 from deepen.preparation.place import warn
 from deepen.preparation.scorable import scorable
 from deepen.preparation.told import Told
+from deepen.problem.early import answered_by
 from deepen.problem.task import Predictor, Task
 
 if TYPE_CHECKING:

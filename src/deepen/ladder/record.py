@@ -16,12 +16,13 @@ from deepen.core.errors import DataError
 from deepen.core.files import read_jsonl, write_jsonl
 from deepen.core.ladder import GainRecord, ScoreRecord
 from deepen.core.slices import Slicing, write_slicing
-from deepen.core.types import WRITTEN, Interval, Outputs, Prediction, Score, answered_by, outputs_of, to_json
+from deepen.core.types import WRITTEN, Interval, Outputs, Prediction, Score, outputs_of, to_json
 from deepen.data.settings import DataSettings
 from deepen.data.table import Part
 from deepen.data.unread import unread_columns
 from deepen.preparation.prepare import Prepared
 from deepen.problem.climbed import Dynamics
+from deepen.problem.early import answered_by
 from deepen.problem.reading import tokens_read
 from deepen.problem.task import Predictor, Task
 from deepen.problem.work import Work
