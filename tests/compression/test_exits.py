@@ -154,9 +154,9 @@ def test_the_heads_that_spare_most_layers_are_taken() -> None:
     wrong_N = np.where(np.arange(1000) < 400, 1 - truth_N, truth_N)
     unsure_N, sure_N = np.where(np.arange(1000) < 400, 0.6, 0.99), np.full(1000, 0.99)
     held = Backing(np.array([wrong_N, truth_N, truth_N]), np.array([unsure_N, sure_N, sure_N]), [""] * 1000, None)
-    assert way._best(held, [2, 3], 6, 0.01, most=1) == [1]
-    assert way._best(held, [2, 5], 6, 0.01, most=1) == [0]
-    assert way._best(held, [2, 3], 6, 0.01, most=2) == [0, 1]
+    assert way._best(held, [2, 3], 6, 0.01, most=1) == (1,)
+    assert way._best(held, [2, 5], 6, 0.01, most=1) == (0,)
+    assert way._best(held, [2, 3], 6, 0.01, most=2) == (0, 1)
 
 
 def test_layers_that_are_tried() -> None:

@@ -56,8 +56,8 @@ def make(given: Given, folder: Path) -> None:
     can_share = sum(map(len, backing)) >= (rows_needed(allowed / 2, confidence=(1 + CONFIDENCE) / 2) or 0)
     chosen = _best(held, layers, network.encoder.num_layers, allowed, most=1 + can_share)
     rows = _said(model, predictor, backing[0], layers, heads)
-    for more in backing[1:]:
-        rows = pooled(rows, _said(model, predictor, more, layers, heads), given.say)
+    for part in backing[1:]:
+        rows = pooled(rows, _said(model, predictor, part, layers, heads), given.say)
     bound = agreeing(_only(rows, chosen), [f"layer {layers[at]}" for at in chosen], allowed)
     exits = [
         Exit(layers[at], heads[at], one.threshold)
@@ -137,7 +137,7 @@ def _only(rows: Backing, chosen: Sequence[int]) -> Backing:
     return Backing(rows.outputs_RN[kept], rows.confidences_RN[kept], rows.texts, None)
 
 
-def _best(held: Backing, layers: Sequence[int], num_layers: int, allowed: float, *, most: int) -> list[int]:
+def _best(held: Backing, layers: Sequence[int], num_layers: int, allowed: float, *, most: int) -> Sequence[int]:
     """The heads, by place, that would leave out most layers, on rows that no promise rests on."""
 
     def spared(chosen: Sequence[int]) -> float:
@@ -149,8 +149,8 @@ def _best(held: Backing, layers: Sequence[int], num_layers: int, allowed: float,
             stays_N &= ~leaves_N
         return total
 
-    sets = [one for size in range(1, most + 1) for one in combinations(range(len(layers)), size)]
-    return list(max(sets, key=lambda chosen: (spared(chosen), layers[chosen[-1]])))
+    sets: list[tuple[int, ...]] = [one for size in range(1, most + 1) for one in combinations(range(len(layers)), size)]
+    return max(sets, key=lambda chosen: (spared(chosen), layers[chosen[-1]]))
 
 
 def _tell(given: Given, bound: Bound, exits: Sequence[Exit], num_layers: int) -> None:
