@@ -68,7 +68,8 @@ def test_rows_leave_by_themselves_and_the_others_are_answered_by_all_layers(earl
     features_NKF, whole_NC = predictor.at_layers(part, [1])
     exit_NC = one.head(torch.from_numpy(features_NKF[:, 0]))
     sure_N = exit_NC.softmax(1).amax(1)
-    middle = float(sure_N.unique()[len(sure_N.unique()) // 2]) - 1e-6
+    different = np.unique(sure_N.numpy().round(4))
+    middle = float(different[len(different) // 2]) - 1e-4
     outputs = replace(predictor, exits=(Exit(1, one.head, middle),)).predict(part)
     leaves_N = (sure_N >= middle).numpy()
     assert 0 < leaves_N.sum() < len(part)
