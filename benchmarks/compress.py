@@ -7,7 +7,8 @@ A cell `compress-WAYS-SET` is a run (rungs frozen and full) made smaller by thes
 value is the change of the deciding score in points, and `row` the line of the table. `compress-layers-SET` has beside
 it how much better these layers are than the same ones trained on the labels without a teacher, as long and from the
 same start (`taught_less_alone`, paired). `compress-vocabulary-thucnews` is e5-small-zh-en, value the share of equal
-answers. `compress-exits-SET-frozen` is of a run of the rung `frozen`; `promise` says how many rows leave. `compress-demo` is `--target 4x --max-drop 2` on the demo's run: its value is the larger of both factors.
+answers. `compress-exits-SET-frozen` is of a run of the rung `frozen`; its `promise` says how many rows leave.
+`compress-demo` is `--target 4x --max-drop 2` on the demo's run: its value is the larger of both factors.
 """
 
 from __future__ import annotations
