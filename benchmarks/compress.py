@@ -7,7 +7,8 @@ A cell `compress-WAYS-SET` is a run (rungs frozen and full) made smaller by thes
 value is the change of the deciding score in points, and `row` the line of the table. `compress-layers-SET` has beside
 it how much better these layers are than the same ones trained on the labels without a teacher, as long and from the
 same start (`taught_less_alone`, paired). `compress-vocabulary-thucnews` is e5-small-zh-en, value the share of equal
-answers. `compress-demo` is `--target 4x --max-drop 2` on the demo's run: its value is the larger of both factors.
+answers. `compress-exits-SET-frozen` is of a run of the rung `frozen`; its `promise` says how many rows leave.
+`compress-demo` is `--target 4x --max-drop 2` on the demo's run: its value is the larger of both factors.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import cells
 
 import ladder
 
-SETS, WAYS = ("sst2", "banking77"), ("int8", "vocabulary", "layers", "vocabulary,layers,int8")
+SETS, WAYS = ("sst2", "banking77"), ("int8", "vocabulary", "layers", "exits", "vocabulary,layers,int8")
 
 
 def trained(name: str, arguments: list[str], options, rungs: str = "frozen,full") -> Path:
@@ -44,6 +45,9 @@ def cell(name: str, run: Path, words: list[str], options, **more) -> None:
     """Compresses a run and writes what came of it."""
     record, seconds, peak = compressed(run, words, options)
     row = record["ways"][-1]
+    promise = Path(record["out"]) / "bounds" / "exits.json"
+    if promise.is_file():
+        more["promise"] = json.loads(promise.read_text())
     change = row["change"]
     value = more.pop("value", None)
     cells.write(
@@ -120,6 +124,9 @@ def main() -> None:
                 run = trained(name, sets[name], options)
                 beside = without_teacher(run) if ways == "layers" else {}
                 cell(called, run, ["--ways", ways, "--max-drop", "3"], options, **beside)
+        if cells.wanted(f"compress-exits-{name}-frozen", options):
+            run = trained(f"{name}-frozen", sets[name], options, "frozen")
+            cell(f"compress-exits-{name}-frozen", run, ["--ways", "exits", "--max-drop", "3"], options)
     if cells.wanted("compress-layers-conll2003", options):
         run = trained("conll2003", sets["conll2003"], options)
         words = ["--ways", "layers", "--max-drop", "3"]

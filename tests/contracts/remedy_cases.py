@@ -757,6 +757,12 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "reads training rows, and",
         "only --ways int8 is for it",
     ),
+    "compression/test_exits.py": (
+        "--agreement {}: it must be a share",
+        "--agreement {} can't be promised",
+        "--ways exits is for rows with one label",
+        "--unlabelled F gives some to back it",
+    ),
     "data/readers/test_turns.py": ("turns it round",),
     "ladder/test_folds.py": ("too few for {} folds", "cross-validation decides, scores are of out-of-fold rows"),
     "generation/test_asking.py": (".chat=false asks without it", "cuts sources"),

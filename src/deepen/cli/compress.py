@@ -24,6 +24,7 @@ is left is a run as any other. The ways: {_WAYS}.
 \b
   deepen compress runs/first --target 4x --max-drop 1
   deepen compress runs/first test.csv --ways vocabulary,int8 --out runs/small
+  deepen compress runs/first --ways exits --agreement 0.99
   deepen compress runs/first --unlabelled more.txt --json
 """
 
@@ -36,6 +37,7 @@ def command(
     target: Annotated[str | None, typer.Option(help="So many times smaller or faster, as in 4x.")] = None,
     ways: Annotated[str | None, typer.Option(help=f"Which ways, with commas: {_WAYS}.")] = None,
     max_drop: Annotated[float, typer.Option(help="Points of the deciding score that may be lost.")] = 0.5,
+    agreement: Annotated[float, typer.Option(help="Of exits: the share of answers that stay as they are.")] = 0.99,
     unlabelled: Annotated[str | None, typer.Option(help="Rows without a label, to learn from and to back it.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run to write; else RUN-small.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title,label=stars; else as in training.")] = None,
@@ -53,6 +55,7 @@ def command(
         target=target,
         ways=ways,
         max_drop=max_drop,
+        agreement=agreement,
         unlabelled=unlabelled,
         out=out,
         columns=parse_columns(columns) if columns is not None else None,

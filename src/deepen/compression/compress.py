@@ -47,21 +47,32 @@ class Compressed:
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted: ways by name, or how many times smaller or faster; neither is every way there is."""
+    """What is wanted: ways by name, or how many times smaller or faster; neither is every way that promises nothing."""
 
     ways: tuple[str, ...]
     target: float | None
     max_drop: float
+    agreement: float = 0.99
+
+    @property
+    def promises(self) -> bool:
+        """Whether one of the ways does."""
+        return any(shelf()[name].promises for name in self.ways)
 
 
-def wish(ways: Sequence[str] | str | None, target: str | float | None, max_drop: float) -> Wish:
+def wish(
+    ways: Sequence[str] | str | None, target: str | float | None, max_drop: float, *, agreement: float = 0.99
+) -> Wish:
     """Checks what is wanted.
 
     Args:
         ways: A list, or names with commas between them.
         target: As in `4x`, or 4.
         max_drop: Points of the deciding score that may be lost.
+        agreement: The share of answers that a way with a promise leaves as they are.
     """
+    if isinstance(agreement, bool) or not isinstance(agreement, int | float) or not 0 < agreement < 1:
+        raise SettingError(f"--agreement {agreement}: it must be a share above 0 and below 1, as in 0.99")
     if ways is not None and target is not None:
         raise SettingError("give either --target or --ways: a target is reached by the ways that it takes")
     if isinstance(max_drop, bool) or not isinstance(max_drop, int | float) or not 0 < max_drop <= 100:
@@ -75,8 +86,10 @@ def wish(ways: Sequence[str] | str | None, target: str | float | None, max_drop:
         if not given:
             raise SettingError(f"--ways: name at least one of {', '.join(names)}")
         names = tuple(name for name in names if name in given)
+    else:
+        names = tuple(name for name, way in shelf().items() if not way.promises)
     if target is None:
-        return Wish(names, None, float(max_drop))
+        return Wish(names, None, float(max_drop), float(agreement))
     found = _TARGET.fullmatch(str(target).strip())
     if found is None or not float(found[1]) > 1:
         raise SettingError(f"--target {target}: it must be above 1, as in 4x: so many times smaller or faster")
@@ -90,6 +103,7 @@ def compress(
     target: str | float | None = None,
     ways: Sequence[str] | str | None = None,
     max_drop: float = 0.5,
+    agreement: float = 0.99,
     unlabelled: Any = None,
     out: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
@@ -103,8 +117,10 @@ def compress(
         data: Labelled rows to judge on that the run has not learned from; None takes its test rows, or the validation
             rows if there are none.
         target: How many times smaller or faster, as in `4x`; the cheapest ways that reach it are taken.
-        ways: Names of ways, a list or with commas; None takes every way, or those that the target takes.
+        ways: Names of ways, a list or with commas; None takes every way but `exits`, or those that the target takes.
         max_drop: Points of the deciding score that may be lost.
+        agreement: For `exits`, the share of answers that are those of the whole network: with 95 % confidence no more
+            than 1 % are others.
         unlabelled: Rows without a label: half of them are learned from, half back how many answers change.
         out: The run that is written, which is not there yet; None finds a name.
         columns: Which columns of `data` are what, if not as in the training data.
@@ -119,13 +135,13 @@ def compress(
         ModelError: If its model has no network, or is an export.
         SettingError: If an argument is wrong, or the wish can't be met; nothing is written then.
     """
-    wanted = wish(ways, target, max_drop)
+    wanted = wish(ways, target, max_drop, agreement=agreement)
     folder = run.folder if isinstance(run, Run) else as_path("run", run)
     opened = open_run(folder)
     place = _free(folder) if out is None else as_path("out", out)
     _check_out(place)
     with using(_CPU), TemporaryDirectory() as beside:
-        work = _Work.open(opened, data, columns, unlabelled, Path(beside), say)
+        work = _Work.open(opened, wanted, (data, columns, unlabelled), Path(beside), say)
         judge = Judge(work.whole, work.rows, work.more, max_drop=wanted.max_drop)
         tried: list[Row] = []
 
@@ -188,6 +204,8 @@ class _Work:
     rows: Part
     learning: tuple[Part, ...]
     more: Part | None
+    backing: tuple[Part, ...]
+    agreement: float
     seed: int
     beside: Path
     say: Callable[[str], None]
@@ -196,32 +214,42 @@ class _Work:
     def open(
         cls,
         opened: Run,
-        data: Any,
-        columns: Mapping[str, str] | None,
-        unlabelled: Any,
+        wanted: Wish,
+        given: tuple[Any, Mapping[str, str] | None, Any],
         beside: Path,
         say: Callable[[str], None],
     ) -> _Work:
-        """Reads the model and all rows."""
+        """Reads the model and all rows; `given` are data, columns and unlabelled."""
+        data, columns, unlabelled = given
         model = load_model(opened.folder, say=say)
         told_unkept(model.refusing, "a smaller model", say)
         recipe = recipe_of(opened)
         prepared, missing = reopened(opened, recipe)
         rows = _rows(opened, model, prepared, data, columns)
         learning = () if prepared is None else (prepared.work.problem.train,)
+        backing = () if prepared is None or _learned_from_all(opened, prepared) else (prepared.work.problem.validation,)
+        if wanted.promises and any(part is rows for part in backing):
+            say(
+                "  note: the validation rows back the promise and judge it too, since there are no test rows; give DATA"
+            )
         more = None
         if unlabelled is not None:
             if prepared is None:
                 raise DataError(f"--unlabelled: {missing}")
             labelled = [prepared.work.problem.train, prepared.work.problem.validation, rows]
-            given = as_rows(as_text(unlabelled))
-            part, notes = read_unlabelled(given, model.task, recipe.data, prepared.rows.columns, labelled)
+            source = as_rows(as_text(unlabelled))
+            part, notes = read_unlabelled(source, model.task, recipe.data, prepared.rows.columns, labelled)
             for note in notes:
                 say(f"  note: {note}")
             at = np.random.default_rng(derive(recipe.seed, "unlabelled")).permutation(len(part))
-            learning, more = (*learning, part.take(np.sort(at[::2]))), part.take(np.sort(at[1::2]))
+            learning, others = (*learning, part.take(np.sort(at[::2]))), at[1::2]
             say(f"  {len(part):,} unlabelled rows: half are learned from, half back how many answers change")
-        return cls(model, prepared, missing, rows, learning, more, derive(recipe.seed, "compress"), beside, say)
+            if wanted.promises:
+                say("  note: of the second half, every other row backs the promise")
+                backing, others = (*backing, part.take(np.sort(others[::2]))), others[1::2]
+            more = part.take(np.sort(others))
+        how = (backing, wanted.agreement, derive(recipe.seed, "compress"), beside, say)
+        return cls(model, prepared, missing, rows, learning, more, *how)
 
     def made(self, names: tuple[str, ...]) -> Model:
         """The model that ways make, one on the other."""
@@ -232,8 +260,14 @@ class _Work:
             way: Way = shelf()[names[-1]]
             if not self.learning and way.learns:
                 raise DataError(f"--ways {names[-1]} reads training rows, and {self.missing}")
-            way.make(Given(self.made(names[:-1]), self.learning, self.rows, self.seed, self.say), folder)
+            how = (self.seed, self.say, self.backing, self.agreement)
+            way.make(Given(self.made(names[:-1]), self.learning, self.rows, *how), folder)
         return load_model(folder)
+
+
+def _learned_from_all(run: Run, prepared: Prepared) -> bool:
+    """Whether the validation rows taught the chosen rung too."""
+    return run.ladder.refitted or prepared.rows.fold_N is not None
 
 
 def _rows(opened: Run, model: Model, prepared: Prepared | None, data: Any, columns: Mapping[str, str] | None) -> Part:

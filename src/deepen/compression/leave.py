@@ -10,6 +10,7 @@ from deepen.core.files import open_to_others, replacing, write_json, write_jsonl
 from deepen.core.run import Run
 from deepen.core.seed import derive
 from deepen.data.table import Part
+from deepen.evaluation.promises import FOLDER
 from deepen.inference.model import Model
 from deepen.ladder.record import as_record, predictions, score_of, seconds_per_row
 from deepen.models.plain import opens_with
@@ -35,6 +36,8 @@ def leave_run(
         place = beside / "rungs" / model.rung
         place.mkdir(parents=True)
         shutil.copytree(model.folder, place / "model")
+        if (place / "model" / FOLDER).is_dir():  # what the model promises, the run does
+            (place / "model" / FOLDER).rename(beside / FOLDER)
         made, scores = Run(beside), {}
         for name, part in parts.items():
             outputs, seconds = model.predictor.predict(part), seconds_per_row(model.predictor, part)

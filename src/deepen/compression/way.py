@@ -24,7 +24,8 @@ class Given:
     """What a way is handed: the model as the ways before left it, and rows.
 
     `learning` are the training rows, and after them unlabelled ones if there are any; `held` none has learned from, and
-    a way only looks at what it reads there.
+    a way only looks at what it reads there. `backing` neither run nor way has learned from, and nothing is judged on:
+    on it rests what a way promises, which is `agreement` with the model as it gets it.
     """
 
     model: Model
@@ -32,6 +33,8 @@ class Given:
     held: Part
     seed: int
     say: Callable[[str], None]
+    backing: tuple[Part, ...] = ()
+    agreement: float = 0.99
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Way:
         title: What it does, in a few words.
         make: Writes the folder of the smaller model, which is not there yet.
         learns: Whether it reads the rows that the run learned from.
+        promises: Whether it makes a promise of its own, which takes rows to back it: it is tried where it is named.
     """
 
     order: int
@@ -51,6 +55,7 @@ class Way:
     title: str
     make: Callable[[Given, Path], None]
     learns: bool = True
+    promises: bool = False
 
 
 @cache
@@ -68,6 +73,8 @@ def network_of(model: Model) -> EncoderPredictor:
     predictor = model.predictor
     if not isinstance(predictor, EncoderPredictor) or not can_start(model.folder):
         raise ModelError(f"{model.folder}: the rung '{model.rung}' has no network that can be made smaller")
+    if predictor.exits:
+        raise ModelError(f"{model.folder}: rows leave its network early: make the run smaller that it is from")
     if predictor.adapter is not None and predictor.adapter.kept:
         raise ModelError(f"{model.folder}: its tuning keeps vectors beside the network: only --ways int8 is for it")
     return predictor
@@ -84,6 +91,11 @@ def save_model(model: Model, predictor: EncoderPredictor, folder: Path) -> None:
     if words.weight.abs().max() < torch.finfo(torch.float16).max:
         words.half()
     predictor.save(folder)
+    seal(model, folder)
+
+
+def seal(model: Model, folder: Path) -> None:
+    """Writes what the folder of a model says of it into that of another made of it, which has its own files."""
     about = read_object(model.folder / "deepen.json")
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     write_json(folder / "deepen.json", about | {"files": {name: sha256_file(folder / name) for name in names}})

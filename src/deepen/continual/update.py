@@ -28,6 +28,7 @@ from deepen.inference.given import as_rows
 from deepen.inference.model import Model, load_model
 from deepen.making import make_run
 from deepen.models.device import on
+from deepen.models.exits import EXITS
 from deepen.preparation.prepare import Prepared
 from deepen.preparation.read import Sources
 from deepen.preparation.recipe import Recipe
@@ -158,6 +159,8 @@ def update(
 def _method(asked: str | None, source: Run) -> str:
     if asked is not None and asked not in METHODS:
         raise SettingError(f"unknown method '{asked}'; {nearest(asked, METHODS)}")
+    if (source.folder / "model" / EXITS).is_dir():
+        raise SettingError(f"{source.folder}: rows leave its network early: update the run that it is from")
     solved = source.chosen in _SOLVED
     if asked == "exact" and not solved:
         raise SettingError(f"{source.chosen} has no head that is solved exactly: --method retrain trains it anew")

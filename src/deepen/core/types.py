@@ -133,7 +133,7 @@ class Prediction:
 
     `row` is the id that the source gives it, its file and its line. There is no output where `skipped` says why a row
     can't be answered, where `none_of_these` says that it looks like no label (None: not asked), and in a cascade where
-    `answered_by`, the rung that did, is None. `confidence` (as `sure_N`), `num_generated` and `stopped` are of `Texts`.
+    `answered_by`, the rung or layer, is None. `confidence` (as `sure_N`), `num_generated` and `stopped` are of `Texts`.
     """
 
     id: str

@@ -129,6 +129,10 @@ def _exportable(model: Model) -> EncoderPredictor:
         raise ModelError(f"{model.folder} is an export already: name the run that it was made of")
     if model.task.writes is not None:
         raise ModelError(f"{model.folder} answers in text: --form ctranslate2 is for it")
+    if isinstance(model.predictor, EncoderPredictor) and model.predictor.exits:
+        raise ModelError(
+            f"{model.folder}: rows leave its network early, which no graph does: export the run it is from"
+        )
     if isinstance(model.predictor, EncoderPredictor):
         return model.predictor
     raise _refused(model, "it has no network")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,10 +26,12 @@ from deepen.finetuning.hidden_cache import Frozen, batch_inputs
 from deepen.generation.writer import load_written
 from deepen.models.adapters import Adapter, Attached, Method
 from deepen.models.encoder import Encoder
+from deepen.models.exits import Exit, answer, load_exits, read, save_exits
 from deepen.models.head import Inputs
 from deepen.models.network import Network
 from deepen.models.save import FORM, load_adapter, load_network, save_adapter, save_network
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
+from deepen.problem.early import EarlyOutputs
 from deepen.problem.reading import decision_offsets, form_tokens
 from deepen.problem.task import Form, Task
 from deepen.problem.work import Work
@@ -49,6 +52,7 @@ class EncoderPredictor:
     num_parameters: int = 0
     adapter: Adapter | None = None
     kept: dict[str, np.ndarray] = field(default_factory=dict)
+    exits: tuple[Exit, ...] = ()
 
     def tokens(self, table: Table) -> TokenTable:
         """The tokens that the network reads of a table, made once."""
@@ -72,12 +76,23 @@ class EncoderPredictor:
         return self.form.encoder(self.tokenizer, self.max_tokens)(columns)
 
     def logits(self, part: Part, frozen: Frozen | None = None) -> Outputs:
-        """What the network says of each of a part's units."""
+        """What the network says of each of a part's units; at an exit, if it has any, what is sure enough leaves."""
+        if self.exits and frozen is None:
+            width = self.network.head.out_features
+            found = self._run(part, partial(answer, self.network, self.exits), width + 1, None)
+            layers_N = found.values_MC[:, width].astype(np.int64)
+            return EarlyOutputs(found.values_MC[:, :width], found.offsets_N1, layers_N)
         return self._run(part, self.network, self.network.head.out_features, frozen)
 
     def features(self, part: Part, frozen: Frozen | None = None) -> np.ndarray:
         """The vector of each of a part's units that the head reads, features_MF."""
         return self._run(part, self.network.features, self.network.width, frozen).values_MC
+
+    def at_layers(self, part: Part, layers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """What a head reads of each unit after each of so many layers, features_MKF, and the network's logits_MC."""
+        size, width = self.network.encoder.hidden_size, self.network.head.out_features
+        found_MX = self._run(part, partial(read, self.network, layers), len(layers) * size + width, None).values_MC
+        return found_MX[:, :-width].reshape(-1, len(layers), size), found_MX[:, -width:]
 
     @property
     def text_width(self) -> int:
@@ -126,6 +141,7 @@ class EncoderPredictor:
             write_json(folder / FORM, dict(self.form.about))
         if self.adapter is not None:
             save_adapter(self.network, self.adapter, folder / "adapter", **given)
+        save_exits(self.exits, folder)
         self.form.keep(self, folder)
 
 
@@ -202,5 +218,6 @@ def load_reader(folder: Path, task: Task, labels: tuple[str, ...], form: Form) -
     made.adapter = load_adapter(folder)
     if made.adapter is not None and made.adapter.kept:
         put_on(made.network.encoder, made.adapter)
+    made.exits = load_exits(folder, made.network)
     made.form.reopen(made, folder)
     return made

@@ -59,7 +59,7 @@ def attribute(predictor: Predictor, explain: Explainable, part: Part, decision: 
     Raises:
         SettingError: If the model is an encoder and captum is not installed.
     """
-    if isinstance(predictor, EncoderPredictor) and predictor.reads_plainly:
+    if isinstance(predictor, EncoderPredictor) and predictor.reads_plainly and not predictor.exits:
         return integrated_gradients(predictor, explain, part, decision)
     return leave_one_out(predictor, explain, part, decision)
 

@@ -45,6 +45,7 @@ from deepen.models.device import on
 CONFIDENCE = 0.95
 _CHEAPER = 0.5
 """Of the chosen rung's time: a rung that costs more saves nothing, since most rows then cost both."""
+_UNSURE: dict[str, Any] = {"output": None, "answered_by": None}
 _BLIND = "majority"  # it is as sure of every row
 
 
@@ -116,7 +117,7 @@ class Cascade:
                 first_N, found = sure_N, list(said)
             spent += said[0].seconds if said else 0.0
             for at, one, sure in zip(left_N, said, sure_N, strict=True):
-                given = {"answered_by": model.rung} if sure >= least else {"output": None}
+                given: dict[str, Any] = {"answered_by": one.answered_by or model.rung} if sure >= least else _UNSURE
                 found[at] = replace(one, seconds=spent, **given)
             left_N = left_N[sure_N < least]
         self._say(found)
@@ -126,7 +127,7 @@ class Cascade:
 
     def _say(self, found: Sequence[Prediction]) -> None:
         counts = Counter(one.answered_by for one in found)
-        names = [*(model.rung for model, _ in self.cheaper), self.rung]
+        names = dict.fromkeys([*(model.rung for model, _ in self.cheaper), *filter(None, counts), self.rung])
         shares = [f"{name} {counts[name] / len(found):.1%}" for name in names]
         unknown = f"; {counts[None] / len(found):.1%} are not known" if counts[None] else ""
         self.model.say(f"  answered by {', '.join(shares)} of the rows{unknown}")

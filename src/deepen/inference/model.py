@@ -41,6 +41,7 @@ from deepen.preparation.manifest import read_about
 from deepen.preparation.place import warn
 from deepen.preparation.scorable import scorable
 from deepen.preparation.told import Told
+from deepen.problem.early import answered_by
 from deepen.problem.task import Predictor, Task
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ class Model:
         outputs, seconds = self._timed(part)
         decoded = self.task.decode(outputs, part, self.labels)
         refused = refused_rows(self.refusing, self.predictor, part, outputs)
+        beside = (tokens_read(self.predictor, part), refused, answered_by(outputs, self.rung))
         return [
             Prediction(
                 id=example.id,
@@ -184,9 +186,10 @@ class Model:
                 truncated=truncated,
                 seconds=seconds,
                 none_of_these=none,
+                answered_by=layer,
             )
-            for example, answer, (num_tokens, truncated), none in zip(
-                part.examples(), decoded, tokens_read(self.predictor, part), refused, strict=True
+            for example, answer, (num_tokens, truncated), none, layer in zip(
+                part.examples(), decoded, *beside, strict=True
             )
         ]
 

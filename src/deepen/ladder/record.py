@@ -22,6 +22,7 @@ from deepen.data.table import Part
 from deepen.data.unread import unread_columns
 from deepen.preparation.prepare import Prepared
 from deepen.problem.climbed import Dynamics
+from deepen.problem.early import answered_by
 from deepen.problem.reading import tokens_read
 from deepen.problem.task import Predictor, Task
 from deepen.problem.work import Work
@@ -49,8 +50,8 @@ def predictions(
         Prediction records as JSON values.
     """
     decoded = task.decode(outputs, part, labels)
-    sizes = tokens_read(predictor, part)
-    for example, answer, (num_tokens, truncated) in zip(part.examples(), decoded, sizes, strict=True):
+    sizes, by = tokens_read(predictor, part), answered_by(outputs, rung)
+    for example, answer, (num_tokens, truncated), layer in zip(part.examples(), decoded, sizes, by, strict=True):
         yield to_json(
             Prediction(
                 id=example.id,
@@ -64,6 +65,7 @@ def predictions(
                 num_tokens=num_tokens,
                 truncated=truncated,
                 seconds=round(seconds, 7),
+                answered_by=layer,
             )
         )
 

@@ -20,6 +20,7 @@ from deepen.models.adapters import Adapter, plain_state
 from deepen.models.asked import keep_prefix
 from deepen.models.classes import class_of, config_of
 from deepen.models.encoder import ARCHITECTURES, Encoder
+from deepen.models.exits import EXITS
 from deepen.models.folder import read_config
 from deepen.models.head import Head
 from deepen.models.layouts import head_named
@@ -170,7 +171,7 @@ def can_start(folder: Path) -> bool:
 def read_by_others(folder: Path) -> bool:
     """Whether a model folder says the same without Deepen: it has a network, and nothing is kept beside that."""
     beside = folder / "adapter" / "deepen_adapter.json"
-    return can_start(folder) and not (beside.is_file() and read_json(beside)["kept"])
+    return can_start(folder) and not (folder / EXITS).is_dir() and not (beside.is_file() and read_json(beside)["kept"])
 
 
 def _copied_whole(path: Path) -> None:

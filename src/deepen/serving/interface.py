@@ -23,7 +23,7 @@ _ANSWER = {
         "rung": {"type": "string", "description": "the rung of the run"},
         "answered_by": {
             "type": ["string", "null"],
-            "description": "of a cascade, which rung did; null if none",
+            "description": "of a cascade, which rung did; null if none; of exits, after which layer",
         },
         "promise_expired": {
             "type": "string",
