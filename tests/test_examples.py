@@ -30,6 +30,7 @@ BOOKS = {
 }
 
 
+@pytest.mark.services
 def test_the_notebooks_run(tiny_model: Path, tmp_path: Path) -> None:
     """In a real kernel; what Deepen says on the way and what it shows are there.
 

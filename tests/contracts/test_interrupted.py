@@ -68,6 +68,7 @@ def world(two_class_csv: Path, tiny_model: Path, tmp_path_factory: pytest.TempPa
     return World(words, context, time.monotonic() - began, left(folder / "run"))
 
 
+@pytest.mark.services
 def test_killed_and_resumed(world: World, tmp_path: Path) -> None:
     for moment in range(2):
         share = (moment + random.Random(f"kill {moment}").random()) / 2
