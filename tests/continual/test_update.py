@@ -156,7 +156,7 @@ def test_what_passes_is_promoted_and_what_does_not_is_not(world: dict[str, Any],
     stays = [{"text": f"{one} hotel hotel {two}", "label": "stay"} for one in FILLERS[:8] for two in FILLERS[:8]]
     found = deepen.update(world["run"], stays, out="new", max_drop=100, promote=True, registry="registry")
     assert found.gate.passed, found.gate.why
-    assert found.promoted == "mood@1"
+    assert (found.promoted, found.advice) == ("mood@1", "")
     listed = json.loads(call("registry", "list", "--registry", "registry", "--json").out)["runs"]["mood"]
     assert listed["stages"]["production"]["version"] == 1
     assert listed["versions"][0]["lineage"]["parent"]["run"] == str(world["run"])

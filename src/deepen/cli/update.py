@@ -92,7 +92,7 @@ def _print(found: Update) -> None:
     wide.print(f"gate {'passed' if found.gate.passed else 'not passed'}: {found.gate.why}")
     if found.promoted is not None:
         wide.print(f"{found.promoted} is production")
-    elif found.advice:
+    else:
         wide.print(f"next: {found.advice}")
     show.line(found.out)
 

@@ -57,7 +57,7 @@ class Update:
         history: The run of the line that came first, then one an update: `run`, `method`, and its `scores` on the
             held-out rows of each stage (`start`, `update 1` ...).
         backward_transfer: What the stages before have gained since they were learned, on average; below 0 is forgotten.
-        advice: What to do next.
+        advice: What to do next; empty once it is promoted.
     """
 
     out: str
@@ -273,7 +273,7 @@ def _history(
 def _advice(found: Update, source: Run) -> str:
     """What to do next, as far as rows tell."""
     if found.gate.passed:
-        return "promote it: the gate is passed" if found.promoted is None else "nothing"
+        return "promote it: the gate is passed"
     seconds = sum(row.seconds or 0.0 for row in source.ladder.rungs)
     if found.method != "retrain":
         return f"train all rungs anew on all rows, some {seconds:,.0f} s as for {source.folder}: --method retrain"
@@ -308,4 +308,4 @@ def _leave(found: Update, source: Run, place: Path, registry: str | None) -> Upd
     decided = {"passed": True, "why": found.gate.why}
     version = push(there, place, name=name, by="deepen update", gate=decided, note=f"update of {source.folder}")
     promoted(there, version, by="deepen update", why=found.gate.why)
-    return replace(found, promoted=f"{version.name}@{version.version}")
+    return replace(found, promoted=f"{version.name}@{version.version}", advice="")

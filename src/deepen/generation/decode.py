@@ -19,7 +19,8 @@ from deepen.generation.constraints import Guide
 
 _BATCH_TOKENS = 4096
 _BATCH_LOGITS = 1 << 26  # numbers; 256 MB in float32
-_TRIED, _PACK_TOKENS = 3, 1024  # attention is made for each pair of them, and then left out between rows
+_TRIED = 3  # rows
+_PACK_TOKENS = 1024  # attention is made for each pair of them, and then left out between rows
 _NOT_SCORED = -100
 Fits = Callable[[np.ndarray], bool]
 
@@ -46,15 +47,12 @@ def batches(
 
 def packs(lengths_N: np.ndarray, most_tokens: int, fits: Fits) -> Iterator[np.ndarray]:
     """Places of rows one after the other, so many that they hold at most `most_tokens`."""
-    places: list[int] = []
-    for at, length in enumerate(lengths_N):
-        more = np.array([*places, at])
-        if places and (lengths_N[places].sum() + length > most_tokens or not fits(more)):
-            yield np.array(places)
-            places = []
-        places.append(at)
-    if places:
-        yield np.array(places)
+    start = 0
+    for end in range(1, len(lengths_N) + 1):
+        last = end == len(lengths_N)
+        if last or lengths_N[start : end + 1].sum() > most_tokens or not fits(np.arange(start, end + 1)):
+            yield np.arange(start, end)
+            start = end
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ def packable(network: Any, given: Given) -> bool:
     """Whether rows one after the other cost a network the same as rows by themselves, by trying it on some."""
     if given.encodes or len(given.prompts) == 1:
         return False
-    some = [[*map(list, rows[:_TRIED])] for rows in (given.prompts, given.answers)]
+    some = given.prompts[:_TRIED], given.answers[:_TRIED]
     was = network.training
     network.eval()
     try:

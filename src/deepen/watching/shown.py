@@ -12,9 +12,10 @@ from itertools import pairwise
 import numpy as np
 
 from deepen.data.words import mostly_chinese, words_of
+from deepen.inference.analogies import unit_length
 from deepen.watching.rows import Rows
 from deepen.watching.signals import squeezed
-from deepen.watching.signals.groups import DIRECTIONS, risen, unit
+from deepen.watching.signals.groups import DIRECTIONS, risen
 
 _WORDS, _ROWS = 8, 20
 _SURE = 4.0  # standard errors; thousands of words are looked at
@@ -56,7 +57,7 @@ def telling_rows(reference: Rows, rows: Rows) -> list[str]:
         return [rows.ids[at] for at in np.argsort(rows.confidences_N, kind="stable")[:_ROWS]]
     rows = rows.take(np.arange(max(0, len(rows) - _MOST_ROWS), len(rows)))
     squeeze = squeezed(reference.states_NF, DIRECTIONS)
-    own_NF, other_NF = (unit(squeeze(one.states_NF)) for one in (rows, reference))
+    own_NF, other_NF = (unit_length(squeeze(one.states_NF)) for one in (rows, reference))
     heap_NK = risen(np.concatenate([other_NF, own_NF]))
     own_NK, other_NK = heap_NK[len(reference) :], heap_NK[: len(reference)]
     come_up_N = (own_NK > 0) @ (own_NK.mean(0) - other_NK.mean(0))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from deepen.inference.analogies import unit_length
 from deepen.watching.rows import Rows
 from deepen.watching.signals import Fitted, Signal, squeezed
 
@@ -44,20 +45,15 @@ def risen(states_NF: np.ndarray) -> np.ndarray:
     return np.concatenate(numbers, axis=1).astype(np.float32)
 
 
-def unit(values_NF: np.ndarray) -> np.ndarray:
-    """Rows of length 1."""
-    return np.asarray(values_NF / np.maximum(np.linalg.norm(values_NF, axis=1, keepdims=True), 1e-12))
-
-
 def _fit(reference: Rows) -> Fitted | None:
     if reference.states_NF is None:
         return None
     squeeze = squeezed(reference.states_NF, DIRECTIONS)
 
     def view(rows: Rows) -> np.ndarray | None:
-        return None if rows.states_NF is None else unit(squeeze(rows.states_NF))
+        return None if rows.states_NF is None else unit_length(squeeze(rows.states_NF))
 
-    return Fitted(unit(squeeze(reference.states_NF)), view)
+    return Fitted(unit_length(squeeze(reference.states_NF)), view)
 
 
 SIGNAL = Signal("a group of rows that has come up", "none of these", _fit, scaled=False, together=risen)
