@@ -234,14 +234,16 @@ def test_replay_goes_on_from_the_weights(world: dict[str, Any], tiny_model: Path
 
 
 def test_a_model_to_go_on_from_says_what_it_said(world: dict[str, Any], tiny_model: Path, alone: Path) -> None:
-    from deepen.continual.replay import chosen_rows, start_reader, write_start
+    from deepen.continual.kept import chosen_rows
+    from deepen.continual.method import start_reader
+    from deepen.continual.methods.replay import write_start
     from deepen.inference.model import load_model
 
     quick = ["data.validation_at_least=80", "data.near.threshold=1", "rungs.top_layers.num_epochs=1"]
     deepen.train(world["rows"], out="top", model=tiny_model, settings=quick, rungs=["top_layers"])
     model = load_model(Path("top"))
     part = model.read(str(world["rows"]), need_target=True)
-    reader = start_reader(model)
+    reader = start_reader(model, "replay")
     before, features = reader.predict(part).values_MC, reader.features(part)
     few = chosen_rows(reader, part, 10)
     assert len(few) == 20
@@ -254,3 +256,46 @@ def test_a_model_to_go_on_from_says_what_it_said(world: dict[str, Any], tiny_mod
     write_start(reader, ("negative", "neutral", "positive"), Path("start"))
     after = reader.predict(part).values_MC
     assert np.allclose(after[:, [0, 2]], before, atol=1e-6)
+
+
+def test_statistics_solve_the_head_from_sums_and_in_any_order(
+    world: dict[str, Any], tiny_model: Path, alone: Path
+) -> None:
+    quick = ["data.validation_at_least=80", "data.near.threshold=1", "rungs.top_layers.num_epochs=1"]
+    deepen.train(world["rows"], out="top", model=tiny_model, settings=quick, rungs=["top_layers"])
+    for what, why in (({"forget": "x,y"}, "--forget goes with"), ({"keep": 0}, "--keep 0")):
+        with pytest.raises(SettingError, match=why):
+            deepen.update("top", world["file"], method="statistics", **what)
+    with pytest.raises(SettingError, match="frozen is solved on its rows as it is: --method statistics is for"):
+        deepen.update(world["run"], world["file"], method="statistics")
+    new = world["new"]
+    answer = call("update", "top", world["file"], "--method", "statistics", "--keep", "4", "--out", "once", "--json")
+    assert answer.code == 0, answer.err
+    assert "8 old rows stay; what was learned of the others is in sums" in answer.err
+    for order in ((0, 1), (1, 0)):
+        run = "top"
+        for half in order:
+            out = f"{order[0]}-{half}"
+            some = new[60 * half : 60 * half + 60]
+            deepen.update(run, write_csv(alone / f"{out}.csv", some), method="statistics", keep=4, out=out)
+            run = out
+        assert np.allclose(logits(run), logits("once"), atol=1e-5)
+    assert deepen.load("once").labels == ("negative", "neutral", "positive")
+    assert len(_rows("once", "train")) < 2 * 4 + 120
+    whole = deepen.load("once").evaluate(world["file"])
+    assert whole[0].value > 0.8
+    said: list[str] = []
+    deepen.update("once", new[9:12], method="retrain", out="anew", say=said.append)
+    assert any("the run was made by statistics, and keeps only some of the rows" in line for line in said)
+    (alone / "once/rows/statistics.safetensors").write_bytes(b"no")
+    with pytest.raises(DataError, match=r"statistics.safetensors: it can't be read"):
+        deepen.update("once", new[:9], method="statistics", out="none")
+    assert not (alone / "none").exists()
+
+
+def logits(run: Path | str) -> np.ndarray:
+    """Logits of the new rows, a column a label, up to a shift and a temperature of the whole run."""
+    model = deepen.load(run)
+    found = model.predictor.predict(model.read([{"text": text} for text in TEXTS], need_target=False)).values_MC
+    found = found - found.mean(1, keepdims=True)
+    return found / np.abs(found).max()

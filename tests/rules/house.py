@@ -43,6 +43,7 @@ SHELVES = {
     "rungs": "RUNG",
     "diagnosis/questions": "QUESTION",
     "compression/ways": "WAY",
+    "continual/methods": "METHOD",
     "watching/signals": "SIGNAL",
     "data/corruptions": "CORRUPTION",
     "evaluation/none_of_these": "SCORE",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deepen.cli import show
+from deepen.core.shelf import names
 
 if TYPE_CHECKING:
     from deepen.continual.update import Update
@@ -33,13 +34,14 @@ def command(
         str | None, typer.Argument(metavar="[NEW]", help="New rows like the training data; none only with --forget.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="exact, retrain or replay; else the first that suits, never replay.")
+        str | None,
+        typer.Option(help=f"{names('continual', 'methods')}; else exact, or retrain where it does not suit."),
     ] = None,
     forget: Annotated[str | None, typer.Option(help="Ids to take out: a file with a column id, or commas.")] = None,
     promote: Annotated[bool, typer.Option("--promote", help="Push and promote it, if it passes the gate.")] = False,
     registry: Annotated[str | None, typer.Option(help="Where to: a folder, or s3://bucket/folder.")] = None,
     max_drop: Annotated[float, typer.Option(help="Points that all old rows together may lose.")] = 0.5,
-    keep: Annotated[int, typer.Option(help="Old rows of a label that replay learns again.")] = 20,
+    keep: Annotated[int, typer.Option(help="Old rows of a label that replay and statistics keep.")] = 20,
     out: Annotated[Path | None, typer.Option(help="The run to write; else RUN-2.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:

@@ -45,14 +45,19 @@ class Updated:
 
     Attributes:
         fresh: The new rows that are held out, as they were read; None without new rows.
-        num_learned: New rows that are learned from.
+        learned: The new rows that are learned from, as they were read; None without new rows.
         forgotten: How many rows of each part are gone, ids that no row has, labels that are gone with their last row.
     """
 
     parts: dict[str, list[Example]]
     fresh: Part | None
-    num_learned: int
+    learned: Part | None
     forgotten: dict[str, Any]
+
+    @property
+    def num_learned(self) -> int:
+        """New rows that are learned from."""
+        return len(self.learned) if self.learned is not None else 0
 
 
 def old_rows(run: Run, recipe: Recipe) -> Prepared:
@@ -113,7 +118,7 @@ def updated(prepared: Prepared, new: Table | None, forget: Collection[str], *, r
     again = old if replayed is None else old | {"train": list(replayed.examples())}
     parts = {name: [row for row in some if without_copy(row.id) not in forget] for name, some in again.items()}
     fresh: list[tuple[int, Any]] = []
-    num_learned = 0
+    learned_at: list[int] = []
     for at, row in enumerate(new.all_rows().examples() if new is not None else ()):
         key = _key(row)
         if (name := without_copy(row.id)) in forget:
@@ -123,7 +128,7 @@ def updated(prepared: Prepared, new: Table | None, forget: Collection[str], *, r
             fresh.append((at, row.target))
         elif key not in kept_out:
             parts["train"].append(row)
-            num_learned += 1
+            learned_at.append(at)
     if forget and not known & set(forget):
         some = clip(min(forget))
         raise DataError(f"none of the {len(forget):,} ids to forget is of a row, such as {some}: is a file missing?")
@@ -136,7 +141,7 @@ def updated(prepared: Prepared, new: Table | None, forget: Collection[str], *, r
     return Updated(
         {name: sorted(some, key=lambda row: (row.id, str(row.target))) for name, some in parts.items()},
         Part(new, np.array(known_fresh, np.int64)) if new is not None else None,
-        num_learned,
+        Part(new, np.array(learned_at, np.int64)) if new is not None else None,
         {"rows": forgotten, "unknown": sorted(set(forget) - known), "labels": gone},
     )
 

@@ -14,10 +14,11 @@ import numpy as np
 
 from deepen.continual.forgetting import Gate, as_record, beside, forgetting, gate
 from deepen.continual.history import backward_transfer, scores_by_stage, stages_of, with_fresh, write_stages
-from deepen.continual.replay import chosen_rows, start_reader, write_start
+from deepen.continual.kept import chosen_rows
+from deepen.continual.method import Given, method_for, shelf, start_reader
 from deepen.continual.rows import Updated, ids_to_forget, old_rows, updated, without_copy, write_rows
 from deepen.core.arguments import as_path
-from deepen.core.errors import DataError, DeepenError, SettingError, nearest
+from deepen.core.errors import DataError, DeepenError, SettingError
 from deepen.core.files import cache_dir, read_jsonl, read_object, write_json
 from deepen.core.log import telling
 from deepen.core.run import Run, open_run
@@ -28,7 +29,6 @@ from deepen.inference.given import as_rows
 from deepen.inference.model import Model, load_model
 from deepen.making import make_run
 from deepen.models.device import on
-from deepen.models.exits import EXITS
 from deepen.preparation.prepare import Prepared
 from deepen.preparation.read import Sources
 from deepen.preparation.recipe import Recipe
@@ -38,8 +38,6 @@ from deepen.registry.place import open_place
 from deepen.registry.promotions import promote as promoted
 from deepen.registry.versions import push
 
-METHODS = ("exact", "retrain", "replay")
-_SOLVED = ("majority", "lexical", "frozen")
 RECORD = "update.json"
 
 
@@ -48,7 +46,7 @@ class Update:
     """The record of `deepen update --json`.
 
     Attributes:
-        method: `exact`, `retrain` or `replay`.
+        method: A name on the shelf `continual/methods/`.
         old, new: Scores before and after on held-out rows, all together first, then slices; `new` may be empty.
         forgetting: Points (as a fraction) of the deciding score that the old rows lost, with its 95 % interval.
         gate: `passed` and `why`.
@@ -92,13 +90,14 @@ def update(
         run: A finished run whose training rows are files that have not changed.
         new: Labelled rows like the training data; a fifth is held out. None only with `forget`.
         method: `exact` solves a head anew, for the rungs majority, lexical and frozen; `retrain` trains every rung of
-            the run anew; `replay` goes on from the weights of a trained rung, with `keep` old rows of each label; None
-            is the first of `exact` and `retrain` that suits.
+            the run anew; `replay` goes on from the weights of a trained rung, with `keep` old rows of each label;
+            `statistics` leaves them and solves a head from sums over all rows so far; None is the first of `exact`
+            and `retrain` that suits.
         forget: Ids of rows that are taken out: a list, a file with a column `id`, or text with commas.
         promote: Push the run and promote it, if it passes the gate.
         registry: Where to.
         max_drop: Points of the deciding score that all old rows together may lose.
-        keep: The most old rows of a label that `replay` learns from again, and that the new run keeps.
+        keep: The most old rows of a label that the new run keeps, where its method does not need all.
         out: The run to write; None finds a name beside the old one.
         say: Called with lines for the user; None writes them to the logger `deepen`.
 
@@ -121,19 +120,21 @@ def update(
         raise SettingError("nothing to do: name a file of new rows, or --forget ids")
     source = open_run(run.folder if isinstance(run, Run) else as_path("run", run))
     recipe = recipe_of(source)
-    way = _method(method, source)
-    if way == "replay" and (ids or new is None):
-        raise SettingError("what trained weights have seen is in them: --forget goes with --method retrain")
+    way = method_for(method, source)
+    if not shelf()[way].all_rows and (ids or new is None):
+        raise SettingError("what trained weights or sums have seen is in them: --forget goes with --method retrain")
     place = _free(source.folder) if out is None else as_path("out", out)
     if place.exists() or place.is_symlink():
         raise SettingError(f"{place} exists already: give another --out")
     prepared = old_rows(source, recipe)
     fresh = _read(as_rows(new), prepared, recipe) if new is not None else None
-    kept = _replayed(source, prepared, recipe, keep) if way == "replay" else None
+    kept = None if shelf()[way].all_rows else _kept(source, prepared, recipe, way, keep)
     made = updated(prepared, fresh, ids, replayed=kept)
     _say(made, fresh, way, recipe, tell)
-    if way == "retrain" and _parent(source).get("method") == "replay":
-        tell("  note: the run was made by replay, and keeps only some of the rows that it and those before it learned")
+    before_it = str(_parent(source).get("method"))
+    if before_it in shelf() and not shelf()[before_it].all_rows and before_it != way:
+        few = "and keeps only some of the rows that it and those before it learned"
+        tell(f"  note: the run was made by {before_it}, {few}")
     left = _old_held_out(prepared, made, ids)
     _train(made, place, (prepared, recipe, way), source, began, tell)
     with on(recipe.device, lambda line: None):
@@ -156,20 +157,9 @@ def update(
     return _leave(found, source, place, registry)
 
 
-def _method(asked: str | None, source: Run) -> str:
-    if asked is not None and asked not in METHODS:
-        raise SettingError(f"unknown method '{asked}'; {nearest(asked, METHODS)}")
-    if (source.folder / "model" / EXITS).is_dir():
-        raise SettingError(f"{source.folder}: rows leave its network early: update the run that it is from")
-    solved = source.chosen in _SOLVED
-    if asked == "exact" and not solved:
-        raise SettingError(f"{source.chosen} has no head that is solved exactly: --method retrain trains it anew")
-    return asked or ("exact" if solved else "retrain")
-
-
-def _replayed(source: Run, prepared: Prepared, recipe: Recipe, keep: int) -> Part:
+def _kept(source: Run, prepared: Prepared, recipe: Recipe, way: str, keep: int) -> Part:
     with on(recipe.device, lambda line: None):
-        return chosen_rows(start_reader(load_model(source.folder)), prepared.work.problem.train, keep)
+        return chosen_rows(start_reader(load_model(source.folder), way), prepared.work.problem.train, keep)
 
 
 def _free(folder: Path) -> Path:
@@ -197,10 +187,12 @@ def _say(made: Updated, fresh: Table | None, way: str, recipe: Recipe, say: Call
         say(f"  note: {len(made.forgotten['unknown']):,} ids to forget are of no row")
     if made.forgotten["labels"]:
         say(f"  labels without a training row are gone: {', '.join(made.forgotten['labels'])}")
-    if way == "retrain":
+    if shelf()[way].whole_climb:
         say("  every rung of the run is trained anew on all rows")
-    if way == "replay":
-        say(f"  {len(made.parts['train']) - made.num_learned:,} old rows are learned from again, beside the new ones")
+    if not shelf()[way].all_rows:
+        old = len(made.parts["train"]) - made.num_learned
+        what = "stay; what was learned of the others is in sums" if shelf()[way].finished else "are learned from again"
+        say(f"  {old:,} old rows {what}")
     if recipe.ladder.refit or recipe.data.unlabelled is not None:
         say("  note: the old run was refitted, or learned from rows without labels; that is not done again")
 
@@ -215,20 +207,19 @@ def _train(
 ) -> None:
     """Writes the rows and climbs; where that fails nothing is left."""
     prepared, recipe, way = how
-    rungs = recipe.ladder.rungs if way == "retrain" else (source.chosen,)
-    changes: dict[str, Any] = {"rungs": rungs, "refit": False}
-    if way == "replay":
-        changes["class_weights"] = "balanced"  # of old labels few rows are there
+    method = shelf()[way]
+    rungs = recipe.ladder.rungs if method.whole_climb else (source.chosen,)
+    changes: dict[str, Any] = {"rungs": rungs, "refit": False} | (method.settings or {})
     try:
         wanted = write_rows(made, place, prepared, recipe)
         wanted = wanted.model_copy(update={"ladder": recipe.ladder.model_copy(update=changes)})
         with tempfile.TemporaryDirectory(prefix="deepen-start-") as folder, on(recipe.device, lambda line: None):
-            start = Path(folder) if way == "replay" else None
-            if start is not None:
+            if method.start is not None:
                 labels = label_table(str(row.target) for row in made.parts["train"])
-                write_start(start_reader(load_model(source.folder)), labels, start)
+                method.start(Given(load_model(source.folder), source, prepared, made, labels, place), Path(folder))
+            start = {"finished" if method.finished else "start": Path(folder)} if method.start is not None else {}
             given: dict[str, Any] = {"resume": False, "overwrite": False, "listeners": (say, None), "began": began}
-            make_run(wanted, Sources(start=start), place, **given)
+            make_run(wanted, Sources(**start), place, **given)
     except (DeepenError, OSError):
         shutil.rmtree(place, ignore_errors=True)
         raise

@@ -186,7 +186,8 @@ def put_on(encoder: Encoder, adapter: Adapter) -> Attached:
 def _check_head(network: Network, folder: Path) -> None:
     """Whether a head reads what the encoder gives, and holds numbers."""
     layers = [layer for layer in (network.hidden, network.head) if isinstance(layer, torch.nn.Linear)]
-    widths = [network.width // network.kind.sides, *(layer.out_features for layer in layers[:-1])]
+    pooled = network.width if network.kind.states is None else network.kind.width(network.encoder.hidden_size)
+    widths = [pooled // network.kind.sides, *(layer.out_features for layer in layers[:-1])]
     if [layer.in_features for layer in layers] != widths:
         raise ModelError(f"{folder}: the head reads {layers[0].in_features} numbers, and the network gives {widths[0]}")
     if not all(torch.isfinite(values.detach()).all() for layer in layers for values in layer.parameters()):

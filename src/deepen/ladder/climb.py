@@ -205,7 +205,7 @@ def _climb_one(state: Climbing, name: str, above: list[str], *, deliberate: bool
             lends = rung.warm_starts and not all(shelf()[higher].always for higher in above)
             climbed = folds.climb_folds(state, name, settings, start=start, encoders=encoders, asked=asked, lends=lends)
         else:
-            climbed = rung.climb(work.above(start.score if start else None), settings, work.context.start or below)
+            climbed = rung.climbed(work.above(start.score if start else None), settings, below)
         if isinstance(climbed, str):
             _give_up(state, name, climbed, forecast, above[0] if above else None)
             return

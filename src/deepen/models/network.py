@@ -84,7 +84,9 @@ class Network(nn.Module):
     @property
     def width(self) -> int:
         """F: how many numbers `features` gives a unit."""
-        return self.head.in_features if self.kind.states is None else self.kind.width(self.encoder.hidden_size)
+        if self.kind.states is None or self.hidden is not None:
+            return self.head.in_features
+        return self.kind.width(self.encoder.hidden_size)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """The logits of each unit, logits_MC."""

@@ -134,7 +134,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     method = tunings()[recipe.tuning]
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), method.attach, method.peft)
     problem = balanced(rows.problem) if recipe.ladder.class_weights == "balanced" else rows.problem
-    work = Work(problem, Base(model, recipe.model, tuning), Context(folder, recipe.seed, say, start=sources.start))
+    context = Context(folder, recipe.seed, say, start=sources.start, finished=sources.finished)
+    work = Work(problem, Base(model, recipe.model, tuning), context)
     if task.writes is not None:
         asking_of(work, load_reader(work.base.model.folder))
     else:

@@ -29,12 +29,13 @@ from deepen.problem.threshold import cut_for, wish_of
 
 @dataclass(frozen=True)
 class Sources:
-    """The rows as Python objects, where they are not named in the recipe, and a model that trained rungs start from."""
+    """The rows as Python objects, where they are not named in the recipe, and a model that rungs start from, or are."""
 
     train: Any = None
     validation: Any = None
     test: Any = None
     start: Path | None = None
+    finished: Path | None = None
 
     def training(self, recipe: Recipe) -> Any:
         """The training rows; raises SettingError if neither has any."""

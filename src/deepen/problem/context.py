@@ -17,6 +17,7 @@ class Context:
         deadline: The moment (`time.monotonic`) at which the budget is spent; None without one.
         reached: The validation score of the encoder below; None where there is none.
         start: The model folder that trained rungs start from in place of the rung below; None is that.
+        finished: A model folder that a rung takes as it is, with nothing to train; None trains.
     """
 
     folder: Path
@@ -25,6 +26,7 @@ class Context:
     deadline: float | None = None
     reached: float | None = None
     start: Path | None = None
+    finished: Path | None = None
 
     def rung_folder(self, name: str) -> Path:
         """Where a rung keeps its files."""

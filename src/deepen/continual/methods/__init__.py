@@ -1,0 +1,1 @@
+"""How an update learns: a file each."""
