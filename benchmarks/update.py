@@ -1,4 +1,4 @@
-"""What an update keeps: the exact head in any order, old rows beside new labels, the gate, and replay.
+"""What an update keeps: the exact head in any order, old rows beside new labels, the gate, and seven updates.
 
     python benchmarks/update.py --data DATA --model MODEL      # cells update-*
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 import cells
@@ -29,12 +30,12 @@ class Bench:
         self.began = time.monotonic()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def train(self, name: str, rows: list[Row], held: list[Row], *, rungs=("frozen",), more=()) -> Path:
+    def train(self, name: str, rows: list[Row], held: list[Row], *, rungs=("frozen",), more=(), tuning=None) -> Path:
         """A run on `rows`, judged by `held`."""
         import deepen
 
         files = [watched.write(self.folder / f"{name}-{part}.csv", some) for part, some in (("a", rows), ("b", held))]
-        given = {"model": self.model, "settings": [*QUICK, *more], "rungs": list(rungs), "say": str}
+        given = {"model": self.model, "tuning": tuning, "settings": [*QUICK, *more], "rungs": list(rungs), "say": str}
         return deepen.train(str(files[0]), validation=str(files[1]), out=self.folder / name, **given).folder
 
     def update(self, run: Path, out: str, rows: list[Row] | None = None, **more):
@@ -160,18 +161,19 @@ def gate(options) -> None:
     bench.write("update-gate-good", passed, n=len(cases) - len(damaged), unit="good updates that pass")
 
 
-def replay(options) -> None:
+def seven(options, method: str) -> None:
     """Seven updates of eleven intents each, five kept rows a label, beside joint training of the same rung."""
-    bench = Bench(options, "replay")
+    bench = Bench(options, method)
     rows = watched.shuffled(watched.banking(options.data / "banking77" / "train.csv"))[: options.rows]
     test = watched.shuffled(watched.banking(options.data / "banking77" / "test.csv"))[: options.rows]
     names = sorted({label for _, label in rows})
     held = set(rows[::5])  # held-out rows calibrate; with evaluations_per_epoch=0 they choose no weights
     rung, last = options.rung, f"rungs.{options.rung}.evaluations_per_epoch=0"
-    more = {"rungs": (rung,), "more": (last,)}
+    more = {"rungs": (rung,), "more": (last,), "tuning": options.tuning}
     joint = bench.train("joint", [row for row in rows if row not in held], sorted(held), **more)
     whole = accuracy(joint, test)
-    gaps, lost = [], []
+    print(f"joint {whole.mean():.4f}", flush=True)
+    gaps, lost, transfer = [], [], []
     for order in range(options.draws):
         drawn = random.Random(order).sample(names, len(names))
         tasks = [set(drawn[11 * at : 11 * at + 11]) for at in range(7)]
@@ -180,19 +182,24 @@ def replay(options) -> None:
             f"{order}-0", [row for row in of[0] if row not in held], [row for row in of[0] if row in held], **more
         )
         for at in range(1, 7):
-            found = bench.update(run, f"{order}-{at}", of[at], method="replay", keep=5)
+            found = bench.update(run, f"{order}-{at}", of[at], method=method, keep=5)
             run = Path(found.out)
             lost.append(found.forgetting | {"order": order, "update": at})
+        transfer.append(found.backward_transfer)
         gaps.append(100 * float(whole.mean() - accuracy(run, test).mean()))
-    told = {"joint": float(whole.mean()), "orders": gaps, "forgetting": lost, "rung": rung}
-    bench.write("update-replay", max(gaps), n=len(test), unit="points below joint training, the worst order", **told)
+        print(f"order {order}: {gaps[-1]:.2f} points below", flush=True)
+    told = {"joint": float(whole.mean()), "orders": gaps, "backward_transfer": transfer, "forgetting": lost}
+    told |= {"rung": rung, "tuning": options.tuning, "kept_rows_of_a_label": 5}
+    unit = "points below joint training, the worst order"
+    bench.write(f"update-{method}", max(gaps), n=len(test), unit=unit, **told)
 
 
 PARTS = {
     "update-exact-any-order": exact,
     "update-three-labels": labels,
     "update-gate-damaged": gate,
-    "update-replay": replay,
+    "update-statistics": partial(seven, method="statistics"),
+    "update-replay": partial(seven, method="replay"),
 }
 
 
@@ -203,7 +210,8 @@ if __name__ == "__main__":
         "--rows", type=int, default=100_000, help="the most rows of a file of banking77, for labels and replay"
     )
     made.add_argument("--draws", type=int, default=3, help="orders, and draws of the three late labels")
-    made.add_argument("--rung", default="top_layers", help="the rung of the replay")
+    made.add_argument("--rung", default="top_layers", help="the rung of the seven updates")
+    made.add_argument("--tuning", help="how its layers learn in the seven updates, such as lora; none is all of them")
     chosen = made.parse_args()
     for each, part in PARTS.items():
         if cells.wanted(each, chosen):

@@ -283,7 +283,7 @@ def test_statistics_solve_the_head_from_sums_and_in_any_order(
     assert deepen.load("once").labels == ("negative", "neutral", "positive")
     assert len(_rows("once", "train")) < 2 * 4 + 120
     whole = deepen.load("once").evaluate(world["file"])
-    assert whole[0].value > 0.8
+    assert whole[0].value > 0.7
     said: list[str] = []
     deepen.update("once", new[9:12], method="retrain", out="anew", say=said.append)
     assert any("the run was made by statistics, and keeps only some of the rows" in line for line in said)

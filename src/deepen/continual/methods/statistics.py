@@ -1,12 +1,12 @@
 """The network stays; its head is solved from sums over all rows that the run and those before it have learned.
 
-The head reads random features (a hidden layer that is drawn once and never learns), so that a ridge regression does what
-a trained head does; it needs no row again, only sums, which add up to the same in whatever order rows come.
+The head reads random features (a hidden layer that is drawn once and never learns), so that a ridge regression does
+what a trained head does; it needs no row again, only sums, which add up to the same in whatever order rows come.
 
 Shape legend: N rows, F features of a row, H of them after the hidden layer, C labels.
 
 Source:
-    Random features: Rahimi and Recht 2008. For continual learning on a network that stays: McDonnell et al. 2023, RanPAC.
+    Random features: Rahimi and Recht 2008. For learning on and on: McDonnell et al. 2023, RanPAC.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from deepen.models.network import Bent
 from deepen.preparation.place import ROWS
 
 FILE = "statistics.safetensors"
-_WIDER, _MOST, _ROWS, _SAMPLE = 5, 2000, 1024, 2000
-_STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3)  # of the mean of the diagonal
+_WIDER, _FEWEST, _MOST, _ROWS, _SAMPLE = 5, 1000, 2000, 1024, 2000
+_STRENGTHS = (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3)  # of the mean of the diagonal
 _STEEP = 20.0  # a logit that is sure; the temperature that follows puts the rest right
 
 
@@ -135,7 +135,7 @@ def _drawn(reader: EncoderPredictor, train: Part) -> Bent:
     some = train.take(np.sort(chance.permutation(len(train))[:_SAMPLE]))
     features_NF = reader.features(some)
     mean_F, spread = features_NF.mean(0), max(float(features_NF.std()), 1e-6)
-    size = min(_WIDER * len(mean_F), _MOST)
+    size = min(max(_FEWEST, _WIDER * len(mean_F)), _MOST)
     weight_HF = chance.normal(size=(size, len(mean_F))) / (spread * np.sqrt(len(mean_F)))
     made = Bent(len(mean_F), size)
     with torch.no_grad():
