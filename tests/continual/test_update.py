@@ -219,7 +219,7 @@ def test_replay_goes_on_from_the_weights(world: dict[str, Any], tiny_model: Path
         deepen.update("top", world["file"], method="replay", forget="x,y")
     with pytest.raises(SettingError, match="--keep 0: it must be 1 row of each label or more"):
         deepen.update("top", world["file"], method="replay", keep=0)
-    with pytest.raises(SettingError, match="--method replay is for top_layers and full"):
+    with pytest.raises(SettingError, match="frozen has no trained network: --method replay is for top_layers and full"):
         deepen.update(world["run"], world["file"], method="replay")
     answer = call("update", "top", world["file"], "--method", "replay", "--keep", "4", "--out", "more", "--json")
     assert answer.code == 0, answer.err
@@ -266,12 +266,12 @@ def test_statistics_solve_the_head_from_sums_and_in_any_order(
     for what, why in (({"forget": "x,y"}, "--forget goes with"), ({"keep": 0}, "--keep 0")):
         with pytest.raises(SettingError, match=why):
             deepen.update("top", world["file"], method="statistics", **what)
-    with pytest.raises(SettingError, match="frozen is solved on its rows as it is: --method statistics is for"):
+    with pytest.raises(SettingError, match="frozen has no trained network: --method statistics is for"):
         deepen.update(world["run"], world["file"], method="statistics")
     new = world["new"]
     answer = call("update", "top", world["file"], "--method", "statistics", "--keep", "4", "--out", "once", "--json")
     assert answer.code == 0, answer.err
-    assert "8 old rows stay; what was learned of the others is in sums" in answer.err
+    assert "8 old rows stay; what was learned from the others is in sums" in answer.err
     for order in ((0, 1), (1, 0)):
         run = "top"
         for half in order:
@@ -288,7 +288,7 @@ def test_statistics_solve_the_head_from_sums_and_in_any_order(
     deepen.update("once", new[9:12], method="retrain", out="anew", say=said.append)
     assert any("the run was made by statistics, and keeps only some of the rows" in line for line in said)
     (alone / "once/rows/statistics.safetensors").write_bytes(b"no")
-    with pytest.raises(DataError, match=r"statistics.safetensors: it can't be read"):
+    with pytest.raises(DataError, match=r"statistics.safetensors can't be read"):
         deepen.update("once", new[:9], method="statistics", out="none")
     assert not (alone / "none").exists()
 

@@ -50,9 +50,7 @@ class UpdateMethod:
     """A way to learn new rows.
 
     Attributes:
-        about: What it does, for `--help`.
-        suits: Whether a run of this rung can be updated so.
-        refusal: What is said where it can't, after the rung's name.
+        refusal: Why a run of a rung can't be updated so; None if it can.
         order: Where it stands among those that are taken by themselves; None is only by name.
         all_rows: Whether it learns from all old rows again; others keep some of each label, and can forget no row.
         start: Writes the model folder that the climb starts from; None starts as a training does.
@@ -61,9 +59,7 @@ class UpdateMethod:
         settings: What changes in the ladder's settings.
     """
 
-    about: str
-    suits: Callable[[str], bool]
-    refusal: str
+    refusal: Callable[[str], str | None] = lambda rung: None
     order: int | None = None
     all_rows: bool = True
     start: Callable[[Given, Path], None] | None = None
@@ -90,10 +86,16 @@ def method_for(asked: str | None, source: Run) -> str:
         raise SettingError(f"{source.folder}: rows leave its network early: update the run that it is from")
     if asked is None:
         ordered = sorted((one.order, name) for name, one in shelf().items() if one.order is not None)
-        return next(name for _, name in ordered if shelf()[name].suits(source.chosen))
-    if not shelf()[asked].suits(source.chosen):
-        raise SettingError(f"{source.chosen} {shelf()[asked].refusal}")
+        return next(name for _, name in ordered if shelf()[name].refusal(source.chosen) is None)
+    if (why := shelf()[asked].refusal(source.chosen)) is not None:
+        raise SettingError(why)
     return asked
+
+
+def only_trained(rung: str, method: str) -> str | None:
+    """Why a method that goes on from a trained network does not suit a rung; None if it does."""
+    trained = " and ".join(TRAINED)
+    return None if rung in TRAINED else f"{rung} has no trained network: --method {method} is for {trained}"
 
 
 def start_reader(model: Model, method: str) -> EncoderPredictor:

@@ -133,8 +133,8 @@ def update(
     _say(made, fresh, way, recipe, tell)
     before_it = str(_parent(source).get("method"))
     if before_it in shelf() and not shelf()[before_it].all_rows and before_it != way:
-        few = "and keeps only some of the rows that it and those before it learned"
-        tell(f"  note: the run was made by {before_it}, {few}")
+        said = f"the run was made by {before_it}, and keeps only some of the rows that it and those before it learned"
+        tell(f"  note: {said}")
     left = _old_held_out(prepared, made, ids)
     _train(made, place, (prepared, recipe, way), source, began, tell)
     with on(recipe.device, lambda line: None):
@@ -191,8 +191,10 @@ def _say(made: Updated, fresh: Table | None, way: str, recipe: Recipe, say: Call
         say("  every rung of the run is trained anew on all rows")
     if not shelf()[way].all_rows:
         old = len(made.parts["train"]) - made.num_learned
-        what = "stay; what was learned of the others is in sums" if shelf()[way].finished else "are learned from again"
-        say(f"  {old:,} old rows {what}")
+        if shelf()[way].finished:
+            say(f"  {old:,} old rows stay; what was learned from the others is in sums")
+        else:
+            say(f"  {old:,} old rows are learned from again, beside the new ones")
     if recipe.ladder.refit or recipe.data.unlabelled is not None:
         say("  note: the old run was refitted, or learned from rows without labels; that is not done again")
 

@@ -2,9 +2,10 @@
 
 from deepen.continual.method import SOLVED, UpdateMethod
 
-METHOD = UpdateMethod(
-    about="solves the head anew on all rows",
-    suits=lambda rung: rung in SOLVED,
-    refusal="has no head that is solved exactly: --method retrain trains it anew",
-    order=1,
-)
+
+def refusal(rung: str) -> str | None:
+    """Why a rung has no head that is solved."""
+    return None if rung in SOLVED else f"{rung} has no head that is solved exactly: --method retrain trains it anew"
+
+
+METHOD = UpdateMethod(refusal, order=1)

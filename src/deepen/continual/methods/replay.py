@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from deepen.continual.method import TRAINED, Given, UpdateMethod, start_reader
+from deepen.continual.method import Given, UpdateMethod, only_trained, start_reader
 from deepen.finetuning.predictor import EncoderPredictor
 
 
@@ -31,9 +31,7 @@ def start(given: Given, folder: Path) -> None:
 
 
 METHOD = UpdateMethod(
-    about="goes on from the weights, with --keep old rows of each label",
-    suits=lambda rung: rung in TRAINED,
-    refusal=f"can't go on from its weights: --method replay is for {' and '.join(TRAINED)} with one label a row",
+    refusal=lambda rung: only_trained(rung, "replay"),
     all_rows=False,
     start=start,
     settings={"class_weights": "balanced"},  # of old labels few rows are there

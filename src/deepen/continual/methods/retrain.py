@@ -2,6 +2,4 @@
 
 from deepen.continual.method import UpdateMethod
 
-METHOD = UpdateMethod(
-    about="trains every rung anew on all rows", suits=lambda rung: True, refusal="", order=2, whole_climb=True
-)
+METHOD = UpdateMethod(order=2, whole_climb=True)

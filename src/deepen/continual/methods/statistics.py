@@ -22,7 +22,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import nn
 
-from deepen.continual.method import TRAINED, Given, UpdateMethod, start_reader
+from deepen.continual.method import Given, UpdateMethod, only_trained, start_reader
 from deepen.core.errors import DataError
 from deepen.core.seed import derive
 from deepen.data.table import Part
@@ -99,7 +99,7 @@ class Sums:
             gram_HH = np.zeros((size, size))
             gram_HH[np.triu_indices(size)] = half
         except Exception as error:
-            raise DataError(f"{path}: it can't be read: {error}") from None
+            raise DataError(f"{path} can't be read: {error}") from None
         return cls(labels, counts_C, sums_CH, gram_HH + np.triu(gram_HH, 1).T)
 
 
@@ -168,9 +168,7 @@ def _best(sums: Sums, reader: EncoderPredictor, hidden: nn.Module, held: list[Pa
 
 
 METHOD = UpdateMethod(
-    about="keeps the network and solves a head from sums over all rows learned so far, of which --keep a label stay",
-    suits=lambda rung: rung in TRAINED,
-    refusal=f"is solved on its rows as it is: --method statistics is for {' and '.join(TRAINED)} with one label a row",
+    refusal=lambda rung: only_trained(rung, "statistics"),
     all_rows=False,
     start=start,
     finished=True,
