@@ -59,11 +59,11 @@ def answers(run: Path, texts: list[str]) -> np.ndarray:
     return np.array([[p for _, p in sorted(one.probabilities.items())] for one in found])
 
 
-def accuracy(run: Path, rows: list[Row]) -> np.ndarray:
-    """Whether each row is answered right."""
+def accuracy(run: Path, rows: list[Row], rung: str | None = None) -> np.ndarray:
+    """Whether each row is answered right, by the chosen rung or another."""
     import deepen
 
-    found = deepen.load(run).predict([text for text, _ in rows])
+    found = deepen.load(run, rung=rung).predict([text for text, _ in rows])
     return np.array([one.output == label for one, (_, label) in zip(found, rows, strict=True)])
 
 
@@ -170,8 +170,9 @@ def seven(options, method: str) -> None:
     held = set(rows[::5])  # held-out rows calibrate; with evaluations_per_epoch=0 they choose no weights
     rung, last = options.rung, f"rungs.{options.rung}.evaluations_per_epoch=0"
     more = {"rungs": (rung,), "more": (last,), "tuning": options.tuning}
-    joint = bench.train("joint", [row for row in rows if row not in held], sorted(held), **more)
-    whole = accuracy(joint, test)
+    climbed = more | {"rungs": ("frozen", rung)}  # which ends higher than the rung from nothing
+    joint = bench.train("joint", [row for row in rows if row not in held], sorted(held), **climbed)
+    whole = accuracy(joint, test, rung)
     print(f"joint {whole.mean():.4f}", flush=True)
     gaps, lost, transfer = [], [], []
     for order in range(options.draws):
