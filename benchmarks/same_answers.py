@@ -1,6 +1,6 @@
 """Two versions of the source, the same rows, model, seed and threads: are the answers the same, bit for bit?
 
-Six sets are cut to every k-th row, so that each climb takes minutes on one thread; the row says how many were left.
+Eight sets are cut to every k-th row, so that each climb takes minutes on one thread; the row says how many were left.
 Each version trains in processes of its own. Compared are all predictions and all losses that both wrote, without
 seconds and without fields that only the newer version has; and what the newer version answers with the older one's run.
 
@@ -54,6 +54,15 @@ def blocks_of(path: Path, to: Path, every: int) -> int:
     return len(blocks)
 
 
+def articles_of(path: Path, to: Path, every: int) -> int:
+    """Every k-th paragraph of a file of SQuAD; the test rows are those one after the training rows."""
+    made = json.loads(path.read_text(encoding="utf-8"))
+    paragraphs = [one for article in made["data"] for one in article["paragraphs"]]
+    chosen = paragraphs[int(to.name.startswith("test-")) :: every]
+    to.write_text(json.dumps({"data": [{"title": "", "paragraphs": chosen}]}, ensure_ascii=False), encoding="utf-8")
+    return sum(len(one["qas"]) for one in chosen)
+
+
 # cut by, files for train, validation (or none) and test, every how many of train and of the others, more words
 SETS: dict[str, tuple[Any, tuple[str, str | None, str], tuple[int, int], list[str]]] = {
     "sst2": (
@@ -70,6 +79,16 @@ SETS: dict[str, tuple[Any, tuple[str, str | None, str], tuple[int, int], list[st
         (2, 1),
         ["--rungs", RUNGS],
     ),
+    "mrpc": (
+        lines_of,
+        ("msr-para-train.tsv", "msr-para-val.tsv", "msr-para-test.tsv"),
+        (3, 1),
+        [
+            *("--task", "matching", "--columns", "sentence1=#1 String,sentence2=#2 String,label=Quality"),
+            *("--rungs", "majority,lexical,frozen"),
+        ],
+    ),
+    "xquad": (articles_of, ("xquad.en.json", None, "xquad.en.json"), (4, 6), ["--rungs", "majority,lexical,frozen"]),
     "finre": (lines_of, ("train.txt", "valid.txt", "test.txt"), (9, 8), ["--rungs", RUNGS]),
 }
 CHINESE = ("weibo_ner", "finre")
@@ -88,9 +107,10 @@ def cut(name: str, data: Path, folder: Path) -> tuple[list[str], int]:
     for option, file, step in zip(("", "--validation", "--test"), names, (every[0], every[1], every[1]), strict=True):
         if file is None:
             continue
-        num = how(data / name / file, folder / file, step)
+        to = folder / (f"test-{file}" if rows and file == names[0] else file)
+        num = how(data / name / file, to, step)
         rows = rows or num
-        words += [*([option] if option else []), str(folder / file)]
+        words += [*([option] if option else []), str(to)]
     return [*words, *more], rows
 
 
