@@ -13,7 +13,7 @@ import pytest
 from deepen.core.errors import DataError, SettingError
 from deepen.core.types import Prediction
 from deepen.monitoring.record import Record, input_hash, record_of
-from deepen.monitoring.store import open_store
+from deepen.monitoring.store import migrations, open_store
 
 Make = Callable[..., Record]
 
@@ -25,7 +25,9 @@ def test_each_id_is_kept_once_and_read_back(url: str, record: Make) -> None:
         store.put(part)
     assert list(store.read()) == some
     assert [one.at for one in store.read(since=1005, most=2)] == [1005, 1006]
-    assert list(store.read(run="another")) == []
+    assert list(store.read(model="another")) == []
+    assert store.models() == [(some[0].run, some[0].model)]
+    assert list(store.read(model=some[0].model)) == some
     store.close()
     assert open_store(url).count() == 10, "what is there stays there, with its tables as they are"
 
@@ -101,6 +103,28 @@ def test_a_log_of_a_later_release(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(DataError, match="a later release of Deepen has written it"):
         open_store(url)
+
+
+def test_a_log_of_an_earlier_release_is_brought_up_to_date_with_all_it_holds(url: str, record: Make) -> None:
+    from alembic import command
+    from sqlalchemy import inspect, text
+
+    store = open_store(url)
+    with store.engine.begin() as connection:
+        command.downgrade(migrations(connection), "0001")
+    before = inspect(store.engine).get_indexes("predictions")
+    assert [index["name"] for index in before] == ["predictions_at"], "as the first release made it"
+    some = [record(number) for number in range(5)]
+    store.put(some)
+    store.close()
+    again = open_store(url)
+    assert {index["name"] for index in inspect(again.engine).get_indexes("predictions")} == {
+        "predictions_at",
+        "predictions_model_at",
+    }
+    assert list(again.read()) == some
+    with again.engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0002"
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:

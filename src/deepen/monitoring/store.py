@@ -37,21 +37,29 @@ class Store:
                 insert = _insert_of(self.engine.dialect.name)(self.table).on_conflict_do_nothing(index_elements=["id"])
                 connection.execute(insert, list(map(asdict, records)))
 
-    def read(self, *, run: str | None = None, since: float = 0.0, most: int | None = None) -> Iterator[Record]:
+    def read(self, *, model: str | None = None, since: float = 0.0, most: int | None = None) -> Iterator[Record]:
         """Records from the oldest on, streamed.
 
         Args:
-            run: Of this run alone; None takes all.
+            model: Of the model with this mark alone; None takes all.
             since: Seconds since 1970.
             most: How many at most.
         """
         from sqlalchemy import select
 
         wanted = select(self.table).where(self.table.c.at >= since).order_by(self.table.c.at, self.table.c.id)
-        wanted = wanted if run is None else wanted.where(self.table.c.run == run)
+        wanted = wanted if model is None else wanted.where(self.table.c.model == model)
         with self._reading() as connection:
             rows = connection.execution_options(yield_per=1000).execute(wanted.limit(most))
             yield from (Record(**row) for row in rows.mappings())
+
+    def models(self) -> list[tuple[str, str]]:
+        """Whose answers there are: run and model, by name."""
+        from sqlalchemy import select
+
+        wanted = select(self.table.c.run, self.table.c.model).distinct().order_by(self.table.c.run, self.table.c.model)
+        with self._reading() as connection:
+            return [(str(run), str(model)) for run, model in connection.execute(wanted)]
 
     def count(self) -> int:
         """How many records there are."""
@@ -181,20 +189,26 @@ def _write_ahead(connection: Any) -> None:
             time.sleep(0.01)
 
 
-def _migrate(engine: Any, url: str) -> None:
-    from alembic import command
+def migrations(connection: Any) -> Any:
+    """What Alembic needs to change the tables behind a connection."""
     from alembic.config import Config
-    from alembic.util import CommandError
-    from sqlalchemy import text
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _migrate(engine: Any, url: str) -> None:
+    from alembic import command
+    from alembic.util import CommandError
+    from sqlalchemy import text
+
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(migrations(connection), "head")
         except CommandError as error:
             raise DataError(f"log {url}: a later release of Deepen has written it ({one_line(str(error))})") from None
 

@@ -119,12 +119,12 @@ class Watched:
         """What a server kept of this model's answers, from the oldest on."""
         store = open_store(url)
         try:
-            records = list(store.read(since=since))
+            found = store.read(model=self.model.mark, since=since)
+            own = [one for one in found if '"skipped"' not in one.answer[:12]]
+            others = "" if own else ", ".join(f"{run} ({mark})" for run, mark in store.models()[:5]) or "nothing"
         finally:
             store.close()
-        own = [one for one in records if one.model == self.model.mark and '"skipped"' not in one.answer[:12]]
         if not own:
-            others = ", ".join(sorted({f"{one.run} ({one.model})" for one in records})[:5]) or "nothing"
             raise DataError(f"log {url} has no answer of {self.run.folder} ({self.model.mark}); it has: {others}")
         good = [(record, answer) for record in own if (answer := self._answer(record)) is not None]
         self._tell_left_out(len(own) - len(good), len(own), f"log {url}")
