@@ -270,6 +270,13 @@ CHECKS: list[Case] = [
         ("check a.csv REMEDY",),
     ),
     Case(
+        ("--set data.encoding=big5, shift_jis or cp1251, for example",),
+        {"a.csv": "text,label\n房間很好 一,甲\n服務很差 二,乙\n房間不好 三,甲\n餐廳很吵 四,乙\n".encode("big5")},
+        "check a.csv",
+        r"(?P<remedy>--set data\.encoding=big5)",
+        ("check a.csv REMEDY",),
+    ),
+    Case(
         ("line 1: not UTF-8; the file looks like {}",),
         {"a.csv": LATIN.encode("utf-16")},
         "check a.csv",

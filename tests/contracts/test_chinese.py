@@ -87,7 +87,32 @@ def test_no_message_is_translated_twice() -> None:
             "a.csv line 7: label 'fine' is not in the training data; did you mean 'film'?",
             "a.csv 第 7 行：标签 'fine' 不在训练数据中；是不是想写 'film'？",
         ),
-        ("chosen: full; the cheapest that is not significantly worse: frozen; 3 s in all", None),
+        (
+            "chosen: full; the cheapest that is not significantly worse: frozen; 3 s in all",
+            "选中：full；没有显著更差的最便宜的一级：frozen；共 3 秒",
+        ),
+        (
+            "a.csv has one class only: every label is 'happy'; a classifier needs two",
+            "a.csv 只有一个类别：每个标签都是 'happy'；分类器需要两个",
+        ),
+        (
+            "a.csv has no column 'zz' for text; the columns are id, text, label",
+            "a.csv 没有列 'zz' 可作为 text；列有 id, text, label",
+        ),
+        (
+            "note: a.csv: normalisation changed control characters in 1, white space in 112 of the texts in 120 rows",
+            "提示：a.csv：规范化改动了 120 行中的文本（处数）：控制字符 1，空白 112",
+        ),
+        (
+            "model 'nope' is not on this machine: the hub gave no answer (OSError): behind a proxy set HTTPS_PROXY, "
+            "and where the hub can't be reached, HF_ENDPOINT to a mirror; did you mean 'none'?",
+            "模型 'nope' 不在这台机器上：hub 没有回答（OSError）：如在代理之后，请设置 HTTPS_PROXY；连不上 hub 时，把 "
+            "HF_ENDPOINT 设为镜像；是不是想写 'none'？",
+        ),
+        (
+            "gate not passed: the 14 new rows gain nothing: +0.0 points [+0.0, +0.0]",
+            "门槛未通过：14 个新的行没有提高：+0.0 分 [+0.0, +0.0]",
+        ),
         ("  warning: 2 of 300 rows are bad, and up to 1 % are left out unasked (--set data.bad_rows=drop)", None),
         ("text is column 'is empty', by its name; 'body' could be it too: --columns text=body", None),
         ("a.csv is damaged: it holds no JSON object", "a.csv 已损坏：其中没有 JSON 对象"),

@@ -36,6 +36,12 @@ def test_evaluate(finished: Finished, deepen: Deepen) -> None:
     assert "by label" in table.out
 
 
+def test_evaluate_on_rows_that_were_learned_from(finished: Finished, deepen: Deepen) -> None:
+    test = finished.data.parent / "test.csv"
+    assert "the run learned from rows of this file" not in deepen("evaluate", finished.folder, test, "--json").err
+    assert "the run learned from rows of this file" in deepen("evaluate", finished.folder, finished.data).err
+
+
 def test_predict_typed_texts(finished: Finished, deepen: Deepen) -> None:
     record = deepen("predict", finished.folder, "--rung", "full", "--text", TEXTS[0], "--text", TEXTS[1], "--json").json
     assert [line["inputs"]["text"] for line in record["predictions"]] == TEXTS

@@ -98,6 +98,11 @@ def test_a_cache_that_can_not_be_written(write: Write, monkeypatch: pytest.Monke
             b"text,label\ngood,1\n" + b"x" * 1_000_000 + b",0\n",
             r"^a\.csv line 3: text has 1,000,000 characters",
         ),
+        (
+            "a.csv",
+            "text,label\n房間很好,1\n".encode("big5"),
+            r"^a\.csv line 2: .* can't be told: --set data\.encoding=big5",
+        ),
         ("a.csv", b"text,label\ngood,1\nb\xe9d,0\n", r"^a\.csv line 3: byte 0xe9 at column 2 is not utf-8.*cp1252"),
         ("a.csv", "text,label\n很好的酒店,1\n".encode("gb18030"), r"^a\.csv line 2: .*data\.encoding=gb18030"),
         ("a.csv", "text,label\n".encode("utf-16"), r"^a\.csv line 1: .*data\.encoding=utf-16"),

@@ -51,6 +51,23 @@ def test_too_few_rows_to_tell() -> None:
     assert "a difference of 1.0 points takes some 2,500" in said
 
 
+def test_a_score_that_is_in_points_is_not_multiplied() -> None:
+    def chrf(value: float) -> dict[str, Any]:
+        return score("chrf", value) | {"unit": "points", "low": value - 2, "high": value + 2}
+
+    found = ladder("frozen", score=chrf(16))
+    found = found.model_copy(
+        update={"rungs": (*found.rungs[:2], found.rungs[2].model_copy(update={"score": chrf(17)}))}
+    )
+    [said] = doubts(found, one_label=False, writes=True)
+    assert "a difference of 1.0 points takes some 400" in said
+
+
+def test_no_number_of_rows_that_are_there_already() -> None:
+    [said] = doubts(ladder("frozen", score=score("accuracy", 0.7)), one_label=True)
+    assert said == "100 validation rows are too few to tell frozen from lexical"
+
+
 @pytest.mark.parametrize(
     ("labels", "warned"),
     [

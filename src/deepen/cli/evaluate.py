@@ -30,10 +30,14 @@ def command(
     from deepen.api import load
     from deepen.core.types import to_json
     from deepen.data.columns import parse_columns
+    from deepen.inference.seen import learned_from
 
     asked = parse_columns(columns) if columns is not None else None
-    model = load(run, rung=rung, settings=settings or [], device=device, say=show.lines_to(stderr=True))
+    say = show.lines_to(stderr=True)
+    model = load(run, rung=rung, settings=settings or [], device=device, say=say)
     scores = [to_json(score) for score in model.evaluate(data, columns=asked)]
+    if learned_from(getattr(model, "run_folder", None), data):
+        say(f"warning: {data}: the run learned from rows of this file, so the scores flatter")
     num = next((score["n"] for score in scores if score["label"] is None), 0)
     if as_json:
         show.print_json({"run": run, "rung": model.rung, "data": data, "num_examples": num, "scores": scores})

@@ -227,8 +227,12 @@ def print_ladder(ladder: Ladder) -> None:
         if not row.climbed:
             wide.print(f"{row.rung} {row.status}: {row.reason}")
     chosen, cheapest = ladder.chosen, ladder.cheapest_not_worse
-    same = "" if cheapest == chosen else f"; the cheapest that is not significantly worse: {cheapest}"
-    wide.print(f"chosen: {chosen}{same}; {ladder.seconds:.0f} s in all")
+    if cheapest == chosen:
+        wide.print(f"chosen: {chosen}; {ladder.seconds:.0f} s in all")
+    else:
+        wide.print(
+            f"chosen: {chosen}; the cheapest that is not significantly worse: {cheapest}; {ladder.seconds:.0f} s in all"
+        )
     if ladder.chosen_reason:
         wide.print(ladder.chosen_reason)
     if ladder.test:

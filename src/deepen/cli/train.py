@@ -40,7 +40,7 @@ ELSEWHERE = {
 
 def command(
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="A file, a folder or a hub data set.")] = None,
-    validation: Annotated[str | None, typer.Option(help="Validation set; else 10 % of DATA are held out.")] = None,
+    validation: Annotated[str | None, typer.Option(help="Validation set; else 10 % of DATA, or 200 rows.")] = None,
     test: Annotated[str | None, typer.Option(help="Test set, scored once, at the end.")] = None,
     task: Annotated[str | None, typer.Option(help=f"What to learn: {names('tasks')}; else the columns say.")] = None,
     columns: Annotated[str | None, typer.Option(help="As in text=title+body,label=stars, or text=0,label=1.")] = None,

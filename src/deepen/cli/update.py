@@ -91,7 +91,8 @@ def _print(found: Update) -> None:
         wide.print(f"forgotten rows: {counts}; the new run has none of them. Still in, until removed:")
         for path in found.forgotten["still_in"]:
             wide.print(f"  {path}")
-    wide.print(f"gate {'passed' if found.gate.passed else 'not passed'}: {found.gate.why}")
+    why = found.gate.why
+    wide.print(f"gate passed: {why}" if found.gate.passed else f"gate not passed: {why}")
     if found.promoted is not None:
         wide.print(f"{found.promoted} is production")
     else:

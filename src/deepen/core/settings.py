@@ -176,7 +176,7 @@ def parse_duration(text: str) -> float:
     match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([a-zA-Z]{0,9})\s*", str(text)[:200])
     unit = (match.group(2) or "s").lower() if match else ""
     if not match or unit not in _UNITS:
-        raise SettingError(f"duration {shown(text)}: write a number and s, m or h, as in 90s, 5m or 1.5h")
+        raise SettingError(f"duration {shown(text)}: write a number and s, m, h or d, as in 90s, 5m or 1.5h")
     seconds = float(match.group(1)) * _UNITS[unit]
     if seconds <= 0:
         raise SettingError(f"duration {shown(text)}: it must be above 0")

@@ -129,7 +129,7 @@ class _Choice:
         if found is None:
             lacking = next(part for part in parts if _index(source, part) is None)
             near = nearest(lacking, map(clip, source.names)) if source.names is not None else ""
-            near = near if near.startswith("did you mean") else f"columns are {source.listed()}"
+            near = near if near.startswith("did you mean") else f"the columns are {source.listed()}"
             raise DataError(f"{source.name} has no column '{clip(lacking)}' for {name}; {near}")
         if kinds[name] == "category" and len(found) > 1 and are_flags(self.source, found):
             raise DataError(

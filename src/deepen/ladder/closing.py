@@ -83,10 +83,12 @@ def _close(ladder: Ladder) -> Iterator[str]:
     if one is None or two is None or ladder.cheapest_not_worse == ladder.chosen or rows >= _FEW_ROWS:
         return
     gap, low, high = abs(one["value"] - two["value"]), one.get("low"), one.get("high")
+    point = 1 if one.get("unit") == "points" else 0.01
     told = f"{rows:,} validation rows are too few to tell {ladder.chosen} from {ladder.cheapest_not_worse}"
     if gap > 0 and low is not None and high is not None:
         # the interval of a difference is about as wide as that of a score where two models err on other rows
-        told += f"; a difference of {100 * gap:.1f} points takes some {_round(rows * ((high - low) / 2 / gap) ** 2):,}"
+        needed = _round(rows * ((high - low) / 2 / gap) ** 2)
+        told += f"; a difference of {gap / point:.1f} points takes some {needed:,}" if needed > rows else ""
     yield told
 
 

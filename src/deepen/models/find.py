@@ -106,7 +106,7 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(hub_id, endpoint=endpoint, **asked))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelError(f"model '{name}' is not on this machine and {_refusal(error, endpoint)}; {hint}") from None
+        raise ModelError(f"model '{name}' is not on this machine: {_refusal(error, endpoint)}; {hint}") from None
 
 
 def _refusal(error: Exception, endpoint: str | None) -> str:

@@ -240,6 +240,10 @@ def _undecodable(raw: bytes, error: UnicodeDecodeError) -> str:
             wide = [letter for letter in raw.decode(likely) if not letter.isascii()]
             # nearly every byte pair is some letter of gb18030; in Chinese text most are of its common part, gb2312
             common = "".join(wide).encode("gb2312", "ignore").decode("gb2312")
+            # words of the west are of letters that are ASCII, but for some
+            if likely == "cp1252" and 2 * len(wide) > sum(letter.isalpha() for letter in raw.decode(likely)):
+                more = "--set data.encoding=big5, shift_jis or cp1251, for example"
+                return f"{said}; which encoding it is can't be told: {more}"
             if likely != "gb18030" or len(common) >= 0.7 * len(wide):
                 return f"{said}; the file looks like {likely}: --set data.encoding={likely}"
     return said

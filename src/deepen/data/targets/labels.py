@@ -64,10 +64,11 @@ def check_labels(train: Part, *, max_labels: int | None = None) -> tuple[str, ..
         raise DataError(f"{name} has no label column")
     labels = label_table(train)
     if len(labels) < 2:
-        only = f": every label is '{clip(labels[0])}'" if labels else ""
         judged = any(left.reason.startswith("answer is ") for left in train.table.left_out)
         more = "; --columns label=answer learns what was accepted and what rejected" if judged else ""
-        raise DataError(f"{name} has one class only{only}; a classifier needs two{more}")
+        if not labels:
+            raise DataError(f"{name} has no label in any row; a classifier needs two{more}")
+        raise DataError(f"{name} has one class only: every label is '{clip(labels[0])}'; a classifier needs two{more}")
     rows = len(train)
     many = len(labels) >= _MANY and rows < _ROWS_PER_LABEL * len(labels)
     free = rows >= _ROWS_PER_LABEL and len(labels) > rows / 2
