@@ -20,6 +20,7 @@ from deepen.compression.compress import wish
 from deepen.compression.way import Given
 from deepen.compression.ways import static as way
 from deepen.core.errors import ModelError
+from deepen.inference.exported import load_exported
 from deepen.models.runtimes.form import Runtime
 from deepen.models.runtimes.static import StaticNetwork, around
 from deepen.preparation.catalog import load_task
@@ -105,6 +106,20 @@ def test_means_leave_out_padding_and_tokens_around_a_text(tmp_path: Path) -> Non
         network.run(arrays | {"input_ids": arrays["input_ids"] + 1})
     with pytest.raises(ModelError, match="has the shape"):
         StaticNetwork(tmp_path, Runtime(form="static", width=3))
+
+
+def test_long_rows_in_windows_are_answered_by_all_of_them(small_run: Path, tmp_path: Path) -> None:
+    model: Any = deepen.load(small_run)
+    task = load_task("classification", {"long": "windows"})
+    model = replace(model, task=task, predictor=replace(model.predictor, task=task, form=task.form))
+    part = model.read([{"text": text, "label": "bad"} for text in TEXTS[:3]], need_target=True)
+    way.make(Given(model, (part,), part, 0, lambda line: None), tmp_path / "out")
+    about = json.loads((tmp_path / "out" / "deepen.json").read_text(encoding="utf-8"))
+    made = load_exported(tmp_path / "out", Runtime(**about["runtime"]), task, model.labels, task.form)
+    short, long, both = made.predict(model.read(["bad film", "bad " * 400 + "film", "bad film " * 200])).values_MC
+    assert made.predict(model.read(["bad film " * 200])).values_MC.shape == (1, 2)
+    np.testing.assert_allclose(both, short, rtol=1e-3)
+    assert abs(long - short).max() > 1e-3
 
 
 def test_only_where_it_is_named_and_by_itself(static_run: Path, small_run: Path, tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ from deepen.core.progress import progress
 from deepen.core.seed import derive
 from deepen.data.batches import flat_positions, sorted_batches
 from deepen.data.table import Part
+from deepen.exporting.graph import runtime_of
 from deepen.finetuning.predictor import EncoderPredictor
-from deepen.models.runtimes.form import Runtime
 from deepen.models.runtimes.static import around, save_static
 
 _BATCH_TOKENS = 2048
@@ -55,7 +55,7 @@ def make(given: Given, folder: Path) -> None:
     table_VC[around(predictor.tokenizer)] = 0
     folder.mkdir(parents=True)
     save_static(table_VC, folder, model.labels, predictor.tokenizer, max_tokens=predictor.max_tokens)
-    seal(model, folder, runtime=Runtime(form="static", width=len(model.labels), windows=seen.windows).model_dump())
+    seal(model, folder, runtime=runtime_of(predictor, "static", reduced=False).model_dump())
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,6 @@ class _Seen:
     logits_NC: Tensor
     sums_2UD: np.ndarray
     counts_2U: np.ndarray
-    windows: bool
 
     @classmethod
     def of(cls, predictor: EncoderPredictor, parts: Sequence[Part], held: np.ndarray) -> _Seen:
@@ -96,8 +95,7 @@ class _Seen:
         size = (2, len(tokens_U))
         counts = np.bincount(place_T, minlength=2 * len(tokens_U)).reshape(size).astype(np.float32)
         shares_NU = _shares(place_T % len(tokens_U), ends, ~np.isin(tokens_U, around(predictor.tokenizer)))
-        windows = any(one.sequences_S is not None for one, _ in rows.parts)
-        return cls(tokens_U, shares_NU, logits_NC, sums.numpy().reshape(*size, -1), counts, windows)
+        return cls(tokens_U, shares_NU, logits_NC, sums.numpy().reshape(*size, -1), counts)
 
     def vectors(self, words_VE: np.ndarray) -> np.ndarray:
         """What the tokens mean in the rows to learn from, vectors_UD."""
