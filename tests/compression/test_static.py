@@ -24,6 +24,7 @@ from deepen.inference.exported import load_exported
 from deepen.models.runtimes.form import Runtime
 from deepen.models.runtimes.static import StaticNetwork, around
 from deepen.preparation.catalog import load_task
+from deepen.serving.server import FORMS
 
 TEXTS = ["a lovely film", "a poor room", "the phone is great and works", "bad " * 400]
 
@@ -76,6 +77,7 @@ def test_tokens_that_no_row_has_say_something_and_those_around_a_text_nothing(st
     predictor: Any = deepen.load(static_run).predictor
     table_VC = predictor.graph.table_VC
     special = around(predictor.tokenizer)
+    assert predictor.runtime.form in FORMS
     assert len(table_VC) == predictor.tokenizer.backend.get_vocab_size()
     assert (table_VC[special] == 0).all()
     assert np.delete(table_VC, special, 0).any(1).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -116,13 +116,13 @@ def save_model(model: Model, predictor: EncoderPredictor, folder: Path) -> None:
     seal(model, folder)
 
 
-def seal(model: Model, folder: Path, **changed: Any) -> None:
+def seal(model: Model, folder: Path, changed: Mapping[str, Any] | None = None) -> None:
     """Writes what the folder of a model says of it into that of another made of it, which has its own files.
 
     Args:
         changed: What is otherwise of that one.
     """
-    about = read_object(model.folder / "deepen.json") | changed
+    about = read_object(model.folder / "deepen.json") | dict(changed or {})
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     write_json(folder / "deepen.json", about | {"files": {name: sha256_file(folder / name) for name in names}})
     open_to_others(folder)

@@ -55,7 +55,7 @@ def make(given: Given, folder: Path) -> None:
     table_VC[around(predictor.tokenizer)] = 0
     folder.mkdir(parents=True)
     save_static(table_VC, folder, model.labels, predictor.tokenizer, max_tokens=predictor.max_tokens)
-    seal(model, folder, runtime=runtime_of(predictor, "static", reduced=False).model_dump())
+    seal(model, folder, {"runtime": runtime_of(predictor, "static", reduced=False).model_dump()})
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class StaticNetwork:
         arrays = read_arrays(self.path, {_TABLE: 2})
         self.table_VC = arrays[_TABLE].astype(np.float32)
         check_shapes(self.path, arrays, {_TABLE: (len(self.table_VC), runtime.width)})
-        self.counts_V = self.table_VC.any(1).astype(np.float32)
+        self.counts_V = np.asarray(self.table_VC.any(1), np.float32)
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The logits of each row.
@@ -43,9 +43,9 @@ class StaticNetwork:
         """
         ids_SL = arrays["input_ids"]
         with blaming(self.path, "the tokenizer beside it knows other tokens"):
-            weights_SL: np.ndarray = arrays["attention_mask"] * self.counts_V[ids_SL]
+            weights_SL = arrays["attention_mask"] * self.counts_V[ids_SL]
             sums_SC = np.einsum("sl,slc->sc", weights_SL, self.table_VC[ids_SL])
-        counts_S1: np.ndarray = np.sum(weights_SL, axis=1, keepdims=True)
+        counts_S1 = weights_SL.sum(1, keepdims=True)
         if "windows" in arrays:
             sums_SC, counts_S1 = arrays["windows"] @ sums_SC, arrays["windows"] @ counts_S1
         return [sums_SC / np.maximum(counts_S1, 1)]
