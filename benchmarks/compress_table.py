@@ -5,7 +5,7 @@
 A cell is a run of the rung `frozen` (that of benchmarks/compress.py) with half of the heads of each layer removed, half
 of the units of its feed-forward layers, or half of the weights of all its layers. Heads and units go by the mean of
 |value x gradient| of what they give, weights by size. No layer is trained after that; the head is solved again to say
-what the whole network says of 1,500 training rows. `value` is the change of accuracy on 1,000 test rows in points,
+what the whole network says of 800 training rows. `value` is the change of accuracy on 1,000 test rows in points,
 paired; `smaller` counts the numbers of the network, `faster` is plain PyTorch, a row at a time, in turns. For `sparse`,
 `smaller_than_16_bits` is the network in dense 16 bits by the same with a bit a weight that says whether it is there:
 no program on a CPU is quicker with weights kept so.
@@ -30,7 +30,7 @@ from deepen.evaluation.statistics import paired_bootstrap
 from deepen.inference.model import load_model
 from deepen.preparation.reopen import recipe_of, reopened
 
-LEARNING, TEST, TOLD, TIMED = 1500, 1000, 200, 60
+LEARNING, TEST, TOLD, TIMED = 800, 1000, 100, 60
 
 
 @dataclass
@@ -177,7 +177,7 @@ def main() -> None:
             solved = solved_head(learning.features(made), wanted_NC, order[LEARNING // 5 :], order[: LEARNING // 5])
             after_N = (solved(test.features(made)).argmax(1).numpy() == test.labels).astype(float)
             found = paired_bootstrap(
-                after_N[:, None], before_N[:, None], lambda sums: sums[:, 0] / sums[:, 1], seed=0
+                counted(after_N), counted(before_N), lambda sums: sums[:, 0] / sums[:, 1], seed=0
             ).interval
             was, now = milliseconds([network, made], test)
             sizes = [sum(one.numel() for one in each.parameters()) for each in (network, made)]

@@ -135,6 +135,14 @@ def test_only_where_it_is_named_and_by_itself(static_run: Path, small_run: Path,
     assert not (tmp_path / "out").exists()
 
 
+def test_it_may_come_after_vocabulary(small_run: Path, tmp_path: Path) -> None:
+    how = ("--ways", "static,vocabulary", "--max-drop", "60", "--out", tmp_path / "out", "--json")
+    answer = call("compress", small_run, *how)
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out)["kept"] == ["vocabulary", "static"]
+    assert deepen.load(tmp_path / "out").predict("a lovely film")[0].output in ("good", "bad")
+
+
 def test_what_it_is_not_for(small_run: Path, tmp_path: Path) -> None:
     model = deepen.load(small_run)
     part = model.read([{"text": "a poor room", "label": "bad"}], need_target=True)
