@@ -8,6 +8,7 @@ value is the change of the deciding score in points, and `row` the line of the t
 it how much better these layers are than the same ones trained on the labels without a teacher, as long and from the
 same start (`taught_less_alone`, paired). `compress-vocabulary-thucnews` is e5-small-zh-en, value the share of equal
 answers. `compress-exits-SET-frozen` is of a run of the rung `frozen`; its `promise` says how many rows leave.
+`compress-static-SET` is of such a run too, `compress-static-sst2-top_layers` of one whose upper layers are trained.
 `compress-demo` is `--target 4x --max-drop 2` on the demo's run: its value is the larger of both factors.
 """
 
@@ -127,6 +128,11 @@ def main() -> None:
         if cells.wanted(f"compress-exits-{name}-frozen", options):
             run = trained(f"{name}-frozen", sets[name], options, "frozen")
             cell(f"compress-exits-{name}-frozen", run, ["--ways", "exits", "--max-drop", "3"], options)
+    for name, rungs in (("sst2", "frozen"), ("banking77", "frozen"), ("thucnews", "frozen"), ("sst2", "top_layers")):
+        called = f"compress-static-{name}{'' if rungs == 'frozen' else f'-{rungs}'}"
+        if name in sets and cells.wanted(called, options):
+            run = trained(f"{name}-{rungs}", sets[name], options, "frozen" if rungs == "frozen" else f"frozen,{rungs}")
+            cell(called, run, ["--ways", "static", "--max-drop", "10"], options)
     if cells.wanted("compress-layers-conll2003", options):
         run = trained("conll2003", sets["conll2003"], options)
         words = ["--ways", "layers", "--max-drop", "3"]

@@ -767,7 +767,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "compression/test_exits.py": (
         "--agreement {}: it must be a share",
         "--agreement {} can't be promised",
-        "--ways exits is for rows with one label",
+        "--ways {} is for rows with one label",
         "--unlabelled F gives some to back it",
     ),
     "data/readers/test_turns.py": ("turns it round",),

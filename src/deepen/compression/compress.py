@@ -87,7 +87,7 @@ def wish(
             raise SettingError(f"--ways: name at least one of {', '.join(names)}")
         names = tuple(name for name in names if name in given)
     else:
-        names = tuple(name for name, way in shelf().items() if not way.promises)
+        names = tuple(name for name, way in shelf().items() if not way.asked)
     if target is None:
         return Wish(names, None, float(max_drop), float(agreement))
     found = _TARGET.fullmatch(str(target).strip())

@@ -14,6 +14,7 @@ from deepen.evaluation.promises import FOLDER
 from deepen.inference.model import Model
 from deepen.ladder.record import as_record, predictions, score_of, seconds_per_row
 from deepen.models.plain import opens_with
+from deepen.models.runtimes.static import is_static
 from deepen.models.save import read_by_others
 from deepen.preparation.prepare import Prepared
 from deepen.reporting.leave import leave_card, leave_page
@@ -58,6 +59,7 @@ def leave_run(
                 "opens_with": opens_with(place / "model"),
                 "reason": f"compressed: {', '.join(record['kept'])}",
                 "gain": None,
+                "network": "static" if is_static(place / "model") else source.ladder.row(model.rung).network,
             }
         )
         changes = {"rungs": (row,), "chosen": model.rung, "cheapest_not_worse": model.rung}
@@ -65,6 +67,6 @@ def leave_run(
         write_json(beside / RECORD, record)
         made.publish(model.rung)
         (beside / "model" / "README.md").unlink(missing_ok=True)
-        leave_card(made)
         open_to_others(beside)
+    leave_card(Run(out))
     leave_page(Run(out), lambda line: None)

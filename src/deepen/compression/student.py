@@ -24,6 +24,7 @@ from deepen.finetuning.predictor import EncoderPredictor
 from deepen.finetuning.settings import rate_for
 from deepen.models.encoder import Encoder, layout
 from deepen.models.head import Inputs
+from deepen.models.linear import Solved, solve_path
 from deepen.models.network import Network
 from deepen.training.loop import Backward, Plan, Progress, fit
 from deepen.training.optimizer import OptimizerSettings, parameter_groups
@@ -33,6 +34,9 @@ _MOST_EPOCHS = 12
 _ROWS = 16  # of a step
 _RATE = 4e-4  # of a network of up to six layers
 _STATES = 1.0  # what a state counts beside the logits
+MOST_ROWS = 20_000
+"""Of more rows, so many are enough for a head to be solved on."""
+_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 def spread(whole: int, left: int) -> tuple[int, ...]:
@@ -160,3 +164,26 @@ def learn(student: Network, rows: Rows, objective: Objective, *, seed: int, titl
         )
         fit(student, groups, plan, settings, Accelerator(device_placement=False))
     student.eval().requires_grad_(False)
+
+
+def solved_head(features_NF: Tensor, wanted_NC: Tensor, learning: Tensor, held: Tensor) -> nn.Linear:
+    """The head whose probabilities on held-out rows are nearest to those of the whole network.
+
+    Args:
+        features_NF: What it reads of each row.
+        wanted_NC: The probabilities.
+        learning: The rows that it learns from, by number.
+        held: Those that tell the best of several strengths of regularisation.
+    """
+    best: Solved | None = None
+    least = float("inf")
+    for solved in solve_path(features_NF[learning], wanted_NC[learning], wanted_NC.shape[1], strengths=_STRENGTHS):
+        logits_NC = torch.addmm(solved.bias_C, features_NF[held], solved.weight_CF.T)
+        loss = float(nn.functional.cross_entropy(logits_NC, wanted_NC[held]))
+        if best is None or loss < least:
+            best, least = Solved(solved.weight_CF.clone(), solved.bias_C.clone(), solved.strength), loss
+    assert best is not None  # noqa: S101 - there is at least one strength
+    head = nn.Linear(features_NF.shape[1], wanted_NC.shape[1]).requires_grad_(False)
+    head.weight.copy_(best.weight_CF)
+    head.bias.copy_(best.bias_C)
+    return head

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from deepen.compression import ways as room
@@ -36,6 +38,11 @@ class Given:
     backing: tuple[Part, ...] = ()
     agreement: float = 0.99
 
+    def some(self, most: int, chance: np.random.Generator) -> list[Part]:
+        """Learning rows, at most so many, of each part as many."""
+        each = most // len(self.learning)
+        return [part.take(np.sort(chance.permutation(len(part))[:each])) for part in self.learning]
+
 
 @dataclass(frozen=True)
 class Way:
@@ -47,7 +54,8 @@ class Way:
         title: What it does, in a few words.
         make: Writes the folder of the smaller model, which is not there yet.
         learns: Whether it reads the rows that the run learned from.
-        promises: Whether it makes a promise of its own, which takes rows to back it: it is tried where it is named.
+        promises: Whether it makes a promise of its own, which takes rows to back it.
+        asked: Whether it is tried only where it is named.
     """
 
     order: int
@@ -56,6 +64,7 @@ class Way:
     make: Callable[[Given, Path], None]
     learns: bool = True
     promises: bool = False
+    asked: bool = False
 
 
 @cache
@@ -80,6 +89,19 @@ def network_of(model: Model) -> EncoderPredictor:
     return predictor
 
 
+def labeller(model: Model, way: str) -> EncoderPredictor:
+    """The same, of a model that gives a row one label and reads it as one text.
+
+    Raises:
+        ModelError: If it does not.
+    """
+    predictor, task = network_of(model), model.task
+    if not task.one_label or not predictor.network.kind.is_row:
+        said = f"--ways {way} is for rows with one label that a network reads as one text, and {task.name} is otherwise"
+        raise ModelError(f"{model.folder}: {said}")
+    return predictor
+
+
 def save_model(model: Model, predictor: EncoderPredictor, folder: Path) -> None:
     """Writes a network in place of a model's own, with all else that its folder says of it.
 
@@ -94,9 +116,13 @@ def save_model(model: Model, predictor: EncoderPredictor, folder: Path) -> None:
     seal(model, folder)
 
 
-def seal(model: Model, folder: Path) -> None:
-    """Writes what the folder of a model says of it into that of another made of it, which has its own files."""
-    about = read_object(model.folder / "deepen.json")
+def seal(model: Model, folder: Path, changed: Mapping[str, Any] | None = None) -> None:
+    """Writes what the folder of a model says of it into that of another made of it, which has its own files.
+
+    Args:
+        changed: What is otherwise of that one.
+    """
+    about = read_object(model.folder / "deepen.json") | dict(changed or {})
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     write_json(folder / "deepen.json", about | {"files": {name: sha256_file(folder / name) for name in names}})
     open_to_others(folder)

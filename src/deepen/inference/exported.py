@@ -20,6 +20,7 @@ from deepen.data.tokens import TokenTable
 from deepen.models.runtimes.form import Runtime
 from deepen.models.runtimes.onnx import OnnxNetwork
 from deepen.models.runtimes.padded import FlatBatch, padded, sequences
+from deepen.models.runtimes.static import StaticNetwork
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
 from deepen.problem.flat import flat_batch
 from deepen.problem.reading import decision_offsets, form_tokens
@@ -33,7 +34,7 @@ _PADDING = 24  # tokens that take as long as one more call
 class ExportedPredictor:
     """Runs an exported graph over rows."""
 
-    graph: OnnxNetwork
+    graph: OnnxNetwork | StaticNetwork
     tokenizer: Tokenizer
     task: Task
     labels: tuple[str, ...]
@@ -124,7 +125,7 @@ def load_export(folder: Path, runtime: Runtime, task: Task, labels: tuple[str, .
 
 
 def load_exported(folder: Path, runtime: Runtime, task: Task, labels: tuple[str, ...], form: Form) -> ExportedPredictor:
-    """Reads what `deepen export` wrote.
+    """Reads what `deepen export` wrote, or the way `static` of `deepen compress`.
 
     Args:
         runtime: What deepen.json says of it.
@@ -134,6 +135,7 @@ def load_exported(folder: Path, runtime: Runtime, task: Task, labels: tuple[str,
         ModelError: If a file is missing or damaged.
         SettingError: If ONNX Runtime is not installed.
     """
-    made = ExportedPredictor(OnnxNetwork(folder, runtime), load_tokenizer(folder), task, labels, form)
+    network = StaticNetwork if runtime.form == "static" else OnnxNetwork
+    made = ExportedPredictor(network(folder, runtime), load_tokenizer(folder), task, labels, form)
     form.reopen(made, folder)
     return made

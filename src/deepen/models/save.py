@@ -28,6 +28,7 @@ from deepen.models.load import load_encoder
 from deepen.models.network import Network
 from deepen.models.plain import Problem, family, save_encoder
 from deepen.models.prompts import PACKED, from_peft, to_peft
+from deepen.models.runtimes.static import is_static
 
 FORM = "form.json"
 """Of what the form of the rows was made, where a network reads them in a form of its own."""
@@ -171,6 +172,8 @@ def can_start(folder: Path) -> bool:
 def read_by_others(folder: Path) -> bool:
     """Whether a model folder says the same without Deepen: it has a network, and nothing is kept beside that."""
     beside = folder / "adapter" / "deepen_adapter.json"
+    if is_static(folder):
+        return True
     return can_start(folder) and not (folder / EXITS).is_dir() and not (beside.is_file() and read_json(beside)["kept"])
 
 

@@ -128,7 +128,7 @@ def _front_matter(ladder: Ladder, language: str | None, terms: str) -> str:
 
 
 def _network(ladder: Ladder) -> str | None:
-    """Whether a pretrained network is in the model, and has learned: `trained`, `untouched` or None."""
+    """What of a pretrained network is in the model: `trained`, `untouched`, `static` or None."""
     return ladder.chosen_row.network or _NETWORKS.get(str(ladder.chosen))
 
 

@@ -165,14 +165,22 @@ def _stop_on_signals(server: Any, canary: Canary) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
+FORMS = {
+    "deepen": "as it was trained",
+    "onnx": "its export",
+    "onnx-int8": "its export with 8-bit integers",
+    "static": "its table of subword tokens",
+}
+"""What a run answers with, by the form that its model tells."""
+
+
 def _announce(front: Front, listening: Listening, say: Callable[[str], None]) -> None:
     """Where it is, how it is asked, and what it does not do."""
     url, place = listening.url, listening.place
     for run, about in front.pool.abouts.items():
-        form = {"deepen": "as it was trained", "onnx": "its export", "onnx-int8": "its export with 8-bit integers"}
         known = about["known"]
         held = f"{len(known['rows'])} of the run's own predictions" if known["stored"] else "its first answers"
-        say(f"  {run}: {about['task']}, rung {about['rung']}, {form[about['form']]}; checked against {held}")
+        say(f"  {run}: {about['task']}, rung {about['rung']}, {FORMS[about['form']]}; checked against {held}")
     if front.log is not None:
         texts = "texts too, masked" if front.pool.settings.log_texts else "no texts"
         say(f"  answers are logged ({texts}), by way of {front.log.folder}")

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepen.compression.way import Given, Way, network_of, seal
+from deepen.compression.student import MOST_ROWS, solved_head
+from deepen.compression.way import Given, Way, labeller, seal
 from deepen.core.errors import ModelError, SettingError
 from deepen.core.seed import derive
 from deepen.data.table import Part
@@ -28,21 +29,15 @@ from deepen.inference.backing import Backing, pooled, texts
 from deepen.inference.cascade import CONFIDENCE, agreeing
 from deepen.inference.model import Model
 from deepen.models.exits import EXITS, Exit, save_exits
-from deepen.models.linear import Solved, solve_path
 
-_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-_MOST_ROWS = 20_000
 _HEADS, _DEEPEST = 4, 2 / 3  # where heads are tried: so many, and no deeper than this share of the layers
 _HELD = 5  # one row in so many tells which strength and which layers are best
 
 
 def make(given: Given, folder: Path) -> None:
     """Writes the model as it is, with exits beside it and the promise that they keep."""
-    model, predictor = given.model, network_of(given.model)
-    network, task = predictor.network, model.task
-    if not task.one_label or not network.kind.is_row:
-        said = f"--ways exits is for rows with one label that a network reads as one text, and {task.name} is otherwise"
-        raise ModelError(f"{model.folder}: {said}")
+    model, predictor = given.model, labeller(given.model, "exits")
+    network = predictor.network
     if network.encoder.num_layers < 2:
         raise ModelError(f"{model.folder}: the network has one layer, and none of it can be left out")
     allowed = round(1 - given.agreement, 12)
@@ -87,8 +82,8 @@ def tried(num_layers: int) -> list[int]:
 
 def _learned(predictor: EncoderPredictor, given: Given, layers: Sequence[int]) -> tuple[list[nn.Linear], Backing]:
     """A head for each of the layers, and what all say of rows held out of the learning ones, which tell the best."""
-    chance, most = np.random.default_rng(derive(given.seed, EXITS)), _MOST_ROWS // len(given.learning)
-    parts = [part.take(np.sort(chance.permutation(len(part))[:most])) for part in given.learning]
+    chance = np.random.default_rng(derive(given.seed, EXITS))
+    parts = given.some(MOST_ROWS, chance)
     found = [predictor.at_layers(part, layers) for part in parts]
     features_NKF, logits_NC = (torch.from_numpy(np.concatenate(one)) for one in zip(*found, strict=True))
     order = torch.from_numpy(chance.permutation(len(logits_NC)))
@@ -96,24 +91,8 @@ def _learned(predictor: EncoderPredictor, given: Given, layers: Sequence[int]) -
     after = ", ".join(map(str, layers))
     given.say(f"  exits: heads after layers {after} learn what the network says of {len(learning):,} rows")
     wanted_NC = logits_NC.softmax(1)
-    heads = [_head(features_NKF[:, at], wanted_NC, learning, held) for at in range(len(layers))]
+    heads = [solved_head(features_NKF[:, at], wanted_NC, learning, held) for at in range(len(layers))]
     return heads, _answers(features_NKF[held], logits_NC[held], heads, [""] * len(held))
-
-
-def _head(features_NF: Tensor, wanted_NC: Tensor, learning: Tensor, held: Tensor) -> nn.Linear:
-    """The head whose probabilities on held-out rows are nearest to the whole network's."""
-    best: Solved | None = None
-    least = float("inf")
-    for solved in solve_path(features_NF[learning], wanted_NC[learning], wanted_NC.shape[1], strengths=_STRENGTHS):
-        logits_NC = torch.addmm(solved.bias_C, features_NF[held], solved.weight_CF.T)
-        loss = float(nn.functional.cross_entropy(logits_NC, wanted_NC[held]))
-        if best is None or loss < least:
-            best, least = Solved(solved.weight_CF.clone(), solved.bias_C.clone(), solved.strength), loss
-    assert best is not None  # noqa: S101 - there is at least one strength
-    head = nn.Linear(features_NF.shape[1], wanted_NC.shape[1]).requires_grad_(False)
-    head.weight.copy_(best.weight_CF)
-    head.bias.copy_(best.bias_C)
-    return head
 
 
 def _answers(features_NKF: Tensor, logits_NC: Tensor, heads: Sequence[nn.Linear], said: Sequence[str]) -> Backing:
@@ -160,4 +139,11 @@ def _tell(given: Given, bound: Bound, exits: Sequence[Exit], num_layers: int) ->
     given.say(f"  promise: at most {bound.at_most:.3g} of all answers are others than the whole network's, {backed}")
 
 
-WAY = Way(order=50, price=1, title="rows leave at a lower layer where its answer is sure", make=make, promises=True)
+WAY = Way(
+    order=50,
+    price=1,
+    title="rows leave at a lower layer where its answer is sure",
+    make=make,
+    promises=True,
+    asked=True,
+)

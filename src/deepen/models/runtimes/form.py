@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from deepen.models.head import Per
 
-Form = Literal["onnx", "onnx-int8", "ctranslate2"]
-FORMS: tuple[str, ...] = get_args(Form)
+Export = Literal["onnx", "onnx-int8", "ctranslate2"]
+FORMS: tuple[str, ...] = get_args(Export)
+Form = Export | Literal["static"]
 FILE = "onnx/model.onnx"
 """Where the graph lies in its folder, as other tools look for it."""
 
