@@ -256,7 +256,7 @@ def _asking(work: Work, reader: Any, *, trains: bool, shown: int) -> Asking:
     encodes = not model.decodes
     chat = bool(settings.chat and not encodes and getattr(reader, "chat_template", None))
     usual = (
-        writes.prefixes.get(model.config["model_type"], "{source}")
+        writes.prefixes.get("" if work.base.scratch else model.config["model_type"], "{source}")
         if encodes
         else writes.prompts[work.problem.language]
     )
