@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from tests.writers import pairs
 
 import deepen
-from deepen.core.errors import DeepenError
+from deepen.core.errors import DeepenError, Interrupted
 from deepen.core.files import sha256_file
+from deepen.finetuning import writing
+from deepen.generation.decode import Given
+from deepen.models.generator import load_writer
 from deepen.models.scratch import SIZES, write_scratch
+from deepen.problem.context import Context
+from deepen.training.loop import Plan, Progress
 
 LEARNED = ["rungs.full.num_epochs=12", "rungs.full.scratch.learning_rate=0.003", "rungs.full.scratch.batch_tokens=200"]
 WEIGHTS = "rungs/full/model/model.safetensors"
@@ -70,7 +80,6 @@ def test_a_decoder_begins_so_too(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights_and_tiny_is_tiny() -> None:
-    import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     texts = [row["source"] for row in pairs(50)]
@@ -86,12 +95,67 @@ def test_the_same_seed_gives_the_same_weights_and_tiny_is_tiny() -> None:
         assert size <= (5e6 if name.endswith("tiny") else 20e6)
 
 
+def test_it_goes_on_where_it_was_interrupted(
+    run: tuple[Any, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(now: Progress) -> None:
+        if now.step == 30:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writing, "Plan", partial(Plan, checkpoint_seconds=0.0))
+        patched.setattr(writing, "deadline", lambda context: ended)
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", test=pairs(10, 5))
+    assert not (tmp_path / "run" / WEIGHTS).exists()
+    again, _ = train(tmp_path / "run", test=pairs(10, 5), resume=True)
+    assert sha256_file(again.folder / WEIGHTS) == sha256_file(run[0].folder / WEIGHTS)
+
+
+def test_a_schedule_has_the_epochs_that_the_budget_has_time_for(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def affordable(seconds: float | None) -> int:
+        deadline = None if seconds is None else time.monotonic() + seconds
+        work: Any = SimpleNamespace(context=Context(tmp_path, 0, said.append, deadline))
+        ends, batches = np.arange(10, 410, 10), [[np.arange(3)]] * 10
+        step: Any = lambda micro, backward: time.sleep(0.01)  # noqa: E731
+        return writing._affordable(work, torch.nn.Linear(1, 1), ends, batches, step)
+
+    assert affordable(None) == 40
+    assert 1 <= affordable(1.1) <= 8
+    assert affordable(0.0) == 1
+    assert "the budget has time for" in said[0]
+    folder = tmp_path / "rungs" / "full" / "checkpoint"
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_text(json.dumps({"num_steps": 70}), encoding="utf-8")
+    assert affordable(0.0) == 7
+
+
+def test_label_smoothing_is_what_torch_makes_of_it(tiny_writer: Any) -> None:
+    network, _ = load_writer(tiny_writer("t5"))
+    given = Given([[5, 6, 1], [7, 1]], [[8, 1], [9, 5, 1]], encodes=True, vocabulary=network.config.vocab_size)
+    plain, smooth = (given.losses(network, np.arange(2), smoothing=share) for share in (0.0, 0.1))
+    rows = [
+        (torch.tensor([prompt]), torch.tensor([answer]))
+        for prompt, answer in zip(given.prompts, given.answers, strict=True)
+    ]
+    logits = [network(input_ids=one, labels=two).logits[0] for one, two in rows]
+    for at, (_, two) in enumerate(rows):
+        for found, share in ((plain, 0.0), (smooth, 0.1)):
+            want = torch.nn.functional.cross_entropy(logits[at], two[0], reduction="none", label_smoothing=share)
+            assert torch.allclose(found[at][: len(want)], want, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"rungs": "frozen"}, "--rungs frozen: t5:tiny begins with random weights; its rungs are majority, lexical, fu"),
+        (
+            {"rungs": "frozen"},
+            "--rungs frozen: t5:tiny begins with random weights; its rungs are majority, lexical, fu",
+        ),
         ({"tuning": "lora"}, "--tuning lora: t5:tiny begins with random weights, and all learn"),
-        ({"model": "t5:huge"}, "unknown model 't5:huge'; did you mean 't5:tiny'"),
+        ({"model": "t5:huge"}, "unknown model 't5:huge'; choose from: llama:small, llama:tiny"),
         ({"task": "classification"}, "t5:tiny is made when a task is trained whose answer is text"),
     ],
 )
