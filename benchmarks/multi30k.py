@@ -51,11 +51,10 @@ def measure(options: Any) -> None:
     command = [*python, "train", str(folder / "train.jsonl"), "--validation", str(folder / "validation.jsonl")]
     command += ["--task", "translation", "--model", options.model, "--rungs", f"majority,{','.join(RUNGS)}"]
     command += ["--set", "tasks.translation.num_beams=4", "--budget", options.budget, "--decide-by", "bleu"]
+    command += ["--set", f"precision={options.precision}"]
     command += [*shlex.split(options.options), "--out", str(run), "--json"]
     seconds, peak, _ = (0.0, 0, "") if (run / "report.html").is_file() else cells.run(command)
-    right = TextTargets(
-        tuple(row["source"] for row in parts["test"]), tuple((row["target"],) for row in parts["test"])
-    )
+    right = TextTargets(tuple(row["source"] for row in parts["test"]), tuple((row["target"],) for row in parts["test"]))
     value_of, sums = VALUES["bleu"], {}
     row = Run(run).ladder.row("full")
     for rung in RUNGS:
@@ -77,6 +76,7 @@ def measure(options: Any) -> None:
             unit="BLEU",
             interval=[round(100 * interval.low, 2), round(100 * interval.high, 2)],
             gain=[round(100 * number, 2) for number in (gain.value, gain.low, gain.high)],
+            precision=options.precision,
             signature=str(bleu.get_signature()),
             parameters=row.num_trained_parameters,
             epochs=(row.won or {}).get("num_epochs"),
@@ -91,6 +91,7 @@ def main() -> None:
     """Measures it."""
     made = cells.parser(__doc__ or "")
     made.add_argument("--budget", default="60m", help="time for the whole climb")
+    made.add_argument("--precision", default="bfloat16", help="float32, on a machine without the instructions")
     made.add_argument("--model", default="t5:tiny", help="t5:tiny, or a folder with pretrained weights")
     made.add_argument("--options", default="", help="more options of deepen train")
     measure(made.parse_args())

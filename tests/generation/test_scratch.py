@@ -95,6 +95,29 @@ def test_the_same_seed_gives_the_same_weights_and_tiny_is_tiny() -> None:
         assert size <= (5e6 if name.endswith("tiny") else 20e6)
 
 
+def test_linear_layers_multiply_in_bfloat16_where_that_is_asked_for(run: tuple[Any, list[str]], tmp_path: Path) -> None:
+    settings = [*LEARNED, "precision=bfloat16"]
+    lower, said = train(tmp_path / "run", rungs="majority,full", settings=settings, test=pairs(10, 5))
+    assert "  precision: bfloat16" in said
+    assert sha256_file(lower.folder / WEIGHTS) != sha256_file(run[0].folder / WEIGHTS)
+    config = json.loads((lower.folder / "rungs/full/model/config.json").read_text(encoding="utf-8"))
+    assert config["dtype"] == "float32"
+    ends = [
+        [json.loads(line) for line in (one.folder / "metrics.jsonl").open()][-1]["value"] for one in (run[0], lower)
+    ]
+    assert ends[1] == pytest.approx(ends[0], abs=0.2)
+
+
+def test_dropout_is_set_wherever_a_network_keeps_it(tiny_writer: Any) -> None:
+    for kind in ("t5", "bart"):
+        network, _ = load_writer(tiny_writer(kind))
+        writing._set_dropout(network, 0.0)
+        network.train()
+        given = Given([[5, 6, 1]], [[8, 1]], encodes=True, vocabulary=network.config.vocab_size)
+        one, two = (given.losses(network, np.arange(1)) for _ in range(2))
+        assert torch.equal(one, two)
+
+
 def test_it_goes_on_where_it_was_interrupted(
     run: tuple[Any, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,7 +177,7 @@ def test_label_smoothing_is_what_torch_makes_of_it(tiny_writer: Any) -> None:
             {"rungs": "frozen"},
             "--rungs frozen: t5:tiny begins with random weights; its rungs are majority, lexical, fu",
         ),
-        ({"tuning": "lora"}, "--tuning lora: t5:tiny begins with random weights, and all learn"),
+        ({"tuning": "lora"}, "--tuning lora: t5:tiny begins with random weights, which all learn; leave it out"),
         ({"model": "t5:huge"}, "unknown model 't5:huge'; choose from: llama:small, llama:tiny"),
         ({"task": "classification"}, "t5:tiny is made when a task is trained whose answer is text"),
     ],

@@ -27,6 +27,7 @@ from deepen.finetuning.settings import TrainedSettings
 from deepen.finetuning.writer_tuning import attach_to_writer
 from deepen.generation.decode import Given, packable
 from deepen.generation.writer import Writer, writer_of
+from deepen.models.precision import multiplying_in
 from deepen.problem.climbed import Climbed
 from deepen.problem.text_answers import SOURCE, answers
 from deepen.problem.work import Work
@@ -73,7 +74,8 @@ def climb_written(
         work.context.say(
             f"  {name}: rows are packed one after the other, without padding and without attention between them"
         )
-    plan = _plan(work, network, train, settings)
+    with multiplying_in(work.base.precision, network):
+        plan = _plan(work, network, train, settings)
     score = _minus_loss(network, held)
     evaluations = plan.num_epochs * max(1, settings.evaluations_per_epoch)
     plan = replace(
@@ -85,7 +87,8 @@ def climb_written(
     )
     rate = tuning.rate(settings.rate(work.base.model.num_layers))
     groups = parameter_groups(network, {}, settings.model_copy(update={"head_learning_rate": None}), network, rate)
-    with progress(f"{name}: {plan.num_steps} steps", plan.num_steps, unit="steps") as advance:
+    title = f"{name}: {plan.num_steps} steps"
+    with progress(title, plan.num_steps, unit="steps") as advance, multiplying_in(work.base.precision, network):
         plan = replace(
             plan, after_step=(lambda now: advance(), deadline(work.context)), after_update=attached.after_update
         )
@@ -112,9 +115,13 @@ def climb_written(
 
 
 def _set_dropout(network: Any, share: float | None) -> None:
-    for module in network.modules():
-        if isinstance(module, torch.nn.Dropout) and share is not None:
+    """Sets it in modules made for it, and where a layer keeps its share as a number, as T5's attention and BART do."""
+    for module in network.modules() if share is not None else ():
+        if isinstance(module, torch.nn.Dropout):
             module.p = share
+        for name in ("dropout", "attention_dropout", "activation_dropout"):
+            if isinstance(vars(module).get(name), float):
+                setattr(module, name, share)
 
 
 def _plan(work: Work, network: Any, rows: Given, settings: TrainedSettings) -> Plan:

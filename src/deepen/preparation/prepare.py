@@ -75,10 +75,8 @@ def _model(recipe: Recipe, task: Task) -> Any:
         if not shelf()[name].writes:
             there = ", ".join(name for name, rung in shelf().items() if rung.writes)
             raise SettingError(f"--rungs {name}: the answer of {task.name} is text; its rungs are {there}")
-    if recipe.precision != "float32":
-        raise SettingError(
-            f"precision={recipe.precision}: the answer of {task.name} is text, learned in float32; leave it out"
-        )
+    if recipe.precision not in ("float32", "bfloat16"):
+        raise SettingError(f"precision={recipe.precision}: a network that writes learns in float32 or bfloat16")
     usual = ModelSettings()
     for name in ("pooling", "head"):
         if getattr(recipe.model, name) != getattr(usual, name):
@@ -95,7 +93,9 @@ def _model(recipe: Recipe, task: Task) -> Any:
                 f"--rungs {name}: {recipe.model.name} begins with random weights; its rungs are {', '.join(there)}"
             )
     if recipe.tuning != Tuning().name:
-        raise SettingError(f"--tuning {recipe.tuning}: {recipe.model.name} begins with random weights, and all learn")
+        raise SettingError(
+            f"--tuning {recipe.tuning}: {recipe.model.name} begins with random weights, which all learn; leave it out"
+        )
     return None
 
 
@@ -163,8 +163,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     work = Work(problem, Base(model, recipe.model, tuning), Context(folder, recipe.seed, say, start=sources.start))
     if task.writes is not None:
         asking_of(work, load_reader(work.base.model.folder))
-    else:
-        work = _in_precision(work, recipe.precision)
+    work = _in_precision(work, recipe.precision)
     rows = describe(rows, work)
     rows = replace(rows, told=rows.told.aloud(say))
     shown = {part: some for part, some in rows.given.items() if part != "validation" or rows.fold_N is None}
