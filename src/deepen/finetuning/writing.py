@@ -116,7 +116,9 @@ def climb_written(
 
 def _set_dropout(network: Any, share: float | None) -> None:
     """Sets it in modules made for it, and where a layer keeps its share as a number, as T5's attention and BART do."""
-    for module in network.modules() if share is not None else ():
+    if share is None:
+        return
+    for module in network.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = share
         for name in ("dropout", "attention_dropout", "activation_dropout"):

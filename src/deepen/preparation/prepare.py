@@ -86,11 +86,11 @@ def _model(recipe: Recipe, task: Task) -> Any:
         raise SettingError(f"--tuning {recipe.tuning}: a network that writes can have {there}")
     if not is_scratch(recipe.model.name):
         return load_generator(recipe.model.name)
-    there = [name for name, rung in shelf().items() if rung.writes and rung.scratch]
+    known = [name for name, rung in shelf().items() if rung.writes and rung.scratch]
     for name in recipe.ladder.rungs or ():
-        if name not in there:
+        if name not in known:
             raise SettingError(
-                f"--rungs {name}: {recipe.model.name} begins with random weights; its rungs are {', '.join(there)}"
+                f"--rungs {name}: {recipe.model.name} begins with random weights; its rungs are {', '.join(known)}"
             )
     if recipe.tuning != Tuning().name:
         raise SettingError(

@@ -93,7 +93,7 @@ class Message(BaseModel):
     def told(self) -> dict[str, Any]:
         """As a chat template takes it, with calls and what they gave."""
         role, text = self.turn
-        more = {"name": self.name, "tool_call_id": self.tool_call_id}
+        more: dict[str, Any] = {"name": self.name, "tool_call_id": self.tool_call_id}
         more |= {"tool_calls": [call.told() for call in self.tool_calls] if self.tool_calls else None}
         return {"role": role, "content": text, **{key: value for key, value in more.items() if value is not None}}
 

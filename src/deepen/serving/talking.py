@@ -62,8 +62,9 @@ def talk(served: Served, connection: Connection, row: Row) -> bytes:
     if constraint is not None and any(one.stopped == "end" and not constraint.holds(one.text) for one in found):
         return dumps({"refused": f"what was written is not what {constraint} wants", "field": "response_format"})
     told = [asdict(one) for one in found]
-    for one in told if calls is not None else ():
-        one["text"], one["calls"] = calls.read(one["text"])
+    if calls is not None:
+        for one in told:
+            one["text"], one["calls"] = calls.read(one["text"])
     return dumps({"answers": told, "num_prompt": len(prompt)})
 
 
