@@ -33,8 +33,8 @@ def rate_for(rate: float, num_layers: int) -> float:
 class ScratchSettings(Settings):
     """How a network that writes is trained from random weights, where the rung's own settings name nothing else."""
 
-    learning_rate: float = Field(default=1e-3, gt=0)
-    """The highest rate: ten times what pretrained weights bear."""
+    learning_rate: float = Field(default=3e-3, gt=0)
+    """The highest rate: twenty times what pretrained weights bear (docs/decisions/0055)."""
     num_epochs: int = Field(default=40, ge=1)
     """Epochs; with a budget so many of them as there is time for, and with `patience` no more than help."""
     batch_tokens: int = Field(default=2000, ge=1)

@@ -25,7 +25,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    "t5:tiny": Size(256, 4, 512, 2),
+    "t5:tiny": Size(192, 4, 768, 3),
     "t5:small": Size(384, 6, 1536, 4),
     "llama:tiny": Size(256, 4, 512, 4),
     "llama:small": Size(384, 6, 1024, 8),
@@ -64,7 +64,9 @@ def write_scratch(name: str, texts: Sequence[str], *, vocabulary: int, seed: int
         return folder
     import torch
     from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     kind, size = name.partition(":")[0], SIZES[name]
     with replacing(folder) as beside:
         num_tokens = _write_tokenizer(some, beside, vocabulary, ends=kind == "t5")
