@@ -26,7 +26,7 @@ from deepen.finetuning.finetune import deadline
 from deepen.finetuning.settings import TrainedSettings
 from deepen.finetuning.writer_tuning import attach_to_writer
 from deepen.generation.decode import Given, packable
-from deepen.generation.writer import Writer, writer_of
+from deepen.generation.writer import Writer, general_of, writer_of
 from deepen.models.precision import multiplying_in
 from deepen.problem.climbed import Climbed
 from deepen.problem.text_answers import SOURCE, answers
@@ -64,6 +64,8 @@ def climb_written(
     problem, tuning = work.problem, work.base.tuning
     writer = writer_of(work, below if tuning.name == "full" else None, trains=True)
     train, held = _rows(writer, problem.train), _rows(writer, problem.validation)
+    general = general_of(work, writer.reader, writer.asking)
+    before = None if general is None else general.bits(writer.network)
     attached = attach_to_writer(writer.network, work, depth=depth, name=name, words=settings.embeddings)
     _set_dropout(writer.network, settings.dropout)
     share = sum(map(len, train.answers)) / int(train.lengths_N.sum())
@@ -96,6 +98,11 @@ def climb_written(
     network.eval()
     num = sum(p.numel() for p in network.parameters() if p.requires_grad)
     writer.network, writer.adapter, writer.num_parameters = attached.done(), attached.save, num
+    reasons = [] if now.stop == ENOUGH else [now.stop]
+    if general is not None:
+        after = general.bits(writer.network.eval())
+        reasons += [f"bits per byte of general text: {before:.3f} before, {after:.3f} after"]
+        work.context.say(f"  {name}: {reasons[-1]}")
     return Climbed(
         predictor=writer,
         validation=writer.predict(problem.validation),
@@ -108,7 +115,7 @@ def climb_written(
             "batch_tokens": settings.step_tokens(train.lengths_N),
             "evaluations_per_epoch": 0,
         },
-        reason="" if now.stop == ENOUGH else now.stop,
+        reason="; ".join(filter(None, reasons)),
         stopped=bool(now.stop) and now.stop != ENOUGH and not now.stop.startswith("no better"),
         curve=tuple(now.curve),
     )
@@ -173,6 +180,7 @@ def _affordable(work: Work, network: Any, steps: np.ndarray, batches: list[list[
     if deadline is None:
         return len(steps)
     seconds = []
+    network.train()
     for batch in batches[:_TIMED]:
         began = time.monotonic()
         for micro in batch:
