@@ -64,8 +64,7 @@ def climb_written(
     problem, tuning = work.problem, work.base.tuning
     writer = writer_of(work, below if tuning.name == "full" else None, trains=True)
     train, held = _rows(writer, problem.train), _rows(writer, problem.validation)
-    general = general_of(work, writer.reader, writer.asking)
-    before = None if general is None else general.bits(writer.network)
+    forgets = _forgetting(work, writer, name)
     attached = attach_to_writer(writer.network, work, depth=depth, name=name, words=settings.embeddings)
     _set_dropout(writer.network, settings.dropout)
     share = sum(map(len, train.answers)) / int(train.lengths_N.sum())
@@ -98,11 +97,6 @@ def climb_written(
     network.eval()
     num = sum(p.numel() for p in network.parameters() if p.requires_grad)
     writer.network, writer.adapter, writer.num_parameters = attached.done(), attached.save, num
-    reasons = [] if now.stop == ENOUGH else [now.stop]
-    if general is not None:
-        after = general.bits(writer.network.eval())
-        reasons += [f"bits per byte of general text: {before:.3f} before, {after:.3f} after"]
-        work.context.say(f"  {name}: {reasons[-1]}")
     return Climbed(
         predictor=writer,
         validation=writer.predict(problem.validation),
@@ -115,10 +109,26 @@ def climb_written(
             "batch_tokens": settings.step_tokens(train.lengths_N),
             "evaluations_per_epoch": 0,
         },
-        reason="; ".join(filter(None, reasons)),
+        reason="; ".join(filter(None, ("" if now.stop == ENOUGH else now.stop, forgets()))),
         stopped=bool(now.stop) and now.stop != ENOUGH and not now.stop.startswith("no better"),
         curve=tuple(now.curve),
     )
+
+
+def _forgetting(work: Work, writer: Writer, name: str) -> Callable[[], str]:
+    """Gives a sentence on what the training took from the network, once it is over; empty if no text was named."""
+    general = general_of(work, writer.reader, writer.asking)
+    if general is None:
+        return lambda: ""
+    before = general.bits(writer.network)
+
+    def told() -> str:
+        after = general.bits(writer.network.eval())
+        sentence = f"bits per byte of general text: {before:.3f} before, {after:.3f} after"
+        work.context.say(f"  {name}: {sentence}")
+        return sentence
+
+    return told
 
 
 def _set_dropout(network: Any, share: float | None) -> None:
