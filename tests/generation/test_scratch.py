@@ -24,7 +24,7 @@ from deepen.models.scratch import SIZES, write_scratch
 from deepen.problem.context import Context
 from deepen.training.loop import Plan, Progress
 
-LEARNED = ["rungs.full.num_epochs=12", "rungs.full.scratch.learning_rate=0.003", "rungs.full.scratch.batch_tokens=200"]
+LEARNED = ["rungs.full.num_epochs=12", "rungs.full.scratch.learning_rate=0.02", "rungs.full.scratch.batch_tokens=200"]
 WEIGHTS = "rungs/full/model/model.safetensors"
 
 

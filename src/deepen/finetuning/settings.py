@@ -5,7 +5,7 @@ Shape legend: N training rows.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -33,8 +33,11 @@ def rate_for(rate: float, num_layers: int) -> float:
 class ScratchSettings(Settings):
     """How a network that writes is trained from random weights, where the rung's own settings name nothing else."""
 
-    learning_rate: float = Field(default=3e-3, gt=0)
-    """The highest rate: twenty times what pretrained weights bear (docs/decisions/0055)."""
+    optimizer: Literal["adamw", "adafactor", "sgd"] = "adafactor"
+    """This one steps in proportion to the weights, as suits T5, whose word vectors begin many times as large as what is
+    in its layers (docs/decisions/0055)."""
+    learning_rate: float = Field(default=2e-2, gt=0)
+    """The highest rate, of that optimizer."""
     num_epochs: int = Field(default=40, ge=1)
     """Epochs; with a budget so many of them as there is time for, and with `patience` no more than help."""
     batch_tokens: int = Field(default=2000, ge=1)

@@ -67,6 +67,7 @@ def _from_scratch(settings: RungSettings) -> RungSettings:
     chosen = {name: getattr(settings, name) or getattr(scratch, name) for name in ("learning_rate", "num_epochs")}
     chosen |= {"batch_tokens": settings.batch_tokens or (None if settings.batch_rows else scratch.batch_tokens)}
     chosen |= {"dropout": scratch.dropout, "label_smoothing": scratch.label_smoothing, "embeddings": True}
+    chosen |= {"optimizer": scratch.optimizer}
     return settings.model_copy(update=chosen)
 
 
