@@ -40,7 +40,8 @@ def rows(data: Path, name: str) -> list[dict[str, str]]:
 
 def measure(options: Any) -> None:
     """Trains within the budget, answers the test with each rung, and writes the cells."""
-    called = Path(options.model).name.replace(":", "-")
+    model = Path(options.model).name
+    called = model.replace(":", "-")
     folder = options.work / f"multi30k-{called}"
     folder.mkdir(parents=True, exist_ok=True)
     parts = {part: rows(options.data, name) for part, name in FILES.items()}
@@ -69,7 +70,7 @@ def measure(options: Any) -> None:
         gain = paired_bootstrap(sums[rung], sums["lexical"], value_of, seed=0).interval
         cells.write(
             f"multi30k-{called}-{rung}",
-            command=f"python benchmarks/multi30k.py --data DATA --model {called} --budget {options.budget}",
+            command=f"python benchmarks/multi30k.py --data DATA --model {model} --budget {options.budget}",
             seed=0,
             value=round(own.score, 2),
             n=len(said),
