@@ -781,6 +781,11 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "names the column that holds them",
         "is no decoder, which goes on from examples",
     ),
+    "generation/test_scratch.py": (
+        "begins with random weights; its rungs are",
+        "begins with random weights, which all learn",
+        "is made when a task is trained whose answer is text",
+    ),
     "watching/test_watch.py": (
         "the name must end in .prom",
         "train without --refit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import deepen
 from deepen.core.errors import DeepenError
 from deepen.ladder.closing import worth_it
 from deepen.ladder.decide import Standing
+from deepen.models.generator import load_writer
 
 Tiny = Callable[..., Path]
 PACKED = ("gemma3_text", "qwen2")  # decoders, if no vectors are learned beside the tokens
@@ -180,3 +182,46 @@ def test_whether_it_was_worth_it() -> None:
     assert not sure
     assert "not shown to be worth it: full beside the answer of the most similar training row, -" in said
     assert worth_it([lead], value_of, floor="", seed=0) == (True, "")
+
+
+def test_what_a_decoder_forgets_is_told(tiny_writer: Tiny, tmp_path: Path) -> None:
+    text = tmp_path / "general.txt"
+    text.write_text("the old house sees a big tree here \n" * 40, encoding="utf-8")
+    settings = [f"tasks.translation.general={text}", "rungs.full.num_epochs=3", "rungs.full.learning_rate=0.01"]
+    run, said = train(pairs(60), tmp_path / "run", tiny_writer("llama"), settings=settings)
+    reason = run.ladder.row("full").reason
+    assert any(line == f"  full: {reason}" for line in said)
+    before, after = map(float, re.findall(r"(\d+\.\d+) (?:before|after)", reason))
+    assert 0 < before < after  # it has learned to write in another language
+    network, reader = load_writer(run.folder / "rungs" / "full" / "model")
+    ids = torch_row(reader(text.read_text(encoding="utf-8"), add_special_tokens=False)["input_ids"])
+    nats, bytes_read = 0.0, 0
+    for window in ids[:, : 64 * 256].split(256, 1):
+        nats += float(network(input_ids=window, labels=window).loss) * (window.shape[1] - 1)
+        bytes_read += len(reader.decode(window[0, 1:]).encode())
+    assert after == pytest.approx(nats / np.log(2) / bytes_read, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "said"),
+    [
+        ("t5", b"a text", "an encoder-decoder foresees no text; leave it out"),
+        ("llama", b"\xff\xfe\xff", "is no text in UTF-8"),
+        ("llama", b"", "there is no text to foresee"),
+        ("llama", None, "does not exist"),
+    ],
+)
+def test_general_text_that_can_not_be_is_refused(
+    tiny_writer: Tiny, tmp_path: Path, kind: str, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / "general.txt").write_bytes(content)
+    with pytest.raises(DeepenError) as error:
+        train(
+            pairs(60),
+            tmp_path / "run",
+            tiny_writer(kind),
+            settings=[f"tasks.translation.general={tmp_path}/general.txt"],
+        )
+    assert said in str(error.value)
+    assert not (tmp_path / "run").exists()

@@ -18,6 +18,7 @@ from deepen.serving.keys import create
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 ASKED = [{"role": "user", "content": "is it open ?"}]
+TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
 SCHEMA = {
     "type": "object",
     "properties": {"yes": {"type": "boolean"}, "word": {"enum": ["中文", "le chat"]}},
@@ -96,6 +97,18 @@ def test_what_is_drawn_hangs_on_the_seed(chats: Server) -> None:
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+def test_several_answers_are_drawn(chats: Server) -> None:
+    asked: dict[str, Any] = {"messages": ASKED, "temperature": 1.5, "seed": 1, "max_tokens": 12}
+    [one] = told(ask(chats, CHAT, **asked))["choices"]
+    found = told(ask(chats, CHAT, **asked, n=3))
+    assert [choice["index"] for choice in found["choices"]] == [0, 1, 2]
+    texts = [choice["message"]["content"] for choice in found["choices"]]
+    assert texts[0] == one["message"]["content"]
+    assert len(set(texts)) == 3
+    assert found["usage"]["completion_tokens"] > 12
+    assert len(told(ask(chats, TEXT, prompt="the", temperature=1.5, n=2, max_tokens=4))["choices"]) == 2
+
+
 def test_an_answer_is_held_to_a_form(chats: Server) -> None:
     pytest.importorskip("xgrammar")
     form = {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}
@@ -124,7 +137,12 @@ def test_an_answer_is_held_to_a_form(chats: Server) -> None:
         (CHAT, {"messages": []}, 422, "invalid_request_error", "messages"),
         (CHAT, {"messages": [{"role": "assistant", "content": "a"}]}, 422, "invalid_request_error", "messages"),
         (CHAT, {"messages": [{"role": "user", "content": "the " * 200}]}, 422, "invalid_request_error", "messages"),
-        (CHAT, {"messages": ASKED, "tools": []}, 422, "invalid_request_error", "tools"),
+        (CHAT, {"messages": ASKED, "functions": []}, 422, "invalid_request_error", "functions"),
+        (CHAT, {"messages": ASKED, "tools": TOOLS}, 422, "invalid_request_error", "tools"),
+        (CHAT, {"messages": [{"role": "tool", "content": "a"}]}, 422, "invalid_request_error", "messages"),
+        (CHAT, {"messages": ASKED, "n": 9, "temperature": 1}, 422, "invalid_request_error", "n"),
+        (CHAT, {"messages": ASKED, "n": 2}, 422, "invalid_request_error", "n"),
+        (CHAT, {"messages": ASKED, "n": 2, "temperature": 1, "stream": True}, 422, "invalid_request_error", "n"),
         (CHAT, {"messages": ASKED, "max_tokens": 5_000}, 422, "invalid_request_error", "max_tokens"),
         (
             TEXT,
@@ -184,10 +202,12 @@ def test_the_openai_client(chats: Server) -> None:
     parts = client.chat.completions.create(model="frozen", messages=ASKED, max_tokens=9, stream=True)
     told = "".join(part.choices[0].delta.content or "" for part in parts)
     assert told == said.choices[0].message.content
+    several = client.chat.completions.create(model="frozen", messages=ASKED, n=2, temperature=1.0, max_tokens=4)
+    assert len(several.choices) == 2
     assert client.completions.create(model="frozen", prompt="中文", max_tokens=2).usage.completion_tokens == 2
     for error, given in (
         (openai.NotFoundError, {"model": "none"}),
-        (openai.UnprocessableEntityError, {"model": "frozen", "tools": []}),
+        (openai.UnprocessableEntityError, {"model": "frozen", "tools": TOOLS}),
     ):
         with pytest.raises(error):
             client.chat.completions.create(messages=ASKED, **given)

@@ -5,11 +5,12 @@ Shape legend: N training rows.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from deepen.core.settings import Settings
 from deepen.training.optimizer import OptimizerSettings
 
 _EXAMPLES_SEEN = 6400  # with fewer training rows, there is more than one epoch
@@ -27,6 +28,24 @@ def rate_for(rate: float, num_layers: int) -> float:
         (0.0002, 5e-05, 0.0002)
     """
     return rate * min(1.0, (_SHALLOW / num_layers) ** 2)
+
+
+class ScratchSettings(Settings):
+    """How a network that writes is trained from random weights, where the rung's own settings name nothing else."""
+
+    optimizer: Literal["adamw", "adafactor", "sgd"] = "adafactor"
+    """This one steps in proportion to the weights, as suits T5, whose word vectors begin many times as large as what is
+    in its layers (docs/decisions/0055)."""
+    learning_rate: float = Field(default=2e-2, gt=0)
+    """The highest rate, of that optimizer."""
+    num_epochs: int = Field(default=40, ge=1)
+    """Epochs; with a budget so many of them as there is time for, and with `patience` no more than help."""
+    batch_tokens: int = Field(default=2000, ge=1)
+    """Tokens of one optimizer step, sources and answers together."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout while training."""
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    """The share of probability spread over all tokens in the training target."""
 
 
 class TrainedSettings(OptimizerSettings):
@@ -62,7 +81,7 @@ class TrainedSettings(OptimizerSettings):
     patience: int = 3
     """Evaluations without a better score after which the rung stops; 0 never stops."""
     label_smoothing: float = 0.0
-    """The share of probability spread over all labels in the training target."""
+    """The share of probability spread over all labels, or tokens of an answer, in the training target."""
     focal: float = Field(default=0.0, ge=0)
     """Gamma of the focal loss, usually 2: what is right already counts less. For rare labels, beside
     `ladder.class_weights`; 0 is the plain log loss."""

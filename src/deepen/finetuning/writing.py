@@ -7,6 +7,7 @@ Shape legend: N training rows, B rows of a batch, T tokens.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from deepen.core.files import read_object
 from deepen.core.progress import progress
 from deepen.core.seed import derive
 from deepen.core.types import LossSum
@@ -24,14 +26,16 @@ from deepen.finetuning.finetune import deadline
 from deepen.finetuning.settings import TrainedSettings
 from deepen.finetuning.writer_tuning import attach_to_writer
 from deepen.generation.decode import Given, packable
-from deepen.generation.writer import Writer, writer_of
+from deepen.generation.writer import Writer, general_of, writer_of
+from deepen.models.precision import multiplying_in
 from deepen.problem.climbed import Climbed
 from deepen.problem.text_answers import SOURCE, answers
 from deepen.problem.work import Work
-from deepen.training.loop import ENOUGH, Backward, Plan, fit
+from deepen.training.loop import ENOUGH, Backward, Plan, Step, fit
 from deepen.training.optimizer import parameter_groups
 
 _LONGEST_ANSWER = 512
+_TIMED, _LEARNING = 12, 0.8  # steps; the share of what is left of a budget, since answers are written too
 
 
 def _rows(writer: Writer, part: Part) -> Given:
@@ -60,6 +64,7 @@ def climb_written(
     problem, tuning = work.problem, work.base.tuning
     writer = writer_of(work, below if tuning.name == "full" else None, trains=True)
     train, held = _rows(writer, problem.train), _rows(writer, problem.validation)
+    forgets = _forgetting(work, writer, name)
     attached = attach_to_writer(writer.network, work, depth=depth, name=name, words=settings.embeddings)
     _set_dropout(writer.network, settings.dropout)
     share = sum(map(len, train.answers)) / int(train.lengths_N.sum())
@@ -70,7 +75,8 @@ def climb_written(
         work.context.say(
             f"  {name}: rows are packed one after the other, without padding and without attention between them"
         )
-    plan = _plan(work, network, train, settings)
+    with multiplying_in(work.base.precision, network):
+        plan = _plan(work, network, train, settings)
     score = _minus_loss(network, held)
     evaluations = plan.num_epochs * max(1, settings.evaluations_per_epoch)
     plan = replace(
@@ -82,7 +88,8 @@ def climb_written(
     )
     rate = tuning.rate(settings.rate(work.base.model.num_layers))
     groups = parameter_groups(network, {}, settings.model_copy(update={"head_learning_rate": None}), network, rate)
-    with progress(f"{name}: {plan.num_steps} steps", plan.num_steps, unit="steps") as advance:
+    title = f"{name}: {plan.num_steps} steps"
+    with progress(title, plan.num_steps, unit="steps") as advance, multiplying_in(work.base.precision, network):
         plan = replace(
             plan, after_step=(lambda now: advance(), deadline(work.context)), after_update=attached.after_update
         )
@@ -94,27 +101,50 @@ def climb_written(
         predictor=writer,
         validation=writer.predict(problem.validation),
         num_trained_parameters=num,
-        ran={"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {},
+        ran=({"num_epochs": plan.num_epochs} if work.base.scratch else {})
+        | ({"max_steps": now.step} if now.step < now.num_steps and now.stop != ENOUGH else {}),
         won={
             "max_steps": now.best_step or now.step,
             "num_epochs": plan.num_epochs,
             "batch_tokens": settings.step_tokens(train.lengths_N),
             "evaluations_per_epoch": 0,
         },
-        reason="" if now.stop == ENOUGH else now.stop,
+        reason="; ".join(filter(None, ("" if now.stop == ENOUGH else now.stop, forgets()))),
         stopped=bool(now.stop) and now.stop != ENOUGH and not now.stop.startswith("no better"),
         curve=tuple(now.curve),
     )
 
 
+def _forgetting(work: Work, writer: Writer, name: str) -> Callable[[], str]:
+    """Gives a sentence on what the training took from the network, once it is over; empty if no text was named."""
+    general = general_of(work, writer.reader, writer.asking)
+    if general is None:
+        return lambda: ""
+    before = general.bits(writer.network)
+
+    def told() -> str:
+        after = general.bits(writer.network.eval())
+        sentence = f"bits per byte of general text: {before:.3f} before, {after:.3f} after"
+        work.context.say(f"  {name}: {sentence}")
+        return sentence
+
+    return told
+
+
 def _set_dropout(network: Any, share: float | None) -> None:
+    """Sets it in modules made for it, and where a layer keeps its share as a number, as T5's attention and BART do."""
+    if share is None:
+        return
     for module in network.modules():
-        if isinstance(module, torch.nn.Dropout) and share is not None:
+        if isinstance(module, torch.nn.Dropout):
             module.p = share
+        for name in ("dropout", "attention_dropout", "activation_dropout"):
+            if isinstance(vars(module).get(name), float):
+                setattr(module, name, share)
 
 
 def _plan(work: Work, network: Any, rows: Given, settings: TrainedSettings) -> Plan:
-    lengths_N, num_epochs = rows.lengths_N, settings.epochs(len(rows.answers))
+    lengths_N = rows.lengths_N
     batch_tokens = settings.step_tokens(lengths_N)
 
     def epoch(number: int) -> list[list[np.ndarray]]:
@@ -126,19 +156,52 @@ def _plan(work: Work, network: Any, rows: Given, settings: TrainedSettings) -> P
         return float(sum(len(rows.answers[at]) for at in places))
 
     def step(places: np.ndarray, backward: Backward) -> dict[str, LossSum]:
-        total = rows.losses(network, places).sum()
+        total = rows.losses(network, places, smoothing=settings.label_smoothing).sum()
         backward(total)
         return {"loss": LossSum(total.detach(), count(places))}
 
+    steps = [len(epoch(number)) for number in range(settings.epochs(len(rows.answers)))]
+    if work.base.scratch:
+        steps = steps[: _affordable(work, network, np.cumsum(steps), epoch(0), step)]
     return Plan(
         batches=epoch,
         count=count,
         step=step,
-        num_epochs=num_epochs,
-        num_steps=sum(len(epoch(number)) for number in range(num_epochs)),
+        num_epochs=len(steps),
+        num_steps=sum(steps),
         max_steps=settings.max_steps,
         seed=work.context.seed,
     )
+
+
+def _affordable(work: Work, network: Any, steps: np.ndarray, batches: list[list[np.ndarray]], step: Step) -> int:
+    """How many epochs the budget has time for: a schedule that it cuts would never come down from its highest rate.
+
+    Args:
+        steps: Made at the end of each epoch.
+        batches: Some to be timed.
+
+    Returns:
+        As many as in the checkpoint of a training that goes on; else by the speed of a few steps.
+    """
+    state, deadline = work.context.rung_folder("full") / "checkpoint" / "state.json", work.context.deadline
+    if state.is_file():
+        return int(np.searchsorted(steps, read_object(state)["num_steps"])) + 1
+    if deadline is None:
+        return len(steps)
+    seconds = []
+    network.train()
+    for batch in batches[:_TIMED]:
+        began = time.monotonic()
+        for micro in batch:
+            step(micro, lambda total: total.backward())
+        seconds.append(time.monotonic() - began)
+    network.zero_grad(set_to_none=True)
+    each = float(np.mean(seconds[1:] or seconds))
+    there = max(1, int((steps * each <= _LEARNING * (deadline - time.monotonic())).sum()))
+    if there < len(steps):
+        work.context.say(f"  full: the budget has time for {there} of {len(steps)} epochs, at {1 / each:.2f} steps/s")
+    return there
 
 
 def _minus_loss(network: Any, held: Given) -> Callable[[], float]:

@@ -90,10 +90,12 @@ class Given:
             answers = max(len(self.prompts[at]) + len(self.answers[at]) for at in places) - first + 1
         return len(places) * answers * self.vocabulary <= _BATCH_LOGITS
 
-    def losses(self, network: Any, places: np.ndarray) -> Tensor:
+    def losses(self, network: Any, places: np.ndarray, *, smoothing: float = 0.0) -> Tensor:
         """As `answer_losses`, of some rows."""
         some = [self.prompts[at] for at in places], [self.answers[at] for at in places]
-        return packed_losses(network, *some) if self.packed else answer_losses(network, *some, encodes=self.encodes)
+        if self.packed:
+            return packed_losses(network, *some, smoothing=smoothing)
+        return answer_losses(network, *some, encodes=self.encodes, smoothing=smoothing)
 
     def nats(self, network: Any) -> np.ndarray:
         """The log loss of each answer, nats_N."""
@@ -111,8 +113,18 @@ def padded(rows: Sequence[Sequence[int]], fill: int, *, left: bool = False) -> T
     return torch.tensor([[*pad, *row] if left else [*row, *pad] for row, pad in zip(rows, more, strict=True)])
 
 
-def answer_losses(network: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]], *, encodes: bool) -> Tensor:
+def answer_losses(
+    network: Any,
+    prompts: Sequence[list[int]],
+    answers: Sequence[list[int]],
+    *,
+    encodes: bool,
+    smoothing: float = 0.0,
+) -> Tensor:
     """The loss of each answer's tokens, with what stands before them; logits are made from the first of them on.
+
+    Args:
+        smoothing: The share of probability spread over all tokens in the target.
 
     Returns:
         losses_BT in nats; 0 for what is no token of an answer.
@@ -120,7 +132,10 @@ def answer_losses(network: Any, prompts: Sequence[list[int]], answers: Sequence[
     device = network.device
     if encodes:
         labels_BT = padded(answers, _NOT_SCORED).to(device)
-        logits_BTV = network(**_grid(prompts, left=False, device=device), labels=labels_BT, use_cache=False).logits
+        # not by `labels`, of which the network would make a loss of its own over the whole vocabulary
+        before_BT = network.prepare_decoder_input_ids_from_labels(labels=labels_BT)
+        given = _grid(prompts, left=False, device=device)
+        logits_BTV = network(**given, decoder_input_ids=before_BT, use_cache=False).logits
     else:
         rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
         silent = ([_NOT_SCORED] * len(prompt) for prompt in prompts)
@@ -130,12 +145,18 @@ def answer_losses(network: Any, prompts: Sequence[list[int]], answers: Sequence[
         given = _grid(rows, left=False, device=device)
         logits_BTV = network(**given, logits_to_keep=labels_BT.shape[1] + 1, use_cache=False).logits[:, :-1]
     flat = functional.cross_entropy(
-        logits_BTV.flatten(0, 1).float(), labels_BT.flatten(), ignore_index=_NOT_SCORED, reduction="none"
+        logits_BTV.flatten(0, 1).float(),
+        labels_BT.flatten(),
+        ignore_index=_NOT_SCORED,
+        reduction="none",
+        label_smoothing=smoothing,
     )
     return flat.view(labels_BT.shape)
 
 
-def packed_losses(network: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> Tensor:
+def packed_losses(
+    network: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]], *, smoothing: float = 0.0
+) -> Tensor:
     """As `answer_losses` of a decoder, with rows one after the other as one, without padding.
 
     Positions begin anew with each row, by which transformers keeps attention within rows.
@@ -151,7 +172,7 @@ def packed_losses(network: Any, prompts: Sequence[list[int]], answers: Sequence[
         use_cache=False,
     ).logits[0]
     labels_T = torch.cat([torch.tensor(answer, dtype=torch.long) for answer in answers]).to(device)
-    flat_T = functional.cross_entropy(logits_TV.float(), labels_T, reduction="none")
+    flat_T = functional.cross_entropy(logits_TV.float(), labels_T, reduction="none", label_smoothing=smoothing)
     return torch.nn.utils.rnn.pad_sequence(flat_T.split([len(answer) for answer in answers]), batch_first=True)
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from deepen.core.errors import SettingError
+from deepen.core.seed import derive
 from deepen.data.turns import joined_turns
 from deepen.generation.writer import Writer
 
@@ -36,6 +37,20 @@ class Sampling:
             return {"do_sample": False}
         chosen = {"temperature": self.temperature or 1.0, "top_p": self.top_p or 1.0}
         return {"do_sample": True, "num_beams": 1, "top_k": 0, **chosen}
+
+
+def drawn(writer: Writer, sampling: Sampling, n: int) -> list[Sampling]:
+    """How each of several answers is drawn: with seeds that hang on the first.
+
+    Raises:
+        SettingError: If they would all be the same.
+    """
+    if n > 1 and not (writer.how() | sampling.how()).get("do_sample"):
+        raise SettingError("several answers are drawn by chance: give a temperature above 0")
+    seeds = [
+        derive(sampling.seed, "answer", at) if sampling.seed is not None and at else sampling.seed for at in range(n)
+    ]
+    return [replace(sampling, seed=seed) for seed in seeds]
 
 
 @dataclass(frozen=True)
@@ -147,7 +162,7 @@ def read_turns(writer: Writer, turns: Sequence[tuple[str, str]]) -> list[int]:
     source = joined_turns(turns) if asking.turns else turns[0][1]
     if writer.ids.cut(source) != source:
         raise SettingError(f"it is longer than this run reads: {asking.max_tokens:,} tokens")
-    return _fitting(writer, writer.prompts([source])[0])
+    return fitting(writer, writer.prompts([source])[0])
 
 
 def read_text(writer: Writer, text: str) -> list[int]:
@@ -156,10 +171,11 @@ def read_text(writer: Writer, text: str) -> list[int]:
     Raises:
         SettingError: If it is longer than the window.
     """
-    return _fitting(writer, writer.ids.plain(text))
+    return fitting(writer, writer.ids.plain(text))
 
 
-def _fitting(writer: Writer, prompt: list[int]) -> list[int]:
+def fitting(writer: Writer, prompt: list[int]) -> list[int]:
+    """The prompt; SettingError if the window does not hold it."""
     if len(prompt) >= writer.window:
         raise SettingError(f"it has {len(prompt):,} tokens, and the model's window {writer.window:,}")
     return prompt

@@ -19,6 +19,7 @@ from deepen.data.tokens import TokenTable
 from deepen.generation.asking import Asking, Ids, check_prompt, load_asking, save_asking
 from deepen.generation.constraints import Constraint, Guide, Guides
 from deepen.generation.decode import Given, write
+from deepen.generation.general import General, read_general
 from deepen.models.generator import load_writer, plain_network, window_of, with_vectors
 from deepen.models.save import copy_tokenizer
 from deepen.models.tokenizer import Tokenizer, load_tokenizer
@@ -244,7 +245,14 @@ def asking_of(
     asking = _asking(work, reader, trains=trains, shown=shown)
     asking = replace(asking, max_tokens=min(asking.max_tokens, most_tokens or asking.max_tokens))
     asking = _with_longest(asking, work.problem.train, reader)
+    general_of(work, reader, asking)
     return _fitting(asking, work, reader)
+
+
+def general_of(work: Work, reader: Any, asking: Asking) -> General | None:
+    """The text by which forgetting is measured, if one was named."""
+    path = getattr(work.problem.task.settings, "general", None)
+    return None if path is None else read_general(path, reader, asking, int(work.base.model.config["vocab_size"]))
 
 
 def _asking(work: Work, reader: Any, *, trains: bool, shown: int) -> Asking:
@@ -256,7 +264,7 @@ def _asking(work: Work, reader: Any, *, trains: bool, shown: int) -> Asking:
     encodes = not model.decodes
     chat = bool(settings.chat and not encodes and getattr(reader, "chat_template", None))
     usual = (
-        writes.prefixes.get(model.config["model_type"], "{source}")
+        writes.prefixes.get("" if work.base.scratch else model.config["model_type"], "{source}")
         if encodes
         else writes.prompts[work.problem.language]
     )

@@ -95,7 +95,9 @@ def _climb_all(state: Climbing, spent: float) -> None:
     for position, name in enumerate(wanted):
         if any(row.rung == name for row in state.ladder.rungs):
             continue
-        if state.ladder.stop_reason:
+        if work.base.scratch and not there[name].scratch:
+            _skip(state, name, f"it takes pretrained weights, and {work.base.model.name} begins with random ones", None)
+        elif state.ladder.stop_reason:
             _skip(state, name, state.ladder.stop_reason, None)
         else:
             _climb_one(state, name, wanted[position + 1 :], deliberate=bool(forced))

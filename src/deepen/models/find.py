@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from deepen.core.errors import ModelError, nearest
 from deepen.core.places import path_of
 from deepen.models.gguf import converted
+from deepen.models.scratch import SIZES, is_scratch
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -83,6 +84,11 @@ def find(name: str) -> tuple[str, Path]:
         return full, inside if inside.is_dir() else converted(inside)
     if name.startswith((".", "/", "~")):
         raise ModelError(f"{name}: no such folder")
+    if is_scratch(name):
+        raise ModelError(
+            f"{name} is made when a task is trained whose answer is text, as translation; here pass a pretrained "
+            "model, by --model FOLDER or hub id"
+        )
     return full, _from_hub(full)
 
 
@@ -97,7 +103,7 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(hub_id, local_files_only=True, **asked))
     except HFValidationError:
-        raise ModelError(f"unknown model '{name}'; {nearest(name, [*PACKAGED, *_ALIASES])}") from None
+        raise ModelError(f"unknown model '{name}'; {nearest(name, [*PACKAGED, *_ALIASES, *SIZES])}") from None
     except (LocalEntryNotFoundError, OSError):
         pass
     if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):

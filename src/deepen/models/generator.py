@@ -47,13 +47,14 @@ WRITERS = {
 class Generator:
     """A pretrained network that writes, found and checked; its weights are read when they are first needed.
 
-    It stands where `Pretrained` stands for tasks whose answer is text.
+    It stands where `Pretrained` stands for tasks whose answer is text. `scratch` says that its weights are random yet.
     """
 
     name: str
     folder: Path
     config: dict[str, Any]
     tokenizer: Tokenizer
+    scratch: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
@@ -81,8 +82,11 @@ class Generator:
         return not self.written.encodes
 
 
-def load_generator(name: str) -> Generator:
+def load_generator(name: str, scratch: Path | None = None) -> Generator:
     """Finds a model that writes.
+
+    Args:
+        scratch: Where a network of random weights is that goes by this name; None finds a pretrained one.
 
     Returns:
         The model; no weights are read yet.
@@ -90,7 +94,7 @@ def load_generator(name: str) -> Generator:
     Raises:
         ModelError: If it can't be found, can't write, or its weights are not safetensors.
     """
-    full, folder = find(name)
+    full, folder = (name, scratch) if scratch is not None else find(name)
     config = read_object(folder / "config.json", kind=ModelError)
     kind = config.get("model_type")
     if kind not in WRITERS:
@@ -103,7 +107,7 @@ def load_generator(name: str) -> Generator:
     if config.get("quantization_config"):
         raise ModelError(f"{folder / 'config.json'}: its weights are quantised; give those they were made from")
     made = load_tokenizer(folder)
-    return Generator(full, folder, config, replace(made, max_tokens=window_of(config)))
+    return Generator(full, folder, config, replace(made, max_tokens=window_of(config)), scratch is not None)
 
 
 def plain_network(network: Any) -> Any:

@@ -12,11 +12,13 @@ import numpy as np
 from deepen.core.errors import SettingError
 from deepen.data.check.problem import Splits
 from deepen.data.label_names import read_label_names
+from deepen.data.table import Part
 from deepen.finetuning.precision import quickest
 from deepen.generation.writer import asking_of
 from deepen.models.generator import load_generator, load_reader
 from deepen.models.load import load_pretrained
 from deepen.models.precision import Precision
+from deepen.models.scratch import is_scratch, write_scratch
 from deepen.preparation.amend import amend
 from deepen.preparation.catalog import load_task, shelf, tunings
 from deepen.preparation.check import check_first
@@ -29,6 +31,7 @@ from deepen.preparation.split import split
 from deepen.problem.base import Base, ModelSettings, Tuning
 from deepen.problem.context import Context
 from deepen.problem.task import Task
+from deepen.problem.text_answers import SOURCE, answers
 from deepen.problem.weights import balanced
 from deepen.problem.work import Work
 
@@ -61,7 +64,7 @@ class Prepared:
 
 
 def _model(recipe: Recipe, task: Task) -> Any:
-    """The pretrained model: one that writes where the answer is text.
+    """The pretrained model: one that writes where the answer is text; None where that begins with random weights.
 
     Raises:
         SettingError: If a rung or a head is asked for that such a task does not have.
@@ -72,10 +75,8 @@ def _model(recipe: Recipe, task: Task) -> Any:
         if not shelf()[name].writes:
             there = ", ".join(name for name, rung in shelf().items() if rung.writes)
             raise SettingError(f"--rungs {name}: the answer of {task.name} is text; its rungs are {there}")
-    if recipe.precision != "float32":
-        raise SettingError(
-            f"precision={recipe.precision}: the answer of {task.name} is text, learned in float32; leave it out"
-        )
+    if recipe.precision not in ("float32", "bfloat16"):
+        raise SettingError(f"precision={recipe.precision}: a network that writes learns in float32 or bfloat16")
     usual = ModelSettings()
     for name in ("pooling", "head"):
         if getattr(recipe.model, name) != getattr(usual, name):
@@ -83,7 +84,31 @@ def _model(recipe: Recipe, task: Task) -> Any:
     if recipe.tuning != Tuning().name and tunings()[recipe.tuning].peft is None:
         there = ", ".join([Tuning().name, *(name for name, way in tunings().items() if way.peft is not None)])
         raise SettingError(f"--tuning {recipe.tuning}: a network that writes can have {there}")
-    return load_generator(recipe.model.name)
+    if not is_scratch(recipe.model.name):
+        return load_generator(recipe.model.name)
+    known = [name for name, rung in shelf().items() if rung.writes and rung.scratch]
+    for name in recipe.ladder.rungs or ():
+        if name not in known:
+            raise SettingError(
+                f"--rungs {name}: {recipe.model.name} begins with random weights; its rungs are {', '.join(known)}"
+            )
+    if recipe.tuning != Tuning().name:
+        raise SettingError(
+            f"--tuning {recipe.tuning}: {recipe.model.name} begins with random weights, which all learn; leave it out"
+        )
+    return None
+
+
+def _from_scratch(recipe: Recipe, train: Part, say: Callable[[str], None]) -> Any:
+    """A network of random weights, whose tokenizer is made of the training rows."""
+    chosen, texts = recipe.model, [*train.values(SOURCE), *answers(train)]
+    folder = write_scratch(chosen.name, texts, vocabulary=chosen.vocabulary, seed=recipe.seed)
+    model = load_generator(chosen.name, folder)
+    say(
+        f"  {chosen.name}: random weights, and a vocabulary of {model.config['vocab_size']:,} tokens made of the "
+        "training rows"
+    )
+    return model
 
 
 def _with(recipe: Recipe, data: dict[str, Any]) -> Recipe:
@@ -130,7 +155,8 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     if recipe.none_of_these.refuse:
         learned = recipe.ladder.refit or rows.fold_N is not None
         check_refusing(task, recipe.none_of_these, rows=len(rows.problem.validation), learned=learned)
-    rows = amend(rows, recipe, decodes=model.decodes)
+    rows = amend(rows, recipe, decodes=model is not None and model.decodes)
+    model = model or _from_scratch(recipe, rows.train, say)
     method = tunings()[recipe.tuning]
     tuning = Tuning(recipe.tuning, getattr(recipe.tunings, recipe.tuning), method.attach, method.peft)
     problem = balanced(rows.problem) if recipe.ladder.class_weights == "balanced" else rows.problem
@@ -138,8 +164,7 @@ def prepare(recipe: Recipe, sources: Sources, folder: Path, *, say: Callable[[st
     work = Work(problem, Base(model, recipe.model, tuning), context)
     if task.writes is not None:
         asking_of(work, load_reader(work.base.model.folder))
-    else:
-        work = _in_precision(work, recipe.precision)
+    work = _in_precision(work, recipe.precision)
     rows = describe(rows, work)
     rows = replace(rows, told=rows.told.aloud(say))
     shown = {part: some for part, some in rows.given.items() if part != "validation" or rows.fold_N is None}

@@ -15,6 +15,7 @@ from deepen.core.settings import Settings
 from deepen.models.adapters import Attached, Linears, MethodSettings, OnWriter
 from deepen.models.asked import pooling_of
 from deepen.models.encoder import Encoder
+from deepen.models.generator import Generator
 from deepen.models.load import Pretrained
 from deepen.models.precision import Precision
 from deepen.models.save import shelf
@@ -26,7 +27,10 @@ class ModelSettings(Settings):
     """Which pretrained model, and how texts go into it."""
 
     name: str = "sentence-transformers/all-MiniLM-L6-v2"
-    """A folder or a hub id. The default is small, quick on a laptop, and for English."""
+    """A folder or a hub id. The default is small, quick on a laptop, and for English. For a task whose answer is text
+    `t5:tiny`, `t5:small`, `llama:tiny` and `llama:small` begin with random weights (docs/decisions/0055)."""
+    vocabulary: int = Field(default=8000, ge=300)
+    """Of a network that begins with random weights: the most tokens that its tokenizer makes of the training rows."""
     max_tokens: int | None = Field(default=None, ge=4)
     """The longest sequence, special tokens included; None takes what the model was made for. Shorter is faster."""
     pooling: Literal["mean", "cls", "last"] | None = None
@@ -70,6 +74,11 @@ class Base:
             raise SettingError(
                 f"tunings.{self.tuning.name}.num_virtual_tokens is {taken}: the encoder has {there} positions"
             )
+
+    @property
+    def scratch(self) -> bool:
+        """Whether the model begins with random weights."""
+        return isinstance(self.model, Generator) and self.model.scratch
 
     @property
     def max_tokens(self) -> int:

@@ -33,6 +33,7 @@ class Rung:
         few_shot: Whether it is made for few labels.
         deep_form: Whether it reads rows in the deeper form that a task may have, as two texts together.
         writes: Whether there is such a rung of tasks whose answer is text.
+        scratch: Whether it says something where the model begins with random weights.
     """
 
     about: str
@@ -48,6 +49,7 @@ class Rung:
     few_shot: bool = False
     deep_form: bool = False
     writes: bool = False
+    scratch: bool = False
 
     def climbed(self, work: Work, settings: Any, below: Path | None) -> Climbed:
         """What it is climbed to; a finished model that the climb was handed is taken as it is."""

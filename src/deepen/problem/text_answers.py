@@ -56,6 +56,9 @@ class TextSettings(Settings):
     stop: tuple[str, ...] | None = None
     """An answer ends before one of these; None is a line end for a decoder that was not trained, if no training answer
     holds one."""
+    general: str | None = None
+    """A text file of no task, in UTF-8: trained rungs of a decoder say what a byte of it costs before and after, in
+    bits (docs/decisions/0055)."""
 
 
 def needs(source: Sequence[str], answer: Sequence[str]) -> tuple[Need, Need]:

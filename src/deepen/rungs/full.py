@@ -13,7 +13,7 @@ from pydantic import Field
 from deepen.finetuning.finetune import climb_trained
 from deepen.finetuning.forecast import forecast_trained
 from deepen.finetuning.predictor import load_reader, reader_or_writer
-from deepen.finetuning.settings import TrainedSettings, rate_for
+from deepen.finetuning.settings import ScratchSettings, TrainedSettings, rate_for
 from deepen.finetuning.writing import climb_written
 from deepen.problem.climbed import Climbed
 from deepen.problem.rung import Rung
@@ -43,12 +43,15 @@ class RungSettings(TrainedSettings):
     """Dropout there; None takes the network's own. What is seen six times is otherwise known by heart (LOG.md)."""
     start: Literal["below", "frozen"] = "below"
     """The model to start from: that of the rung just below, or frozen's (docs/decisions/0005)."""
+    scratch: ScratchSettings = ScratchSettings()
+    """What is otherwise where a network that writes begins with random weights."""
 
 
 def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     """Trains every layer."""
     if work.problem.task.writes is not None:
-        return climb_written(work, name="full", depth=None, settings=settings, below=below)
+        chosen = _from_scratch(settings) if work.base.scratch else settings
+        return climb_written(work, name="full", depth=None, settings=chosen, below=below)
     depth, frozen = work.base.model.num_layers, work.context.rung_folder("frozen") / "model"
     if work.problem.task.deep is not None:
         fresh = _from_nothing(work, settings)
@@ -56,6 +59,16 @@ def climb(work: Work, settings: RungSettings, below: Path | None) -> Climbed:
     if settings.start == "frozen" and frozen.is_dir():
         below = frozen
     return climb_trained(work, name="full", depth=depth, settings=settings, below=below)
+
+
+def _from_scratch(settings: RungSettings) -> RungSettings:
+    """Random weights take more epochs, larger steps, and more against learning by heart."""
+    scratch = settings.scratch
+    chosen = {name: getattr(settings, name) or getattr(scratch, name) for name in ("learning_rate", "num_epochs")}
+    chosen |= {"batch_tokens": settings.batch_tokens or (None if settings.batch_rows else scratch.batch_tokens)}
+    chosen |= {"dropout": scratch.dropout, "label_smoothing": scratch.label_smoothing, "embeddings": True}
+    chosen |= {"optimizer": scratch.optimizer}
+    return settings.model_copy(update=chosen)
 
 
 def _from_nothing(work: Work, settings: RungSettings) -> RungSettings:
@@ -88,4 +101,5 @@ RUNG = Rung(
     forecast=forecast,
     load=reader_or_writer(lambda folder, task, labels: load_reader(folder, task, labels, task.deep or task.form)),
     writes=True,
+    scratch=True,
 )

@@ -29,6 +29,7 @@ RUNG = Rung(
     order=10,
     always=True,
     writes=True,
+    scratch=True,
     warm_starts=True,
     self_trainable=True,
     settings=LexicalSettings,

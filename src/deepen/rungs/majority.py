@@ -31,6 +31,7 @@ RUNG = Rung(
     order=0,
     always=True,
     writes=True,
+    scratch=True,
     warm_starts=True,
     settings=RungSettings,
     climb=climb,

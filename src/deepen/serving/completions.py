@@ -26,6 +26,7 @@ from deepen.serving.problems import RefusedError
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 _LIMIT = 256  # tokens, for the forecast of what waits, where nobody says one
 _LETTERS = 4  # of a token, for the same
+_MOST_ANSWERS = 8
 _KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
 Whole = Callable[[Answered], Awaitable[dict[str, Any]]]
@@ -44,20 +45,77 @@ class Part(BaseModel):
     text: str
 
 
-class Message(BaseModel):
-    """A turn of a conversation."""
+class Called(BaseModel):
+    """What a call names: a function, and its arguments as JSON."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Part]
+    name: _Word
+    arguments: str
+
+
+class Call(BaseModel):
+    """A call that an earlier answer made."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str
+    type: Literal["function"] = "function"
+    function: Called
+
+    def told(self) -> dict[str, Any]:
+        """As a chat template takes it: with the arguments themselves."""
+        try:
+            given = json.loads(self.function.arguments)
+        except ValueError:
+            raise RefusedError(422, f"arguments of {self.function.name}: it is no JSON", field="messages") from None
+        return {"type": "function", "id": self.id, "function": {"name": self.function.name, "arguments": given}}
+
+
+class Message(BaseModel):
+    """A turn of a conversation; one of the role `tool` is what a function gave."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[Part] | None = None
     name: str | None = None
+    tool_calls: Annotated[list[Call], Field(min_length=1)] | None = None
+    tool_call_id: str | None = None
 
     @property
     def turn(self) -> tuple[str, str]:
         """Its role, as a run knows it, and its words."""
-        text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        parts = self.content or ""
+        text = parts if isinstance(parts, str) else "".join(part.text for part in parts)
         return "system" if self.role == "developer" else self.role, text
+
+    def told(self) -> dict[str, Any]:
+        """As a chat template takes it, with calls and what they gave."""
+        role, text = self.turn
+        more: dict[str, Any] = {"name": self.name, "tool_call_id": self.tool_call_id}
+        more |= {"tool_calls": [call.told() for call in self.tool_calls] if self.tool_calls else None}
+        return {"role": role, "content": text, **{key: value for key, value in more.items() if value is not None}}
+
+
+class Function(BaseModel):
+    """A function that may be called; its parameters are a JSON Schema."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: _Word
+    description: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
+    strict: Literal[False] | None = None
+
+
+class Tool(BaseModel):
+    """What a chat may call."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    type: Literal["function"]
+    function: Function
 
 
 class Structured(BaseModel):
@@ -87,7 +145,7 @@ class _Body(Addressed):
     stop: _Word | Annotated[list[_Word], Field(max_length=16)] | None = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    n: Literal[1] | None = 1
+    n: Annotated[int, Field(ge=1, le=_MOST_ANSWERS)] | None = 1
     user: str | None = None
     structured_outputs: Structured | None = None
 
@@ -98,7 +156,9 @@ class _Body(Addressed):
         held = self.held()
         if held is not None and stop:
             raise RefusedError(422, "a stop string could cut an answer that is held to a form", field="stop")
-        return {"max_tokens": self.max_tokens, "stop": stop, "sampling": drawn, "held": held}
+        if (self.n or 1) > 1 and self.stream:
+            raise RefusedError(422, "several answers are told as a whole: leave out stream", field="n")
+        return {"n": self.n or 1, "max_tokens": self.max_tokens, "stop": stop, "sampling": drawn, "held": held}
 
     def held(self) -> dict[str, Any] | None:
         """What the answer is held to, as `Constraint` takes it."""
@@ -119,11 +179,23 @@ class ChatBody(_Body):
     messages: Annotated[list[Message], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     response_format: dict[str, Any] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: Literal["none", "auto"] | None = None
 
     def row(self) -> dict[str, Any]:
         """As in any body, with the turns."""
-        found = super().row() | {"messages": [message.turn for message in self.messages]}
-        return found | {"max_tokens": self.max_completion_tokens or self.max_tokens}
+        found = super().row() | {"max_tokens": self.max_completion_tokens or self.max_tokens}
+        tools = [] if self.tool_choice == "none" else self.tools or []
+        if not tools:
+            if any(message.role == "tool" or message.content is None for message in self.messages):
+                raise RefusedError(422, "turns that call functions go with tools", field="messages")
+            return found | {"messages": [message.turn for message in self.messages]}
+        if found["held"] is not None:
+            raise RefusedError(422, "an answer that may call functions is held to no form", field="tools")
+        if self.messages[-1].role not in ("user", "tool"):
+            raise RefusedError(422, "the last message must be the user's, or a function's", field="messages")
+        told = [tool.model_dump(exclude_none=True) for tool in tools]
+        return found | {"messages": [message.told() for message in self.messages], "tools": told}
 
     def held(self) -> dict[str, Any] | None:
         """What the answer is held to; `response_format` says it too."""
@@ -166,15 +238,21 @@ class _Shape:
         }
 
     def whole(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        """A finished answer."""
-        said = {"message": {"role": "assistant", "content": told["text"]}} if self._chat else {"text": told["text"]}
+        """The finished answers."""
         kind = "chat.completion" if self._chat else "text_completion"
-        return {**self._head, "object": kind, "choices": [self._choice(said, told)], "usage": _usage(told)}
+        choices = [
+            self._choice({"message": {"role": "assistant", **_said(one)}} if self._chat else {"text": one["text"]}, one)
+            | {"index": at}
+            for at, one in enumerate(told["answers"])
+        ]
+        return {**self._head, "object": kind, "choices": choices, "usage": _usage(told)}
 
     def part(self, text: str, told: Mapping[str, Any] | None = None, *, first: bool = False) -> bytes:
         """A part of one; `told` goes with the last."""
         role = {"role": "assistant"} if first else {}
         content = {"content": text} if text or first else {}
+        if told is not None and "calls" in told:  # of which nothing was told on the way
+            content = _said(told, parts=True)
         said: dict[str, Any] = {"delta": {**role, **content}} if self._chat else {"text": text}
         return self._event({"choices": [self._choice(said, told)]})
 
@@ -189,11 +267,26 @@ class _Shape:
     @staticmethod
     def _choice(said: dict[str, Any], told: Mapping[str, Any] | None) -> dict[str, Any]:
         reason = None if told is None else "length" if told["stopped"] == "limit" else "stop"
+        reason = "tool_calls" if told is not None and told.get("calls") else reason
         return {"index": 0, **said, "finish_reason": reason, "logprobs": None}
 
 
+def _said(told: Mapping[str, Any], *, parts: bool = False) -> dict[str, Any]:
+    """What an answer says, and what it calls."""
+    calls = [
+        {
+            "id": f"call_{secrets.token_hex(12)}",
+            "type": "function",
+            "function": {"name": name, "arguments": json.dumps(given, ensure_ascii=False)},
+            **({"index": at} if parts else {}),
+        }
+        for at, (name, given) in enumerate(told.get("calls") or ())
+    ]
+    return {"content": told["text"] or None, "tool_calls": calls} if calls else {"content": told["text"]}
+
+
 def _usage(told: Mapping[str, Any]) -> dict[str, int]:
-    given, made = told["num_prompt"], told["num_generated"]
+    given, made = told["num_prompt"], sum(one["num_generated"] for one in told["answers"])
     return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
 
 
@@ -214,15 +307,17 @@ async def _completed(front: Front, request: Request, kind: type[ChatBody] | type
         said = f"{run} ({about['task']}, rung {about['rung']}) has no network that writes: ask /v1/runs/{run}/predict"
         raise RefusedError(422, said, field="model")
     row = asked.row()
-    front.allow(key, 1, field="messages")
-    words = row["prompt"] if "prompt" in row else "\n".join(text for _, text in row["messages"])
-    parts = front.pool.talk(run, row, tokens=len(words.encode()) // _LETTERS + (row["max_tokens"] or _LIMIT))
+    front.allow(key, row["n"], field="n")
+    words = asked.prompt if isinstance(asked, TextBody) else "\n".join(one.turn[1] for one in asked.messages)
+    read = len(words.encode()) // _LETTERS + len(dumps(row.get("tools", []))) // _LETTERS
+    parts = front.pool.talk(run, row, tokens=read + row["n"] * (row["max_tokens"] or _LIMIT))
 
     async def whole(answered: Answered) -> dict[str, Any]:
         told = _told(answered)
         if front.log is not None:
-            said = [dumps({"output": told["text"]})]
-            await front.log.keep("" if key is None else key.id, run, answered.about, [{"source": words}], said)
+            said = [dumps({"output": one["text"]}) for one in told["answers"]]
+            rows = [{"source": words}] * len(said)
+            await front.log.keep("" if key is None else key.id, run, answered.about, rows, said)
         return told
 
     shape = _Shape(run, about, chat=kind is ChatBody)
@@ -251,7 +346,7 @@ async def _stream(
                     yield shape.part(part)
                 continue
             told = await whole(part)
-            yield shape.part("", told)
+            yield shape.part("", told["answers"][0])
             if counts:
                 yield shape.usage(told)
         yield b"data: [DONE]\n\n"

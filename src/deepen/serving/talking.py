@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from deepen.core.errors import DeepenError
+from deepen.core.errors import DeepenError, SettingError
 from deepen.data.masking import mask
 from deepen.generation.constraints import Constraint
-from deepen.generation.growing import Sampling, grow, read_text, read_turns
+from deepen.generation.growing import Sampling, drawn, grow, read_text, read_turns
+from deepen.generation.tools import calls_of, read_tools
 from deepen.serving.answering import FAILED, Row, Served
 from deepen.serving.messages import PART, dumps, hear, tell
 
@@ -22,10 +23,12 @@ def talk(served: Served, connection: Connection, row: Row) -> bytes:
 
     Args:
         connection: To the front, which may say on it that nobody listens any more.
-        row: `messages` (roles with texts) or `prompt`, and what is wished: `max_tokens`, `stop`, `sampling`, `held`.
+        row: `messages` (roles with texts; with `tools` as the template takes them) or `prompt`, and what is wished:
+            `n`, `max_tokens`, `stop`, `sampling`, `held`.
 
     Returns:
-        `text`, `stopped`, `num_prompt` and `num_generated` as JSON; or `refused` and the `field` of the request.
+        `num_prompt` and `answers` (`text`, `stopped`, `num_generated`, and `calls` of tools) as JSON; or `refused` and
+        the `field` of the request.
     """
     field = "response_format"
     try:
@@ -34,22 +37,35 @@ def talk(served: Served, connection: Connection, row: Row) -> bytes:
         writer = writer.held(constraint)
         field = "max_tokens"
         writer = writer.held(None, max_new_tokens=row["max_tokens"])
+        field, calls = "tools", None
+        if row.get("tools"):
+            calls = calls_of(writer, [tool["function"]["name"] for tool in row["tools"]])
+            if served.model.settings.masked:
+                raise SettingError("this run masks personal data, and calls of tools are not masked")
         field = "messages" if "messages" in row else "prompt"
-        if field == "messages":
+        if calls is not None:
+            prompt = read_tools(writer, row["messages"], row["tools"])
+        elif field == "messages":
             prompt = read_turns(writer, [(role, _masked(served, text)) for role, text in row["messages"]])
         else:
             writer = replace(writer, asking=replace(writer.asking, stop=()))  # that was for the run's own prompt
             prompt = read_text(writer, _masked(served, row["prompt"]))
-        how = {"stop": row["stop"], "trims": field == "messages", "tell": _Teller(connection)}
-        grown = grow(writer, prompt, Sampling(**row["sampling"]), **how)
+        teller = _Teller(connection, silent=calls is not None)
+        how = {"stop": row["stop"], "trims": field == "messages", "tell": teller}
+        field = "n"
+        several = drawn(writer, Sampling(**row["sampling"]), row["n"])
+        found = [grow(writer, prompt, sampling, **how) for sampling in several]
     except DeepenError as error:
         return dumps({"refused": str(error), "field": field})
     except (RuntimeError, ValueError, IndexError):  # of whatever library: the process goes on
         return dumps({"skipped": FAILED})
-    if constraint is not None and grown.stopped == "end" and not constraint.holds(grown.text):
+    if constraint is not None and any(one.stopped == "end" and not constraint.holds(one.text) for one in found):
         return dumps({"refused": f"what was written is not what {constraint} wants", "field": "response_format"})
-    told = {"text": grown.text, "stopped": grown.stopped}
-    return dumps(told | {"num_prompt": len(prompt), "num_generated": grown.num_generated})
+    told = [asdict(one) for one in found]
+    if calls is not None:
+        for one in told:
+            one["text"], one["calls"] = calls.read(one["text"])
+    return dumps({"answers": told, "num_prompt": len(prompt)})
 
 
 def _masked(served: Served, text: str) -> str:
@@ -58,13 +74,13 @@ def _masked(served: Served, text: str) -> str:
 
 
 class _Teller:
-    """Tells parts to the front, and hears whether anybody listens."""
+    """Tells parts to the front, or where that is `silent` signs of life, and hears whether anybody listens."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._last, self._listens = connection, 0.0, True
+    def __init__(self, connection: Connection, *, silent: bool) -> None:
+        self._connection, self._silent, self._last, self._listens = connection, silent, 0.0, True
 
     def __call__(self, part: str) -> bool:
-        now = time.monotonic()
+        now, part = time.monotonic(), "" if self._silent else part
         if part or now - self._last > _BEAT:
             tell(self._connection, {PART: part})
             self._last = now
