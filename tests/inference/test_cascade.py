@@ -178,6 +178,9 @@ def test_a_model_that_learned_from_the_validation_rows(run: Make, new_csv: Path,
     (folder / "ladder.json").write_text(json.dumps(ladder | {"refitted": True}))
     line = call("predict", folder, new_csv, "--max-error", "0.2").failed("SettingError")
     assert line.endswith("has learned from the validation rows too, and none is left")
+    (folder / "ladder.json").write_text(json.dumps(ladder | {"data": ladder["data"] | {"folds": 2}}))
+    for wish in (("--max-error", "0.2"), ("--cascade", "0.9")):
+        assert "has learned from" in call("predict", folder, new_csv, *wish).failed("SettingError")
 
 
 def test_several_cheaper_rungs_share_what_is_allowed() -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.conftest import write_csv
 from tests.worlds import WORLDS, some
 
+import deepen
 from deepen import api
 from deepen.core.errors import DataError
 from deepen.core.run import Run
@@ -156,3 +158,14 @@ def test_folds_keep_groups_and_labels() -> None:
     assert (deal(part.take(order), codes[order], num_folds=2) == fold_N[order]).all(), "whatever the order of rows"
     with pytest.raises(DataError, match="too few for 9 folds"):
         deal(part.take(np.arange(8)), codes[:8], num_folds=9)
+
+
+def test_rows_that_were_learned_from_judge_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    rows = WORLDS["classification"](120)
+    data = write_csv(tmp_path / "rows.csv", rows)
+    api.train(data, model=str(tiny_model), rungs="frozen", settings=FEW, out=tmp_path / "run")
+    with pytest.raises(DataError, match="has learned from all its rows, which can't judge it: give DATA"):
+        deepen.compress(tmp_path / "run", ways=["vocabulary"], out=tmp_path / "small")
+    with pytest.raises(DataError, match=r"has learned from its validation rows \(--refit, or cross-validation\)"):
+        deepen.watch(tmp_path / "run", data)
+    assert not (tmp_path / "small").exists()

@@ -227,7 +227,7 @@ class _Work:
         prepared, missing = reopened(opened, recipe)
         rows = _rows(opened, model, prepared, data, columns)
         learning = () if prepared is None else (prepared.work.problem.train,)
-        backing = () if prepared is None or _learned_from_all(opened, prepared) else (prepared.work.problem.validation,)
+        backing = () if prepared is None or opened.ladder.none_held_out else (prepared.work.problem.validation,)
         if wanted.promises and any(part is rows for part in backing):
             say(
                 "  note: the validation rows back the promise and judge it too, since there are no test rows; give DATA"
@@ -265,18 +265,17 @@ class _Work:
         return load_model(folder)
 
 
-def _learned_from_all(run: Run, prepared: Prepared) -> bool:
-    """Whether the validation rows taught the chosen rung too."""
-    return run.ladder.refitted or prepared.rows.fold_N is not None
-
-
 def _rows(opened: Run, model: Model, prepared: Prepared | None, data: Any, columns: Mapping[str, str] | None) -> Part:
     if data is not None:
         asked = dict(asked_columns(columns) or {}) if columns is not None else None
         return model.read(as_rows(data), columns=asked, need_target=True)
     if prepared is None:
         raise DataError(f"{opened.folder}: it keeps no rows to judge on, so give DATA")
-    return prepared.rows.test if prepared.rows.test is not None else prepared.work.problem.validation
+    if prepared.rows.test is not None:
+        return prepared.rows.test
+    if opened.ladder.none_held_out:
+        raise DataError(f"{opened.folder} has learned from all its rows, which can't judge it: give DATA")
+    return prepared.work.problem.validation
 
 
 def _free(folder: Path) -> Path:

@@ -292,6 +292,11 @@ class Ladder(Record):
         return self.complete is False
 
     @property
+    def none_held_out(self) -> bool:
+        """Whether the chosen model has learned from the validation rows: refitted, or chosen by cross-validation."""
+        return self.refitted or bool(self.data and self.data.folds)
+
+    @property
     def chosen_row(self) -> LadderRow:
         """The row of the chosen rung; an empty one if no rung is finished."""
         return next((row for row in self.rungs if row.rung == self.chosen), LadderRow(rung="", status=RowState.SKIPPED))

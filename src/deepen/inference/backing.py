@@ -65,13 +65,13 @@ def validation_rows(run: Run, models: Sequence[Model]) -> Backing:
         models: Its rungs, the one that is asked last at the end.
 
     Returns:
-        The rows; none if that last one has learned from them at the end (`--refit`).
+        The rows; none if that last one has learned from them (`--refit`, cross-validation).
 
     Raises:
         DataError: If the run has not kept them, or they are damaged.
     """
     rungs = [model.rung for model in models]
-    if run.ladder.row(rungs[-1]).refitted or (run.ladder.refitted and run.chosen == rungs[-1]):
+    if run.ladder.row(rungs[-1]).refitted or (run.ladder.none_held_out and run.chosen == rungs[-1]):
         return _backing([[] for _ in rungs], targets=[])
     paths = [run.rung(rung) / "predictions-validation.jsonl" for rung in rungs]
     answers, ids = [], []

@@ -114,4 +114,4 @@ def _unmasked(row: dict[str, Any], served: Served) -> bool:
 def _comparable(folder: Path, served: Served) -> bool:
     """Whether the model that is served is the one whose predictions are stored."""
     ladder = Run(folder).ladder
-    return served.model.task.fixed and not (ladder.refitted or (ladder.data and ladder.data.folds))
+    return served.model.task.fixed and not ladder.none_held_out

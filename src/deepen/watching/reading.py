@@ -41,10 +41,10 @@ class Watched:
     def part(self) -> Part:
         """The held-out rows, as inputs; 5,000 of them drawn by chance where there are more."""
         row = self.run.ladder.row(self.model.rung)
-        if row.refitted or self.run.ladder.refitted:
+        if row.refitted or self.run.ladder.none_held_out:
             raise DataError(
-                f"{self.run.folder} has learned from its validation rows at the end (--refit), and none "
-                "is left to watch by; train without --refit"
+                f"{self.run.folder} has learned from its validation rows (--refit, or cross-validation), and none "
+                "is left to watch by; train without"
             )
         path = self.run.rung(self.model.rung) / "predictions-validation.jsonl"
         held = list(read_jsonl(path))
