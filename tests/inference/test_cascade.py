@@ -179,7 +179,7 @@ def test_a_model_that_learned_from_the_validation_rows(run: Make, new_csv: Path,
     line = call("predict", folder, new_csv, "--max-error", "0.2").failed("SettingError")
     assert line.endswith("has learned from the validation rows too, and none is left")
     (folder / "ladder.json").write_text(json.dumps(ladder | {"data": ladder["data"] | {"folds": 2}}))
-    for wish in (("--max-error", "0.2"), ("--cascade", "0.9")):
+    for wish in (("--max-error", "0.2"), ("--cascade", "0.9", "--rung", "frozen")):
         assert "has learned from" in call("predict", folder, new_csv, *wish).failed("SettingError")
 
 

@@ -71,7 +71,8 @@ def validation_rows(run: Run, models: Sequence[Model]) -> Backing:
         DataError: If the run has not kept them, or they are damaged.
     """
     rungs = [model.rung for model in models]
-    if run.ladder.row(rungs[-1]).refitted or (run.ladder.none_held_out and run.chosen == rungs[-1]):
+    folds = run.ladder.data is not None and run.ladder.data.folds  # whose answers are those of other models
+    if folds or run.ladder.row(rungs[-1]).refitted or (run.ladder.refitted and run.chosen == rungs[-1]):
         return _backing([[] for _ in rungs], targets=[])
     paths = [run.rung(rung) / "predictions-validation.jsonl" for rung in rungs]
     answers, ids = [], []
