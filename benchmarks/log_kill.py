@@ -2,7 +2,8 @@
 
 Four clients ask for 300,000 rows, a thousand in a request, of a run of rung `lexical`. What a client got whole is
 acknowledged, and must be in the database after the last server has ended by itself; what it did not get is asked once
-more under another text. Before that, requests of one row are timed without the log and with it, in turns.
+more under another text. Before that, requests of one row are timed without the log and with it, in turns; of
+that run, or of the one that `--timed` names.
 
     python benchmarks/log_kill.py --data DATA                  # SQLite
     python benchmarks/log_kill.py --data DATA --postgres       # needs initdb, postgres and psycopg
@@ -30,6 +31,7 @@ from typing import Any
 import cells
 import httpx2
 
+from deepen.inference.model import load_model
 from deepen.monitoring.record import input_hash
 from deepen.monitoring.store import open_store
 
@@ -186,6 +188,7 @@ def main() -> None:
     options_parser = cells.parser(__doc__ or "")
     options_parser.add_argument("--postgres", action="store_true", help="keep answers in PostgreSQL")
     options_parser.add_argument("--rows", type=int, default=300_000, help="rows to be acknowledged")
+    options_parser.add_argument("--timed", type=Path, help="the run whose answers are timed; else the lexical one")
     options = options_parser.parse_args()
     kind = "postgresql" if options.postgres else "sqlite"
     if not cells.wanted(f"log-kill-{kind}", options):
@@ -201,7 +204,7 @@ def main() -> None:
     postgres = Postgres() if options.postgres else None
     url = postgres.url if postgres is not None else f"sqlite:///{work / 'log.sqlite'}"
     log = ["--log", url, "--set", f"log_journal={work / 'journal'}", "--set", "waiting_seconds=60"]
-    timed = p99s(run, log, sentences)
+    timed = p99s(options.timed or run, log, sentences)
     server = Server(run, *log)
     asking = Asking(server.url, sentences, options.rows)
     began = time.monotonic()
@@ -237,6 +240,7 @@ def main() -> None:
         metric="acknowledged records that are not in the database",
         n=len(asking.acknowledged),
         kept_twice=twice,
+        timed=load_model(options.timed or run).rung,
         kills=KILLS,
         requests_without_answer=asking.failed,
         exit_code=code,
