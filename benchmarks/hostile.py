@@ -43,7 +43,7 @@ class Server:
     """`deepen serve` with keys and a log that keeps texts; all that it prints is kept."""
 
     def __init__(self, run: Path, folder: Path, keys: Path) -> None:
-        words = ["serve", f"{run}=run", "--port", "0", "--workers", "1", "--keys", str(keys), "--set", "log_texts=true"]
+        words = ["serve", f"{run}=run", "--port", "0", "--keys", str(keys), "--set", "log_texts=true"]
         words += ["--log", f"sqlite:///{folder / 'log.sqlite'}"]
         self.lines: list[str] = []
         self.process = subprocess.Popen(
