@@ -78,7 +78,7 @@ CALLS: dict[str, str] = {
     "train t.csv --columns text=nope": "no column 'nope'",
     "train t.csv --task classificaton": "did you mean 'classification'",
     "train t.csv --rungs frozn": "did you mean 'frozen'",
-    "train t.csv --budget 5parsecs": "write a number and s, m or h",
+    "train t.csv --budget 5parsecs": "write a number and s, m, h or d",
     f"train t.csv --model {LONG}": "File name too long",
     "train t.csv --model ./nope": "./nope: no such folder",
     "train t.csv --model .": "no config.json",

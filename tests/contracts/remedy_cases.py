@@ -751,7 +751,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "as for {}: --method retrain",
         "--forget goes with --method retrain",
         "it must be 1 row of each label or more",
-        "--method replay is for {} with one label a row",
+        "--method {} is for {}",
     ),
     "compression/test_compress.py": (
         "give either --target or --ways",
@@ -771,7 +771,11 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "--unlabelled F gives some to back it",
     ),
     "data/readers/test_turns.py": ("turns it round",),
-    "ladder/test_folds.py": ("too few for {} folds", "cross-validation decides, scores are of out-of-fold rows"),
+    "ladder/test_folds.py": (
+        "too few for {} folds",
+        "cross-validation decides, scores are of out-of-fold rows",
+        "and none is left to watch by; train without",
+    ),
     "generation/test_asking.py": (".chat=false asks without it", "cuts sources"),
     "generation/test_writing.py": (
         "can't write an answer: pass a model that can",
@@ -788,7 +792,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     ),
     "watching/test_watch.py": (
         "the name must end in .prom",
-        "train without --refit",
         "to watch takes {} held-out rows",
         "log_texts=true keeps texts",
         "or --log URL: one of the two",
