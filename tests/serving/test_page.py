@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import write_csv
 from tests.serving.conftest import QUICK, Server
 from tests.worlds import WORLDS
 
@@ -63,7 +64,8 @@ def explaining(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> It
     """A server that wants a key, and says why."""
     folder = tmp_path_factory.mktemp("page")
     rows = WORLDS["classification"](80)
-    run = deepen.train(rows, model=tiny_model, settings=QUICK, out=folder / "reviews", rungs=["lexical", "frozen"])
+    data = write_csv(folder / "rows.csv", rows)
+    run = deepen.train(data, model=tiny_model, settings=QUICK, out=folder / "reviews", rungs=["lexical", "frozen"])
     made = create(folder / "keys.json", scopes=["predict"])
     words = [str(run.folder), "--port", "0", "--workers", "1", "--keys", str(folder / "keys.json")]
     with Server([*words, "--set", "request_seconds=120", "--set", "stuck_seconds=30"], made.text) as server:
@@ -81,7 +83,7 @@ def test_answers_come_with_their_reasons(explaining: Server) -> None:
         [one] = answer.json()["answers"]
         found = one["explanation"]
         assert found["answers"][0]["output"] == one["output"]
-        assert [word["text"] for word in found["answers"][0]["words"]] == found["text"].split()
+        assert [word["text"] for word in found["answers"][0]["words"]] == ["a", "lovely", "film"]
         assert {rung["rung"] for rung in found["answers"][0]["rungs"]} >= {"lexical", "frozen"}
         [blank] = client.post("/v1/runs/reviews/predict", json=body_of("  ")).json()["answers"]
         assert "skipped" in blank
