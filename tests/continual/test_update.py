@@ -290,6 +290,9 @@ def test_statistics_solve_the_head_from_sums_and_in_any_order(
     (alone / "once/rows/statistics.safetensors").write_bytes(b"no")
     with pytest.raises(DataError, match=r"statistics.safetensors can't be read"):
         deepen.update("once", new[:9], method="statistics", out="none")
+    (alone / "once/rows/statistics.safetensors").unlink()
+    with pytest.raises(DataError, match=r"statistics.safetensors is gone: without it an update would know of no row"):
+        deepen.update("once", new[:9], method="statistics", out="none")
     assert not (alone / "none").exists()
 
 

@@ -24,6 +24,7 @@ from torch import nn
 
 from deepen.continual.method import Given, UpdateMethod, only_trained, start_reader
 from deepen.core.errors import DataError
+from deepen.core.files import read_object
 from deepen.core.seed import derive
 from deepen.data.table import Part
 from deepen.finetuning.predictor import EncoderPredictor
@@ -107,6 +108,9 @@ def start(given: Given, folder: Path) -> None:
     """Adds the new rows to the sums, solves the head, and keeps the sums in the new run."""
     reader = start_reader(given.model, "statistics")
     known = given.source.folder / ROWS / FILE
+    parent = read_object(given.source.folder / "environment.json").get("parent") or {}
+    if parent.get("method") == "statistics" and not known.is_file():
+        raise DataError(f"{known} is gone: without it an update would know of no row but those that the run has kept")
     drawn, reader.network.hidden = reader.network.hidden, None
     train, new = given.prepared.work.problem.train, given.made.learned
     if known.is_file() and drawn is not None:
